@@ -1,0 +1,133 @@
+"""Models in HDF5 files, written whole or not at all, read without pickle.
+
+File layout: attributes `format`, `model` (class name), `hyper_parameters` and `progress` (JSON); a group for each of
+`params`, `optimizer` and `history`, holding arrays (nested NamedTuples are nested groups).
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+
+import h5py
+import numpy as np
+
+FORMAT = "rtrbm model, version 1"
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Path of a temporary file beside `path` that takes its place if the block ends well, and vanishes if not.
+
+    Raises
+    ------
+    ValueError
+        If the folder of `path` does not exist.
+    """
+    path = os.fspath(path)
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise ValueError(f"path must lie in an existing folder, got {path!r}")
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=os.path.splitext(path)[1])
+    os.close(handle)
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _write(group, arrays):
+    for name, value in arrays.items():
+        if hasattr(value, "_asdict"):
+            value = value._asdict()
+        if isinstance(value, dict):
+            _write(group.create_group(name), value)
+        else:
+            group[name] = value
+
+
+def _read(group):
+    return {name: _read(item) if isinstance(item, h5py.Group) else item[()] for name, item in group.items()}
+
+
+def write(path, model, hyper_parameters, progress, **groups):
+    """Write a model.
+
+    Parameters
+    ----------
+    path : path-like
+        Replaced whole once the new file is complete.
+    model : str
+        Class name.
+    hyper_parameters, progress : dict
+        Anything JSON can hold.
+    **groups : dict or NamedTuple of arrays
+    """
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["model"] = model
+        file.attrs["hyper_parameters"] = json.dumps(hyper_parameters)
+        file.attrs["progress"] = json.dumps(progress)
+        _write(file, groups)
+
+
+def read(path, model):
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : path-like
+    model : str
+        The class it must hold.
+
+    Returns
+    -------
+    hyper_parameters, progress : dict
+    groups : dict of dicts of ndarrays
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is truncated, no HDF5 file, no model of this package, or a model of another class.
+    """
+    path = os.fspath(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"no model file at {path!r}")
+    try:
+        with h5py.File(path, "r") as file:
+            attributes = dict(file.attrs)
+            groups = _read(file)
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"path must be a complete HDF5 model file, {path!r} cannot be read: {error}") from error
+    if attributes.get("format") != FORMAT:
+        raise ValueError(f"path must be a file of {FORMAT!r}, {path!r} is another kind of HDF5 file")
+    if attributes["model"] != model:
+        raise ValueError(f"path must hold a model of class {model}, {path!r} holds {attributes['model']}")
+    return json.loads(attributes["hyper_parameters"]), json.loads(attributes["progress"]), groups
+
+
+def named_tuple(kind, arrays, path):
+    """The NamedTuple of type `kind` that a group of a model file holds.
+
+    Raises
+    ------
+    ValueError
+        If an array is missing.
+    """
+    missing = set(kind._fields) - set(arrays)
+    if missing:
+        raise ValueError(f"path must be a complete model file, {os.fspath(path)!r} lacks {sorted(missing)}")
+    return kind(*(np.asarray(arrays[name]) for name in kind._fields))

@@ -1,0 +1,139 @@
+"""Sums over all states of a small RBM: the oracle for every gradient, sampler and estimator.
+
+The smaller layer is enumerated, in blocks of states, so that memory stays bounded; the other layer is summed in
+closed form. Gaussian visible units can only be the closed-form layer.
+"""
+
+import numpy as np
+
+from .rbm import Averages, free_energy
+from .units import sigmoid, softplus, visible_log_partition, visible_mean
+
+MAX_UNITS = 20
+BLOCK_ELEMENTS = 2**22
+
+
+def check_enumerable(n_visible, n_hidden, visible):
+    """Raise a ValueError unless the layer to enumerate has at most 20 units.
+
+    Parameters
+    ----------
+    n_visible, n_hidden : int
+    visible : {"bernoulli", "gaussian"}
+    """
+    if visible == "gaussian" and n_hidden > MAX_UNITS:
+        raise ValueError(
+            f"exact enumeration with Gaussian visible units needs n_hidden <= {MAX_UNITS}, got n_hidden={n_hidden}"
+        )
+    if min(n_visible, n_hidden) > MAX_UNITS:
+        raise ValueError(
+            f"exact enumeration needs min(n_visible, n_hidden) <= {MAX_UNITS}, "
+            f"got n_visible={n_visible}, n_hidden={n_hidden}"
+        )
+
+
+def _enumerate_hidden(W, visible):
+    return visible == "gaussian" or W.shape[1] <= W.shape[0]
+
+
+def _states(W, b_v, b_h, visible):
+    """All binary states of the enumerated layer, in blocks whose temporaries have about BLOCK_ELEMENTS elements."""
+    n_other, n_units = W.shape if _enumerate_hidden(W, visible) else W.shape[::-1]
+    n_rows = max(len(np.atleast_2d(b_v)), len(np.atleast_2d(b_h)))
+    block = max(1, BLOCK_ELEMENTS // (n_rows * n_other))
+    for start in range(0, 2**n_units, block):
+        codes = np.arange(start, min(start + block, 2**n_units))
+        yield (codes[:, None] >> np.arange(n_units) & 1).astype(W.dtype)
+
+
+def _log_weights(states, W, b_v, b_h, visible):
+    """Log unnormalised probability of the enumerated layer's states, (n_rows, n_states)."""
+    b_v, b_h = np.atleast_2d(b_v), np.atleast_2d(b_h)
+    if _enumerate_hidden(W, visible):
+        activation = states @ W.T + b_v[:, None, :]  # (1 or n_rows, n_states, n_visible)
+        return b_h @ states.T + visible_log_partition(activation, visible).sum(axis=-1)
+    return b_v @ states.T + softplus(states @ W + b_h[:, None, :]).sum(axis=-1)
+
+
+def log_partition(W, b_v, b_h, visible="bernoulli"):
+    """log Z of an RBM for each row of biases, by enumeration.
+
+    Z = sum_h exp(h b_h) prod_i sum_{v_i} exp(v_i (b_v + W h)_i), an integral with exp(-v_i^2/2) for Gaussian units.
+
+    Parameters
+    ----------
+    W : (n_visible, n_hidden) ndarray
+    b_v : (n_visible,) or (n_rows, n_visible) ndarray
+    b_h : (n_hidden,) or (n_rows, n_hidden) ndarray
+    visible : {"bernoulli", "gaussian"}
+
+    Returns
+    -------
+    (n_rows,) ndarray
+        In nats; one row if both biases have one.
+
+    Raises
+    ------
+    ValueError
+        If the smaller layer has more than 20 units.
+
+    Examples
+    --------
+    >>> float(log_partition(np.zeros((2, 3)), np.zeros(2), np.zeros(3))[0] / np.log(2))
+    5.0
+    """
+    check_enumerable(*W.shape, visible)
+    log_z = -np.inf
+    for states in _states(W, b_v, b_h, visible):
+        log_z = np.logaddexp(log_z, np.logaddexp.reduce(_log_weights(states, W, b_v, b_h, visible), axis=1))
+    return log_z
+
+
+def averages(W, b_v, b_h, visible="bernoulli"):
+    """The model's averages <v>, <h> for each row of biases, and the sum over rows of <v^T h>, by enumeration.
+
+    Parameters
+    ----------
+    W, b_v, b_h, visible
+        As in `log_partition`.
+
+    Returns
+    -------
+    Averages
+    """
+    log_z = log_partition(W, b_v, b_h, visible)
+    n_rows = len(log_z)
+    hidden_enumerated = _enumerate_hidden(W, visible)
+    vh = np.zeros_like(W)
+    v, h = np.zeros((n_rows, W.shape[0]), W.dtype), np.zeros((n_rows, W.shape[1]), W.dtype)
+    b_v_rows, b_h_rows = np.broadcast_to(b_v, v.shape), np.broadcast_to(b_h, h.shape)
+    for states in _states(W, b_v, b_h, visible):
+        p = np.exp(_log_weights(states, W, b_v, b_h, visible) - log_z[:, None])  # (n_rows, n_states)
+        for row in range(n_rows):
+            if hidden_enumerated:
+                mean = visible_mean(states @ W.T + b_v_rows[row], visible)
+                vh += (mean * p[row][:, None]).T @ states
+                v[row] += p[row] @ mean
+                h[row] += p[row] @ states
+            else:
+                mean = sigmoid(states @ W + b_h_rows[row])
+                vh += states.T @ (mean * p[row][:, None])
+                v[row] += p[row] @ states
+                h[row] += p[row] @ mean
+    return Averages(vh, v, h)
+
+
+def log_likelihood(v, W, b_v, b_h, visible="bernoulli"):
+    """log P(v) = -F(v) - log Z of each row, in nats (eq. 3.22 for one frame).
+
+    Parameters
+    ----------
+    v : (n_rows, n_visible) ndarray
+    W, b_v, b_h, visible
+        As in `log_partition`.
+
+    Returns
+    -------
+    (n_rows,) ndarray
+    """
+    return -free_energy(v, W, b_v, b_h, visible) - log_partition(W, b_v, b_h, visible)

@@ -1,0 +1,126 @@
+"""Optimisers that climb: `init(params) -> state`, `update(gradient, state, rate) -> (step, state)`.
+
+Gradients, steps and the arrays of a state are NamedTuples of the type of the parameters. The arrays of a state
+are changed in place; the gradient's are taken for the step.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class MomentumState(NamedTuple):
+    """velocity: the step last taken."""
+
+    velocity: NamedTuple
+
+
+class AdamState(NamedTuple):
+    """n_steps: steps taken (0-d array); mean, square: running means of the gradient and of its square."""
+
+    n_steps: np.ndarray
+    mean: NamedTuple
+    square: NamedTuple
+
+
+class Optimizer(NamedTuple):
+    """The pair of functions an optimiser is."""
+
+    init: callable
+    update: callable
+
+
+def _zeros(params):
+    return type(params)(*map(np.zeros_like, params))
+
+
+def momentum(decay=0.9):
+    """Gradient ascent with momentum: step <- decay step + rate gradient.
+
+    Parameters
+    ----------
+    decay : float
+
+    Returns
+    -------
+    Optimizer
+    """
+
+    def init(params):
+        return MomentumState(_zeros(params))
+
+    def update(gradient, state, rate):
+        for g, velocity in zip(gradient, state.velocity):
+            velocity *= decay
+            g *= rate
+            velocity += g
+        return state.velocity, state
+
+    return Optimizer(init, update)
+
+
+def adam(decay=0.9, square_decay=0.999, epsilon=1e-8):
+    """Adam (Kingma & Ba 2015): step = rate m / (sqrt(s) + epsilon), m and s unbiased running means of g and g^2.
+
+    Parameters
+    ----------
+    decay, square_decay : float
+        Decay of the running mean of the gradient and of its square.
+    epsilon : float
+
+    Returns
+    -------
+    Optimizer
+    """
+
+    def init(params):
+        return AdamState(np.zeros((), np.int64), _zeros(params), _zeros(params))
+
+    def update(gradient, state, rate):
+        state.n_steps[...] += 1
+        n = int(state.n_steps)
+        scale = rate / (1 - decay**n)
+        for g, mean, square in zip(gradient, *state[1:]):
+            mean *= decay
+            mean += (1 - decay) * g
+            np.square(g, out=g)
+            g *= 1 - square_decay
+            square *= square_decay
+            square += g
+            np.multiply(square, 1 / (1 - square_decay**n), out=g)
+            np.sqrt(g, out=g)
+            g += epsilon
+            np.divide(mean, g, out=g)
+            g *= scale
+        return gradient, state
+
+    return Optimizer(init, update)
+
+
+def norm(gradient):
+    """Euclidean norm of all arrays together."""
+    return float(np.sqrt(sum(float(np.vdot(g, g)) for g in gradient)))
+
+
+def linear_decay(rate, update, n_updates):
+    """rate (1 - update / n_updates): the thesis's schedule, which reaches 0 after the last update."""
+    return rate * max(0.0, 1.0 - update / n_updates)
+
+
+def scheduled(schedule, update):
+    """The value in force at an update.
+
+    Parameters
+    ----------
+    schedule : value or dict {first_update: value}
+    update : int
+        From 0.
+
+    Examples
+    --------
+    >>> scheduled({0: 10, 1000: 25}, 999), scheduled({0: 10, 1000: 25}, 1000)
+    (10, 25)
+    """
+    if not isinstance(schedule, dict):
+        return schedule
+    return schedule[max(first for first in schedule if first <= update)]

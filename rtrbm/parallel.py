@@ -1,0 +1,69 @@
+"""Matrix products and other tasks on a pool of threads, with the matrix library held to one thread inside.
+
+Work is cut by the shapes of its arrays, never by the number of threads, so results do not depend on it.
+"""
+
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+CHUNK = 256
+
+
+@functools.cache
+def _blas():
+    return ThreadpoolController()
+
+
+@functools.cache
+def _pool(n_threads):
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="rtrbm")
+
+
+def n_threads(n_jobs):
+    """Threads meant by scikit-learn's `n_jobs`: None is 1, -1 all processors, -2 all but one."""
+    if n_jobs is None:
+        return 1
+    return n_jobs if n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + n_jobs)
+
+
+def one_blas_thread():
+    """Context in which the matrix library uses the calling thread alone."""
+    return _blas().limit(limits=1, user_api="blas")
+
+
+def run(function, items, n_jobs):
+    """Call `function` on every item, on `n_jobs` threads; the results in order.
+
+    The first exception of a task is raised here.
+    """
+    threads = n_threads(n_jobs)
+    with one_blas_thread():
+        if threads == 1 or len(items) == 1:
+            return [function(item) for item in items]
+        return list(_pool(threads).map(function, items))
+
+
+def product(a, b, n_jobs):
+    """The matrix product a b, by chunks of rows of `a`."""
+    out = np.empty((len(a), b.shape[1]), a.dtype)
+
+    def chunk(start):
+        np.matmul(a[start : start + CHUNK], b, out=out[start : start + CHUNK])
+
+    run(chunk, range(0, len(a), CHUNK), n_jobs)
+    return out
+
+
+def gram(a, b, n_jobs):
+    """The sum over rows a^T b, by chunks of columns of `a`."""
+    out = np.empty((a.shape[1], b.shape[1]), a.dtype)
+
+    def chunk(start):
+        np.matmul(a[:, start : start + CHUNK].T, b, out=out[start : start + CHUNK])
+
+    run(chunk, range(0, a.shape[1], CHUNK), n_jobs)
+    return out

@@ -1,0 +1,66 @@
+"""E[v_t | v_1..v_{t-1}] under the RBM of every frame, by three named protocols.
+
+All start from noise, never from the frame they predict, and know the past through the biases alone.
+"""
+
+import numpy as np
+
+from .gibbs import average_visible
+from .rbm import hidden_mean, reconstruction_mean
+from .validation import check_choice
+
+PROTOCOLS = ("mean", "chain", "mean_field")
+CHAIN_STEPS = 50
+N_CHAINS, N_BURN_IN, N_AVERAGE = 4, 25, 25
+MEAN_FIELD_STEPS = 50
+
+
+def check_protocol(protocol):
+    """Raise unless `protocol` names one of the ways to predict."""
+    check_choice("protocol", protocol, PROTOCOLS)
+
+
+def expectation(start, W, b_v, b_h, visible, protocol, tiles, streams, n_jobs=None):
+    """E[v] of an RBM for each row of biases.
+
+    ``"chain"`` : one chain of 50 steps from noise; its last E[v | h] (the protocol of the 2008 release).
+    ``"mean"`` : the average of E[v | h] over 4 chains of 50 steps from noise, the first 25 steps of each left out.
+    ``"mean_field"`` : 50 iterations of h = P(h | v), v = E[v | h] from the units' prior means; no sampling.
+
+    Parameters
+    ----------
+    start : (n_rows, n_visible) ndarray
+        Only its shape and dtype are used.
+    W : (n_visible, n_hidden) ndarray
+    b_v : (n_visible,) or (n_rows, n_visible) ndarray
+    b_h : (n_rows, n_hidden) ndarray
+    visible : {"bernoulli", "gaussian"}
+    protocol : {"mean", "chain", "mean_field"}
+    tiles : list of Tile
+    streams : callable (chain) -> list of numpy.random.Generator
+        A stream for each tile of each chain.
+    n_jobs : int, optional
+
+    Returns
+    -------
+    (n_rows, n_visible) ndarray
+    """
+    if protocol == "mean_field":
+        v = np.broadcast_to(reconstruction_mean(np.zeros_like(b_h[:1]), W, b_v, visible), start.shape)
+        for _ in range(MEAN_FIELD_STEPS):
+            v = reconstruction_mean(hidden_mean(v, W, b_h), W, b_v, visible)
+        return v
+    n_chains, n_burn_in, n_average = (1, CHAIN_STEPS - 1, 1) if protocol == "chain" else (N_CHAINS, N_BURN_IN, N_AVERAGE)
+    total = np.zeros_like(start)
+    for chain in range(n_chains):
+        rngs = streams(chain)
+        v = np.empty_like(start)
+        for tile, rng in zip(tiles, rngs):
+            v[tile.rows] = noise(rng, (len(tile.rows), start.shape[1]), visible)
+        total += average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, tiles, rngs, n_jobs)[0]
+    return total / n_chains
+
+
+def noise(rng, shape, visible):
+    """A random visible state: fair coins (Bernoulli) or standard normal numbers (Gaussian)."""
+    return rng.integers(0, 2, shape) if visible == "bernoulli" else rng.standard_normal(shape)

@@ -1,0 +1,109 @@
+"""The hidden-state RNN: r_t = sigmoid(x_t + b_t), with b_t = b + r_{t-1} U (eq. 3.20), and its backward pass.
+
+Nothing here knows what the loss is. A loss may reach the hidden states r_t (an output layer, say) and, as in
+the RTRBM, the biases b_t themselves; `backward` takes the derivatives of both. Frames are packed
+(`rtrbm.sequences`); B_t sequences are alive at frame t.
+"""
+
+import numpy as np
+
+from .parallel import gram
+from .sequences import previous_rows
+from .units import sigmoid
+
+
+def forward(x, where, U, b, b_init):
+    """Run the recurrence over packed frames.
+
+    b_1 = b + b_init,  b_t = b + r_{t-1} U,  r_t = sigmoid(x_t + b_t)  (eq. 3.20).
+
+    Parameters
+    ----------
+    x : (n_rows, n_hidden) ndarray
+        Input to the hidden units at every frame (v_t W in the RTRBM).
+    where : Layout
+    U : (n_hidden, n_hidden) ndarray
+        The thesis's W' transposed.
+    b, b_init : (n_hidden,) ndarray
+
+    Returns
+    -------
+    r : (n_rows, n_hidden) ndarray
+    bias : (n_rows, n_hidden) ndarray
+        b_t, what the past adds to the input of the hidden units.
+    """
+    r, bias = np.empty_like(x), np.empty_like(x)
+    past = slice(0, 0)
+    for t, (start, n_alive) in enumerate(zip(where.starts, where.batch_sizes)):
+        now = slice(start, start + n_alive)
+        if t == 0:
+            bias[now] = b + b_init
+        else:
+            np.matmul(r[past][:n_alive], U, out=bias[now])  # (B_t, n_hidden)
+            bias[now] += b
+        np.add(x[now], bias[now], out=r[now])
+        sigmoid(r[now], out=r[now])  # eq. 3.20
+        past = now
+    return r, bias
+
+
+def backward(r, where, U, d_bias=None, d_r=None):
+    """Backpropagate through time (eq. 3.23, in its right form).
+
+    With c_t = dL/db_t and e_t = dL/dr_t the derivatives that reach frame t from its own loss,
+
+        g_t = e_t + (d_{t+1} + c_{t+1}) U^T,   g_T = e_T,   d_t = r_t (1 - r_t) g_t.
+
+    Parameters
+    ----------
+    r : (n_rows, n_hidden) ndarray
+        Hidden states from `forward`.
+    where : Layout
+    U : (n_hidden, n_hidden) ndarray
+    d_bias : (n_rows, n_hidden) ndarray, optional
+        c_t: the derivative of the loss with respect to b_t other than through r_t; zero if not given.
+    d_r : (n_rows, n_hidden) ndarray, optional
+        e_t: the derivative of the loss with respect to r_t other than through later frames; zero if not given.
+
+    Returns
+    -------
+    d_x : (n_rows, n_hidden) ndarray
+        d_t, the derivative with respect to x_t. That of b_t is d_t + c_t.
+    """
+    d_x = np.zeros_like(r) if d_r is None else np.array(d_r)
+    d_total = d_x if d_bias is None else np.empty_like(r)  # d_t + c_t
+    U_T = np.ascontiguousarray(U.T)
+    later = slice(0, 0)
+    for start, n_alive in zip(where.starts[::-1], where.batch_sizes[::-1]):
+        now = slice(start, start + n_alive)
+        g = d_x[now]  # (B_t, n_hidden)
+        n_later = later.stop - later.start
+        g[:n_later] += d_total[later] @ U_T  # eq. 3.23
+        g *= r[now]
+        g *= 1 - r[now]  # now d_t
+        if d_bias is not None:
+            np.add(g, d_bias[now], out=d_total[now])
+        later = now
+    return d_x
+
+
+def parameter_gradient(r, where, d_total, n_jobs=None):
+    """Derivatives with respect to U, b and b_init, given those of every b_t (eq. 3.24).
+
+    dU = sum_{t>=2} r_{t-1}^T (d_t + c_t),  db = sum_t (d_t + c_t),  db_init = d_1 + c_1, summed over sequences.
+
+    Parameters
+    ----------
+    r : (n_rows, n_hidden) ndarray
+    where : Layout
+    d_total : (n_rows, n_hidden) ndarray
+        d_t + c_t.
+    n_jobs : int, optional
+
+    Returns
+    -------
+    d_U, d_b, d_b_init : ndarray
+    """
+    n_first = where.batch_sizes[0]
+    d_U = gram(r[previous_rows(where)], d_total[n_first:], n_jobs)  # eq. 3.24
+    return d_U, d_total.sum(axis=0), d_total[:n_first].sum(axis=0)

@@ -1,0 +1,215 @@
+"""The Recurrent Temporal RBM (chapter 3.7-3.10): an RBM at every frame, its biases made by the hidden-state RNN.
+
+The hidden states r_t = sigmoid(v_t W + b_h + r_{t-1} U) (eq. 3.20) are deterministic given the video; frame t is an RBM
+with hidden bias b_h + r_{t-1} U (b_h + b_init at the first frame) and visible bias b_v. The objective is
+O = sum_t log Q(v_t | r_{t-1}) (eq. 3.22).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from . import rbm, rnn
+from .parallel import gram, product
+from .rbm import hidden_mean
+from .sequences import previous_rows
+from .streams import stream
+from .temporal import TemporalRBM
+
+
+class RTRBMParams(NamedTuple):
+    """Q(v_t, h_t | r_{t-1}) = exp(v_t b_v + v_t W h_t + h_t (b_h + r_{t-1} U)) / Z(r_{t-1}); b_init for r_0 U.
+
+    W : (n_visible, n_hidden); U : (n_hidden, n_hidden), the thesis's W' transposed; b_v : (n_visible,);
+    b_h, b_init : (n_hidden,).
+    """
+
+    W: np.ndarray
+    U: np.ndarray
+    b_v: np.ndarray
+    b_h: np.ndarray
+    b_init: np.ndarray
+
+
+class DynamicRTRBMParams(NamedTuple):
+    """As `RTRBMParams`, with the dynamic visible bias b_v + r_{t-1} U_v (b_v alone at the first frame).
+
+    U_v : (n_hidden, n_visible), the RNN-RBM's W_uv.
+    """
+
+    W: np.ndarray
+    U: np.ndarray
+    b_v: np.ndarray
+    b_h: np.ndarray
+    b_init: np.ndarray
+    U_v: np.ndarray
+
+
+def states_and_biases(params, v, where, n_jobs=None):
+    """The hidden states of a minibatch and the biases its RBMs receive (eq. 3.20).
+
+    Parameters
+    ----------
+    params : RTRBMParams or DynamicRTRBMParams
+    v : (n_rows, n_visible) ndarray
+        Packed frames.
+    where : Layout
+    n_jobs : int, optional
+
+    Returns
+    -------
+    r : (n_rows, n_hidden) ndarray
+        r_t, which is also P(h_t = 1 | v_t, r_{t-1}).
+    b_v : (n_visible,) or, with the dynamic visible bias, (n_rows, n_visible) ndarray
+    b_h : (n_rows, n_hidden) ndarray
+    """
+    r, b_h = rnn.forward(product(v, params.W, n_jobs), where, params.U, params.b_h, params.b_init)
+    if isinstance(params, RTRBMParams):
+        return r, params.b_v, b_h
+    b_v = np.empty_like(v)
+    n_first = where.batch_sizes[0]
+    b_v[:n_first] = params.b_v
+    np.add(product(r[previous_rows(where)], params.U_v, n_jobs), params.b_v, out=b_v[n_first:])
+    return r, b_v, b_h
+
+
+def gradient(params, v, where, negative_phase, bptt=True, n_jobs=None):
+    """Gradient of sum_t log Q(v_t | r_{t-1}) over all sequences of a minibatch (eq. 3.25, in its right form).
+
+    With c_t = r_t - <h_t> and d_t = r_t (1 - r_t) dO/dr_t from `rtrbm.rnn.backward`,
+
+        dW = sum_t v_t^T d_t + sum_t (v_t^T r_t - <v_t^T h_t>),  dU = sum_{t>=2} r_{t-1}^T (d_t + c_t),
+        db_v = sum_t (v_t - <v_t>),  db_h = sum_t (d_t + c_t),  db_init = d_1 + c_1,
+        dU_v = sum_{t>=2} r_{t-1}^T (v_t - <v_t>).
+
+    Parameters
+    ----------
+    params : RTRBMParams or DynamicRTRBMParams
+    v : (n_rows, n_visible) ndarray
+        Packed frames.
+    where : Layout
+    negative_phase : callable (h_pos, W, b_v, b_h) -> Averages
+        The model averages <.>: exact (`rtrbm.exact.averages`) or by CD-k (`rtrbm.rbm.cd_averages`).
+    bptt : bool
+        If False, d_t = 0: the chapter's TRBM baseline (3.11).
+    n_jobs : int, optional
+
+    Returns
+    -------
+    RTRBMParams or DynamicRTRBMParams
+        The gradient.
+    Averages
+        The negative phase.
+    """
+    r, b_v, b_h = states_and_biases(params, v, where, n_jobs)
+    negative = negative_phase(r, params.W, b_v, b_h)
+    c_v, c = v - negative.v, r - negative.h  # derivatives with respect to the biases of every frame
+    n_first, previous = where.batch_sizes[0], previous_rows(where)
+    dynamic = isinstance(params, DynamicRTRBMParams)
+    if bptt:
+        e = None
+        if dynamic:
+            e = np.zeros_like(r)
+            e[previous] = product(c_v[n_first:], params.U_v.T, n_jobs)  # through the visible bias of frame t + 1
+        d = rnn.backward(r, where, params.U, d_bias=c, d_r=e)  # eq. 3.23
+        c += d
+        d += r
+    else:
+        d = r
+    d_W = gram(v, d, n_jobs)  # eq. 3.25: sum_t v_t^T (d_t + r_t)
+    d_W -= negative.vh
+    d_U, d_b_h, d_b_init = rnn.parameter_gradient(r, where, c, n_jobs)  # eq. 3.24
+    derivatives = RTRBMParams(d_W, d_U, c_v.sum(axis=0), d_b_h, d_b_init)
+    if not dynamic:
+        return derivatives, negative
+    return DynamicRTRBMParams(*derivatives, gram(r[previous], c_v[n_first:], n_jobs)), negative
+
+
+def initial_params(frames, n_hidden, visible, seed, dynamic_visible_bias=False):
+    """Small random weights N(0, 0.01^2), and visible biases that reproduce the mean of the data.
+
+    Parameters
+    ----------
+    frames : (n_rows, n_visible) ndarray
+    n_hidden : int
+    visible : {"bernoulli", "gaussian"}
+    seed : int
+    dynamic_visible_bias : bool
+
+    Returns
+    -------
+    RTRBMParams or DynamicRTRBMParams
+        Of the dtype of `frames`.
+    """
+    W, b_v, b_h = rbm.initial_params(frames, n_hidden, visible, seed)
+    rng = stream(seed, "initial", 1)
+    U = (0.01 * rng.standard_normal((n_hidden, n_hidden))).astype(frames.dtype)
+    params = RTRBMParams(W, U, b_v, b_h, np.zeros_like(b_h))
+    if not dynamic_visible_bias:
+        return params
+    U_v = (0.01 * rng.standard_normal((n_hidden, len(W)))).astype(frames.dtype)
+    return DynamicRTRBMParams(*params, U_v)
+
+
+class RTRBM(TemporalRBM):
+    """docstring"""
+
+    def __init__(
+        self,
+        n_hidden=100,
+        *,
+        visible="bernoulli",
+        dynamic_visible_bias=False,
+        bptt=True,
+        n_gibbs=10,
+        optimizer="adam",
+        learning_rate=3e-3,
+        momentum=0.9,
+        max_norm=None,
+        batch_size=8,
+        n_updates=2000,
+        initialization="data",
+        dtype="float32",
+        n_jobs=-1,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_hidden = n_hidden
+        self.visible = visible
+        self.dynamic_visible_bias = dynamic_visible_bias
+        self.bptt = bptt
+        self.n_gibbs = n_gibbs
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.momentum = momentum
+        self.max_norm = max_norm
+        self.batch_size = batch_size
+        self.n_updates = n_updates
+        self.initialization = initialization
+        self.dtype = dtype
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _params_type(self):
+        return DynamicRTRBMParams if self.dynamic_visible_bias else RTRBMParams
+
+    def _initial_params(self, frames, seed):
+        return initial_params(frames, self.n_hidden, self.visible, seed, self.dynamic_visible_bias)
+
+    def _gradient(self, v, where, negative_phase):
+        return gradient(self.params_, v, where, negative_phase, self.bptt, self.n_jobs)
+
+    def _states_and_biases(self, v, where):
+        return states_and_biases(self.params_, v, where, self.n_jobs)
+
+    def _next_biases(self, r, n_sequences):
+        params = self.params_
+        b_h = params.b_h + (params.b_init if r is None else r @ params.U)
+        b_v = params.b_v
+        if self.dynamic_visible_bias and r is not None:
+            b_v = b_v + r @ params.U_v
+        return b_v, np.broadcast_to(b_h, (n_sequences, self.n_hidden))
+
+    def _next_states(self, v, b_h):
+        return hidden_mean(v, self.params_.W, b_h)

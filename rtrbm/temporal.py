@@ -1,0 +1,235 @@
+"""The verbs of a temporal RBM, the same for every model that makes the biases of its frames from the past."""
+
+import numpy as np
+
+from . import exact
+from .estimator import TrainedRBM
+from .gibbs import average_visible
+from .predict import check_protocol, expectation
+from .rbm import cd_averages
+from .sequences import layout, pack, unpack
+from .streams import as_seed
+from .validation import check_choice, check_count, check_memory, check_sequences
+
+GROUP_ROWS = 8192
+
+
+class TemporalRBM(TrainedRBM):
+    """A model of sequences.
+
+    A subclass adds to `TrainedRBM`: `_states_and_biases(v, where)` -> states, b_v, b_h, and
+    `_next_biases(states)` -> b_v, b_h and `_next_states(v, b_h)` -> states for one frame of every sequence.
+    """
+
+    def transform(self, X):
+        """Hidden states r_t = P(h_t = 1 | v_1..v_t) (eq. 3.20, Algorithm 4).
+
+        Parameters
+        ----------
+        X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+
+        Returns
+        -------
+        (n_sequences, n_frames, n_hidden) ndarray, or list of (n_frames_i, n_hidden) ndarrays for a list
+        """
+        return self._map(X, lambda v, where, first: self._states_and_biases(v, where)[0])
+
+    def predict(self, X, protocol="mean", random_state=None):
+        """One-step predictions E[v_t | v_1..v_{t-1}], for every t including the first.
+
+        Parameters
+        ----------
+        X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+        protocol : {"mean", "chain", "mean_field"}
+            How the expectation is computed, see `rtrbm.predict.expectation`.
+        random_state : None, int, RandomState or Generator
+            None: the seed the model was trained with, so that predictions are repeatable.
+
+        Returns
+        -------
+        array or list of arrays, as X
+            Probabilities (Bernoulli) or means (Gaussian). Frame t does not depend on X from frame t on.
+        """
+        check_protocol(protocol)
+        self._check_fitted()
+        seed = self.seed_ if random_state is None else as_seed(random_state)
+
+        def group(v, where, first):
+            _, b_v, b_h = self._states_and_biases(v, where)
+            cut, _ = self._streams(where, "predict", first, 0, seed=seed)
+            return expectation(
+                v, self.params_.W, b_v, b_h, self.visible, protocol, cut,
+                lambda chain: self._streams(where, "predict", first, chain, seed=seed)[1], self.n_jobs,
+            )  # fmt: skip
+
+        return self._map(X, group)
+
+    def score(self, X, y=None):
+        """Minus the squared error of one-step prediction (`predict`), summed over features, mean over frames 2..T.
+
+        Parameters
+        ----------
+        X : array_like or list of array_like
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            Greater is better.
+        """
+        from .evaluate import squared_error
+
+        return -squared_error(X, self.predict(X))[0]
+
+    def log_likelihood(self, X):
+        """Log-likelihood of each sequence, sum_t log Q(v_t | r_{t-1}) (eq. 3.22), by exact enumeration.
+
+        Parameters
+        ----------
+        X : array_like or list of array_like
+
+        Returns
+        -------
+        (n_sequences,) ndarray
+            In nats, not divided by the number of frames.
+
+        Raises
+        ------
+        ValueError
+            If min(n_visible, n_hidden) > 20 (n_hidden > 20 with Gaussian visible units).
+        """
+        self._check_fitted()
+        exact.check_enumerable(*self.params_.W.shape, self.visible)
+
+        def group(v, where, first):
+            _, b_v, b_h = self._states_and_biases(v, where)
+            return exact.log_likelihood(v, self.params_.W, b_v, b_h, self.visible)[:, None]
+
+        return np.array([frames.sum() for frames in self._map(X, group)])
+
+    def gradient(self, X, method="cd", random_state=None):
+        """Gradient of the mean over sequences of the log-likelihood sum_t log Q(v_t | r_{t-1}).
+
+        Parameters
+        ----------
+        X : array_like or list of array_like
+        method : {"exact", "cd"}
+            Model averages by enumeration, or by CD-k with the k in force after the updates made so far.
+        random_state : None, int, RandomState or Generator
+            Of the chain; None: that of the next update.
+
+        Returns
+        -------
+        NamedTuple of the type of `params_`
+
+        Raises
+        ------
+        ValueError
+            If `method` is "exact" and min(n_visible, n_hidden) > 20.
+        """
+        check_choice("method", method, ("exact", "cd"))
+        self._check_fitted()
+        X = self._check(X, self.n_features_in_)
+        v, where = pack(X)
+        if method == "exact":
+            exact.check_enumerable(*self.params_.W.shape, self.visible)
+
+            def negative_phase(h_pos, W, b_v, b_h):
+                return exact.averages(W, b_v, b_h, self.visible)
+        else:
+            seed = self.seed_ if random_state is None else as_seed(random_state)
+            negative_phase = self._cd(where, self.n_updates_, seed)
+        gradient, _ = self._gradient(v, where, negative_phase)
+        return type(gradient)(*(g / len(X) for g in gradient))
+
+    def sample(self, n_frames, n_sequences=1, prefix=None, random_state=None, *, n_gibbs=50, return_states=False):
+        """Draw sequences (Algorithm 3): at every frame a Gibbs chain of that frame's RBM, then r_t from its end.
+
+        The first frame's chain starts from noise, each later one from the frame before it.
+
+        Parameters
+        ----------
+        n_frames : int
+        n_sequences : int
+        prefix : (n_prefix, n_visible) or (n_sequences, n_prefix, n_visible) array_like, optional
+            Frames to continue; they are not repeated in the result.
+        random_state : None, int, RandomState or Generator
+        n_gibbs : int
+            Steps of each frame's chain.
+        return_states : bool
+            Also return the sampled visible states.
+
+        Returns
+        -------
+        probabilities : (n_sequences, n_frames, n_visible) ndarray
+            The conditional probabilities (means) E[v_t | h_t] at the end of each chain: what the thesis shows.
+        states : (n_sequences, n_frames, n_visible) ndarray
+            Only with `return_states`: the sampled frames the sequence went on from.
+        """
+        self._check_fitted()
+        check_count("n_frames", n_frames)
+        check_count("n_sequences", n_sequences)
+        check_count("n_gibbs", n_gibbs)
+        W = self.params_.W
+        check_memory("the sampled frames", 2 * n_sequences * n_frames * len(W), W.dtype)
+        seed = as_seed(random_state)
+        where = layout([1] * n_sequences)
+        states, v = None, self._noise(seed, n_sequences)
+        if prefix is not None:
+            prefix = self._check_prefix(prefix, n_sequences)
+            r, *_ = self._states_and_biases(*pack(prefix))
+            states, v = r[-n_sequences:], prefix[:, -1]
+        probabilities = np.empty((n_sequences, n_frames, len(W)), W.dtype)
+        binary = np.empty_like(probabilities) if return_states else None
+        for t in range(n_frames):
+            b_v, b_h = self._next_biases(states, n_sequences)
+            cut, streams = self._streams(where, "sample", t, seed=seed)
+            mean, v = average_visible(v, W, b_v, b_h, n_gibbs - 1, 1, self.visible, cut, streams, self.n_jobs)
+            states = self._next_states(v, b_h)
+            probabilities[:, t] = mean
+            if return_states:
+                binary[:, t] = v
+        return (probabilities, binary) if return_states else probabilities
+
+    def _noise(self, seed, n_sequences):
+        from .predict import noise
+        from .streams import stream
+
+        W = self.params_.W
+        return noise(stream(seed, "sample"), (n_sequences, len(W)), self.visible).astype(W.dtype)
+
+    def _check_prefix(self, prefix, n_sequences):
+        prefix = np.asarray(prefix)
+        if prefix.ndim == 2:
+            prefix = np.broadcast_to(prefix, (n_sequences, *prefix.shape))
+        prefix = check_sequences(prefix, self.visible, self.params_.W.dtype, self.n_features_in_)
+        if len(prefix) != n_sequences:
+            raise ValueError(f"prefix must hold 1 or n_sequences={n_sequences} sequences, got {len(prefix)}")
+        return prefix
+
+    def _check(self, X, n_visible=None):
+        return check_sequences(X, self.visible, np.dtype(self.dtype), n_visible)
+
+    def _cd(self, where, update, seed):
+        n_gibbs = self._n_gibbs(update)
+        cut, streams = self._streams(where, "chain", update, seed=seed)
+
+        def negative_phase(h_pos, W, b_v, b_h):
+            return cd_averages(h_pos, W, b_v, b_h, n_gibbs, self.visible, cut, streams, self.n_jobs)
+
+        return negative_phase
+
+    def _map(self, X, function):
+        """Apply function(v, where, first sequence) to packed groups of sequences; the result has the form of X."""
+        self._check_fitted()
+        X = self._check(X, self.n_features_in_)
+        results, first = [], 0
+        ends = np.cumsum([len(sequence) for sequence in X])
+        while first < len(X):
+            done = ends[first - 1] if first else 0
+            last = max(first + 1, int(np.searchsorted(ends, done + GROUP_ROWS, side="right")))
+            v, where = pack(X[first:last])
+            results += unpack(function(v, where, first), where)
+            first = last
+        return np.stack(results) if isinstance(X, np.ndarray) else results

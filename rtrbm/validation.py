@@ -1,0 +1,156 @@
+"""Checks of what users hand in: every error names the argument, what was given and what is wanted."""
+
+import numbers
+import os
+
+import numpy as np
+
+from .units import VISIBLE
+
+
+def check_count(name, value, minimum=1):
+    """Raise unless `value` is an integer of at least `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}")
+
+
+def check_number(name, value, minimum, maximum=np.inf, closed=False):
+    """Raise unless `value` is a real number with minimum < value < maximum (minimum <= value if `closed`)."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not (minimum < value < maximum or closed and value == minimum):
+        above = f"at least {minimum}" if closed else f"greater than {minimum}"
+        below = f" and less than {maximum}" if maximum < np.inf else " and finite"
+        raise ValueError(f"{name} must be {above}{below}, got {value}")
+
+
+def check_choice(name, value, choices):
+    """Raise unless `value` is one of `choices`."""
+    if not any(value is choice or isinstance(value, str) and value == choice for choice in choices):
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def check_n_gibbs(value):
+    """Raise unless `value` is a positive integer or a schedule {first_update: k} that starts at update 0."""
+    if not isinstance(value, dict):
+        return check_count("n_gibbs", value)
+    for first, k in value.items():
+        check_count("n_gibbs (first update)", first, minimum=0)
+        check_count("n_gibbs", k)
+    if 0 not in value:
+        raise ValueError(f"n_gibbs must have a value for update 0, got {value!r}")
+
+
+def check_memory(what, n_elements, dtype):
+    """Raise a ValueError if an array of so many elements could not fit in the machine's memory."""
+    n_bytes = int(n_elements) * np.dtype(dtype).itemsize
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if n_bytes > memory:
+        raise ValueError(f"{what} would take {n_bytes / 1e9:.3g} GB, this machine has {memory / 1e9:.3g} GB")
+
+
+def check_frames(X, visible, dtype, n_visible=None, name="X"):
+    """A 2-D array of frames, of the wanted dtype.
+
+    Parameters
+    ----------
+    X : (n_frames, n_visible) array_like
+    visible : {"bernoulli", "gaussian"}
+        Bernoulli units take values in [0, 1], Gaussian ones any finite value.
+    dtype : dtype
+    n_visible : int, optional
+        Number of features a fitted model wants.
+    name : str
+        What messages call X.
+
+    Returns
+    -------
+    (n_frames, n_visible) ndarray
+        X itself if it has that dtype already.
+
+    Raises
+    ------
+    TypeError
+        If X is not numeric.
+    ValueError
+        If it has another number of dimensions or features, no frames, or values that are not allowed.
+    """
+    X = _as_float(X, name, dtype)
+    if X.ndim != 2:
+        raise ValueError(f"{name} must have 2 dimensions (n_frames, n_visible), got shape {X.shape}")
+    _check_values(X, visible, n_visible, name)
+    return X
+
+
+def check_sequences(X, visible, dtype, n_visible=None):
+    """Sequences as one 3-D array or a list of 2-D arrays, of the wanted dtype.
+
+    Parameters
+    ----------
+    X : (n_sequences, n_frames, n_visible) array_like, or list of (n_frames_i, n_visible) array_like
+    visible, dtype, n_visible
+        As in `check_frames`.
+
+    Returns
+    -------
+    (n_sequences, n_frames, n_visible) ndarray or list of (n_frames_i, n_visible) ndarrays
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `check_frames`; also if there are no sequences, or one has no frames.
+    """
+    if isinstance(X, np.ndarray):
+        X = _as_float(X, "X", dtype)
+        if X.ndim != 3:
+            raise ValueError(
+                f"X must have 3 dimensions (n_sequences, n_frames, n_visible), got shape {X.shape}; "
+                "one sequence is X[None], sequences of different lengths are a list"
+            )
+        if not len(X):
+            raise ValueError("X must hold at least one sequence, got none")
+        _check_values(X, visible, n_visible, "X")
+        return X
+    try:
+        X = list(X)
+    except TypeError:
+        raise TypeError(f"X must be an array or a list of arrays, got {type(X).__name__}") from None
+    if not X:
+        raise ValueError("X must hold at least one sequence, got an empty list")
+    sequences = []
+    for i, sequence in enumerate(X):
+        sequences.append(check_frames(sequence, visible, dtype, n_visible, f"X[{i}]"))
+        n_visible = sequences[0].shape[1]
+    return sequences
+
+
+def _as_float(X, name, dtype):
+    try:
+        array = np.asarray(X)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a rectangular array of numbers: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array.astype(dtype, copy=False)
+
+
+def _check_values(X, visible, n_visible, name):
+    if not X.size:
+        raise ValueError(f"{name} must have at least one frame and one feature, got shape {X.shape}")
+    if n_visible is not None and X.shape[-1] != n_visible:
+        raise ValueError(f"{name} must have {n_visible} features, got {X.shape[-1]}")
+    low, high = X.min(), X.max()
+    if not np.isfinite(low + high):
+        raise ValueError(f"{name} must be finite, got NaN or infinite values")
+    if visible == "bernoulli" and (low < 0 or high > 1):
+        raise ValueError(
+            f"{name} must lie in [0, 1] for Bernoulli units, got values from {low:g} to {high:g}; "
+            "real-valued data want visible='gaussian'"
+        )
+
+
+def check_visible(visible):
+    """Raise unless `visible` names a kind of units."""
+    check_choice("visible", visible, VISIBLE)
