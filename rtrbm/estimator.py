@@ -114,7 +114,7 @@ class TrainedRBM(Estimator):
         if resume and os.path.exists(checkpoint):
             self._restore(checkpoint, same_settings=True)
         else:
-            self._start(data.minibatch(0) if hasattr(data, "minibatch") else data)
+            self._start(data)
         if not hasattr(data, "minibatch"):
             data = Shuffled(data, self.batch_size, self.seed_)
         with Interruptible() as interrupt, progress_bar(self) as bar:
@@ -236,16 +236,21 @@ class TrainedRBM(Estimator):
         self.n_features_in_ = params.W.shape[0]
 
     def _start(self, data):
-        """Initialise the state of training; `data` gives the number of features and their means."""
+        """Initialise the state of training from data or a stream."""
         seed = as_seed(self.random_state)
-        frames, _ = pack(self._check(data))
-        n_elements = frames.shape[1] * self.n_hidden + self.n_hidden**2
-        check_memory(f"parameters for n_hidden={self.n_hidden}, {frames.shape[1]} features", 4 * n_elements, self.dtype)
-        self.params_ = self._initial_params(frames, seed)
+        source = data if hasattr(data, "minibatch") else Shuffled(data, self.batch_size, seed)
+
+        def minibatch(update):
+            return pack(self._check(source.minibatch(update)))[0]
+
+        n_visible = minibatch(0).shape[1]
+        n_elements = (n_visible + self.n_hidden) * self.n_hidden
+        check_memory(f"parameters for n_hidden={self.n_hidden} and {n_visible} features", n_elements, self.dtype)
+        self.params_ = self._initial_params(minibatch, seed)
         self.optimizer_state_ = self._optimizer().init(self.params_)
         self.n_updates_, self.seed_ = 0, seed
         self.history_ = {name: [] for name in ("reconstruction_error", "gradient_norm", "learning_rate", "n_gibbs")}
-        self.n_features_in_ = frames.shape[1]
+        self.n_features_in_ = n_visible
 
     def _update(self, data, rate):
         """One step up the gradient of the log-likelihood per frame; returns the number of frames."""

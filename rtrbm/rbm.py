@@ -10,6 +10,7 @@ import numpy as np
 
 from . import gibbs
 from .parallel import gram
+from .sequences import layout, tiles
 from .streams import stream
 from .units import logit, sigmoid, softplus, visible_mean
 
@@ -204,3 +205,31 @@ def initial_params(frames, n_hidden, visible, seed):
     if visible == "bernoulli":
         b_v = logit((b_v * len(frames) + 0.5) / (len(frames) + 1))
     return RBMParams(W, b_v.astype(frames.dtype), np.zeros(n_hidden, frames.dtype))
+
+
+def pretrained_weights(minibatch, n_hidden, visible, seed, n_updates=30, n_gibbs=5, rate=0.01):
+    """W of a static RBM after a few CD updates on frames without their order (3.11.3).
+
+    Parameters
+    ----------
+    minibatch : callable (update) -> (n_rows, n_visible) ndarray
+    n_hidden : int
+    visible : {"bernoulli", "gaussian"}
+    seed : int
+    n_updates, n_gibbs : int
+    rate : float
+        Applied to the gradient per frame.
+
+    Returns
+    -------
+    (n_visible, n_hidden) ndarray
+    """
+    params = initial_params(minibatch(0), n_hidden, visible, seed)
+    for update in range(n_updates):
+        v = minibatch(update)
+        cut = tiles(layout([1] * len(v)))
+        streams = [stream(seed, "pretrain", update, tile.sequence) for tile in cut]
+        derivatives = contrastive_divergence(v, *params, n_gibbs, visible, cut, streams)
+        for parameter, d in zip(params, derivatives):
+            parameter += rate / len(v) * (d if d.shape == parameter.shape else d.sum(axis=0))
+    return params.W

@@ -15,6 +15,7 @@ from .rbm import hidden_mean
 from .sequences import previous_rows
 from .streams import stream
 from .temporal import TemporalRBM
+from .validation import check_choice
 
 
 class RTRBMParams(NamedTuple):
@@ -125,34 +126,109 @@ def gradient(params, v, where, negative_phase, bptt=True, n_jobs=None):
     return DynamicRTRBMParams(*derivatives, gram(r[previous], c_v[n_first:], n_jobs)), negative
 
 
-def initial_params(frames, n_hidden, visible, seed, dynamic_visible_bias=False):
-    """Small random weights N(0, 0.01^2), and visible biases that reproduce the mean of the data.
+def initial_params(minibatch, n_hidden, visible, seed, initialization="data", dynamic_visible_bias=False):
+    """Parameters to start training from.
+
+    ``"data"`` : weights N(0, 0.01^2), hidden biases 0, b_v reproducing the mean of the first minibatch.
+    ``"thesis"`` : W from 30 CD-5 updates of a static RBM at rate 0.01, all else N(0, 0.005^2) (3.11.3).
 
     Parameters
     ----------
-    frames : (n_rows, n_visible) ndarray
+    minibatch : callable (update) -> (n_rows, n_visible) ndarray
+        Frames to learn from.
     n_hidden : int
     visible : {"bernoulli", "gaussian"}
     seed : int
+    initialization : {"data", "thesis"}
     dynamic_visible_bias : bool
 
     Returns
     -------
     RTRBMParams or DynamicRTRBMParams
-        Of the dtype of `frames`.
+        Of the dtype of the frames.
     """
-    W, b_v, b_h = rbm.initial_params(frames, n_hidden, visible, seed)
     rng = stream(seed, "initial", 1)
-    U = (0.01 * rng.standard_normal((n_hidden, n_hidden))).astype(frames.dtype)
-    params = RTRBMParams(W, U, b_v, b_h, np.zeros_like(b_h))
-    if not dynamic_visible_bias:
-        return params
-    U_v = (0.01 * rng.standard_normal((n_hidden, len(W)))).astype(frames.dtype)
-    return DynamicRTRBMParams(*params, U_v)
+    frames = minibatch(0)
+
+    def normal(*shape):
+        scale = 0.005 if initialization == "thesis" else 0.01
+        return (scale * rng.standard_normal(shape)).astype(frames.dtype)
+
+    n_visible = frames.shape[1]
+    U, U_v = normal(n_hidden, n_hidden), normal(n_hidden, n_visible)
+    if initialization == "thesis":
+        W = rbm.pretrained_weights(minibatch, n_hidden, visible, seed)
+        params = RTRBMParams(W, U, normal(n_visible), normal(n_hidden), normal(n_hidden))
+    else:
+        W, b_v, b_h = rbm.initial_params(frames, n_hidden, visible, seed)
+        params = RTRBMParams(W, U, b_v, b_h, np.zeros_like(b_h))
+    return DynamicRTRBMParams(*params, U_v) if dynamic_visible_bias else params
 
 
 class RTRBM(TemporalRBM):
-    """docstring"""
+    """Recurrent Temporal Restricted Boltzmann Machine (Sutskever, Hinton & Taylor 2008; Sutskever 2013, 3.7-3.11).
+
+    Q(v_t, h_t | r_{t-1}) = exp(v_t b_v + v_t W h_t + h_t (b_h + r_{t-1} U)) / Z(r_{t-1}), with
+    r_t = sigmoid(v_t W + b_h + r_{t-1} U) (eq. 3.20); trained to climb sum_t log Q(v_t | r_{t-1}) (eq. 3.22) by CD-k
+    and backpropagation through time (eq. 3.25).
+
+    Parameters
+    ----------
+    n_hidden : int
+        Hidden units.
+    visible : {"bernoulli", "gaussian"}
+        Bernoulli units for data in [0, 1], unit-variance Gaussian ones for standardised real values.
+    dynamic_visible_bias : bool
+        Let the past act on the visible units too: visible bias b_v + r_{t-1} U_v.
+    bptt : bool
+        False leaves out the backward pass (d_t = 0): the chapter's TRBM baseline.
+    n_gibbs : int or dict {first_update: k}
+        Steps of the CD chain, constant or growing with training; a schedule starts at update 0.
+    optimizer : {"adam", "momentum"}
+    learning_rate : float
+        At the first update; `fit` lets it fall linearly to 0.
+    momentum : float
+        Decay of the running mean of the gradient (Adam) or of the velocity (momentum).
+    max_norm : float, optional
+        The gradient per frame is scaled down to this Euclidean norm if it is longer.
+    batch_size : int
+        Sequences per update (when X is not a stream, which brings its own minibatches).
+    n_updates : int
+        Updates of `fit`.
+    initialization : {"data", "thesis"}
+        See `initial_params`.
+    dtype : {"float32", "float64"}
+    n_jobs : int, optional
+        Threads: -1 all processors, None 1. Results do not depend on it.
+    random_state : None, int, RandomState or Generator
+        As in scikit-learn: an int makes every run the same.
+    verbose : int
+        Show a progress bar if greater than 0 and on a terminal.
+
+    Attributes
+    ----------
+    params_ : RTRBMParams or DynamicRTRBMParams
+        Learned arrays W, U, b_v, b_h, b_init (and U_v).
+    history_ : dict of lists
+        reconstruction_error (squared, per frame), gradient_norm, learning_rate and n_gibbs of every update.
+    n_updates_ : int
+        Updates made.
+    seed_ : int
+        The seed of all random streams of the run.
+    n_features_in_ : int
+        Visible units.
+
+    Examples
+    --------
+    >>> from rtrbm import RTRBM
+    >>> from rtrbm.datasets import bouncing_balls
+    >>> X = bouncing_balls(8, n_frames=20, resolution=8, n_balls=1, random_state=0)
+    >>> model = RTRBM(n_hidden=20, n_gibbs=1, n_updates=10, random_state=0).fit(X)
+    >>> model.predict(X).shape
+    (8, 20, 64)
+    >>> model.sample(5, n_sequences=2, prefix=X[0, :10], random_state=0).shape
+    (2, 5, 64)
+    """
 
     def __init__(
         self,
@@ -194,8 +270,16 @@ class RTRBM(TemporalRBM):
     def _params_type(self):
         return DynamicRTRBMParams if self.dynamic_visible_bias else RTRBMParams
 
-    def _initial_params(self, frames, seed):
-        return initial_params(frames, self.n_hidden, self.visible, seed, self.dynamic_visible_bias)
+    def _check_hyper_parameters(self):
+        super()._check_hyper_parameters()
+        check_choice("initialization", self.initialization, ("data", "thesis"))
+        check_choice("bptt", self.bptt, (True, False))
+        check_choice("dynamic_visible_bias", self.dynamic_visible_bias, (True, False))
+
+    def _initial_params(self, minibatch, seed):
+        return initial_params(
+            minibatch, self.n_hidden, self.visible, seed, self.initialization, self.dynamic_visible_bias
+        )
 
     def _gradient(self, v, where, negative_phase):
         return gradient(self.params_, v, where, negative_phase, self.bptt, self.n_jobs)

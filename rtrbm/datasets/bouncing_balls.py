@@ -185,13 +185,11 @@ def simulate(positions, velocities, n_frames, n_substeps=SUBSTEPS):
     -------
     positions, velocities : numpy.ndarray of float64, shape (B, n_frames, n_balls, 2)
     """
-    # The plane is complex: `inward` points from a ball to the centre of the box, so that it has the signs of
-    # a velocity away from the wall. Every array and its real view are made once, for the loop is short
-    # calls on small arrays.
+    # The plane is complex. `inward` points from a ball to the centre of the box: beyond a wall it has the
+    # sign of a velocity away from that wall. A substep is a few calls on small arrays, all made beforehand.
     centre = BOX / 2 * (1 + 1j)
-    inward = centre - np.ascontiguousarray(positions).view(complex)[..., 0].T.copy()  # (n_balls, B)
-    step = np.ascontiguousarray(velocities).view(complex)[..., 0].T / SUBSTEPS
-    step = np.ascontiguousarray(step)
+    inward = centre - _as_complex(positions)
+    step = _as_complex(velocities) / SUBSTEPS
     n_balls, n_videos = step.shape
     pairs = [(i, j) for i in range(n_balls) for j in range(i)]
     difference = np.array([np.eye(n_balls)[i] - np.eye(n_balls)[j] for i, j in pairs]).reshape(-1, n_balls)
@@ -253,6 +251,11 @@ def render(positions, resolution, out=None):
     for begin in range(0, len(xy), block):
         _render(pixels[begin : begin + block], xy[begin : begin + block], width)
     return out
+
+
+def _as_complex(state):
+    """A state of shape (B, n_balls, 2) as a complex array of shape (n_balls, B)."""
+    return np.ascontiguousarray(state).view(complex)[..., 0].T.copy()
 
 
 def _window(resolution):
