@@ -75,7 +75,7 @@ class TrainedRBM(Estimator):
     """A model trained by stochastic gradient ascent on its log-likelihood.
 
     A subclass says how input is checked (`_check`), how parameters start (`_initial_params`) and what their gradient is
-    (`_gradient`).
+    (`_gradient`); and how checked input becomes rows (`_pack`), if not as sequences.
     """
 
     def fit(self, X, *, checkpoint=None, checkpoint_every=500, resume=False):
@@ -241,7 +241,7 @@ class TrainedRBM(Estimator):
         source = data if hasattr(data, "minibatch") else Shuffled(data, self.batch_size, seed)
 
         def minibatch(update):
-            return pack(self._check(source.minibatch(update)))[0]
+            return self._pack(self._check(source.minibatch(update)))[0]
 
         n_visible = minibatch(0).shape[1]
         n_elements = (n_visible + self.n_hidden) * self.n_hidden
@@ -254,7 +254,7 @@ class TrainedRBM(Estimator):
 
     def _update(self, data, rate):
         """One step up the gradient of the log-likelihood per frame; returns the number of frames."""
-        v, where = pack(self._check(data, self.params_.W.shape[0]))
+        v, where = self._pack(self._check(data, self.params_.W.shape[0]))
         gradient, negative = self._gradient(v, where, self._cd(where, self.n_updates_, self.seed_))
         for g in gradient:
             g /= len(v)
@@ -276,6 +276,22 @@ class TrainedRBM(Estimator):
         self.history_["n_gibbs"].append(self._n_gibbs(self.n_updates_))
         self.n_updates_ += 1
         return len(v)
+
+    def _pack(self, data):
+        """Checked input as a packed block of rows, and its layout."""
+        return pack(data)
+
+    def _cd(self, where, update, seed):
+        """The negative phase of an update: CD-k from the streams of that update."""
+        from .rbm import cd_averages  # imports this module
+
+        n_gibbs = self._n_gibbs(update)
+        cut, streams = self._streams(where, "chain", update, seed=seed)
+
+        def negative_phase(h_pos, W, b_v, b_h):
+            return cd_averages(h_pos, W, b_v, b_h, n_gibbs, self.visible, cut, streams, self.n_jobs)
+
+        return negative_phase
 
     def _optimizer(self):
         return optim.adam(self.momentum) if self.optimizer == "adam" else optim.momentum(self.momentum)

@@ -6,12 +6,12 @@ steps, each a function: `initial_state`, `simulate`, `render`. The state of a vi
 """
 
 import itertools
-import numbers
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..streams import as_seed, stream
+from ..validation import check_count, check_memory
 
 BOX = 10.0  # side of the box
 RADIUS = 1.2  # of a ball
@@ -53,7 +53,7 @@ def bouncing_balls(n_sequences, n_frames=100, *, resolution=30, n_balls=3, rando
     TypeError
         If a size is not an integer, or `random_state` is of no known kind.
     ValueError
-        If a size is less than 1, `n_balls` more than 6, or the videos more than an array may hold.
+        If a size is less than 1, `n_balls` more than 6, or the videos larger than the machine's memory.
 
     References
     ----------
@@ -124,8 +124,8 @@ class BouncingBalls:
         TypeError, ValueError
             If `update` is not an integer, or negative.
         """
-        update = _check_integer("update", update, 0)
-        return _videos(self.seed, update, self.batch_size, self.n_frames, self.resolution, self.n_balls)
+        check_count("update", update, minimum=0)
+        return _videos(self.seed, int(update), self.batch_size, self.n_frames, self.resolution, self.n_balls)
 
     def __iter__(self):
         return map(self.minibatch, itertools.count())
@@ -246,7 +246,7 @@ def render(positions, resolution, out=None):
         out = np.empty((*positions.shape[:-2], resolution**2), np.float32)
     pixels = out.reshape(-1, resolution, resolution)
     xy = positions.reshape(-1, *positions.shape[-2:])
-    width = _window(resolution)
+    width = min(resolution, int(2 * _REACH * resolution / BOX) + 1)  # enough wherever the ball is
     block = max(1, _BLOCK_PIXELS // width**2)
     for begin in range(0, len(xy), block):
         _render(pixels[begin : begin + block], xy[begin : begin + block], width)
@@ -258,12 +258,8 @@ def _as_complex(state):
     return np.ascontiguousarray(state).view(complex)[..., 0].T.copy()
 
 
-def _window(resolution):
-    """Side of the square of pixels that holds all those within reach of a ball wherever it is."""
-    return min(resolution, int(2 * _REACH * resolution / BOX) + 1)
-
-
 def _render(pixels, xy, width):
+    """Draw F frames, of balls at xy (F, n_balls, 2), a window of width x width pixels around each."""
     resolution = pixels.shape[1]
     centre = np.ascontiguousarray(xy.T) * (resolution / BOX) - 0.5  # (2, n_balls, F), in pixels
     start = np.clip(np.ceil(centre - _REACH * resolution / BOX), 0, resolution - width)
@@ -283,7 +279,7 @@ def _render(pixels, xy, width):
         np.minimum(ball, 80, out=ball)
         np.exp(np.negative(ball, out=ball), out=ball)
         ball = ball.transpose(2, 0, 1)
-        if i:
+        if i:  # the first is drawn on black
             ball = windows[frame, row[i], column[i]] + ball
             np.minimum(ball, 1, out=ball)
         windows[frame, row[i], column[i]] = ball
@@ -300,21 +296,13 @@ def _videos(seed, update, n_sequences, n_frames, resolution, n_balls):
     return videos
 
 
-def _check_integer(name, value, least):
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer, got {value!r} of type {type(value).__name__}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    return int(value)
-
-
 def _check_sizes(**sizes):
     """The sizes as Python integers, in the order given: videos, frames, resolution, balls."""
-    n_videos, n_frames, resolution, n_balls = (_check_integer(name, sizes[name], 1) for name in sizes)
+    for name, value in sizes.items():
+        check_count(name, value)
+    n_videos, n_frames, resolution, n_balls = map(int, sizes.values())
     if n_balls > MAX_BALLS:
         raise ValueError(f"n_balls must be at most {MAX_BALLS} (more hardly ever fit the box), got {n_balls}")
-    n_bytes = n_videos * n_frames * resolution**2 * np.dtype(np.float32).itemsize
-    if n_bytes > np.iinfo(np.intp).max:
-        given = ", ".join(f"{name}={value}" for name, value in sizes.items())
-        raise ValueError(f"the videos must fit an array, got sizes that take {n_bytes} bytes ({given})")
+    given = ", ".join(f"{name}={value}" for name, value in sizes.items())
+    check_memory(f"the videos ({given})", n_videos * n_frames * resolution**2, np.float32)
     return n_videos, n_frames, resolution, n_balls

@@ -1,0 +1,166 @@
+"""An RTRBM learns bouncing balls: train, dream, predict (chapter 3.11.1).
+
+Trains on an endless stream of fresh videos, prints the one-step error beside that of predictors without a model, and
+writes settings.json, the models with their learning histories (HDF5), errors.csv and the pictures to a folder.
+
+    python -m experiments.bouncing_balls                      15x15 pixels, under 3 minutes
+    python -m experiments.bouncing_balls --profile standard   30x30 pixels, under 20 minutes
+    python -m experiments.bouncing_balls --profile paper      the thesis's recipe, 100,000 updates
+"""
+
+import argparse
+import sys
+import time
+
+import numpy as np
+
+from experiments.runner import output_folder, print_table, save_figure, write_settings, write_table
+from rtrbm import RTRBM, evaluate
+from rtrbm.datasets import BouncingBalls, bouncing_balls
+from rtrbm.predict import PROTOCOLS
+
+PROFILES = {
+    "quick": {
+        "resolution": 15,
+        "n_hidden": 200,
+        "n_gibbs": {0: 1, 1200: 3, 3000: 10},
+        "learning_rate": 6e-3,
+        "batch_size": 8,
+        "n_updates": 4500,
+    },
+    "standard": {
+        "resolution": 30,
+        "n_hidden": 400,
+        "n_gibbs": {0: 1, 3000: 3, 8000: 10},
+        "learning_rate": 4e-3,
+        "batch_size": 4,
+        "n_updates": 16000,
+    },
+    "paper": {
+        "resolution": 30,
+        "n_hidden": 400,
+        "n_gibbs": {0: 10, 1000: 25},
+        "optimizer": "momentum",
+        "learning_rate": 0.01,
+        "momentum": 0.9,
+        "initialization": "thesis",
+        "batch_size": 1,
+        "n_updates": 100_000,
+    },
+}
+N_BALLS, N_FRAMES, N_TEST = 3, 100, 100
+TEST_SEED_OFFSET = 1_000_003  # the test videos' seed is not that of the training stream
+TITLES = {"rtrbm": "RTRBM", "trbm": "TRBM"}
+
+
+def train(name, options, settings, folder):
+    """Train one model on the stream; its file is the checkpoint that --resume continues from."""
+    hyper_parameters = {key: value for key, value in settings.items() if key != "resolution"}
+    model = RTRBM(
+        **hyper_parameters,
+        bptt=name == "rtrbm",
+        dynamic_visible_bias=options.dynamic_visible_bias,
+        n_jobs=options.n_jobs,
+        random_state=options.seed,
+        verbose=1,
+    )
+    stream = BouncingBalls(
+        settings["batch_size"],
+        N_FRAMES,
+        resolution=settings["resolution"],
+        n_balls=N_BALLS,
+        random_state=options.seed,
+    )
+    print(f"training the {TITLES[name]}: {settings['n_updates']} updates of {settings['batch_size']} videos", flush=True)
+    return model.fit(stream, checkpoint=folder / f"{name}.h5", resume=options.resume)
+
+
+def error_rows(models, test, train_videos):
+    """Squared error per frame of every predictor under every protocol, with its standard error."""
+    trivial = {
+        "copy-previous": evaluate.copy_previous(test),
+        "linear extrapolation": evaluate.linear_extrapolation(test, 0, 1),
+        "mean frame": evaluate.mean_frame(test, train_videos),
+    }
+    rows = [(name, "none", *evaluate.squared_error(test, predicted)) for name, predicted in trivial.items()]
+    for name, model in models.items():
+        for protocol in PROTOCOLS:
+            error = evaluate.squared_error(test, model.predict(test, protocol))
+            rows.append((TITLES[name], protocol, *error))
+    return rows
+
+
+def draw(models, test, seed, folder):
+    """Every picture of the models that were trained."""
+    from rtrbm import plots
+
+    dreams = {f"{TITLES[name]} dream": model.sample(N_FRAMES, random_state=seed)[0] for name, model in models.items()}
+    rows = {"data": test[0], **dreams}
+    save_figure(plots.film_strip(rows, start=N_FRAMES // 2), folder / "dreams.png")
+    plots.animate(rows, folder / "dreams.gif")
+    predicted = {TITLES[name]: model.predict(test[:1])[0] for name, model in models.items()}
+    save_figure(plots.predictions(test[0], predicted, start=10), folder / "predictions.png")
+    histories = {
+        TITLES[name]: {"update": np.arange(1, model.n_updates_ + 1), **model.history_} for name, model in models.items()
+    }
+    save_figure(plots.learning_curves(histories), folder / "learning_curves.png")
+    for name, model in models.items():
+        W, U = model.params_.W, model.params_.U
+        strongest = np.argsort(-np.linalg.norm(W, axis=0))[:36]
+        save_figure(plots.receptive_fields(W, U, strongest, arrange=True), folder / f"{name}_receptive_fields.png")
+        save_figure(plots.hidden_unit_norms(W, U), folder / f"{name}_hidden_units.png")
+
+
+def parser():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--profile", choices=PROFILES, default="quick", help="size and recipe (default: quick)")
+    parser.add_argument("--model", choices=("rtrbm", "trbm", "both"), default="rtrbm", help="default: rtrbm")
+    parser.add_argument(
+        "--dynamic-visible-bias", action="store_true", help="let the past act on the visible units too"
+    )
+    parser.add_argument("--out", help="folder for the results (default: results/bouncing_balls-PROFILE)")
+    parser.add_argument("--seed", type=int, default=0, help="default: 0")
+    parser.add_argument("--resume", action="store_true", help="go on from the models in the folder")
+    parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
+    return parser
+
+
+def main(arguments=None):
+    started = time.perf_counter()
+    options = parser().parse_args(arguments)
+    if options.seed < 0:
+        raise SystemExit(f"--seed must be a non-negative integer, got {options.seed}")
+    settings = PROFILES[options.profile]
+    folder = output_folder(options.out or f"results/bouncing_balls-{options.profile}")
+    write_settings(
+        folder / "settings.json",
+        {
+            **vars(options),
+            **settings,
+            "n_balls": N_BALLS,
+            "n_frames": N_FRAMES,
+            "n_test": N_TEST,
+            "test_seed": options.seed + TEST_SEED_OFFSET,
+            "scored_frames": f"2..{N_FRAMES}",
+        },
+    )
+    names = ("rtrbm", "trbm") if options.model == "both" else (options.model,)
+    try:
+        models = {name: train(name, options, settings, folder) for name in names}
+    except KeyboardInterrupt:
+        print(f"\nstopped; the same command with --resume goes on from {folder}", file=sys.stderr)
+        return 130
+    videos = {"n_frames": N_FRAMES, "resolution": settings["resolution"], "n_balls": N_BALLS}
+    test = bouncing_balls(N_TEST, **videos, random_state=options.seed + TEST_SEED_OFFSET)
+    columns = ("predictor", "protocol", "squared_error_per_frame", "standard_error")
+    rows = error_rows(models, test, bouncing_balls(N_TEST, **videos, random_state=options.seed))
+    write_table(folder / "errors.csv", columns, rows)
+    print_table(columns, rows, f"One-step prediction of {N_TEST} fresh videos, frames 2..{N_FRAMES}, seed {options.seed}")
+    draw(models, test, options.seed, folder)
+    print(f"\n{time.perf_counter() - started:.0f} s; model, history, table and pictures are in {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

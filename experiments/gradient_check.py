@@ -1,0 +1,134 @@
+"""The proof: the gradient of an RTRBM against central differences, CD-k against the gradient, and the printed equations.
+
+Everything is small enough to enumerate: 4 visible and 3 hidden units, 5 frames, weights of scale 0.8. At training
+initialisation (scale 0.01) such a check would prove nothing: there all of backpropagation changes the gradient by 1e-5.
+"""
+
+import argparse
+
+import numpy as np
+
+from experiments.runner import output_folder, print_table, write_settings, write_table
+from rtrbm import exact, rnn
+from rtrbm.rbm import cd_averages
+from rtrbm.rtrbm import RTRBMParams, gradient, states_and_biases
+from rtrbm.sequences import Tile, pack, previous_rows
+from rtrbm.streams import stream
+
+N_VISIBLE, N_HIDDEN, N_FRAMES, SCALE, STEP = 4, 3, 5, 0.8, 1e-5
+
+
+def small_model(seed):
+    """Parameters of scale 0.8 and one binary sequence."""
+    rng = stream(seed, "initial")
+    shapes = (N_VISIBLE, N_HIDDEN), (N_HIDDEN, N_HIDDEN), N_VISIBLE, N_HIDDEN, N_HIDDEN
+    params = RTRBMParams(*(SCALE * rng.standard_normal(shape) for shape in shapes))
+    return params, rng.integers(0, 2, (1, N_FRAMES, N_VISIBLE)).astype(float)
+
+
+def objective(params, v, where):
+    """O = sum_t log Q(v_t | r_{t-1}) (eq. 3.22), by enumeration."""
+    _, b_v, b_h = states_and_biases(params, v, where)
+    return exact.log_likelihood(v, params.W, b_v, b_h).sum()
+
+
+def exact_averages(h_pos, W, b_v, b_h):
+    """The negative phase by enumeration."""
+    return exact.averages(W, b_v, b_h)
+
+
+def central_differences(function, params, step=STEP):
+    """Numerical gradient: (f(x + step) - f(x - step)) / (2 step) for every element."""
+    gradients = []
+    for name, array in zip(params._fields, params):
+        numerical = np.empty_like(array)
+        for index in np.ndindex(array.shape):
+            shifted = [array.copy(), array.copy()]
+            shifted[0][index] += step
+            shifted[1][index] -= step
+            up, down = (function(params._replace(**{name: a})) for a in shifted)
+            numerical[index] = (up - down) / (2 * step)
+        gradients.append(numerical)
+    return type(params)(*gradients)
+
+
+def printed_gradient(params, v, where):
+    """dU and dW as the equations 3.24 and 3.25 are printed (NIPS 2008: 13 and 14), with the right dO/dr_t in them.
+
+    3.24: dW' = sum_t (r_{t+1} (1 - r_{t+1}) dO/dr_{t+1}) r_t^T, which lacks the CD term of W' itself.
+    3.25: dW = sum_{t<T} [W'^T (r_{t+1} (1 - r_{t+1}) dO/dr_{t+1})] v_t^T + the CD term, whose factor should be
+    r_t (1 - r_t) dO/dr_t.
+    """
+    r, b_v, b_h = states_and_biases(params, v, where)
+    negative = exact_averages(r, params.W, b_v, b_h)
+    d = rnn.backward(r, where, params.U, d_bias=r - negative.h)
+    now = previous_rows(where)
+    d_U = r[now].T @ d[1:]
+    d_W = v[now].T @ (d[1:] @ params.U.T) + v.T @ r - negative.vh
+    return params._replace(U=d_U, W=d_W)
+
+
+def cd_estimates(params, v, where, n_gibbs, n_draws, seed):
+    """Mean and standard error of all entries of the CD-k gradient over independent draws."""
+    draws = []
+    rows = np.arange(len(v))
+    for draw in range(n_draws):
+        tiles, streams = [Tile(0, 0, rows)], [stream(seed, "chain", n_gibbs, draw)]
+        estimate, _ = gradient(
+            params, v, where, lambda h, W, b_v, b_h: cd_averages(h, W, b_v, b_h, n_gibbs, "bernoulli", tiles, streams)
+        )
+        draws.append(np.concatenate([d.ravel() for d in estimate]))
+    return np.mean(draws, axis=0), np.std(draws, axis=0, ddof=1) / np.sqrt(n_draws)
+
+
+def gradient_rows(params, v, where):
+    """Each parameter's exact gradient, right and printed, against central differences."""
+    numerical = central_differences(lambda p: objective(p, v, where), params)
+    right, _ = gradient(params, v, where, exact_averages)
+    printed = printed_gradient(params, v, where)
+    rows = []
+    for name, equation in zip(params._fields, ("3.25", "3.24", "-", "-", "-")):
+        true = getattr(numerical, name)
+        wrong = abs(getattr(printed, name) - true).max() if equation != "-" else None
+        rows.append((name, equation, abs(true).max(), abs(getattr(right, name) - true).max(), wrong))
+    return rows
+
+
+def cd_rows(params, v, where, n_draws, seed):
+    """Each parameter's largest z-score of the mean CD-k gradient against the exact one, for several k."""
+    exact_gradient, _ = gradient(params, v, where, exact_averages)
+    sizes = np.cumsum([array.size for array in params])[:-1]
+    truth = np.split(np.concatenate([d.ravel() for d in exact_gradient]), sizes)
+    rows = []
+    for k in (1, 5, 25, 100):
+        estimates = (np.split(a, sizes) for a in cd_estimates(params, v, where, k, n_draws, seed))
+        for name, mean, error, true in zip(params._fields, *estimates, truth):
+            z = (mean - true) / error
+            worst = np.argmax(abs(z))
+            rows.append((f"CD-{k}", name, true[worst], mean[worst], error[worst], z[worst]))
+    return rows
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0, help="of the parameters, the sequence and the chains")
+    parser.add_argument("--draws", type=int, default=4000, help="CD gradients averaged for every k")
+    parser.add_argument("--out", default="results/gradient_check", help="folder for settings.json and the CSV files")
+    options = parser.parse_args(arguments)
+    params, X = small_model(options.seed)
+    v, where = pack(X)
+    columns = ("parameter", "equation", "largest_entry", "error_right_form", "error_as_printed")
+    rows = gradient_rows(params, v, where)
+    print_table(columns, rows, f"Exact gradient against central differences (step {STEP}), largest absolute error")
+    cd_columns = ("method", "parameter", "exact", "mean", "standard_error", "z")
+    cd = cd_rows(params, v, where, options.draws, options.seed)
+    print_table(cd_columns, cd, f"Mean of {options.draws} CD-k gradients against the exact one, the entry of largest |z|")
+    print("\nCD-1 is biased and must show large |z|; a long chain must not (the largest of 4 to 12 entries: |z| < 4).")
+    folder = output_folder(options.out)
+    write_settings(folder / "settings.json", vars(options))
+    write_table(folder / "gradient.csv", columns, rows)
+    write_table(folder / "cd.csv", cd_columns, cd)
+
+
+if __name__ == "__main__":
+    main()

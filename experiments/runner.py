@@ -1,0 +1,81 @@
+"""What every experiment script shares: its folder, its settings, its tables."""
+
+import csv
+import json
+import pathlib
+import platform
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import scipy
+
+import rtrbm
+from rtrbm.checkpoint import replacing
+
+
+def output_folder(path):
+    """The folder of that name, made if need be."""
+    folder = pathlib.Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise SystemExit(f"--out must be a folder, {folder} is a file")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def commit():
+    """The version of the code that runs: the commit, marked if files have changed since; None outside a checkout."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=pathlib.Path(__file__).parent, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()
+
+
+def write_settings(path, settings):
+    """Write settings as JSON, with the versions of everything that took part."""
+    versions = {
+        "rtrbm": rtrbm.__version__,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "h5py": h5py.__version__,
+    }
+    with replacing(path) as temporary:
+        pathlib.Path(temporary).write_text(json.dumps({**settings, "versions": versions}, indent=2) + "\n")
+
+
+def write_table(path, columns, rows):
+    """Write rows as CSV."""
+    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def print_table(columns, rows, title=None):
+    """Print rows under their columns; floats with four significant digits, NaN and None as a blank."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells)]
+    if title:
+        print(f"\n{title}")
+    for line in [columns, ["-" * width for width in widths], *cells]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
+    sys.stdout.flush()
+
+
+def _cell(value):
+    if value is None or value != value:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def save_figure(figure, path):
+    """Write a figure as PNG, whole or not at all."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=200)
