@@ -41,11 +41,16 @@ def products_alone(n_visible, n_hidden, n_frames, n_sequences, n_gibbs, dtype):
     return products
 
 
-def interleaved(functions, repeats):
-    """Seconds of each function in each of `repeats` rounds, (repeats, n_functions), after one round unmeasured."""
+def interleaved(functions, repeats, pause=0.1):
+    """Seconds of each function in each of `repeats` rounds, (repeats, n_functions), after one round unmeasured.
+
+    A matrix library's idle threads keep a processor busy for a while after a product; the pause before each function
+    lets them fall asleep.
+    """
     seconds = np.empty((repeats + 1, len(functions)))
     for row in seconds:
         for column, function in enumerate(functions):
+            time.sleep(pause)
             start = time.perf_counter()
             function()
             row[column] = time.perf_counter() - start

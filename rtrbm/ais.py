@@ -12,17 +12,26 @@ GROUP_CHAINS = 50
 
 
 def log_partition(
-    W, b_v, b_h, visible="bernoulli", *, base_b_v=None, n_chains=100, n_steps=1000, random_state=None, n_jobs=None
+    W,
+    b_v,
+    b_h,
+    visible="bernoulli",
+    *,
+    base_b_v=None,
+    n_chains=100,
+    n_steps=1000,
+    random_state=None,
+    n_jobs=None,
 ):
     """Estimate log Z of one RBM by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008).
 
-    Chains pass through n_steps + 1 RBMs of equally spaced beta, from independent visible units (beta = 0) to the
-    RBM asked for (beta = 1), their hidden units summed out:
+    Chains pass through RBMs of equally spaced beta_0..beta_n_steps, from independent visible units (beta = 0)
+    to the RBM asked for (beta = 1). With their hidden units summed out, and -|v|^2 / 2 for Gaussian ones,
 
-        log p_beta(v) = v ((1 - beta) base_b_v + beta b_v) + sum_j log(1 + exp(beta (v W + b_h)_j)) - log Z_beta,
+        log p*_beta(v) = v ((1 - beta) base_b_v + beta b_v) + sum_j log(1 + exp(beta (v W + b_h)_j)).
 
-    and -|v|^2 / 2 for Gaussian units. A chain that is in v_k when beta rises to beta_k has the weight
-    w = prod_k p*_{beta_k}(v_k) / p*_{beta_{k-1}}(v_k), p* without its Z, whose mean is Z_1 / Z_0; Z_0 is known.
+    A chain that is in v_k when beta rises to beta_k has the weight
+    w = prod_k p*_{beta_k}(v_k) / p*_{beta_{k-1}}(v_k), whose mean is Z_1 / Z_0; Z_0 is known.
 
     Parameters
     ----------
@@ -43,12 +52,12 @@ def log_partition(
     Returns
     -------
     log_z : float
-        In nats. Z itself is estimated without bias, so its logarithm falls short of log Z on average, by about half
-        the square of its true standard error: log-likelihoods computed from it tend to be too high.
+        In nats. Z is estimated without bias, so log_z falls short of log Z on average, by about half the
+        square of its true standard error: log-likelihoods computed from it tend to be too high.
     standard_error : float
-        Of log_z: that of the mean weight divided by the mean (delta method). It knows only of the chains that were
-        run. Where n_steps is too small, or the chains miss a mode, it is far too small and log_z too low with it;
-        values above 0.5 or so, or a log_z that goes on rising with n_steps, are signs of that.
+        Of log_z: that of the mean weight divided by the mean (delta method). It knows only of the chains that
+        were run: where n_steps is too small or no chain finds an important mode, it is far too small and
+        log_z too low. Values near 1, the largest possible, or a log_z that rises with n_steps, tell of that.
 
     Raises
     ------
@@ -58,7 +67,7 @@ def log_partition(
     Examples
     --------
     >>> log_z, standard_error = log_partition(np.zeros((30, 40)), np.zeros(30), np.zeros(40), random_state=0)
-    >>> round(log_z / np.log(2), 9), round(standard_error, 9)
+    >>> float(round(log_z / np.log(2), 9)), round(standard_error, 9)
     (70.0, 0.0)
     """
     check_count("n_chains", n_chains, minimum=2)
@@ -66,7 +75,8 @@ def log_partition(
     W, b_v, b_h = (np.asarray(parameter, float) for parameter in (W, b_v, b_h))
     base = b_v if base_b_v is None else np.asarray(base_b_v, float)
     if not (b_v.shape == base.shape == W.shape[:1] and b_h.shape == W.shape[1:]):
-        raise ValueError(f"biases must be one row for W of shape {W.shape}, got {b_v.shape}, {base.shape}, {b_h.shape}")
+        shapes = f"{b_v.shape}, {base.shape}, {b_h.shape}"
+        raise ValueError(f"biases must be one row for W of shape {W.shape}, got shapes {shapes}")
     seed = as_seed(random_state)
 
     def group(first):
@@ -85,7 +95,7 @@ def _log_weights(W, b_v, b_h, base, visible, n_steps, n_chains, rng):
     h = np.zeros((n_chains, len(b_h)))
     bias = base
     for before, beta in zip(np.arange(n_steps) / n_steps, np.arange(1, n_steps + 1) / n_steps):
-        v = sample_visible(before * h, W, bias, rng, visible)  # weights before W
+        v = sample_visible(before * h, W, bias, rng, visible)  # the RBM of beta has the weights beta W
         total = v @ W + b_h
         log_w += (beta - before) * (v @ (b_v - base))
         log_w += (softplus(beta * total) - softplus(before * total)).sum(axis=1)

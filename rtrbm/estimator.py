@@ -8,7 +8,7 @@ import numpy as np
 
 from . import checkpoint as files
 from . import optim
-from .parallel import n_threads
+from .parallel import n_threads, one_blas_thread
 from .sequences import pack, tiles
 from .streams import as_seed, stream
 from .train import Interruptible, Shuffled, progress_bar
@@ -255,7 +255,8 @@ class TrainedRBM(Estimator):
     def _update(self, data, rate):
         """One step up the gradient of the log-likelihood per frame; returns the number of frames."""
         v, where = self._pack(self._check(data, self.params_.W.shape[0]))
-        gradient, negative = self._gradient(v, where, self._cd(where, self.n_updates_, self.seed_))
+        with one_blas_thread():
+            gradient, negative = self._gradient(v, where, self._cd(where, self.n_updates_, self.seed_))
         for g in gradient:
             g /= len(v)
         norm = optim.norm(gradient)

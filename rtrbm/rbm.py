@@ -1,7 +1,7 @@
 """The restricted Boltzmann machine, its biases given from outside: one row for every frame, or one for all.
 
-P(v, h) = exp(v b_v + h b_h + v W h) / Z, times exp(-|v|^2 / 2) for unit-variance Gaussian visible units. Nothing here
-knows about time: all frames of all sequences are one batch of rows.
+P(v, h) = exp(v b_v + h b_h + v W h) / Z, times exp(-|v|^2 / 2) for unit-variance Gaussian visible units.
+Nothing here knows about time: all frames of all sequences are one batch of rows.
 """
 
 from typing import NamedTuple
@@ -96,7 +96,8 @@ def free_energy(v, W, b_v, b_h, visible="bernoulli"):
 class Averages(NamedTuple):
     """Averages under the model, exact or estimated by CD-k: the negative phase.
 
-    vh : (n_visible, n_hidden), the sum over rows of <v^T h>; v : (n_rows, n_visible), <v>; h : (n_rows, n_hidden), <h>.
+    vh : (n_visible, n_hidden), the sum over rows of <v^T h>; v : (n_rows, n_visible), <v>;
+    h : (n_rows, n_hidden), <h>.
     """
 
     vh: np.ndarray
@@ -190,7 +191,8 @@ def gradient(params, v, negative_phase, n_jobs=None):
 def initial_params(frames, n_hidden, visible, seed):
     """Small random weights, and visible biases that reproduce the mean of the data.
 
-    W ~ N(0, 0.01^2), b_h = 0, b_v = logit of the mean (Bernoulli, half a count added on either side) or the mean (Gaussian).
+    W ~ N(0, 0.01^2), b_h = 0, b_v = the mean (Gaussian) or its logit (Bernoulli, half a count added on either
+    side).
 
     Parameters
     ----------
@@ -243,8 +245,8 @@ def pretrained_weights(minibatch, n_hidden, visible, seed, n_updates=30, n_gibbs
 class RBM(TrainedRBM):
     """Restricted Boltzmann machine for single frames (Smolensky 1986), trained by CD-k (Hinton 2002).
 
-    P(v, h) = exp(v b_v + h b_h + v W h) / Z, times exp(-|v|^2 / 2) for Gaussian visible units; trained to climb
-    the mean of log P(v). It is the temporal models' RBM with biases that do not depend on the past.
+    P(v, h) = exp(v b_v + h b_h + v W h) / Z, times exp(-|v|^2 / 2) for Gaussian visible units; trained to
+    climb log P(v). It is the RBM of the temporal models with biases that do not depend on the past.
 
     Parameters
     ----------
@@ -405,7 +407,9 @@ class RBM(TrainedRBM):
         return free_energy(v.astype(float, copy=False), *self._float64(), self.visible)
 
     def log_partition(self, random_state=None):
-        """log Z, exact if min(n_visible, n_hidden) <= 20 (n_hidden <= 20 if Gaussian), else `rtrbm.ais.log_partition`.
+        """log Z, exact if min(n_visible, n_hidden) <= 20 (n_hidden <= 20 with Gaussian visible units).
+
+        Otherwise the estimate of `rtrbm.ais.log_partition` with its default settings.
 
         Parameters
         ----------
@@ -463,7 +467,10 @@ class RBM(TrainedRBM):
     def _chain(self, v, n_gibbs, purpose, seed):
         """E[v | h] and v at the end of chains that start at v."""
         cut, streams = self._streams(layout([1] * len(v)), purpose, seed=seed)
-        return gibbs.average_visible(v, *self.params_, n_gibbs - 1, 1, self.visible, cut, streams, self.n_jobs)
+        n_burn_in, n_average = n_gibbs - 1, 1
+        return gibbs.average_visible(
+            v, *self.params_, n_burn_in, n_average, self.visible, cut, streams, self.n_jobs
+        )
 
     def _float64(self):
         return RBMParams(*(parameter.astype(float, copy=False) for parameter in self.params_))

@@ -1,0 +1,22 @@
+"""Fixtures: a small random model whose every probability can be summed by hand."""
+
+import pytest
+from helpers import model_with, random_params
+
+
+@pytest.fixture
+def params():
+    """4 visible and 3 hidden units, weights of scale 0.8."""
+    return random_params()
+
+
+@pytest.fixture(params=[False, True], ids=["static b_v", "dynamic b_v"])
+def any_params(request):
+    """The same without and with the dynamic visible bias."""
+    return random_params(dynamic=request.param)
+
+
+@pytest.fixture
+def model(params):
+    """An RTRBM with those parameters, in float64, on one thread."""
+    return model_with(params)

@@ -1,0 +1,505 @@
+"""Model files: whole or not at all, refused when they are anything else, and a run that goes on as if never stopped."""
+
+import os
+import pickle
+import stat
+
+import h5py
+import numpy as np
+import pytest
+from helpers import random_array, random_sequences, state
+
+from rtrbm import RTRBM
+from rtrbm.checkpoint import replacing
+from rtrbm.train import Shuffled
+
+SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1)
+X = random_array(5, 4)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.h5"
+
+
+@pytest.fixture
+def saved(path):
+    """A complete model file."""
+    RTRBM(**SETTINGS | dict(n_updates=3)).fit(X).save(path)
+    return path
+
+
+class Stops(Exception):
+    """What breaks a run off."""
+
+
+class Stopping:
+    """The minibatches `fit` makes of a data set, broken off once a model has made so many updates."""
+
+    def __init__(self, model, data, at):
+        self.model, self.at = model, at
+        self.minibatches = Shuffled(data, model.batch_size, seed=0)
+
+    def minibatch(self, update):
+        if getattr(self.model, "n_updates_", None) == self.at:
+            raise Stops
+        return self.minibatches.minibatch(update)
+
+
+def stopped(path, settings, data=X, at=7, every=5, **resume):
+    """A model whose fit broke off, the checkpoint of its last multiple of `every` updates in `path`."""
+    model = RTRBM(**settings)
+    with pytest.raises(Stops):
+        model.fit(Stopping(model, data, at), checkpoint=path, checkpoint_every=every, **resume)
+    return model
+
+
+# ------------------------------------------------------------------------------------------------------- round trip
+
+VARIANTS = {
+    "default": {},
+    "momentum": dict(optimizer="momentum", momentum=0.5),
+    "float64": dict(dtype="float64"),
+    "dynamic": dict(dynamic_visible_bias=True),
+    "thesis": dict(initialization="thesis"),
+    "no bptt": dict(bptt=False),
+    "schedule": dict(n_gibbs={0: 1, 5: 2, 8: 1}),
+    "clipped": dict(max_norm=0.01),
+    "gaussian": dict(visible="gaussian"),
+}
+variants = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+
+
+@variants
+def test_a_loaded_model_is_the_saved_one(path, variant):
+    model = RTRBM(**SETTINGS | variant).fit(X)
+    model.save(path)
+    loaded = RTRBM.load(path)
+    assert state(loaded) == state(model)
+    assert loaded.get_params() == model.get_params()
+    assert type(loaded.params_) is type(model.params_)
+    assert type(loaded.optimizer_state_) is type(model.optimizer_state_)
+    np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    np.testing.assert_array_equal(loaded.sample(3, random_state=1), model.sample(3, random_state=1))
+    for _ in range(3):  # and goes on learning as it would have
+        model.partial_fit(X)
+        loaded.partial_fit(X)
+    assert state(loaded) == state(model)
+
+
+@pytest.mark.parametrize("form", [str, os.fspath, lambda p: p], ids=["str", "fspath", "Path"])
+def test_any_path_like_will_do(path, form):
+    model = RTRBM(**SETTINGS).fit(X)
+    model.save(form(path))
+    assert state(RTRBM.load(form(path))) == state(model)
+
+
+def test_a_relative_path_is_beside_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    RTRBM(**SETTINGS).fit(X).save("model.h5")
+    assert os.listdir(tmp_path) == ["model.h5"]
+
+
+@pytest.mark.parametrize(
+    "random_state", [np.random.RandomState(0), np.random.default_rng(0), None, np.int64(7), 2**100]
+)
+def test_any_random_state_can_be_saved(path, random_state):
+    """A generator is not written; the seed drawn from it is, so the loaded model goes on alike."""
+    model = RTRBM(**SETTINGS | dict(random_state=random_state)).fit(X)
+    model.save(path)
+    loaded = RTRBM.load(path)
+    assert loaded.seed_ == model.seed_
+    assert state(loaded.partial_fit(X)) == state(model.partial_fit(X))
+
+
+def test_saving_leaves_the_model_alone(path):
+    model = RTRBM(**SETTINGS).fit(X)
+    before = state(model)
+    model.save(path)
+    assert state(model) == before
+
+
+def test_a_file_has_the_usual_permissions(saved):
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o666 & ~mask
+
+
+def test_nothing_in_a_file_is_pickled(saved):
+    """Reading a model must not run code from it."""
+    with h5py.File(saved, "r") as file:
+        kinds = []
+        file.visititems(lambda name, item: kinds.append(item.dtype.kind) if isinstance(item, h5py.Dataset) else None)
+    assert kinds and set(kinds) <= set("iuf")
+
+
+# ------------------------------------------------------------------------------------------- whole or not at all
+
+
+def only_file(path, content):
+    assert os.listdir(path.parent) == [path.name] and path.read_bytes() == content
+
+
+@pytest.mark.parametrize("broken", ["os.replace", "os.fsync", "os.chmod"])
+def test_a_failing_disk_leaves_the_old_file(saved, broken, monkeypatch):
+    old, model = saved.read_bytes(), RTRBM(**SETTINGS).fit(X)
+
+    def fail(*args, **kwargs):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(broken, fail)
+    with pytest.raises(OSError, match="no space left"):
+        model.save(saved)
+    only_file(saved, old)
+
+
+def test_an_array_that_cannot_be_written_leaves_the_old_file(saved):
+    old, model = saved.read_bytes(), RTRBM(**SETTINGS).fit(X)
+    model.history_["gradient_norm"] = [object()]
+    with pytest.raises(TypeError):
+        model.save(saved)
+    only_file(saved, old)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_breaking_off_leaves_the_old_file(saved, error):
+    old = saved.read_bytes()
+    with pytest.raises(error), replacing(saved) as temporary:
+        with open(temporary, "wb") as file:
+            file.write(b"half of it")
+        raise error
+    only_file(saved, old)
+
+
+def test_a_first_file_that_fails_leaves_nothing(path):
+    model = RTRBM(**SETTINGS).fit(X)
+    model.history_["gradient_norm"] = [object()]
+    with pytest.raises(TypeError):
+        model.save(path)
+    assert os.listdir(path.parent) == []
+
+
+def test_no_folder_no_file(tmp_path):
+    model = RTRBM(**SETTINGS).fit(X)
+    with pytest.raises(ValueError, match="path"):
+        model.save(tmp_path / "absent" / "model.h5")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_is_no_file(tmp_path):
+    model = RTRBM(**SETTINGS).fit(X)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises((ValueError, OSError), match="folder"):
+        model.save(folder)
+    assert os.listdir(tmp_path) == ["folder"] and os.listdir(folder) == []
+
+
+def test_a_model_that_is_not_fitted_writes_nothing(path):
+    with pytest.raises(ValueError, match="not fitted"):
+        RTRBM(**SETTINGS).save(path)
+    assert not path.exists()
+
+
+# ---------------------------------------------------------------------------------------------------- wrong files
+
+
+def refused(path, match="path"):
+    """Neither load nor resume takes the file, both name it as what is wrong, and resume changes nothing."""
+    content = path.read_bytes()
+    with pytest.raises(ValueError, match=match) as caught:
+        RTRBM.load(path)
+    assert path.name in str(caught.value)
+    model = RTRBM(**SETTINGS | dict(n_updates=3))
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=path.name):
+        model.fit(X, checkpoint=path, resume=True)
+    assert vars(model) == before
+    assert path.read_bytes() == content
+
+
+def test_a_complete_file_is_not_refused(saved):
+    """Control of all that follow."""
+    with pytest.raises(pytest.fail.Exception):
+        refused(saved)
+
+
+@pytest.mark.parametrize("part", [0, 0.01, 0.2, 0.5, 0.8, 0.95, 0.999])
+def test_truncated_files_are_refused(saved, part):
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(part * len(content))])
+    refused(saved)
+
+
+def test_a_file_without_its_last_byte_is_refused(saved):
+    saved.write_bytes(saved.read_bytes()[:-1])
+    refused(saved)
+
+
+@pytest.mark.parametrize("content", [b"W U b_v b_h b_init\n1 2 3\n", b"\x89PNG\r\n\x1a\n" + bytes(5000), bytes(8192)])
+def test_other_files_are_refused(path, content):
+    path.write_bytes(content)
+    refused(path)
+
+
+def test_pickles_are_refused_unread(path):
+    class Trap:
+        def __reduce__(self):
+            return os.abort, ()
+
+    path.write_bytes(pickle.dumps(Trap()))
+    refused(path)
+
+
+def test_other_hdf5_files_are_refused(path):
+    with h5py.File(path, "w") as file:
+        file["params/W"] = np.zeros((4, 3))
+    refused(path)
+
+
+class Other(RTRBM):
+    """Another class of model."""
+
+
+def test_models_of_another_class_are_refused(path):
+    Other(**SETTINGS).fit(X).save(path)
+    refused(path, "Other")
+    assert type(Other.load(path)) is Other
+
+
+def test_a_folder_is_not_loaded(tmp_path):
+    with pytest.raises((ValueError, OSError), match=tmp_path.name):
+        RTRBM.load(tmp_path)
+
+
+def test_an_absent_file_is_said_to_be_absent(path):
+    with pytest.raises(FileNotFoundError, match=path.name):
+        RTRBM.load(path)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("wrong", [3, None, 1.5, ["model.h5"]])
+def test_a_path_of_the_wrong_type_is_refused(wrong):
+    with pytest.raises(TypeError):
+        RTRBM.load(wrong)
+    with pytest.raises(TypeError):
+        RTRBM(**SETTINGS).fit(X).save(wrong)
+
+
+DATASETS = [
+    *(f"params/{name}" for name in ("W", "U", "b_v", "b_h", "b_init")),
+    "optimizer/n_steps",
+    *(f"optimizer/{part}/{name}" for part in ("mean", "square") for name in ("W", "b_init")),
+    *(f"history/{name}" for name in ("reconstruction_error", "gradient_norm", "learning_rate", "n_gibbs")),
+]
+
+
+def test_these_are_the_datasets(saved):
+    """Control: a model file holds what is taken away below."""
+    with h5py.File(saved, "r") as file:
+        assert all(isinstance(file[name], h5py.Dataset) for name in DATASETS)
+
+
+@pytest.mark.parametrize("name", [*DATASETS, "params", "optimizer", "optimizer/mean", "history"])
+def test_files_with_a_part_missing_are_refused(saved, name):
+    with h5py.File(saved, "a") as file:
+        del file[name]
+    refused(saved)
+
+
+@pytest.mark.parametrize("name", ["format", "model", "hyper_parameters", "progress"])
+def test_files_with_an_attribute_missing_are_refused(saved, name):
+    with h5py.File(saved, "a") as file:
+        del file.attrs[name]
+    refused(saved)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("format", "rtrbm model, version 999"),
+        ("hyper_parameters", "{not json"),
+        ("hyper_parameters", "[]"),
+        ("hyper_parameters", '{"n_hiden": 3}'),
+        ("progress", "{}"),
+        ("progress", "no json"),
+    ],
+)
+def test_files_with_other_attributes_are_refused(saved, name, value):
+    with h5py.File(saved, "a") as file:
+        file.attrs[name] = value
+    refused(saved)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("params/W", np.zeros((3, 4))),
+        ("params/U", np.zeros((2, 2))),
+        ("params/b_v", np.zeros((4, 1))),
+        ("params/b_h", 0.0),
+        ("params/b_init", b"text"),
+        ("optimizer/mean/W", np.zeros((3, 4))),
+    ],
+)
+def test_files_whose_arrays_do_not_fit_together_are_refused(saved, name, value):
+    with h5py.File(saved, "a") as file:
+        del file[name]
+        file[name] = value
+    refused(saved)
+
+
+# ---------------------------------------------------------------------------------------------------------- resume
+
+
+@variants
+@pytest.mark.parametrize("data", [X, random_sequences((4, 2, 7, 1, 3))], ids=["array", "list"])
+def test_resumed_is_uninterrupted(path, variant, data):
+    settings = SETTINGS | variant
+    whole = RTRBM(**settings).fit(data)
+    stopped(path, settings, data)
+    assert RTRBM.load(path).n_updates_ == 5
+    resumed = RTRBM(**settings).fit(data, checkpoint=path, resume=True)
+    assert state(resumed) == state(whole)
+    assert state(RTRBM.load(path)) == state(whole)
+
+
+def test_the_order_of_stops_does_not_matter(path):
+    whole = RTRBM(**SETTINGS).fit(X)
+    for at in (3, 4, 9):
+        stopped(path, SETTINGS, at=at, every=1, resume=True)
+        assert RTRBM.load(path).n_updates_ == at
+    assert state(RTRBM(**SETTINGS).fit(X, checkpoint=path, resume=True)) == state(whole)
+
+
+def test_the_seed_of_the_file_counts_when_none_is_given(path):
+    settings = SETTINGS | dict(random_state=None)
+    first = stopped(path, settings)
+    resumed, whole = RTRBM(**settings), RTRBM(**SETTINGS | dict(random_state=first.seed_))
+    resumed.fit(Stopping(resumed, X, at=99), checkpoint=path, resume=True)
+    assert state(resumed) == state(whole.fit(Stopping(whole, X, at=99)))
+
+
+def test_a_loaded_model_resumes_too(path):
+    whole = RTRBM(**SETTINGS).fit(X)
+    stopped(path, SETTINGS)
+    assert state(RTRBM.load(path).fit(X, checkpoint=path, resume=True)) == state(whole)
+
+
+def test_a_fitted_model_starts_anew_without_resume(path):
+    model = RTRBM(**SETTINGS).fit(X)
+    assert state(model.fit(X, checkpoint=path)) == state(RTRBM(**SETTINGS).fit(X))
+
+
+def test_resuming_a_finished_run_changes_nothing(path):
+    model = RTRBM(**SETTINGS).fit(X, checkpoint=path)
+    assert state(RTRBM(**SETTINGS).fit(X, checkpoint=path, resume=True)) == state(model)
+
+
+def test_resuming_from_an_absent_file_is_a_fresh_start(path):
+    assert state(RTRBM(**SETTINGS).fit(X, checkpoint=path, resume=True)) == state(RTRBM(**SETTINGS).fit(X))
+    assert path.exists()
+
+
+OTHER = dict(
+    n_hidden=4, learning_rate=1e-4, n_updates=20, n_gibbs={0: 1, 3: 2}, optimizer="momentum", batch_size=3,
+    dtype="float64", bptt=False, dynamic_visible_bias=True, max_norm=1.0, momentum=0.5, initialization="thesis",
+    random_state=1, visible="gaussian",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_resuming_with_another_setting_is_refused(path, name):
+    RTRBM(**SETTINGS).fit(X, checkpoint=path)
+    content, model = path.read_bytes(), RTRBM(**SETTINGS | {name: OTHER[name]})
+    with pytest.raises(ValueError, match="seed" if name == "random_state" else name):
+        model.fit(X, checkpoint=path, resume=True)
+    assert not hasattr(model, "params_") and path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "plain, same",
+    [
+        (dict(dtype="float32"), dict(dtype=np.float32)),
+        (dict(dtype="float64"), dict(dtype=float)),
+        (dict(dtype="float32"), dict(dtype=np.dtype("float32"))),
+        (dict(n_hidden=3), dict(n_hidden=np.int64(3))),
+        (dict(n_gibbs=2), dict(n_gibbs=np.int32(2))),
+        (dict(n_gibbs={0: 1, 2: 3}), dict(n_gibbs={np.int64(0): np.int64(1), 2: np.int64(3)})),
+        (dict(learning_rate=0.25), dict(learning_rate=np.float64(0.25))),
+        (dict(learning_rate=0.25), dict(learning_rate=np.float32(0.25))),
+        (dict(momentum=0.5), dict(momentum=np.float32(0.5))),
+        (dict(random_state=1), dict(random_state=np.int64(1))),
+        (dict(n_jobs=1), dict(n_jobs=2)),
+        (dict(verbose=0), dict(verbose=1)),
+    ],
+    ids=str,
+)
+def test_the_same_setting_in_another_form_is_the_same_run(path, plain, same):
+    whole = RTRBM(**SETTINGS | plain).fit(X)
+    assert state(RTRBM(**SETTINGS | same).fit(X)) == state(whole)
+    for first, second in ((plain, same), (same, plain), (same, same)):
+        path.unlink(missing_ok=True)
+        model = RTRBM(**SETTINGS | first)
+        with pytest.raises(Stops):
+            model.fit(Stopping(model, X, at=7), checkpoint=path, checkpoint_every=5)
+        RTRBM(**SETTINGS | second).fit(Stopping(model, X, at=99), checkpoint=path, resume=True)
+        assert RTRBM.load(path).n_updates_ == 12
+
+
+def test_resuming_with_other_data_is_refused_before_anything_changes(path):
+    stopped(path, SETTINGS)
+    content, model = path.read_bytes(), RTRBM(**SETTINGS)
+    with pytest.raises(ValueError, match="X"):
+        model.fit(random_array(5, 4, n_visible=6), checkpoint=path, resume=True)
+    assert not hasattr(model, "params_") and path.read_bytes() == content
+
+
+def test_resume_wants_a_file():
+    model = RTRBM(**SETTINGS)
+    with pytest.raises(ValueError, match="checkpoint"):
+        model.fit(X, resume=True)
+    assert not hasattr(model, "params_")
+
+
+class Counting:
+    """A stream that counts how often it is asked."""
+
+    def __init__(self):
+        self.n = 0
+
+    def minibatch(self, update):
+        self.n += 1
+        return X
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dict(checkpoint="absent/model.h5"), dict(checkpoint="."), dict(checkpoint=3), dict(checkpoint=["model.h5"]),
+        dict(checkpoint="model.h5", checkpoint_every=0), dict(checkpoint="model.h5", checkpoint_every=-1),
+        dict(checkpoint="model.h5", checkpoint_every=1.5), dict(checkpoint="model.h5", checkpoint_every="10"),
+        dict(checkpoint=3, resume=True), dict(checkpoint=".", resume=True),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(tmp_path, monkeypatch, settings):
+    """Not after the first 500 updates."""
+    monkeypatch.chdir(tmp_path)
+    model, stream = RTRBM(**SETTINGS), Counting()
+    with pytest.raises((ValueError, TypeError), match="checkpoint"):
+        model.fit(stream, **settings)
+    assert stream.n == 0 and not hasattr(model, "params_") and os.listdir(tmp_path) == []
+
+
+def test_checkpoints_come_at_their_interval_and_at_the_end(path):
+    seen = []
+
+    class Watching(Counting):
+        def minibatch(self, update):
+            seen.append(RTRBM.load(path).n_updates_ if path.exists() else None)
+            return X
+
+    RTRBM(**SETTINGS | dict(n_updates=7)).fit(Watching(), checkpoint=path, checkpoint_every=3)
+    assert seen[-7:] == [None, None, None, 3, 3, 3, 6] and RTRBM.load(path).n_updates_ == 7

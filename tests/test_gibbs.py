@@ -1,0 +1,362 @@
+"""The Gibbs chain against its exact transition probabilities, on RBMs small enough to write them down."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from helpers import (
+    Z_MAX,
+    binary_states,
+    chi_square_z,
+    down_kernel,
+    independent,
+    model_moments,
+    random_sequences,
+    reconstruction_distribution,
+    sigmoid,
+    state_codes,
+    up_kernel,
+    visible_means,
+    z_scores,
+)
+
+from rtrbm import RTRBM
+from rtrbm.gibbs import average_visible, reconstruct
+from rtrbm.sequences import layout, tiles
+from rtrbm.streams import stream
+
+N_VISIBLE, N_HIDDEN = 3, 2
+N_ROWS = 60_000
+DTYPES = ["float32", "float64"]
+
+
+def chain_streams(n_rows, seed=0):
+    """Tiles of so many independent rows and a stream for each."""
+    cut = tiles(layout([1] * n_rows))
+    return cut, [stream(seed, "chain", tile.sequence, tile.frame) for tile in cut]
+
+
+def small_rbm(dtype="float64", scale=3):
+    """W, b_v, b_h of a balanced RBM. At scale 3 its chain forgets slowly (eigenvalue 0.87), at 1 within 10 steps."""
+    W = scale * np.array([[1, -0.8], [0.8, -1], [-1, 0.7]])
+    b_v, b_h = [0.3, -0.2, 0.1] - W.sum(axis=1) / 2, [0.2, -0.1] - W.sum(axis=0) / 2
+    return W.astype(dtype), b_v.astype(dtype), b_h.astype(dtype)
+
+
+def counted(v):
+    """How often each binary state occurs among rows."""
+    assert np.isin(v, (0, 1)).all()
+    return np.bincount(state_codes(v.astype(float)), minlength=2 ** v.shape[1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n_gibbs", [1, 2, 4])
+def test_reconstructions_have_the_distribution_of_the_chain(n_gibbs, dtype):
+    W, b_v, b_h = small_rbm(dtype)
+    h_pos = np.array([0.9, 0.3], dtype)
+    h = np.tile(h_pos, (N_ROWS, 1))
+    v, h_neg = reconstruct(h, W, b_v, b_h, n_gibbs, "bernoulli", *chain_streams(N_ROWS))
+    assert v.dtype == h_neg.dtype == np.dtype(dtype)
+    counts = counted(v)
+    assert abs(chi_square_z(counts, reconstruction_distribution(h_pos, W, b_v, b_h, n_gibbs))) < Z_MAX
+    wrong = {
+        "visible bias": reconstruction_distribution(h_pos, W, b_v + 0.2, b_h, n_gibbs),
+        "start": reconstruction_distribution([0.3, 0.9], W, b_v, b_h, n_gibbs),
+        "one step more": reconstruction_distribution(h_pos, W, b_v, b_h, n_gibbs + 1),
+    }
+    if n_gibbs > 1:
+        wrong["hidden bias"] = reconstruction_distribution(h_pos, W, b_v, b_h + 0.4, n_gibbs)
+    assert {name for name, p in wrong.items() if chi_square_z(counts, p) > Z_MAX} == set(wrong)  # controls
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_last_hidden_layer_is_a_probability_given_the_last_visible(dtype):
+    W, b_v, b_h = small_rbm(dtype)
+    h = np.full((500, N_HIDDEN), 0.5, dtype)
+    v, h_neg = reconstruct(h, W, b_v, b_h, 2, "bernoulli", *chain_streams(500))
+    # one product of 3 terms and one tanh, of order 1: a few units in the last place
+    np.testing.assert_allclose(h_neg, sigmoid(v @ W + b_h), rtol=0, atol=10 * np.finfo(dtype).eps)
+
+
+def test_each_row_has_biases_of_its_own():
+    W, b_v, b_h = small_rbm()
+    rng = np.random.default_rng(3)
+    kinds = np.arange(N_ROWS) % 3
+    bias_v, bias_h = b_v + rng.standard_normal((3, N_VISIBLE)), b_h + rng.standard_normal((3, N_HIDDEN))
+    h_pos = rng.random((3, N_HIDDEN))
+    v, _ = reconstruct(h_pos[kinds], W, bias_v[kinds], bias_h[kinds], 2, "bernoulli", *chain_streams(N_ROWS))
+    for kind in range(3):
+        right = reconstruction_distribution(h_pos[kind], W, bias_v[kind], bias_h[kind], 2)
+        other = (kind + 1) % 3
+        wrong = reconstruction_distribution(h_pos[other], W, bias_v[other], bias_h[other], 2)
+        counts = counted(v[kinds == kind])
+        assert abs(chi_square_z(counts, right)) < Z_MAX < chi_square_z(counts, wrong)
+
+
+def test_rows_and_tiles_are_independent():
+    """Pairs of rows, neighbours within a tile or at the same place of two tiles, have the product distribution."""
+    W, b_v, b_h = small_rbm()
+    h_pos = np.array([0.5, 0.5])
+    cut, streams = chain_streams(N_ROWS)
+    v, _ = reconstruct(np.tile(h_pos, (N_ROWS, 1)), W, b_v, b_h, 1, "bernoulli", cut, streams)
+    p = reconstruction_distribution(h_pos, W, b_v, b_h, 1)
+    pairs_p = np.outer(p, p).ravel()
+    neighbours = np.hstack([v[0::2], v[1::2]])
+    n = min(len(tile.rows) for tile in cut[:-1])
+    across = np.vstack([np.hstack([v[a.rows[:n]], v[b.rows[:n]]]) for a, b in zip(cut[:-2:2], cut[1:-1:2])])
+    for pairs in (neighbours, across):
+        assert abs(chi_square_z(counted(pairs), pairs_p)) < Z_MAX
+    assert chi_square_z(counted(np.hstack([v[0::2], v[0::2]])), pairs_p) > Z_MAX  # control
+
+
+def exact_average(start, W, b_v, b_h, n_burn_in, n_average):
+    """Expectation of average_visible's mean, and the distribution of its last state."""
+    up, down = up_kernel(W, b_h), down_kernel(W, b_v)
+    means = visible_means(binary_states(W.shape[1]), W, b_v, "bernoulli")
+    h = independent(sigmoid(start @ W + b_h))
+    total = 0
+    for step in range(n_burn_in + n_average):
+        if step:
+            h = v @ up
+        total = total + (h @ means if step >= n_burn_in else 0)
+        v = h @ down
+    return total / n_average, v
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n_burn_in, n_average", [(0, 1), (0, 3), (1, 1), (2, 3)])
+def test_average_visible_is_that_of_the_chain(n_burn_in, n_average, dtype):
+    W, b_v, b_h = small_rbm(dtype)
+    start = np.array([1, 0, 0.3], dtype)  # a pixel between 0 and 1 counts with its value
+    v = np.tile(start, (N_ROWS, 1))
+    mean, last = average_visible(v, W, b_v, b_h, n_burn_in, n_average, "bernoulli", *chain_streams(N_ROWS))
+    right, p_last = exact_average(start, W, b_v, b_h, n_burn_in, n_average)
+    assert mean.dtype == last.dtype == np.dtype(dtype)
+    assert np.abs(z_scores(mean, right)).max() < Z_MAX
+    assert abs(chi_square_z(counted(last), p_last)) < Z_MAX
+    for wrong in (exact_average(start, W, b_v + 0.2, b_h, n_burn_in, n_average)[0],
+                  exact_average(start, W, b_v, b_h, n_burn_in + 1, n_average)[0],
+                  exact_average(1 - start, W, b_v, b_h, n_burn_in, n_average)[0]):  # fmt: skip
+        assert np.abs(z_scores(mean, wrong)).max() > Z_MAX  # controls
+    np.testing.assert_array_equal(v, np.tile(start, (N_ROWS, 1)))
+
+
+def test_long_averages_are_the_models_expectation():
+    W, b_v, b_h = small_rbm(scale=1)
+    v = np.zeros((2000, N_VISIBLE))
+    mean, _ = average_visible(v, W, b_v, b_h, 30, 20, "bernoulli", *chain_streams(len(v)))
+    assert np.abs(z_scores(mean, model_moments(W, b_v, b_h, "bernoulli")[0])).max() < Z_MAX
+    assert np.abs(z_scores(mean, sigmoid(b_v))).max() > Z_MAX  # control: the biases alone
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gaussian_units_have_the_right_mean_and_variance(dtype):
+    """From hidden states that are on for certain, v ~ N(b_v + W h, I): first, second and mixed moments."""
+    W, b_v, b_h = small_rbm(dtype)
+    h = np.tile(np.array([1, 0], dtype), (N_ROWS, 1))
+    v, h_neg = reconstruct(h, W, b_v, b_h, 1, "gaussian", *chain_streams(N_ROWS))
+    residual = v.astype(float) - (b_v + W[:, 0])
+    assert np.abs(z_scores(residual, 0)).max() < Z_MAX
+    assert np.abs(z_scores(residual - 0.1, 0)).max() > Z_MAX  # control
+    products = residual[:, :, None] * residual[:, None, :]
+    assert np.abs(z_scores(products, np.eye(N_VISIBLE))).max() < Z_MAX
+    assert np.abs(z_scores(products, 1.1 * np.eye(N_VISIBLE))).max() > Z_MAX  # control
+    assert np.abs(z_scores(residual**4, 3)).max() < Z_MAX  # and the tails are a normal number's
+    np.testing.assert_allclose(h_neg, sigmoid(v @ W + b_h), rtol=0, atol=50 * np.finfo(dtype).eps)  # inputs up to 10
+
+
+def test_gaussian_chain_ends_in_the_model():
+    W, b_v, b_h = small_rbm(scale=1)
+    h = np.full((N_ROWS, N_HIDDEN), 0.5)
+    v, h_neg = reconstruct(h, W, b_v, b_h, 40, "gaussian", *chain_streams(N_ROWS))
+    mean_v, mean_h, mean_vh = model_moments(W, b_v, b_h, "gaussian")
+    draws = np.hstack([v, h_neg, (v[:, :, None] * h_neg[:, None, :]).reshape(N_ROWS, -1)])
+    assert np.abs(z_scores(draws, np.concatenate([mean_v, mean_h, mean_vh.ravel()]))).max() < Z_MAX
+    wrong = model_moments(W, b_v + 0.2, b_h, "gaussian")
+    assert np.abs(z_scores(draws[:, :3], wrong[0])).max() > Z_MAX  # control
+
+
+def test_gaussian_averages_are_of_the_mean_given_h():
+    W, b_v, b_h = small_rbm(scale=1)
+    v = np.zeros((2000, N_VISIBLE))
+    mean, last = average_visible(v, W, b_v, b_h, 30, 20, "gaussian", *chain_streams(len(v)))
+    expected = model_moments(W, b_v, b_h, "gaussian")[0]
+    assert np.abs(z_scores(mean, expected)).max() < Z_MAX
+    assert np.abs(z_scores(last, expected)).max() < Z_MAX
+    assert (last.var(axis=0) > 1).all() and (mean.var(axis=0) < 0.8).all()  # a state has its noise, a mean has not
+
+
+@pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n_rows", [1, 2, 255, 1500])
+def test_two_threads_give_the_numbers_of_one(n_rows, dtype, visible):
+    rng = np.random.default_rng(0)
+    W = rng.standard_normal((37, 19)).astype(dtype)
+    b_v, b_h = (rng.standard_normal((n_rows, n)).astype(dtype) for n in W.shape)
+    v, h = rng.random(b_v.shape).astype(dtype), rng.random(b_h.shape).astype(dtype)
+    results = []
+    for n_jobs in (None, 1, 2, 5, -1):
+        ends = reconstruct(h, W, b_v, b_h, 3, visible, *chain_streams(n_rows), n_jobs)
+        averages = average_visible(v, W, b_v, b_h, 2, 2, visible, *chain_streams(n_rows), n_jobs)
+        results.append(b"".join(a.tobytes() for a in (*ends, *averages)))
+    assert len(set(results)) == 1
+
+
+def test_arguments_are_left_alone():
+    rng = np.random.default_rng(0)
+    arrays = [rng.random(shape) for shape in ((9, 2), (9, 3), (3, 2), (9, 3), (9, 2))]
+    for a in arrays:
+        a.flags.writeable = False  # a write would raise
+    h, v, W, b_v, b_h = arrays
+    reconstruct(h, W, b_v, b_h, 2, "bernoulli", *chain_streams(9))
+    average_visible(v, W, b_v, b_h, 1, 2, "gaussian", *chain_streams(9))
+
+
+def test_results_do_not_share_a_buffer():
+    """A second chain leaves the result of the first alone."""
+    W, b_v, b_h = small_rbm()
+    h = np.full((50, N_HIDDEN), 0.5)
+    first = reconstruct(h, W, b_v, b_h, 2, "bernoulli", *chain_streams(50, seed=1))
+    kept = [a.copy() for a in first]
+    reconstruct(h, W, b_v, b_h, 2, "bernoulli", *chain_streams(50, seed=2))
+    for a, b in zip(first, kept):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_buffers_follow_shape_and_dtype():
+    """Chains of other sizes and dtypes in between change nothing."""
+    W, b_v, b_h = small_rbm()
+    h = np.full((50, N_HIDDEN), 0.5)
+    before = reconstruct(h, W, b_v, b_h, 2, "bernoulli", *chain_streams(50))
+    big = np.full((300, 40), 0.5, np.float32)
+    reconstruct(big, np.ones((60, 40), np.float32), np.zeros(60, np.float32), np.zeros(40, np.float32),
+                1, "gaussian", *chain_streams(300))  # fmt: skip
+    after = reconstruct(h, W, b_v, b_h, 2, "bernoulli", *chain_streams(50))
+    for a, b in zip(before, after):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [1000, 1e30])
+def test_extreme_inputs_give_0_and_1(size, dtype):
+    signs = np.resize([1, -1], (600, 5)).astype(dtype)
+    W = np.zeros((5, 5), dtype)
+    bias = (size * signs).astype(dtype)
+    h = np.full(bias.shape, 0.5, dtype)
+    v_neg, h_neg = reconstruct(h, W, bias, -bias, 3, "bernoulli", *chain_streams(600))
+    np.testing.assert_array_equal(v_neg, signs > 0)
+    np.testing.assert_array_equal(h_neg, signs < 0)
+    mean, last = average_visible(h, W, bias, -bias, 1, 2, "bernoulli", *chain_streams(600))
+    np.testing.assert_array_equal(mean, signs > 0)
+    np.testing.assert_array_equal(last, signs > 0)
+
+
+class LargestNumbers:
+    """A generator whose every random integer is the same: the extreme of what a fair one can draw."""
+
+    def __init__(self, word):
+        self.bit_generator, self.word = self, word
+
+    def random_raw(self, n):
+        return np.full(n, self.word, np.uint64)
+
+
+@pytest.mark.parametrize("dtype, word", [("float32", 0x7FFFFFFF_7FFFFFFF), ("float64", 0x7FFFFFFF_FFFFFFFF)])
+def test_a_certain_unit_is_on_whatever_is_drawn(dtype, word):
+    """A probability of exactly 1 has no exception, not even once in 2^26 draws of single precision."""
+    W, bias = np.zeros((4, 3), dtype), np.full(4, 1000, dtype)
+    cut, _ = chain_streams(1)
+    h = np.ones((1, 3), dtype)
+    v, _ = reconstruct(h, W, bias, np.zeros(3, dtype), 1, "bernoulli", cut, [LargestNumbers(word)])
+    np.testing.assert_array_equal(v, 1)
+
+
+@pytest.mark.parametrize("dtype, word", [("float32", 0x80000000_80000000), ("float64", 0x80000000_00000000)])
+def test_an_impossible_unit_is_off_whatever_is_drawn(dtype, word):
+    W, bias = np.zeros((4, 3), dtype), np.full(4, -1000, dtype)
+    cut, _ = chain_streams(1)
+    h = np.zeros((1, 3), dtype)
+    v, _ = reconstruct(h, W, bias, np.zeros(3, dtype), 1, "bernoulli", cut, [LargestNumbers(word)])
+    np.testing.assert_array_equal(v, 0)
+
+
+@pytest.mark.parametrize("p", [0.001, 0.5, 0.999])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_units_are_on_with_their_probability(p, dtype):
+    """Two million draws of one unit alone, at the middle and at both ends of the scale."""
+    n_rows, n_units = 100_000, 20
+    bias, h = np.full(n_units, np.log(p / (1 - p)), dtype), np.zeros((n_rows, 1), dtype)
+    W, b_h = np.zeros((n_units, 1), dtype), np.zeros(1, dtype)
+    v, _ = reconstruct(h, W, bias, b_h, 1, "bernoulli", *chain_streams(n_rows))
+
+    def z(p):
+        return (v.mean(dtype=float) - p) / np.sqrt(p * (1 - p) / v.size)
+
+    assert abs(z(p)) < Z_MAX
+    assert abs(z(sigmoid(np.log(p / (1 - p)) + 0.2))) > Z_MAX  # control
+
+
+FIT = """
+import numpy as np, hashlib
+from rtrbm import RTRBM
+X = [(np.random.default_rng(n).random((n, 40)) < 0.5) * 1.0 for n in (30, 17, 9, 30)]
+model = RTRBM(150, n_gibbs=2, n_updates=3, batch_size=4, n_jobs=1, random_state=0).fit(X)
+print(hashlib.md5(b"".join(p.tobytes() for p in model.params_)).hexdigest())
+"""
+
+
+def run_python(code, **environment):
+    """Standard output of a fresh interpreter that finds the package where this one does."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | environment
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_threads_of_the_matrix_library_change_nothing():
+    results = [run_python(FIT, OPENBLAS_NUM_THREADS=n, MKL_NUM_THREADS=n, OMP_NUM_THREADS=n) for n in ("1", "2")]
+    assert results[0] == results[1] != ""
+
+
+FORK = """
+import os, time
+import numpy as np
+from rtrbm import RTRBM
+X = np.full((20, 60, 4), 0.5)
+model = RTRBM(3, n_gibbs=1, n_updates=1, batch_size=20, n_jobs=2, random_state=0).fit(X)
+child = os.fork()
+if child == 0:
+    model.transform(X), model.predict(X)
+    os._exit(0)
+for _ in range(100):
+    if os.waitpid(child, os.WNOHANG)[0]:
+        print("done")
+        break
+    time.sleep(0.05)
+else:
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    print("hangs")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_threads_work_in_a_forked_child():
+    """multiprocessing forks on Linux; a pool's threads do not survive that, so a child wants a pool of its own."""
+    assert run_python(FORK) == "done"
+
+
+def test_fit_is_the_same_on_any_number_of_threads():
+    X = random_sequences((40, 300, 7, 130), n_visible=6)
+    settings = dict(n_gibbs=2, n_updates=4, batch_size=3, random_state=0, dynamic_visible_bias=True)
+    models = [RTRBM(5, n_jobs=n_jobs, **settings).fit(X) for n_jobs in (None, 1, 2, 3)]
+    for model in models[1:]:
+        for a, b in zip(models[0].params_, model.params_):
+            np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(model.predict(X)[1], models[0].predict(X)[1])
+        samples = [m.sample(3, 600, prefix=X[0], random_state=1) for m in (models[0], model)]
+        np.testing.assert_array_equal(*samples)

@@ -1,0 +1,125 @@
+"""Optimisers and schedules against their formulas, written out once more for single numbers."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from rtrbm import optim
+
+ROUNDING = 1e-12  # twenty steps of a few operations on numbers of order 1, in float64
+
+
+class Pair(NamedTuple):
+    """Two arrays of different shapes, a type of their own."""
+
+    a: np.ndarray
+    b: np.ndarray
+
+
+def gradients(n, dtype="float64", seed=0):
+    rng = np.random.default_rng(seed)
+    return [Pair(rng.standard_normal((2, 3)).astype(dtype), rng.standard_normal(4).astype(dtype)) for _ in range(n)]
+
+
+def copies(pairs):
+    """Optimisers may overwrite the gradient they are given."""
+    return [Pair(*(x.copy() for x in pair)) for pair in pairs]
+
+
+def steps(optimizer, gs, rates):
+    state, taken = optimizer.init(copies(gs)[0]), []
+    for g, rate in zip(copies(gs), rates):
+        step, state = optimizer.update(g, state, rate)
+        taken.append(Pair(*(x.copy() for x in step)))
+    return taken
+
+
+def flat(pairs):
+    return np.array([np.concatenate([x.ravel() for x in pair]) for pair in pairs])
+
+
+RATES = np.linspace(0.1, 0.01, 20)
+
+
+def test_momentum_is_its_formula():
+    gs, velocity, expected = gradients(20), 0, []
+    for g, rate in zip(flat(gs), RATES):
+        velocity = 0.7 * velocity + rate * g
+        expected.append(velocity)
+    np.testing.assert_allclose(flat(steps(optim.momentum(0.7), gs, RATES)), expected, rtol=0, atol=ROUNDING)
+
+
+def test_momentum_of_zero_is_plain_ascent():
+    gs = gradients(5)
+    expected = RATES[:5, None] * flat(gs)
+    np.testing.assert_allclose(flat(steps(optim.momentum(0), gs, RATES)), expected, rtol=0, atol=ROUNDING)
+
+
+def test_adam_is_its_formula():
+    gs, m, s, expected = gradients(20), 0, 0, []
+    for n, (g, rate) in enumerate(zip(flat(gs), RATES), start=1):
+        m = 0.8 * m + 0.2 * g
+        s = 0.95 * s + 0.05 * g**2
+        expected.append(rate * (m / (1 - 0.8**n)) / (np.sqrt(s / (1 - 0.95**n)) + 1e-3))
+    taken = steps(optim.adam(0.8, 0.95, epsilon=1e-3), gs, RATES)
+    np.testing.assert_allclose(flat(taken), expected, rtol=0, atol=ROUNDING)
+
+
+def test_adams_first_step_is_the_rate():
+    """Both means are unbiased, so that |step| = rate g / (|g| + 1e-8): 1e-8 / |g| from the rate."""
+    gs = gradients(1)
+    np.testing.assert_allclose(flat(steps(optim.adam(), gs, [0.1])), 0.1 * np.sign(flat(gs)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", [optim.momentum(), optim.adam()], ids=["momentum", "adam"])
+class TestBoth:
+    def test_a_zero_gradient_is_no_step(self, optimizer):
+        zero = Pair(np.zeros((2, 3)), np.zeros(4))
+        assert not flat(steps(optimizer, [zero], [0.1])).any()
+
+    def test_steps_go_up(self, optimizer):
+        """Climbing -|x - 3|^2 / 2 ends at 3; a step of the wrong sign runs away."""
+        x = Pair(np.zeros((2, 3)), np.ones(4))
+        state = optimizer.init(x)
+        for n in range(2000):
+            step, state = optimizer.update(Pair(*(3 - p for p in x)), state, optim.linear_decay(0.05, n, 2000))
+            for p, change in zip(x, step):
+                p += change
+        assert np.abs(flat([x]) - 3).max() < 1e-2  # Adam's last steps have the size of its last rates, 1e-3
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_types_and_dtypes_are_those_of_the_parameters(self, optimizer, dtype):
+        (g,) = gradients(1, dtype)
+        state = optimizer.init(g)
+        step, state = optimizer.update(g, state, 0.1)
+        assert type(step) is Pair and {x.dtype for x in step} == {np.dtype(dtype)}
+        for part in state:
+            if isinstance(part, tuple):
+                assert type(part) is Pair and {x.dtype for x in part} == {np.dtype(dtype)}
+
+    def test_init_starts_from_nothing_and_leaves_parameters_alone(self, optimizer):
+        (params,) = gradients(1)
+        before = flat([params])
+        for part in optimizer.init(params):
+            assert not flat([part]).any() if isinstance(part, tuple) else part == 0
+        optimizer.update(gradients(1, seed=1)[0], optimizer.init(params), 0.1)
+        np.testing.assert_array_equal(flat([params]), before)
+
+    def test_a_rate_of_zero_is_no_step_at_first(self, optimizer):
+        assert not flat(steps(optimizer, gradients(1), [0.0])).any()
+
+
+def test_norm_is_of_all_arrays_together():
+    assert optim.norm(Pair(np.array([[3.0, 0.0]]), np.array([-4.0, 12.0]))) == 13
+
+
+def test_linear_decay_falls_to_zero():
+    rates = [optim.linear_decay(0.01, n, 5) for n in range(7)]
+    np.testing.assert_allclose(rates, [0.01, 0.008, 0.006, 0.004, 0.002, 0, 0], atol=1e-17)
+
+
+@pytest.mark.parametrize("update, k", [(0, 10), (1, 10), (99, 10), (100, 25), (999, 25), (1000, 3), (10**9, 3)])
+def test_a_schedule_holds_until_its_next_entry(update, k):
+    assert optim.scheduled({1000: 3, 0: 10, 100: 25}, update) == k
+    assert optim.scheduled(k, update) == k
