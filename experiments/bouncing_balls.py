@@ -41,6 +41,7 @@ PROFILES = {
         "n_hidden": 400,
         "n_gibbs": {0: 10, 1000: 25},
         "optimizer": "momentum",
+        "centering": False,
         "learning_rate": 0.01,
         "momentum": 0.9,
         "initialization": "thesis",

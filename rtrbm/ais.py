@@ -80,7 +80,7 @@ def log_partition(
     seed = as_seed(random_state)
 
     def group(first):
-        rng = stream(seed, "sample", first)
+        rng = stream(seed, "ais", first)
         return _log_weights(W, b_v, b_h, base, visible, n_steps, min(GROUP_CHAINS, n_chains - first), rng)
 
     log_w = np.concatenate(run(group, range(0, n_chains, GROUP_CHAINS), n_jobs))

@@ -8,6 +8,7 @@ import numpy as np
 
 from . import checkpoint as files
 from . import optim
+from .centering import centre_biases, centre_gradient
 from .parallel import n_threads, one_blas_thread
 from .sequences import pack, tiles
 from .streams import as_seed, stream
@@ -267,9 +268,14 @@ class TrainedRBM(Estimator):
         if self.max_norm is not None and norm > self.max_norm:
             for g in gradient:
                 g *= self.max_norm / norm
+        means = v.mean(axis=0), negative.h.mean(axis=0)
+        if self.centering:
+            centre_gradient(gradient, *means)
         step, self.optimizer_state_ = self._optimizer().update(gradient, self.optimizer_state_, rate)
         for parameter, change in zip(self.params_, step):
             parameter += change
+        if self.centering:
+            centre_biases(self.params_, step, *means)
         error = v - negative.v
         self.history_["reconstruction_error"].append(float(np.vdot(error, error)) / len(v))
         self.history_["gradient_norm"].append(norm)
@@ -315,6 +321,7 @@ class TrainedRBM(Estimator):
         check_number("momentum", self.momentum, 0, 1, closed=True)
         if self.max_norm is not None:
             check_number("max_norm", self.max_norm, 0)
+        check_choice("centering", self.centering, (True, False))
         check_count("batch_size", self.batch_size)
         check_count("n_updates", self.n_updates)
         check_choice("dtype", np.dtype(self.dtype).name, DTYPES)

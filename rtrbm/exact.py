@@ -46,6 +46,11 @@ def _states(W, b_v, b_h, visible):
         yield (codes[:, None] >> np.arange(n_units) & 1).astype(W.dtype)
 
 
+def _float64(*params):
+    """The same in double precision: sums over a million states of near-equal weight need it."""
+    return [np.asarray(parameter, float) for parameter in params]
+
+
 def _log_weights(states, W, b_v, b_h, visible):
     """Log unnormalised probability of the enumerated layer's states, (n_rows, n_states)."""
     b_v, b_h = np.atleast_2d(b_v), np.atleast_2d(b_h)
@@ -79,10 +84,11 @@ def log_partition(W, b_v, b_h, visible="bernoulli"):
 
     Examples
     --------
-    >>> float(log_partition(np.zeros((2, 3)), np.zeros(2), np.zeros(3))[0] / np.log(2))
+    >>> float(round(log_partition(np.zeros((2, 3)), np.zeros(2), np.zeros(3))[0] / np.log(2), 9))
     5.0
     """
     check_enumerable(*W.shape, visible)
+    W, b_v, b_h = _float64(W, b_v, b_h)
     log_z = -np.inf
     for states in _states(W, b_v, b_h, visible):
         log_z = np.logaddexp(log_z, np.logaddexp.reduce(_log_weights(states, W, b_v, b_h, visible), axis=1))
@@ -101,6 +107,8 @@ def averages(W, b_v, b_h, visible="bernoulli"):
     -------
     Averages
     """
+    dtype = W.dtype
+    W, b_v, b_h = _float64(W, b_v, b_h)
     log_z = log_partition(W, b_v, b_h, visible)
     n_rows = len(log_z)
     hidden_enumerated = _enumerate_hidden(W, visible)
@@ -120,7 +128,7 @@ def averages(W, b_v, b_h, visible="bernoulli"):
                 vh += states.T @ (mean * p[row][:, None])
                 v[row] += p[row] @ states
                 h[row] += p[row] @ mean
-    return Averages(vh, v, h)
+    return Averages(*(sums.astype(dtype, copy=False) for sums in (vh, v, h)))
 
 
 def log_likelihood(v, W, b_v, b_h, visible="bernoulli"):

@@ -261,6 +261,8 @@ class RBM(TrainedRBM):
         At the first update; `fit` lets it fall linearly to 0.
     momentum : float
         Decay of the running mean of the gradient (Adam) or of the velocity (momentum).
+    centering : bool
+        Take gradient steps in coordinates where units have mean zero (`rtrbm.centering`); learns much faster.
     max_norm : float, optional
         The gradient per row is scaled down to this Euclidean norm if it is longer.
     batch_size : int
@@ -308,6 +310,7 @@ class RBM(TrainedRBM):
         optimizer="adam",
         learning_rate=3e-3,
         momentum=0.9,
+        centering=True,
         max_norm=None,
         batch_size=128,
         n_updates=2000,
@@ -322,6 +325,7 @@ class RBM(TrainedRBM):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.momentum = momentum
+        self.centering = centering
         self.max_norm = max_norm
         self.batch_size = batch_size
         self.n_updates = n_updates

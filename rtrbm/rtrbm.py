@@ -189,6 +189,8 @@ class RTRBM(TemporalRBM):
         At the first update; `fit` lets it fall linearly to 0.
     momentum : float
         Decay of the running mean of the gradient (Adam) or of the velocity (momentum).
+    centering : bool
+        Take gradient steps in coordinates where units have mean zero (`rtrbm.centering`); learns much faster.
     max_norm : float, optional
         The gradient per frame is scaled down to this Euclidean norm if it is longer.
     batch_size : int
@@ -241,6 +243,7 @@ class RTRBM(TemporalRBM):
         optimizer="adam",
         learning_rate=3e-3,
         momentum=0.9,
+        centering=True,
         max_norm=None,
         batch_size=8,
         n_updates=2000,
@@ -258,6 +261,7 @@ class RTRBM(TemporalRBM):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.momentum = momentum
+        self.centering = centering
         self.max_norm = max_norm
         self.batch_size = batch_size
         self.n_updates = n_updates

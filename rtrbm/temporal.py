@@ -4,11 +4,11 @@ import numpy as np
 
 from . import exact
 from .estimator import TrainedRBM
+from .evaluate import squared_error
 from .gibbs import average_visible
-from .predict import check_protocol, expectation
-from .rbm import cd_averages
+from .predict import check_protocol, expectation, noise
 from .sequences import layout, pack, unpack
-from .streams import as_seed
+from .streams import as_seed, stream
 from .validation import check_choice, check_count, check_memory, check_sequences
 
 GROUP_ROWS = 8192
@@ -78,8 +78,6 @@ class TemporalRBM(TrainedRBM):
         float
             Greater is better.
         """
-        from .evaluate import squared_error
-
         return -squared_error(X, self.predict(X))[0]
 
     def log_likelihood(self, X):
@@ -193,9 +191,6 @@ class TemporalRBM(TrainedRBM):
         return (probabilities, binary) if return_states else probabilities
 
     def _noise(self, seed, n_sequences):
-        from .predict import noise
-        from .streams import stream
-
         W = self.params_.W
         return noise(stream(seed, "sample"), (n_sequences, len(W)), self.visible).astype(W.dtype)
 
@@ -210,15 +205,6 @@ class TemporalRBM(TrainedRBM):
 
     def _check(self, X, n_visible=None):
         return check_sequences(X, self.visible, np.dtype(self.dtype), n_visible)
-
-    def _cd(self, where, update, seed):
-        n_gibbs = self._n_gibbs(update)
-        cut, streams = self._streams(where, "chain", update, seed=seed)
-
-        def negative_phase(h_pos, W, b_v, b_h):
-            return cd_averages(h_pos, W, b_v, b_h, n_gibbs, self.visible, cut, streams, self.n_jobs)
-
-        return negative_phase
 
     def _map(self, X, function):
         """Apply function(v, where, first sequence) to packed groups of sequences; the result has the form of X."""

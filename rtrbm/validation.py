@@ -48,7 +48,7 @@ def check_memory(what, n_elements, dtype):
     n_bytes = int(n_elements) * np.dtype(dtype).itemsize
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if n_bytes > memory:
-        raise ValueError(f"{what} would take {n_bytes / 1e9:.3g} GB, this machine has {memory / 1e9:.3g} GB")
+        raise ValueError(f"{what} would take {n_bytes // 10**9} GB, this machine has {memory // 10**9} GB")
 
 
 def check_frames(X, visible, dtype, n_visible=None, name="X"):

@@ -1,7 +1,7 @@
-"""What several test files share: small random models, and slow sums over all states written apart from the package.
+"""What several test files share: small random models, and slow sums over all states.
 
-The slow functions take one sequence, loop over its frames and enumerate visible and hidden states together, so that
-they share no code, no layout and no shortcut with what they check.
+The slow functions take one sequence, loop over its frames and enumerate visible and hidden states together,
+so that they share no code, no layout and no shortcut with what they check.
 """
 
 import itertools
@@ -25,7 +25,7 @@ def state_codes(v):
 
 
 def random_params(n_visible=4, n_hidden=3, dynamic=False, scale=0.8, seed=0):
-    """Parameters of scale 0.8: at the scale training starts from, no gradient test can tell right from wrong."""
+    """Parameters of scale 0.8: at the scale training starts from, no gradient test tells right from wrong."""
     rng = np.random.default_rng(seed)
     shapes = [(n_visible, n_hidden), (n_hidden, n_hidden), (n_visible,), (n_hidden,), (n_hidden,)]
     arrays = [scale * rng.standard_normal(shape) for shape in shapes]
@@ -70,7 +70,7 @@ def state(model):
     return kept | {"n_updates": model.n_updates_, "seed": model.seed_, "n_features": model.n_features_in_}
 
 
-# ------------------------------------------------------------------------------------------------ slow sums
+# ---------------------------------------------------------------------------------------- slow sums
 
 
 def sigmoid(x):
@@ -144,7 +144,7 @@ def down_kernel(W, b_v):
 
 
 def reconstruction_distribution(h_pos, W, b_v, b_h, n_gibbs):
-    """Distribution of v after n_gibbs steps of Gibbs sampling from independent hidden states, on with h_pos."""
+    """Distribution of v after n_gibbs steps from independent hidden states that are on with h_pos."""
     up, down = up_kernel(W, b_h), down_kernel(W, b_v)
     p = independent(np.asarray(h_pos)) @ down
     for _ in range(n_gibbs - 1):
@@ -252,14 +252,14 @@ def mean_gradient(params, sequences, **settings):
     return type(params)(*(np.mean(arrays, axis=0) for arrays in zip(*each)))
 
 
-# -------------------------------------------------------------------------------------------------- comparisons
+# -------------------------------------------------------------------------------------- comparisons
 
 
 def central_differences(function, arrays, step=1e-3):
     """Derivatives of function(*arrays) with respect to every entry, from four values around each.
 
-    (f(x-2s) - 8 f(x-s) + 8 f(x+s) - f(x+2s)) / 12 s. Its error is s^4 f'''''/ 30 from the cut series, 3e-14 f''''' at
-    s = 1e-3, and 1e-16 |f| / s from rounding, 1e-12 for |f| = 10. Two-point differences would balance near 1e-10 at best.
+    (f(x-2s) - 8 f(x-s) + 8 f(x+s) - f(x+2s)) / 12 s. Cutting the series costs s^4 f^(5) / 30, 3e-14 f^(5) at
+    s = 1e-3, and rounding 1e-16 |f| / s, 1e-12 for |f| = 10. Two-point differences would reach 1e-10 at best.
     """
     arrays = [np.array(a, float) for a in arrays]
     derivatives = [np.empty_like(a) for a in arrays]

@@ -1,4 +1,4 @@
-"""Model files: whole or not at all, refused when they are anything else, and a run that goes on as if never stopped."""
+"""Model files: whole or not at all, refused when anything else; and runs that go on as if never stopped."""
 
 import os
 import pickle
@@ -54,7 +54,7 @@ def stopped(path, settings, data=X, at=7, every=5, **resume):
     return model
 
 
-# ------------------------------------------------------------------------------------------------------- round trip
+# --------------------------------------------------------------------------------------- round trip
 
 VARIANTS = {
     "default": {},
@@ -130,11 +130,11 @@ def test_nothing_in_a_file_is_pickled(saved):
     """Reading a model must not run code from it."""
     with h5py.File(saved, "r") as file:
         kinds = []
-        file.visititems(lambda name, item: kinds.append(item.dtype.kind) if isinstance(item, h5py.Dataset) else None)
+        file.visititems(lambda name, item: kinds.append(item.dtype.kind) if hasattr(item, "dtype") else None)
     assert kinds and set(kinds) <= set("iuf")
 
 
-# ------------------------------------------------------------------------------------------- whole or not at all
+# ------------------------------------------------------------------------------ whole or not at all
 
 
 def only_file(path, content):
@@ -202,7 +202,7 @@ def test_a_model_that_is_not_fitted_writes_nothing(path):
     assert not path.exists()
 
 
-# ---------------------------------------------------------------------------------------------------- wrong files
+# -------------------------------------------------------------------------------------- wrong files
 
 
 def refused(path, match="path"):
@@ -237,7 +237,9 @@ def test_a_file_without_its_last_byte_is_refused(saved):
     refused(saved)
 
 
-@pytest.mark.parametrize("content", [b"W U b_v b_h b_init\n1 2 3\n", b"\x89PNG\r\n\x1a\n" + bytes(5000), bytes(8192)])
+@pytest.mark.parametrize(
+    "content", [b"W U b_v b_h b_init\n1 2 3\n", b"\x89PNG\r\n\x1a\n" + bytes(5000), bytes(8192)]
+)
 def test_other_files_are_refused(path, content):
     path.write_bytes(content)
     refused(path)
@@ -350,7 +352,7 @@ def test_files_whose_arrays_do_not_fit_together_are_refused(saved, name, value):
     refused(saved)
 
 
-# ---------------------------------------------------------------------------------------------------------- resume
+# ------------------------------------------------------------------------------------------- resume
 
 
 @variants
@@ -430,6 +432,7 @@ def test_resuming_with_another_setting_is_refused(path, name):
         (dict(learning_rate=0.25), dict(learning_rate=np.float64(0.25))),
         (dict(learning_rate=0.25), dict(learning_rate=np.float32(0.25))),
         (dict(momentum=0.5), dict(momentum=np.float32(0.5))),
+        (dict(max_norm=0.25), dict(max_norm=np.float64(0.25))),
         (dict(random_state=1), dict(random_state=np.int64(1))),
         (dict(n_jobs=1), dict(n_jobs=2)),
         (dict(verbose=0), dict(verbose=1)),
@@ -441,9 +444,7 @@ def test_the_same_setting_in_another_form_is_the_same_run(path, plain, same):
     assert state(RTRBM(**SETTINGS | same).fit(X)) == state(whole)
     for first, second in ((plain, same), (same, plain), (same, same)):
         path.unlink(missing_ok=True)
-        model = RTRBM(**SETTINGS | first)
-        with pytest.raises(Stops):
-            model.fit(Stopping(model, X, at=7), checkpoint=path, checkpoint_every=5)
+        model = stopped(path, SETTINGS | first)
         RTRBM(**SETTINGS | second).fit(Stopping(model, X, at=99), checkpoint=path, resume=True)
         assert RTRBM.load(path).n_updates_ == 12
 

@@ -164,7 +164,8 @@ def test_gaussian_units_have_the_right_mean_and_variance(dtype):
     assert np.abs(z_scores(products, np.eye(N_VISIBLE))).max() < Z_MAX
     assert np.abs(z_scores(products, 1.1 * np.eye(N_VISIBLE))).max() > Z_MAX  # control
     assert np.abs(z_scores(residual**4, 3)).max() < Z_MAX  # and the tails are a normal number's
-    np.testing.assert_allclose(h_neg, sigmoid(v @ W + b_h), rtol=0, atol=50 * np.finfo(dtype).eps)  # inputs up to 10
+    # inputs of up to 10 to the hidden units
+    np.testing.assert_allclose(h_neg, sigmoid(v @ W + b_h), rtol=0, atol=50 * np.finfo(dtype).eps)
 
 
 def test_gaussian_chain_ends_in_the_model():
@@ -185,7 +186,8 @@ def test_gaussian_averages_are_of_the_mean_given_h():
     expected = model_moments(W, b_v, b_h, "gaussian")[0]
     assert np.abs(z_scores(mean, expected)).max() < Z_MAX
     assert np.abs(z_scores(last, expected)).max() < Z_MAX
-    assert (last.var(axis=0) > 1).all() and (mean.var(axis=0) < 0.8).all()  # a state has its noise, a mean has not
+    # a state has its noise, a mean has not
+    assert (last.var(axis=0) > 1).all() and (mean.var(axis=0) < 0.8).all()
 
 
 @pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
@@ -318,7 +320,9 @@ def run_python(code, **environment):
 
 
 def test_threads_of_the_matrix_library_change_nothing():
-    results = [run_python(FIT, OPENBLAS_NUM_THREADS=n, MKL_NUM_THREADS=n, OMP_NUM_THREADS=n) for n in ("1", "2")]
+    results = [
+        run_python(FIT, OPENBLAS_NUM_THREADS=n, MKL_NUM_THREADS=n, OMP_NUM_THREADS=n) for n in ("1", "2")
+    ]
     assert results[0] == results[1] != ""
 
 

@@ -38,7 +38,9 @@ def test_log_likelihood_is_the_slow_sum(any_params, visible):
     X = random_sequences(LENGTHS, visible=visible)
     model = model_with(any_params, visible=visible)
     expected = [slow_log_likelihood(any_params, v, visible) for v in X]
-    np.testing.assert_allclose(model.log_likelihood(X), expected, rtol=0, atol=ROUNDING * 10)  # values of order 10
+    np.testing.assert_allclose(
+        model.log_likelihood(X), expected, rtol=0, atol=ROUNDING * 10
+    )  # values of order 10
 
 
 def test_probabilities_of_all_videos_sum_to_one(any_params):
@@ -138,10 +140,12 @@ def test_float32_gradient_is_the_float64_one(any_params):
     exact = model_with(any_params).gradient(X, method="exact")
     single = model_with(any_params, dtype="float32").gradient(X, method="exact")
     assert {g.dtype for g in single} == {np.dtype("float32")}
-    assert largest_difference(single, exact) < 1e-5  # 2^-24 = 6e-8, times the sum of about 100 terms of order 1
+    assert (
+        largest_difference(single, exact) < 1e-5
+    )  # 2^-24 = 6e-8, times the sum of about 100 terms of order 1
 
 
-# ------------------------------------------------------------------------------------------------------- CD-k
+# --------------------------------------------------------------------------------------------- CD-k
 
 N_COPIES, N_DRAWS = 250, 60  # copies of the video in one call, and calls: the standard error is of the calls
 

@@ -19,7 +19,10 @@ class Pair(NamedTuple):
 
 def gradients(n, dtype="float64", seed=0):
     rng = np.random.default_rng(seed)
-    return [Pair(rng.standard_normal((2, 3)).astype(dtype), rng.standard_normal(4).astype(dtype)) for _ in range(n)]
+    return [
+        Pair(rng.standard_normal((2, 3)).astype(dtype), rng.standard_normal(4).astype(dtype))
+        for _ in range(n)
+    ]
 
 
 def copies(pairs):
@@ -83,7 +86,9 @@ class TestBoth:
         x = Pair(np.zeros((2, 3)), np.ones(4))
         state = optimizer.init(x)
         for n in range(2000):
-            step, state = optimizer.update(Pair(*(3 - p for p in x)), state, optim.linear_decay(0.05, n, 2000))
+            step, state = optimizer.update(
+                Pair(*(3 - p for p in x)), state, optim.linear_decay(0.05, n, 2000)
+            )
             for p, change in zip(x, step):
                 p += change
         assert np.abs(flat([x]) - 3).max() < 1e-2  # Adam's last steps have the size of its last rates, 1e-3
@@ -119,7 +124,9 @@ def test_linear_decay_falls_to_zero():
     np.testing.assert_allclose(rates, [0.01, 0.008, 0.006, 0.004, 0.002, 0, 0], atol=1e-17)
 
 
-@pytest.mark.parametrize("update, k", [(0, 10), (1, 10), (99, 10), (100, 25), (999, 25), (1000, 3), (10**9, 3)])
+@pytest.mark.parametrize(
+    "update, k", [(0, 10), (1, 10), (99, 10), (100, 25), (999, 25), (1000, 3), (10**9, 3)]
+)
 def test_a_schedule_holds_until_its_next_entry(update, k):
     assert optim.scheduled({1000: 3, 0: 10, 100: 25}, update) == k
     assert optim.scheduled(k, update) == k

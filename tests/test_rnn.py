@@ -20,7 +20,11 @@ def random_inputs(lengths=LENGTHS, scale=0.8, seed=0):
     """Packed inputs, layout and the arrays U, b, b_init."""
     rng = np.random.default_rng(seed)
     x, where = pack([rng.standard_normal((n, N_HIDDEN)) for n in lengths])
-    return x, where, *(scale * rng.standard_normal(shape) for shape in ((N_HIDDEN, N_HIDDEN), N_HIDDEN, N_HIDDEN))
+    return (
+        x,
+        where,
+        *(scale * rng.standard_normal(shape) for shape in ((N_HIDDEN, N_HIDDEN), N_HIDDEN, N_HIDDEN)),
+    )
 
 
 def slow_forward(x, U, b, b_init):
@@ -142,5 +146,9 @@ def imported(module):
 
 def test_the_two_halves_do_not_import_each_other():
     assert not imported("rnn") & {"rbm", "gibbs", "exact", "ais", "rtrbm", "temporal", "estimator"}
-    assert not imported("rbm") & {"rnn", "rtrbm", "temporal"} and not imported("gibbs") & {"rnn", "rtrbm", "temporal"}
+    assert not imported("rbm") & {"rnn", "rtrbm", "temporal"} and not imported("gibbs") & {
+        "rnn",
+        "rtrbm",
+        "temporal",
+    }
     assert {"rnn", "rbm", "gibbs"} <= imported("rtrbm")  # control: the model is their sum

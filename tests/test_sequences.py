@@ -107,7 +107,9 @@ def test_layout_does_not_take_over_the_callers_lengths():
 def test_every_row_is_in_exactly_one_tile_of_limited_size(lengths, max_rows):
     where = layout(lengths)
     cut = tiles(where, max_rows)
-    np.testing.assert_array_equal(np.sort(np.concatenate([tile.rows for tile in cut])), np.arange(where.n_rows))
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate([tile.rows for tile in cut])), np.arange(where.n_rows)
+    )
     assert all(0 < len(tile.rows) <= max_rows for tile in cut)
 
 

@@ -35,7 +35,7 @@ def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
 
 
-# -------------------------------------------------------------------------------------------------- minibatches
+# -------------------------------------------------------------------------------------- minibatches
 
 
 @pytest.mark.parametrize("n, batch_size", [(10, 5), (10, 3), (7, 1), (5, 10), (1, 1), (1, 4), (4, 6)])
@@ -65,11 +65,13 @@ def test_minibatches_of_an_array_and_of_its_list_agree():
     X = random_array(5, 3)
     of_array, of_list = Shuffled(X, 2, seed=0), Shuffled(list(X), 2, seed=0)
     for update in range(6):
-        assert isinstance(of_array.minibatch(update), np.ndarray) and isinstance(of_list.minibatch(update), list)
+        assert isinstance(of_array.minibatch(update), np.ndarray) and isinstance(
+            of_list.minibatch(update), list
+        )
         np.testing.assert_array_equal(of_array.minibatch(update), of_list.minibatch(update))
 
 
-# ---------------------------------------------------------------------------------------------- rates and history
+# -------------------------------------------------------------------------------- rates and history
 
 
 def test_rates_fall_linearly_and_chains_follow_their_schedule():
@@ -98,7 +100,9 @@ def test_long_gradients_are_cut_to_their_greatest_norm():
     X = random_array(2, 5)
     lengths = {}
     for max_norm in (None, 1e-3, 1e3):
-        model = RTRBM(**SETTINGS | dict(optimizer="momentum", learning_rate=0.1, max_norm=max_norm, dtype="float64"))
+        model = RTRBM(
+            **SETTINGS | dict(optimizer="momentum", learning_rate=0.1, max_norm=max_norm, dtype="float64")
+        )
         model.partial_fit(X)
         before = [p.copy() for p in model.params_]
         model.optimizer_state_ = model.optimizer_state_._replace(
@@ -137,7 +141,7 @@ def test_the_library_is_silent(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-# ---------------------------------------------------------------------------------------------------------- Ctrl-C
+# ------------------------------------------------------------------------------------------- Ctrl-C
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])
@@ -151,7 +155,9 @@ def test_ctrl_c_leaves_a_checkpoint_from_which_the_run_goes_on_bit_for_bit(tmp_p
     with pytest.raises(KeyboardInterrupt):
         model.fit(stream, checkpoint=path, checkpoint_every=1000)
     assert signal.getsignal(signal.SIGINT) is handler
-    assert model.n_updates_ == 6 and stream.updates[-1] == 5  # the update under way was finished, no other begun
+    assert (
+        model.n_updates_ == 6 and stream.updates[-1] == 5
+    )  # the update under way was finished, no other begun
     assert state(RTRBM.load(path)) == state(model)
     assert state(model) != state(whole)
 
@@ -216,7 +222,7 @@ def test_fit_works_outside_the_main_thread():
     assert errors == [] and state(model) == state(RTRBM(**SETTINGS).fit(Stream()))
 
 
-# ------------------------------------------------------------------------------------------------------ divergence
+# --------------------------------------------------------------------------------------- divergence
 
 # Gaussian units and a rate far too large: activations overflow after an update or two.
 DIVERGING = SETTINGS | dict(visible="gaussian", optimizer="momentum", learning_rate=1e30, n_updates=50)
@@ -269,5 +275,7 @@ assert np.random.get_state()[1].tolist() == before, "numpy's global generator wa
 
 def test_the_global_generator_is_not_touched():
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", ALONE], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE], env=environment, capture_output=True, text=True, timeout=60
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

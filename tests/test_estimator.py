@@ -1,0 +1,616 @@
+"""The class: scikit-learn's habits, bad input refused before anything happens, users' arrays left alone."""
+
+import contextlib
+import copy
+import inspect
+import os
+import pickle
+import signal
+
+import numpy as np
+import pytest
+from helpers import model_with, random_array, random_params, random_sequences, state
+
+from rtrbm import RTRBM
+
+SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=4, batch_size=2, random_state=0, n_jobs=1)
+X = random_array(5, 4)
+
+
+@pytest.fixture
+def fitted():
+    return RTRBM(**SETTINGS).fit(X)
+
+
+@contextlib.contextmanager
+def time_limit(seconds):
+    """A loop that would never end is an error after so many seconds."""
+
+    def stop(signum, frame):
+        raise TimeoutError(f"not done after {seconds} s")
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def refuses(match, function, *args, **kwargs):
+    """A ValueError or TypeError that names the argument, at once."""
+    with time_limit(2), pytest.raises((ValueError, TypeError), match=match):
+        function(*args, **kwargs)
+
+
+# ------------------------------------------------------------------------------ scikit-learn habits
+
+ODD = dict(
+    n_hidden=np.int64(7), visible="no such units", n_gibbs={0: 1, 9: 2}, optimizer=None, learning_rate=-1,
+    momentum="0.9", max_norm=np.float32(3), batch_size=[8], n_updates=0, initialization=0, dtype=np.float64,
+    n_jobs=0, random_state=np.random.RandomState(0), verbose=object(), bptt="no", dynamic_visible_bias=2,
+)  # fmt: skip
+
+
+def test_the_constructor_stores_what_it_is_given_and_nothing_else():
+    model = RTRBM(**ODD)
+    assert vars(model).keys() == ODD.keys() == RTRBM().get_params().keys()
+    for name, value in ODD.items():
+        assert getattr(model, name) is value
+
+
+def test_clone_gets_an_equal_unfitted_model():
+    """As scikit-learn's clone: construct from get_params, then ask that every value be the very object."""
+    model = RTRBM(**ODD)
+    parameters = model.get_params(deep=False)
+    clone = type(model)(**parameters)
+    assert all(clone.get_params(deep=False)[name] is value for name, value in parameters.items())
+    fitted = RTRBM(**SETTINGS).fit(X)
+    clone = RTRBM(**fitted.get_params())
+    assert not any(name.endswith("_") for name in vars(clone))
+    assert state(clone.fit(X)) == state(fitted)
+
+
+def test_every_hyper_parameter_has_an_immutable_default_and_a_line_in_the_docstring():
+    for name, parameter in inspect.signature(RTRBM).parameters.items():
+        assert isinstance(parameter.default, int | float | str | bool | None)
+        assert f"\n    {name} : " in RTRBM.__doc__
+        assert parameter.kind is parameter.KEYWORD_ONLY or name == "n_hidden"
+
+
+def test_get_and_set_params():
+    model = RTRBM(n_hidden=4)
+    assert model.get_params() == model.get_params(deep=True) == model.get_params(deep=False)
+    assert model.get_params()["n_hidden"] == 4
+    assert model.set_params(n_hidden=5, momentum=0.5) is model
+    assert (model.n_hidden, model.momentum) == (5, 0.5)
+    assert model.set_params() is model
+
+
+def test_an_unknown_name_is_refused_and_sets_nothing():
+    model = RTRBM(n_hidden=4)
+    for names in (dict(n_hiden=5), dict(n_hidden=9, params_=3), dict(n_hidden=9, fit=3)):
+        refuses("n_hiden|params_|fit", model.set_params, **names)
+    assert model.n_hidden == 4
+    with pytest.raises(TypeError):
+        RTRBM(n_hiden=5)
+
+
+def test_repr_is_what_was_changed():
+    model = RTRBM(n_hidden=4, n_gibbs={0: 1, 9: 2}, dtype="float64")
+    assert eval(repr(model)).get_params() == model.get_params()
+    assert repr(RTRBM()) == "RTRBM()"
+
+
+def test_verbs_that_learn_return_the_model():
+    model = RTRBM(**SETTINGS)
+    assert model.fit(X) is model and model.partial_fit(X) is model
+
+
+def test_learned_attributes():
+    model = RTRBM(**SETTINGS)
+    assert not any(name.endswith("_") for name in vars(model))
+    model.fit(X)
+    W, U, b_v, b_h, b_init = model.params_
+    assert (W.shape, U.shape, b_v.shape, b_h.shape, b_init.shape) == ((4, 3), (3, 3), (4,), (3,), (3,))
+    assert model.params_._fields == ("W", "U", "b_v", "b_h", "b_init")
+    assert (model.n_updates_, model.n_features_in_, model.seed_) == (4, 4, 0)
+    dynamic = RTRBM(**SETTINGS, dynamic_visible_bias=True).fit(X)
+    assert dynamic.params_._fields == ("W", "U", "b_v", "b_h", "b_init", "U_v")
+    assert dynamic.params_.U_v.shape == (3, 4)
+
+
+@pytest.mark.parametrize("name", ["W", "U", "b_v", "b_h", "b_init", "U_v"])
+def test_every_parameter_is_learned(name):
+    """None is called learned and never updated."""
+    model = RTRBM(**SETTINGS, dynamic_visible_bias=True).partial_fit(X)
+    before = getattr(model.params_, name).copy()
+    model.partial_fit(X)
+    assert (getattr(model.params_, name) != before).all()
+
+
+def test_a_second_fit_starts_anew(fitted):
+    first = state(fitted)
+    assert state(fitted.fit(X)) == first
+
+
+def test_partial_fit_goes_on():
+    model = RTRBM(**SETTINGS)
+    for n in range(3):
+        model.partial_fit(X)
+        assert model.n_updates_ == len(model.history_["gradient_norm"]) == n + 1
+    other = RTRBM(**SETTINGS).partial_fit(X).partial_fit(X)
+    assert state(other) != state(model)
+    assert state(other.partial_fit(X)) == state(model)
+
+
+def test_partial_fit_goes_on_after_fit(fitted):
+    before = fitted.params_.W.copy()
+    fitted.partial_fit(X)
+    assert fitted.n_updates_ == 5 and (fitted.params_.W != before).any()
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"]
+)
+@pytest.mark.parametrize("settings", [{}, dict(dynamic_visible_bias=True, optimizer="momentum")], ids=str)
+def test_copies_are_independent_and_complete(copied, settings):
+    model = RTRBM(**SETTINGS, **settings).fit(X)
+    twin = copied(model)
+    before = state(model)
+    assert state(twin) == before and twin.get_params() == model.get_params()
+    twin.partial_fit(X)
+    assert state(model) == before != state(twin)
+    assert state(model.partial_fit(X)) == state(twin)
+    np.testing.assert_array_equal(model.predict(X), twin.predict(X))
+
+
+def test_an_unfitted_model_can_be_copied():
+    model = RTRBM(**SETTINGS)
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert copied.get_params() == model.get_params()
+
+
+def test_score_is_minus_the_squared_error_of_frames_2_to_T(fitted):
+    ragged = random_sequences((3, 1, 5))
+    predicted = fitted.predict(ragged)
+    expected = sum(((v - p)[1:] ** 2).sum() for v, p in zip(ragged, predicted)) / 6
+    assert fitted.score(ragged) == pytest.approx(-expected, rel=1e-6)  # float32 against float64 differences
+
+
+# ------------------------------------------------------------------------------------- random_state
+
+
+def parameters(model):
+    return b"".join(p.tobytes() for p in model.params_)
+
+
+def fit_with(random_state):
+    return parameters(RTRBM(**SETTINGS | dict(random_state=random_state)).fit(X))
+
+
+def test_an_integer_makes_every_run_the_same():
+    assert fit_with(3) == fit_with(3) == fit_with(np.int64(3)) != fit_with(4)
+    model = RTRBM(**SETTINGS | dict(random_state=3))
+    assert parameters(model.fit(X)) == parameters(model.fit(X))
+
+
+def test_none_makes_every_run_another():
+    assert fit_with(None) != fit_with(None)
+    model = RTRBM(**SETTINGS | dict(random_state=None))
+    assert parameters(model.fit(X)) != parameters(model.fit(X))
+
+
+@pytest.mark.parametrize("kind", [np.random.RandomState, np.random.default_rng])
+def test_a_generator_is_drawn_from(kind):
+    generator = kind(0)
+    first, second = fit_with(generator), fit_with(generator)
+    assert first != second and first == fit_with(kind(0))
+
+
+# -------------------------------------------------------------------------------- forms of the data
+
+
+@pytest.mark.parametrize("settings", [{}, dict(batch_size=5), dict(dynamic_visible_bias=True)], ids=str)
+def test_array_and_list_give_the_same_numbers(settings):
+    settings = SETTINGS | settings
+    of_array, of_list = RTRBM(**settings).fit(X), RTRBM(**settings).fit(list(X))
+    assert state(of_array) == state(of_list)
+    assert state(of_array.partial_fit(X)) == state(of_list.partial_fit(list(X)))
+    for verb in ("transform", "predict"):
+        results = getattr(of_array, verb)(X), getattr(of_array, verb)(list(X))
+        assert isinstance(results[0], np.ndarray) and isinstance(results[1], list)
+        np.testing.assert_array_equal(results[0], np.stack(results[1]))
+    np.testing.assert_array_equal(of_array.log_likelihood(X), of_array.log_likelihood(list(X)))
+    assert of_array.score(X) == of_array.score(list(X))
+
+
+FORMS = {
+    "nested lists": lambda X: X.tolist(),
+    "tuple": tuple,
+    "list of lists of arrays": lambda X: [list(v) for v in X],
+    "Fortran order": np.asfortranarray,
+    "every other frame of a longer array": lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+    "big-endian": lambda X: X.astype(">f8"),
+    "single precision": lambda X: X.astype(np.float32),
+    "read-only": lambda X: (X.setflags(write=False), X)[1],
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("n_sequences", [1, 5])
+def test_any_form_of_the_same_data_will_do(form, n_sequences):
+    data = X[:n_sequences].copy()
+    expected = RTRBM(**SETTINGS).fit(data)
+    model = RTRBM(**SETTINGS).fit(form(data.copy()))
+    for a, b in zip(model.params_, expected.params_):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)  # 4 updates; other strides may round differently
+    states = np.stack(list(model.transform(form(data.copy()))))
+    np.testing.assert_allclose(states, model.transform(data), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float16])
+def test_binary_data_of_any_dtype(dtype):
+    binary = np.round(X)
+    assert state(RTRBM(**SETTINGS).fit(binary.astype(dtype))) == state(RTRBM(**SETTINGS).fit(binary))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", np.float32, float])
+@pytest.mark.parametrize("data", [X, X.astype(np.float32)], ids=["double", "single"])
+def test_everything_has_the_dtype_of_the_model(dtype, data):
+    model = RTRBM(**SETTINGS | dict(dtype=dtype), dynamic_visible_bias=True).fit(data)
+    arrays = [*model.params_, *model.optimizer_state_.mean, *model.optimizer_state_.square]
+    arrays += [*model.gradient(data)]
+    arrays += [model.transform(data), *model.sample(2, random_state=0, return_states=True)]
+    arrays += [model.sample(2, prefix=data[0], random_state=0)]
+    arrays += [model.predict(data, protocol=protocol) for protocol in ("mean", "chain", "mean_field")]
+    assert {a.dtype for a in arrays} == {np.dtype(dtype)}
+
+
+def test_single_and_double_precision_agree():
+    """Not bit for bit: the chains differ once a random number falls between two roundings of a probability."""
+    results = [model_with(random_params(), dtype=dtype).log_likelihood(X) for dtype in ("float32", "float64")]
+    np.testing.assert_allclose(*results, rtol=1e-5)
+
+
+def test_sequences_of_one_frame_and_data_of_one_feature():
+    for data in (X[:, :1], X[:, :, :1], X[:1, :1, :1], [X[0, :1], X[1]]):
+        model = RTRBM(**SETTINGS | dict(dynamic_visible_bias=True)).fit(data)
+        assert np.isfinite(model.sample(2, random_state=0)).all()
+        assert [p.shape for p in model.predict(data)] == [np.shape(v) for v in data]
+        assert np.isfinite(model.log_likelihood(data)).all()
+
+
+VERBS = {
+    "fit": lambda m, X: m.fit(X),
+    "partial_fit": lambda m, X: m.partial_fit(X),
+    "transform": lambda m, X: m.transform(X),
+    "predict mean": lambda m, X: m.predict(X),
+    "predict chain": lambda m, X: m.predict(X, protocol="chain"),
+    "predict mean_field": lambda m, X: m.predict(X, protocol="mean_field"),
+    "score": lambda m, X: m.score(X),
+    "log_likelihood": lambda m, X: m.log_likelihood(X),
+    "gradient exact": lambda m, X: m.gradient(X, method="exact"),
+    "gradient cd": lambda m, X: m.gradient(X),
+}
+verbs = pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+
+
+@verbs
+@pytest.mark.parametrize("bptt", [True, False])
+def test_users_arrays_are_left_alone(verb, bptt):
+    """Also those of the model's own dtype and of one sequence, which need no copy on the way in."""
+    for data in (X, X[:1], [X[0], X[1, :2]], [X[0]]):
+        data = [v.astype(np.float32) for v in data] if isinstance(data, list) else data.astype(np.float32)
+        model = RTRBM(**SETTINGS, bptt=bptt, dynamic_visible_bias=True).fit(data)
+        kept = [v.copy() for v in data]
+        for v in [data] if isinstance(data, np.ndarray) else data:
+            v.flags.writeable = False  # a write would raise
+        verb(model, data)
+        for a, b in zip(data, kept):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("verb", [name for name in VERBS if "fit" not in name])
+def test_verbs_that_only_look_change_nothing(fitted, verb):
+    before = state(fitted)
+    VERBS[verb](fitted, X)
+    fitted.sample(3, prefix=X[0], random_state=0)
+    assert state(fitted) == before
+    assert state(fitted.partial_fit(X)) == state(RTRBM(**SETTINGS).fit(X).partial_fit(X))
+
+
+def test_a_prefix_is_left_alone(fitted):
+    for prefix in (X[0].astype(np.float32), X.astype(np.float32)):
+        prefix.flags.writeable = False
+        fitted.sample(2, len(X), prefix=prefix, random_state=0)
+
+
+def test_a_fitted_model_does_not_keep_the_users_array():
+    data = X.astype(np.float32)
+    model = RTRBM(**SETTINGS).fit(data)
+    before = state(model)
+    data[:] = 0
+    assert state(model) == before
+
+
+# ----------------------------------------------------------------------------------------- bad data
+
+
+def bad_data():
+    nan, inf, both, above, below = (X.copy() for _ in range(5))
+    nan[1, 2, 3], inf[0, 0, 0], both[0, 0, :2] = np.nan, np.inf, (np.inf, -np.inf)
+    above[4, 3, 3], below[0, 0, 0] = 1.01, -0.01
+    return {
+        "NaN": nan,
+        "infinite": inf,
+        "minus infinite": -inf,
+        "both infinities": both,
+        "above 1": above,
+        "below 0": below,
+        "pixels to 255": (X * 255).astype(np.uint8),
+        "scalar": np.array(0.5),
+        "1-D": X[0, 0],
+        "2-D": X[0],
+        "4-D": X[None],
+        "no sequences": X[:0],
+        "no frames": X[:, :0],
+        "no features": X[:, :, :0],
+        "empty list": [],
+        "empty tuple": (),
+        "list of empty": [[]],
+        "a sequence without frames": [X[0], X[1, :0]],
+        "first sequence without frames": [X[0, :0], X[1]],
+        "features differ": [X[0], X[1, :, :3]],
+        "later features differ": [X[0], X[1], X[2, :, :1]],
+        "list of 1-D": [X[0, 0], X[0, 1]],
+        "list of 3-D": [X, X],
+        "NaN in a list": list(nan),
+        "above 1 in a list": list(above),
+        "ragged nested list": [[[0, 1, 0, 1], [0, 1]]],
+        "text": "video",
+        "list of text": ["a", "b"],
+        "array of text": np.full((2, 3, 4), "a"),
+        "objects": np.array([X[0], X[1, :2]], dtype=object),
+        "None": None,
+        "list of None": [None, None],
+        "number": 3,
+        "complex": X.astype(complex),
+        "dates": np.zeros((2, 3, 4), "datetime64[s]"),
+        "dict": {"a": X[0]},
+    }
+
+
+BAD = bad_data()
+bad = pytest.mark.parametrize("data", BAD.values(), ids=BAD)
+
+
+@bad
+@verbs
+def test_bad_data_is_refused_and_nothing_changes(fitted, verb, data):
+    before = state(fitted)
+    refuses("X", verb, fitted, data)
+    assert state(fitted) == before
+
+
+@bad
+@pytest.mark.parametrize("verb", ["fit", "partial_fit"])
+def test_bad_data_leaves_a_new_model_new(verb, data, tmp_path):
+    model = RTRBM(**SETTINGS)
+    before = dict(vars(model))
+    refuses("X", VERBS[verb], model, data)
+    refuses("X", model.fit, data, checkpoint=tmp_path / "model.h5", checkpoint_every=1)
+    assert vars(model) == before and os.listdir(tmp_path) == []
+
+
+def test_good_data_is_not_refused(fitted):
+    """Control of the tests above."""
+    for verb in VERBS.values():
+        verb(fitted, X)
+
+
+@verbs
+def test_other_numbers_of_features_are_refused(fitted, verb):
+    if verb is VERBS["fit"]:  # which starts anew
+        assert verb(fitted, X[:, :, :3]).n_features_in_ == 3
+        return
+    before = state(fitted)
+    refuses("X", verb, fitted, X[:, :, :3])
+    refuses("X", verb, fitted, [np.ones((2, 5))])
+    assert state(fitted) == before
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gaussian_units_take_any_finite_value_and_no_other(dtype):
+    model = RTRBM(**SETTINGS | dict(visible="gaussian", dtype=dtype))
+    for data in (BAD["NaN"], BAD["infinite"], BAD["both infinities"]):
+        refuses("X", model.fit, data)
+    model.fit(10 * X - 5)
+    refuses("X", model.transform, BAD["both infinities"])
+
+
+def test_numbers_too_large_for_single_precision_are_an_error_of_the_data():
+    model = RTRBM(**SETTINGS | dict(visible="gaussian"))
+    refuses("X", model.fit, 1e300 * X)
+    refuses("X", model.fit, list(-1e39 * X))
+    assert not hasattr(model, "params_")
+
+
+def test_verbs_of_an_unfitted_model_say_so():
+    for name, verb in VERBS.items():
+        if "fit" not in name:
+            refuses("not fitted", verb, RTRBM(**SETTINGS), X)
+    refuses("not fitted", RTRBM(**SETTINGS).sample, 3)
+
+
+# ----------------------------------------------------------------------------- bad hyper-parameters
+
+HUGE = 2**40
+BAD_SETTINGS = {
+    "n_hidden": [0, -1, 2.5, 3.0, "3", None, True, [3], np.nan, HUGE, np.int64(HUGE), np.array([3, 3])],
+    "visible": ["binary", "Bernoulli", "", None, 3, True, ["bernoulli"], np.array(["bernoulli", "gaussian"])],
+    "dynamic_visible_bias": ["yes", 2, None, 0.5, np.array([True, True])],
+    "bptt": ["no", 2, None, 0.5, np.array([True, True])],
+    "n_gibbs": [
+        0, -1, 1.5, "2", None, True, [1], {}, {1: 3}, {0: 0}, {0: 1.5}, {0: 1, -1: 1}, {"0": 1}, {0: None}, {0.5: 1, 0: 1},
+    ],
+    "optimizer": ["sgd", "", None, 3, ["adam"], np.array(["adam", "momentum"])],
+    "learning_rate": [0, -1e-3, np.nan, np.inf, "0.1", None, True, 1j, [0.1], np.array([0.1, 0.1])],
+    "momentum": [-0.1, 1, 1.5, np.nan, "0.9", None, True, [0.9]],
+    "max_norm": [0, -1, np.nan, "1", True, [1.0]],
+    "batch_size": [0, -1, 1.5, "8", None, True, HUGE, np.int64(HUGE)],
+    "n_updates": [0, -1, 1.5, "10", None, True, np.nan],
+    "initialization": ["zeros", None, 0, ["data"]],
+    "dtype": ["float16", "int32", "complex128", "banana", None, 3, "object", ["float32"], ...],
+    "n_jobs": [0, 1.5, "2", [1], 2.0],
+    "random_state": [-1, 1.5, "0", True, [1], np.nan],
+    "verbose": ["loud", [1], ...],
+}  # fmt: skip
+bad_settings = pytest.mark.parametrize(
+    "name, value", [(name, value) for name, values in BAD_SETTINGS.items() for value in values], ids=repr
+)
+
+
+@bad_settings
+def test_bad_hyper_parameters_are_refused_before_any_work(name, value, tmp_path):
+    model = RTRBM(**SETTINGS | {name: value})
+    refuses(name, model.fit, X, checkpoint=tmp_path / "model.h5", checkpoint_every=1)
+    refuses(name, model.partial_fit, X)
+    assert not any(attribute.endswith("_") for attribute in vars(model)) and os.listdir(tmp_path) == []
+
+
+@bad_settings
+def test_a_fitted_model_survives_bad_hyper_parameters(fitted, name, value):
+    before = state(fitted)
+    refuses(name, fitted.set_params(**{name: value}).fit, X)
+    assert state(fitted) == before
+
+
+@pytest.mark.parametrize("name", BAD_SETTINGS)
+def test_every_hyper_parameter_is_checked(name):
+    """Control of the tests above: they are all here, and a good value passes."""
+    assert BAD_SETTINGS.keys() == RTRBM().get_params().keys()
+    good = dict(
+        n_hidden=np.int64(4), visible="gaussian", dynamic_visible_bias=True, bptt=False, n_gibbs={0: 1, np.int64(2): 2},
+        optimizer="momentum", learning_rate=np.float32(0.1), momentum=0, max_norm=1, batch_size=np.int32(3), n_updates=1,
+        initialization="thesis", dtype=np.float64, n_jobs=np.int64(2), random_state=np.uint8(3), verbose=True,
+    )  # fmt: skip
+    RTRBM(**SETTINGS | {name: good[name]}).fit(X)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dict(n_hidden=5), dict(dynamic_visible_bias=True), dict(optimizer="momentum"), dict(dtype="float64"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_setting_that_does_not_fit_what_was_learned_is_named_or_does_no_harm(fitted, settings):
+    """Changed after fit, these contradict the arrays learned: `partial_fit` and `sample` work, or say which it is."""
+    fitted.set_params(**settings)
+    for verb in (lambda m: m.sample(2, random_state=0), lambda m: m.partial_fit(X), lambda m: m.transform(X)):
+        try:
+            verb(fitted)
+        except (ValueError, TypeError) as error:
+            assert next(iter(settings)) in str(error)
+
+
+# --------------------------------------------------------------------------- bad arguments of verbs
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, 3.0, "3", None, True, [3], 2**62, np.int64(2**62), np.nan])
+def test_bad_numbers_of_frames_and_sequences(fitted, value):
+    refuses("n_frames", fitted.sample, value)
+    refuses("n_sequences", fitted.sample, 3, value)
+
+
+def test_two_numbers_whose_product_overflows(fitted):
+    refuses("n_frames|n_sequences", fitted.sample, np.int32(2**31 - 1), np.int32(2**31 - 1))
+    refuses("n_frames|n_sequences", fitted.sample, np.int64(2**32), np.int64(2**32))
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "3", None, True])
+def test_bad_lengths_of_sampling_chains(fitted, value):
+    refuses("n_gibbs", fitted.sample, 3, n_gibbs=value)
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "0", True, [1]])
+def test_bad_random_states(fitted, value):
+    refuses("random_state", fitted.sample, 3, random_state=value)
+    refuses("random_state", fitted.predict, X, random_state=value)
+    refuses("random_state", fitted.gradient, X, random_state=value)
+
+
+@pytest.mark.parametrize("value", ["best", "", None, 3, ["mean"]])
+def test_bad_protocols_and_methods(fitted, value):
+    refuses("protocol", fitted.predict, X, protocol=value)
+    refuses("method", fitted.gradient, X, method=value)
+
+
+BAD_PREFIXES = {
+    "NaN": np.full((2, 4), np.nan),
+    "infinite": np.full((2, 4), np.inf),
+    "above 1": np.full((2, 4), 2.0),
+    "1-D": np.zeros(4),
+    "4-D": np.zeros((1, 3, 2, 4)),
+    "no frames": np.zeros((0, 4)),
+    "no sequences": np.zeros((0, 2, 4)),
+    "other features": np.zeros((2, 3)),
+    "two for three": np.zeros((2, 2, 4)),
+    "four for three": np.zeros((4, 2, 4)),
+    "ragged": [[0, 1, 0, 1], [0, 1]],
+    "ragged sequences": [np.zeros((2, 4)), np.zeros((3, 4)), np.zeros((2, 4))],
+    "text": "prefix",
+    "number": 3,
+    "objects": np.array([None, None]),
+    "empty": [],
+}
+
+
+@pytest.mark.parametrize("prefix", BAD_PREFIXES.values(), ids=BAD_PREFIXES)
+def test_bad_prefixes_are_called_prefix(fitted, prefix):
+    before = state(fitted)
+    refuses("prefix", fitted.sample, 2, 3, prefix=prefix, random_state=0)
+    assert state(fitted) == before
+
+
+def test_a_refused_call_draws_nothing_from_the_users_generator(fitted):
+    for call in (
+        lambda rng: fitted.predict(BAD["NaN"], random_state=rng),
+        lambda rng: fitted.gradient(BAD["NaN"], random_state=rng),
+        lambda rng: fitted.sample(2, prefix=BAD_PREFIXES["NaN"], random_state=rng),
+        lambda rng: RTRBM(**SETTINGS | dict(random_state=rng)).fit(BAD["NaN"]),
+        lambda rng: RTRBM(**SETTINGS | dict(random_state=rng, n_hidden=HUGE)).fit(X),
+    ):
+        rng = np.random.default_rng(0)
+        with pytest.raises((ValueError, TypeError)):
+            call(rng)
+        assert rng.bit_generator.state == np.random.default_rng(0).bit_generator.state
+
+
+# -------------------------------------------------------------------------------- exact enumeration
+
+
+@pytest.mark.parametrize("shape, visible, allowed", [
+    ((21, 2), "bernoulli", True), ((2, 21), "bernoulli", True), ((21, 21), "bernoulli", False),
+    ((30, 2), "gaussian", True), ((2, 21), "gaussian", False),
+])  # fmt: skip
+def test_likelihoods_that_cannot_be_summed_are_refused(shape, visible, allowed):
+    n_visible, n_hidden = shape
+    model = RTRBM(**SETTINGS | dict(n_hidden=n_hidden, visible=visible)).fit(np.full((2, 2, n_visible), 0.5))
+    data = np.full((1, 2, n_visible), 0.5)
+    if allowed:
+        assert np.isfinite(model.log_likelihood(data)).all()
+        return
+    for verb in (model.log_likelihood, lambda data: model.gradient(data, method="exact")):
+        refuses("n_hidden", verb, data)
+    model.gradient(data, method="cd")
+
+
+def test_log_likelihood_is_one_number_per_sequence(fitted):
+    assert fitted.log_likelihood(X).shape == (5,)
+    ragged = random_sequences((3, 1, 5))
+    each = [fitted.log_likelihood([v])[0] for v in ragged]
+    # sums of a few float32 numbers in products of other sizes
+    np.testing.assert_allclose(fitted.log_likelihood(ragged), each, rtol=1e-5)
