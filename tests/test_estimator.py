@@ -269,7 +269,7 @@ def test_everything_has_the_dtype_of_the_model(dtype, data):
 
 
 def test_single_and_double_precision_agree():
-    """Not bit for bit: the chains differ once a random number falls between two roundings of a probability."""
+    """Of what has no chain in it: there a random number may fall between two roundings of a probability."""
     results = [model_with(random_params(), dtype=dtype).log_likelihood(X) for dtype in ("float32", "float64")]
     np.testing.assert_allclose(*results, rtol=1e-5)
 
@@ -453,7 +453,8 @@ BAD_SETTINGS = {
     "dynamic_visible_bias": ["yes", 2, None, 0.5, np.array([True, True])],
     "bptt": ["no", 2, None, 0.5, np.array([True, True])],
     "n_gibbs": [
-        0, -1, 1.5, "2", None, True, [1], {}, {1: 3}, {0: 0}, {0: 1.5}, {0: 1, -1: 1}, {"0": 1}, {0: None}, {0.5: 1, 0: 1},
+        0, -1, 1.5, "2", None, True, [1], {}, {1: 3}, {0: 0}, {0: 1.5}, {0: 1, -1: 1}, {"0": 1}, {0: None},
+        {0.5: 1, 0: 1},
     ],
     "optimizer": ["sgd", "", None, 3, ["adam"], np.array(["adam", "momentum"])],
     "learning_rate": [0, -1e-3, np.nan, np.inf, "0.1", None, True, 1j, [0.1], np.array([0.1, 0.1])],
@@ -492,9 +493,10 @@ def test_every_hyper_parameter_is_checked(name):
     """Control of the tests above: they are all here, and a good value passes."""
     assert BAD_SETTINGS.keys() == RTRBM().get_params().keys()
     good = dict(
-        n_hidden=np.int64(4), visible="gaussian", dynamic_visible_bias=True, bptt=False, n_gibbs={0: 1, np.int64(2): 2},
-        optimizer="momentum", learning_rate=np.float32(0.1), momentum=0, max_norm=1, batch_size=np.int32(3), n_updates=1,
-        initialization="thesis", dtype=np.float64, n_jobs=np.int64(2), random_state=np.uint8(3), verbose=True,
+        n_hidden=np.int64(4), visible="gaussian", dynamic_visible_bias=True, bptt=False,
+        n_gibbs={0: 1, np.int64(2): 2}, optimizer="momentum", learning_rate=np.float32(0.1), momentum=0, max_norm=1,
+        batch_size=np.int32(3), n_updates=1, initialization="thesis", dtype=np.float64, n_jobs=np.int64(2),
+        random_state=np.uint8(3), verbose=True,
     )  # fmt: skip
     RTRBM(**SETTINGS | {name: good[name]}).fit(X)
 
@@ -507,7 +509,7 @@ def test_every_hyper_parameter_is_checked(name):
     ids=str,
 )  # fmt: skip
 def test_a_setting_that_does_not_fit_what_was_learned_is_named_or_does_no_harm(fitted, settings):
-    """Changed after fit, these contradict the arrays learned: `partial_fit` and `sample` work, or say which it is."""
+    """Changed after fit, these contradict the arrays learned: the verbs work all the same, or name it."""
     fitted.set_params(**settings)
     for verb in (lambda m: m.sample(2, random_state=0), lambda m: m.partial_fit(X), lambda m: m.transform(X)):
         try:

@@ -39,7 +39,7 @@ def chain_streams(n_rows, seed=0):
 
 
 def small_rbm(dtype="float64", scale=3):
-    """W, b_v, b_h of a balanced RBM. At scale 3 its chain forgets slowly (eigenvalue 0.87), at 1 within 10 steps."""
+    """W, b_v, b_h, balanced. At scale 3 the chain forgets slowly (eigenvalue 0.87), at 1 within 10 steps."""
     W = scale * np.array([[1, -0.8], [0.8, -1], [-1, 0.7]])
     b_v, b_h = [0.3, -0.2, 0.1] - W.sum(axis=1) / 2, [0.2, -0.1] - W.sum(axis=0) / 2
     return W.astype(dtype), b_v.astype(dtype), b_h.astype(dtype)
@@ -96,7 +96,7 @@ def test_each_row_has_biases_of_its_own():
 
 
 def test_rows_and_tiles_are_independent():
-    """Pairs of rows, neighbours within a tile or at the same place of two tiles, have the product distribution."""
+    """Pairs of rows, neighbours in a tile or at the same place of two, have the product distribution."""
     W, b_v, b_h = small_rbm()
     h_pos = np.array([0.5, 0.5])
     cut, streams = chain_streams(N_ROWS)
@@ -115,13 +115,11 @@ def exact_average(start, W, b_v, b_h, n_burn_in, n_average):
     """Expectation of average_visible's mean, and the distribution of its last state."""
     up, down = up_kernel(W, b_h), down_kernel(W, b_v)
     means = visible_means(binary_states(W.shape[1]), W, b_v, "bernoulli")
-    h = independent(sigmoid(start @ W + b_h))
-    total = 0
+    h, total = independent(sigmoid(start @ W + b_h)), 0
     for step in range(n_burn_in + n_average):
-        if step:
-            h = v @ up
         total = total + (h @ means if step >= n_burn_in else 0)
         v = h @ down
+        h = v @ up
     return total / n_average, v
 
 
@@ -350,7 +348,7 @@ else:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_threads_work_in_a_forked_child():
-    """multiprocessing forks on Linux; a pool's threads do not survive that, so a child wants a pool of its own."""
+    """A pool's threads do not survive the fork of multiprocessing: a child wants a pool of its own."""
     assert run_python(FORK) == "done"
 
 

@@ -182,8 +182,8 @@ def test_long_gaussian_chains_are_unbiased_and_one_step_is_not(any_params):
 def test_cd_k_takes_k_steps_and_averages_its_end_alone(n_gibbs):
     """Against the expectation of CD-k itself, from the chain's transition probabilities.
 
-    An average over the chain, one that counts the data, P(h | v_0) in place of P(h | v_k) or a step too few or too
-    many would all be another expectation: k + 1 is the control. Weights of scale 2, so that the chain is slow.
+    An average over the chain, one that counts the data, P(h | v_0) in place of P(h | v_k), a step too few or
+    too many: each is another expectation. k + 1 is the control; weights of scale 2 make the chain slow.
     """
     params, video = random_params(scale=2), random_sequences([5])[0]
     draws = cd_draws(params, video, n_gibbs)

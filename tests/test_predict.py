@@ -223,7 +223,7 @@ N_SAMPLES = 40_000
 def test_samples_have_the_models_distribution_over_two_frames(dynamic):
     """Every pair of first and second frame against P(v_1) Q(v_2 | r_1), 64 cells.
 
-    Controls: no b_init, no recurrence, W' for its transpose, and a sampler without a chain, v ~ sigmoid(W r + b_v).
+    Controls: no b_init, no recurrence, W' for its transpose, and no chain, v ~ sigmoid(W r + b_v).
     """
     params = random_params(3, 2, dynamic=dynamic, seed=3)
     params = params._replace(U=4 * params.U)  # a past that matters, and chains that still mix
@@ -286,7 +286,7 @@ def test_states_are_drawn_with_their_probabilities(params):
     p, v = model_with(params).sample(6, 2000, random_state=0, return_states=True)
     assert p.shape == v.shape == (2000, 6, 4)
     assert np.isin(v, (0, 1)).all() and ((p > 0) & (p < 1)).all()
-    assert abs(((v - p).sum() / np.sqrt((p * (1 - p)).sum()))) < Z_MAX
+    assert abs((v - p).sum() / np.sqrt((p * (1 - p)).sum())) < Z_MAX
     centred = (v - p).reshape(-1, 4)
     assert np.abs(z_scores(centred[:, :1] * centred[:, 1:], 0)).max() < Z_MAX
     assert (
@@ -295,7 +295,7 @@ def test_states_are_drawn_with_their_probabilities(params):
 
 
 def test_a_prefix_is_what_samples_go_on_from(any_params):
-    """The first sampled frame after a prefix has Q(v | r) of its end. Control: of the prefix without its last frame."""
+    """The first frame has Q(v | r) of the prefix's end. Controls: one frame less, and the prefix backwards."""
     prefix = random_sequences([4], seed=5)[0]
     _, v = model_with(any_params).sample(1, N_SAMPLES, prefix=prefix, random_state=0, return_states=True)
     counts = np.bincount(state_codes(v[:, 0]), minlength=16)
@@ -384,7 +384,7 @@ def test_longer_samples_begin_alike(params):
 
 
 def test_chains_are_as_long_as_asked(params):
-    """One step from noise is not yet the model: n_gibbs=1 has the distribution of fair coins after one step."""
+    """n_gibbs=1 has the distribution of fair coins after one step, which is not yet the model's."""
     slow = params._replace(W=4 * params.W)
     _, v = model_with(slow).sample(1, N_SAMPLES, random_state=0, return_states=True, n_gibbs=1)
     b_h = slow.b_h + slow.b_init

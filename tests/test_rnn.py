@@ -70,7 +70,7 @@ def test_backward_is_central_differences(lengths, weights):
     d_x = rnn.backward(r, where, arrays[0], d_bias=d_bias, d_r=d_r)
     d_total = d_x if d_bias is None else d_x + d_bias
     gradient = (d_x, *rnn.parameter_gradient(r, where, d_total))
-    # The differences are good to 1e-11 for a loss of order 50 (see central_differences); a lost term costs 0.1.
+    # The differences are good to 1e-11 for a loss of order 50 (central_differences); a lost term costs 0.1.
     assert largest_difference(gradient, central_differences(loss, (x, *arrays))) < 1e-9
 
 

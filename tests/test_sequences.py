@@ -126,7 +126,7 @@ def test_tiles_are_named_by_their_first_frame_and_no_two_alike(lengths):
 @any_lengths
 @pytest.mark.parametrize("max_rows", [7, TILE_ROWS])
 def test_only_sequences_too_long_for_a_tile_are_cut(lengths, max_rows):
-    """Where a tile stops inside a sequence it holds that sequence alone, and the rest would not have fitted."""
+    """A tile that stops inside a sequence holds it alone, and the rest of it would not have fitted."""
     packed, where = pack(labelled(lengths))
     size = min(max_rows, -(-where.n_rows // 2))
     for tile in tiles(where, max_rows):

@@ -18,7 +18,7 @@ SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=12, batch_size=2, random_state=
 
 
 class Stream:
-    """Fresh sequences for every update, always the same for the same update; `event` happens at one of them."""
+    """Fresh sequences, always the same for the same update; `event` happens at one of them."""
 
     def __init__(self, event=None, at=5, visible="bernoulli"):
         self.event, self.at, self.visible = event, at, visible
