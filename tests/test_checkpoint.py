@@ -66,6 +66,7 @@ VARIANTS = {
     "schedule": dict(n_gibbs={0: 1, 5: 2, 8: 1}),
     "clipped": dict(max_norm=0.01),
     "gaussian": dict(visible="gaussian"),
+    "not centred": dict(centering=False),
 }
 variants = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 
@@ -407,7 +408,7 @@ def test_resuming_from_an_absent_file_is_a_fresh_start(path):
 OTHER = dict(
     n_hidden=4, learning_rate=1e-4, n_updates=20, n_gibbs={0: 1, 3: 2}, optimizer="momentum", batch_size=3,
     dtype="float64", bptt=False, dynamic_visible_bias=True, max_norm=1.0, momentum=0.5,
-    initialization="thesis", random_state=1, visible="gaussian",
+    centering=False, initialization="thesis", random_state=1, visible="gaussian",
 )  # fmt: skip
 
 
@@ -478,7 +479,7 @@ class Counting:
 @pytest.mark.parametrize(
     "settings",
     [
-        dict(checkpoint="absent/model.h5"), dict(checkpoint="."), dict(checkpoint=3), dict(checkpoint=["a.h5"]),
+        dict(checkpoint="absent/model.h5"), dict(checkpoint="."), dict(checkpoint=3), dict(checkpoint=[]),
         dict(checkpoint="model.h5", checkpoint_every=0), dict(checkpoint="model.h5", checkpoint_every=-1),
         dict(checkpoint="model.h5", checkpoint_every=1.5), dict(checkpoint="model.h5", checkpoint_every="10"),
         dict(checkpoint=3, resume=True), dict(checkpoint=".", resume=True),

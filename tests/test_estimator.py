@@ -50,6 +50,7 @@ ODD = dict(
     n_hidden=np.int64(7), visible="no such units", n_gibbs={0: 1, 9: 2}, optimizer=None, learning_rate=-1,
     momentum="0.9", max_norm=np.float32(3), batch_size=[8], n_updates=0, initialization=0, dtype=np.float64,
     n_jobs=0, random_state=np.random.RandomState(0), verbose=object(), bptt="no", dynamic_visible_bias=2,
+    centering="yes",
 )  # fmt: skip
 
 
@@ -459,6 +460,7 @@ BAD_SETTINGS = {
     "optimizer": ["sgd", "", None, 3, ["adam"], np.array(["adam", "momentum"])],
     "learning_rate": [0, -1e-3, np.nan, np.inf, "0.1", None, True, 1j, [0.1], np.array([0.1, 0.1])],
     "momentum": [-0.1, 1, 1.5, np.nan, "0.9", None, True, [0.9]],
+    "centering": ["yes", 2, None, 0.5, np.array([True, True])],
     "max_norm": [0, -1, np.nan, "1", True, [1.0]],
     "batch_size": [0, -1, 1.5, "8", None, True, HUGE, np.int64(HUGE)],
     "n_updates": [0, -1, 1.5, "10", None, True, np.nan],
@@ -493,10 +495,10 @@ def test_every_hyper_parameter_is_checked(name):
     """Control of the tests above: they are all here, and a good value passes."""
     assert BAD_SETTINGS.keys() == RTRBM().get_params().keys()
     good = dict(
-        n_hidden=np.int64(4), visible="gaussian", dynamic_visible_bias=True, bptt=False,
-        n_gibbs={0: 1, np.int64(2): 2}, optimizer="momentum", learning_rate=np.float32(0.1), momentum=0, max_norm=1,
-        batch_size=np.int32(3), n_updates=1, initialization="thesis", dtype=np.float64, n_jobs=np.int64(2),
-        random_state=np.uint8(3), verbose=True,
+        n_hidden=np.int64(4), visible="gaussian", dynamic_visible_bias=True, bptt=False, centering=False,
+        n_gibbs={0: 1, np.int64(2): 2}, optimizer="momentum", learning_rate=np.float32(0.1), momentum=0,
+        max_norm=1, batch_size=np.int32(3), n_updates=1, initialization="thesis", dtype=np.float64,
+        n_jobs=np.int64(2), random_state=np.uint8(3), verbose=True,
     )  # fmt: skip
     RTRBM(**SETTINGS | {name: good[name]}).fit(X)
 

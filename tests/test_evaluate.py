@@ -174,7 +174,7 @@ def test_a_sequence_without_frames_is_an_error():
 
 
 def test_standard_error_is_the_spread_over_repeated_draws():
-    """Mean SE^2 against the variance of the error, over ragged data whose frames share their sequence's scale.
+    """Mean SE^2 against the variance of the error, over ragged data whose frames share a scale.
 
     Control: the standard error that takes frames for independent is far too small.
     """

@@ -227,7 +227,7 @@ def test_cd_gradient_is_repeatable_and_changes_nothing(model):
 def test_cd_gradient_is_that_of_the_next_update():
     """One step of plain ascent (momentum 0) moves the parameters by the rate times the gradient per frame."""
     params, X = random_params(), random_array(3, 4)
-    model = model_with(params, optimizer="momentum", momentum=0, learning_rate=0.5)
+    model = model_with(params, optimizer="momentum", momentum=0, learning_rate=0.5, centering=False)
     gradient = model.gradient(X, method="cd")
     model.partial_fit(X)
     steps = [(after - before) / 0.5 for after, before in zip(model.params_, params)]

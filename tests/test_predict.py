@@ -295,7 +295,7 @@ def test_states_are_drawn_with_their_probabilities(params):
 
 
 def test_a_prefix_is_what_samples_go_on_from(any_params):
-    """The first frame has Q(v | r) of the prefix's end. Controls: one frame less, and the prefix backwards."""
+    """The first frame has Q(v | r) of the prefix's end. Controls: one frame less, the prefix backwards."""
     prefix = random_sequences([4], seed=5)[0]
     _, v = model_with(any_params).sample(1, N_SAMPLES, prefix=prefix, random_state=0, return_states=True)
     counts = np.bincount(state_codes(v[:, 0]), minlength=16)

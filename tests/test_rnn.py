@@ -74,6 +74,26 @@ def test_backward_is_central_differences(lengths, weights):
     assert largest_difference(gradient, central_differences(loss, (x, *arrays))) < 1e-9
 
 
+@pytest.mark.parametrize("n_hidden, n_sequences", [(130, 120), (301, 30), (301, 60), (400, 1), (2, 3)])
+def test_large_products_are_those_of_small_ones(n_hidden, n_sequences):
+    """However a product is cut, forward and backward are the loops over frames."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(1, 5, n_sequences)
+    x, where = pack([rng.standard_normal((n, n_hidden)) for n in lengths])
+    U = rng.standard_normal((n_hidden, n_hidden)) / np.sqrt(n_hidden)
+    b, b_init = rng.standard_normal((2, n_hidden))
+    r, _ = rnn.forward(x, where, U, b, b_init)
+    e, c = rng.standard_normal((2, *r.shape))
+    d = rnn.backward(r, where, U, d_bias=c, d_r=e)
+    for x_i, r_i, e_i, c_i, d_i in zip(*(unpack(a, where) for a in (x, r, e, c, d))):
+        np.testing.assert_allclose(r_i, slow_forward(x_i, U, b, b_init)[0], rtol=0, atol=ROUNDING * 10)
+        g = e_i[-1]
+        for t in reversed(range(len(x_i))):
+            slow = r_i[t] * (1 - r_i[t]) * g
+            np.testing.assert_allclose(d_i[t], slow, rtol=0, atol=ROUNDING * 10)  # sums of n_hidden terms
+            g = e_i[t - 1] + U @ (slow + c_i[t])
+
+
 def test_no_loss_no_derivative():
     x, where, U, b, b_init = random_inputs()
     r, _ = rnn.forward(x, where, U, b, b_init)

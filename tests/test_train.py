@@ -97,12 +97,10 @@ def test_partial_fit_keeps_the_rate():
 
 def test_long_gradients_are_cut_to_their_greatest_norm():
     """One step of plain ascent has the length rate x max_norm; without the limit it is longer."""
-    X = random_array(2, 5)
-    lengths = {}
+    X, lengths = random_array(2, 5), {}
+    settings = dict(optimizer="momentum", learning_rate=0.1, dtype="float64", centering=False)
     for max_norm in (None, 1e-3, 1e3):
-        model = RTRBM(
-            **SETTINGS | dict(optimizer="momentum", learning_rate=0.1, max_norm=max_norm, dtype="float64")
-        )
+        model = RTRBM(**SETTINGS | settings, max_norm=max_norm)
         model.partial_fit(X)
         before = [p.copy() for p in model.params_]
         model.optimizer_state_ = model.optimizer_state_._replace(

@@ -1,0 +1,118 @@
+"""Every script runs, tiny, and writes what it says it writes."""
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import benchmark, bouncing_balls, gradient_check
+from rtrbm import RTRBM
+
+ROOT = Path(__file__).parents[1]
+TINY = {"resolution": 8, "n_hidden": 12, "n_gibbs": {0: 1, 3: 2}, "batch_size": 2, "n_updates": 6}
+
+
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setitem(bouncing_balls.PROFILES, "quick", TINY)
+    monkeypatch.setattr(bouncing_balls, "N_TEST", 3)
+
+
+@pytest.mark.parametrize("arguments", [["--model", "both"], ["--dynamic-visible-bias"], ["--model", "trbm"]])
+def test_bouncing_balls(tiny, tmp_path, arguments):
+    pytest.importorskip("matplotlib")
+    assert bouncing_balls.main([*arguments, "--out", str(tmp_path), "--seed", "3"]) == 0
+    names = {"--model both": ["rtrbm", "trbm"], "--model trbm": ["trbm"]}.get(" ".join(arguments), ["rtrbm"])
+    errors = table(tmp_path / "errors.csv")
+    assert list(errors[0]) == ["predictor", "protocol", "squared_error_per_frame", "standard_error"]
+    assert {"copy-previous", "linear extrapolation", "mean frame"} < {row["predictor"] for row in errors}
+    for name in names:
+        model = RTRBM.load(tmp_path / f"{name}.h5")
+        assert model.bptt == (name == "rtrbm") and model.n_updates_ == TINY["n_updates"]
+        assert [row["protocol"] for row in errors if row["predictor"] == name.upper()] == [
+            "mean",
+            "chain",
+            "mean_field",
+        ]
+        assert (tmp_path / f"{name}_receptive_fields.png").exists()
+        assert (tmp_path / f"{name}_hidden_units.png").exists()
+    for picture in ("dreams.png", "dreams.gif", "predictions.png", "learning_curves.png"):
+        assert (tmp_path / picture).stat().st_size > 1000
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    assert settings["seed"] == 3 and settings["n_hidden"] == 12 and "commit" in settings["versions"]
+
+
+def test_bouncing_balls_repeats_and_resumes(tiny, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    bouncing_balls.main(["--out", str(whole)])
+    original = bouncing_balls.BouncingBalls.minibatch
+
+    def interrupted(self, update):
+        if update == 4:
+            os.kill(os.getpid(), 2)
+        return original(self, update)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bouncing_balls.BouncingBalls, "minibatch", interrupted)
+        assert bouncing_balls.main(["--out", str(parts)]) == 130
+    assert RTRBM.load(parts / "rtrbm.h5").n_updates_ == 5
+    bouncing_balls.main(["--out", str(parts), "--resume"])
+    assert (whole / "errors.csv").read_text() == (parts / "errors.csv").read_text()
+    for one, other in zip(RTRBM.load(whole / "rtrbm.h5").params_, RTRBM.load(parts / "rtrbm.h5").params_):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_gradient_check(tmp_path, capsys):
+    gradient_check.main(["--draws", "30", "--out", str(tmp_path)])
+    rows = {row["parameter"]: row for row in table(tmp_path / "gradient.csv")}
+    assert list(rows) == ["W", "U", "b_v", "b_h", "b_init"]
+    assert all(float(row["error_right_form"]) < 1e-8 for row in rows.values())
+    assert all(float(rows[name]["error_as_printed"]) > 0.01 for name in ("W", "U"))
+    assert len(table(tmp_path / "cd.csv")) == 20
+    assert "central differences" in capsys.readouterr().out
+
+
+def test_benchmark(tmp_path):
+    benchmark.main(
+        "--resolution 6 --n-hidden 8 --n-frames 5 --n-sequences 2 --n-gibbs 1 --repeats 2".split()
+        + ["--out", str(tmp_path)]
+    )
+    rows = {row["quantity"]: float(row["median"]) for row in table(tmp_path / "benchmark.csv")}
+    assert rows["ratio"] > 0 and rows["seconds per update"] > 0
+
+
+@pytest.mark.parametrize("name", ["bouncing_balls", "gradient_check", "benchmark"])
+def test_help(name):
+    done = subprocess.run(
+        [sys.executable, "-m", f"experiments.{name}", "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "--out" in done.stdout
+
+
+def test_a_file_where_the_folder_should_be(tiny, tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(SystemExit, match="--out"):
+        bouncing_balls.main(["--out", str(tmp_path / "taken")])
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_the_readme_runs(tmp_path, monkeypatch):
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S).group(1)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(code.replace("n_updates=2000", "n_updates=2"), names)
+    assert names["prediction"].shape == (10, 100, 225)
+    assert names["dream"].shape == (1, 100, 225)
+    assert (tmp_path / "balls.h5").exists()
