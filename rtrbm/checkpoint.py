@@ -13,6 +13,24 @@ import h5py
 import numpy as np
 
 FORMAT = "rtrbm model, version 1"
+PROGRESS = ("n_updates", "seed")
+
+
+def check_path(name, path):
+    """Raise unless `path` is a place where a file can be written.
+
+    Raises
+    ------
+    TypeError
+        If it is no path.
+    ValueError
+        If it is a folder, or its folder does not exist.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{name} must be a path, got {path!r}")
+    path = os.fspath(path)
+    if os.path.isdir(path) or not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+        raise ValueError(f"{name} must be a file in an existing folder, got {path!r}")
 
 
 @contextlib.contextmanager
@@ -21,13 +39,12 @@ def replacing(path):
 
     Raises
     ------
-    ValueError
-        If the folder of `path` does not exist.
+    TypeError, ValueError
+        As in `check_path`.
     """
+    check_path("path", path)
     path = os.fspath(path)
     folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder):
-        raise ValueError(f"path must lie in an existing folder, got {path!r}")
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=os.path.splitext(path)[1])
     os.close(handle)
     try:
@@ -70,8 +87,10 @@ def write(path, model, hyper_parameters, progress, **groups):
         Replaced whole once the new file is complete.
     model : str
         Class name.
-    hyper_parameters, progress : dict
+    hyper_parameters : dict
         Anything JSON can hold.
+    progress : dict
+        The integers `n_updates` and `seed`.
     **groups : dict or NamedTuple of arrays
     """
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
@@ -114,13 +133,18 @@ def read(path, model):
         raise ValueError(f"path must be a complete HDF5 model file, {path!r} cannot be read: {error}") from error
     if attributes.get("format") != FORMAT:
         raise ValueError(f"path must be a file of {FORMAT!r}, {path!r} is another kind of HDF5 file")
-    if attributes["model"] != model:
-        raise ValueError(f"path must hold a model of class {model}, {path!r} holds {attributes['model']}")
-    return json.loads(attributes["hyper_parameters"]), json.loads(attributes["progress"]), groups
+    if attributes.get("model") != model:
+        raise ValueError(f"path must hold a model of class {model}, {path!r} holds {attributes.get('model')}")
+    try:
+        hyper_parameters, progress = (json.loads(attributes[name]) for name in ("hyper_parameters", "progress"))
+        hyper_parameters, progress = dict(hyper_parameters), {name: int(progress[name]) for name in PROGRESS}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"path must be a complete model file, the attributes of {path!r} cannot be read: {error}") from error
+    return hyper_parameters, progress, groups
 
 
 def named_tuple(kind, arrays, path):
-    """The NamedTuple of type `kind` that a group of a model file holds.
+    """The NamedTuple of type `kind` that a group of a model file holds, arrays as arrays and groups as dicts.
 
     Raises
     ------
@@ -130,4 +154,4 @@ def named_tuple(kind, arrays, path):
     missing = set(kind._fields) - set(arrays)
     if missing:
         raise ValueError(f"path must be a complete model file, {os.fspath(path)!r} lacks {sorted(missing)}")
-    return kind(*(np.asarray(arrays[name]) for name in kind._fields))
+    return kind(*(arrays[name] for name in kind._fields))

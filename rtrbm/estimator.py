@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import numbers
 import os
 
 import numpy as np
@@ -9,13 +10,14 @@ import numpy as np
 from . import checkpoint as files
 from . import optim
 from .centering import centre_biases, centre_gradient
-from .parallel import n_threads, one_blas_thread
+from .parallel import one_blas_thread
 from .sequences import pack, tiles
 from .streams import as_seed, stream
 from .train import Interruptible, Shuffled, progress_bar
 from .validation import (
     check_choice,
     check_count,
+    check_dtype,
     check_memory,
     check_n_gibbs,
     check_number,
@@ -23,7 +25,7 @@ from .validation import (
 )
 
 OPTIMIZERS = ("adam", "momentum")
-DTYPES = ("float32", "float64")
+HISTORY = ("reconstruction_error", "gradient_norm", "learning_rate", "n_gibbs")
 
 
 class Estimator:
@@ -109,18 +111,20 @@ class TrainedRBM(Estimator):
         """
         self._check_hyper_parameters()
         check_count("checkpoint_every", checkpoint_every)
-        if resume and checkpoint is None:
+        if checkpoint is not None:
+            files.check_path("checkpoint", checkpoint)
+        elif resume:
             raise ValueError("resume=True needs checkpoint, the file to resume from")
         data = X if hasattr(X, "minibatch") else self._check(X)
         if resume and os.path.exists(checkpoint):
-            self._restore(checkpoint, same_settings=True)
+            self._resume(checkpoint, data)
         else:
             self._start(data)
         if not hasattr(data, "minibatch"):
             data = Shuffled(data, self.batch_size, self.seed_)
         with Interruptible() as interrupt, progress_bar(self) as bar:
             while self.n_updates_ < self.n_updates and not interrupt.requested:
-                rate = optim.linear_decay(self.learning_rate, self.n_updates_, self.n_updates)
+                rate = optim.linear_decay(float(self.learning_rate), self.n_updates_, self.n_updates)
                 n_frames = self._update(data.minibatch(self.n_updates_), rate)
                 bar.advance(self.history_, n_frames)
                 if checkpoint is not None and self.n_updates_ % checkpoint_every == 0:
@@ -149,11 +153,15 @@ class TrainedRBM(Estimator):
         self
         """
         self._check_hyper_parameters()
-        fitted = hasattr(self, "params_")
-        data = self._check(X, self.params_.W.shape[0] if fitted else None)
-        if not fitted:
+        if hasattr(self, "params_"):
+            self._check_fitted()
+            if not isinstance(self.optimizer_state_, type(self._optimizer().init(self.params_))):
+                raise ValueError(f"optimizer={self.optimizer!r} was set after fitting with another: fit again")
+            data = self._check(X, self.n_features_in_)
+        else:
+            data = self._check(X)
             self._start(data)
-        self._update(data, self.learning_rate)
+        self._update(data, float(self.learning_rate))
         return self
 
     def save(self, path):
@@ -201,40 +209,48 @@ class TrainedRBM(Estimator):
         ValueError
             If it is truncated or of another kind.
         """
-        model = cls()
-        model._restore(path)
-        return model
+        settings, *state = cls._read(path)
+        return cls(**settings)._set_state(*state)
 
-    def _restore(self, path, same_settings=False):
-        settings, progress, groups = files.read(path, type(self).__name__)
-        unknown = set(settings) - set(self._names())
+    def _resume(self, path, data):
+        """Take the state of training from a file that was written with the same settings."""
+        settings, progress, *arrays = self._read(path)
+        own = {name: _from_json(_to_json(value)) for name, value in self.get_params().items()}
+        differ = sorted(k for k, v in settings.items() if k not in ("n_jobs", "verbose", "random_state") and v != own[k])
+        if isinstance(self.random_state, numbers.Integral) and self.random_state != progress["seed"]:
+            differ.append("random_state (the seed)")
+        example = data.minibatch(0) if hasattr(data, "minibatch") else data
+        self._check(example, len(arrays[0].W))
+        if differ:
+            raise ValueError(f"resume wants the settings of {os.fspath(path)!r}; these differ: {', '.join(differ)}")
+        self._set_state(progress, *arrays)
+
+    @classmethod
+    def _read(cls, path):
+        """Settings, progress, parameters, optimiser state and history of a model file."""
+        settings, progress, groups = files.read(path, cls.__name__)
+        settings = {name: _from_json(value) for name, value in settings.items()}
+        unknown = sorted(set(settings) - set(cls._names()))
         if unknown:
-            raise ValueError(f"path must hold hyper-parameters of this version, {path!r} has {sorted(unknown)}")
-        settings = {k: _from_json(v) for k, v in settings.items()}
-        if same_settings:
-            free = ("n_jobs", "verbose", "random_state")
-            differ = sorted(k for k, v in settings.items() if k not in free and v != getattr(self, k))
-            if differ:
-                raise ValueError(f"resume wants the settings of {str(path)!r}; these differ: {differ}")
-            seed = None if self.random_state is None else as_seed(self.random_state)
-            if seed not in (None, progress["seed"]):
-                raise ValueError(f"resume wants the seed of {str(path)!r}, {progress['seed']}, got {seed}")
-        candidate = type(self)(**settings)
-        kind = candidate._params_type()
-        params = files.named_tuple(kind, groups.get("params", {}), path)
-        state = candidate._optimizer().init(params)
-        saved = groups.get("optimizer", {})
-        for name, value in state._asdict().items():
-            if name not in saved:
-                raise ValueError(f"path must be a complete model file, {str(path)!r} lacks optimizer/{name}")
-            nested = files.named_tuple(kind, saved[name], path) if hasattr(value, "_fields") else np.asarray(saved[name])
-            state = state._replace(**{name: nested})
-        if not same_settings:
-            self.set_params(**settings)
-        self.params_, self.optimizer_state_ = params, state
+            raise ValueError(f"path must hold hyper-parameters of this version, {os.fspath(path)!r} has {unknown}")
+        model = cls(**settings)
+        params = files.named_tuple(model._params_type(), groups.get("params", {}), path)
+        blank = model._optimizer().init(params)
+        state = files.named_tuple(type(blank), groups.get("optimizer", {}), path)
+        nested = (
+            files.named_tuple(type(params), saved, path) if isinstance(saved, dict) else np.asarray(saved)
+            for saved in state
+        )
+        state = type(blank)(*nested)
+        history = {name: groups.get("history", {}).get(name) for name in HISTORY}
+        _check_arrays(params, blank, state, history, model, progress, path)
+        return settings, progress, params, state, {name: values.tolist() for name, values in history.items()}
+
+    def _set_state(self, progress, params, optimizer_state, history):
+        self.params_, self.optimizer_state_, self.history_ = params, optimizer_state, history
         self.n_updates_, self.seed_ = progress["n_updates"], progress["seed"]
-        self.history_ = {name: values.tolist() for name, values in groups["history"].items()}
-        self.n_features_in_ = params.W.shape[0]
+        self.n_features_in_ = len(params.W)
+        return self
 
     def _start(self, data):
         """Initialise the state of training from data or a stream."""
@@ -245,29 +261,40 @@ class TrainedRBM(Estimator):
             return self._pack(self._check(source.minibatch(update)))[0]
 
         n_visible = minibatch(0).shape[1]
-        n_elements = (n_visible + self.n_hidden) * self.n_hidden
+        n_elements = (n_visible + int(self.n_hidden)) * int(self.n_hidden)
         check_memory(f"parameters for n_hidden={self.n_hidden} and {n_visible} features", n_elements, self.dtype)
         self.params_ = self._initial_params(minibatch, seed)
         self.optimizer_state_ = self._optimizer().init(self.params_)
         self.n_updates_, self.seed_ = 0, seed
-        self.history_ = {name: [] for name in ("reconstruction_error", "gradient_norm", "learning_rate", "n_gibbs")}
+        self.history_ = {name: [] for name in HISTORY}
         self.n_features_in_ = n_visible
 
     def _update(self, data, rate):
         """One step up the gradient of the log-likelihood per frame; returns the number of frames."""
         v, where = self._pack(self._check(data, self.params_.W.shape[0]))
-        with one_blas_thread():
-            gradient, negative = self._gradient(v, where, self._cd(where, self.n_updates_, self.seed_))
+        with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
+            norm, negative = self._climb(v, where, rate)
+        if not np.isfinite(norm) or not all(np.isfinite(parameter).all() for parameter in self.params_):
+            raise FloatingPointError(
+                f"update {self.n_updates_} is not finite: learning_rate={self.learning_rate} is too large"
+            )
+        error = v - negative.v
+        self.history_["reconstruction_error"].append(float(np.vdot(error, error)) / len(v))
+        self.history_["gradient_norm"].append(norm)
+        self.history_["learning_rate"].append(rate)
+        self.history_["n_gibbs"].append(self._n_gibbs(self.n_updates_))
+        self.n_updates_ += 1
+        return len(v)
+
+    def _climb(self, v, where, rate):
+        """Change the parameters by one step; returns the gradient's norm and the negative phase."""
+        gradient, negative = self._gradient(v, where, self._cd(where, self.n_updates_, self.seed_))
         for g in gradient:
             g /= len(v)
         norm = optim.norm(gradient)
-        if not np.isfinite(norm):
-            raise FloatingPointError(
-                f"the gradient of update {self.n_updates_} is not finite: learning_rate={self.learning_rate} is too large"
-            )
         if self.max_norm is not None and norm > self.max_norm:
             for g in gradient:
-                g *= self.max_norm / norm
+                g *= float(self.max_norm) / norm
         means = v.mean(axis=0), negative.h.mean(axis=0)
         if self.centering:
             centre_gradient(gradient, *means)
@@ -276,13 +303,7 @@ class TrainedRBM(Estimator):
             parameter += change
         if self.centering:
             centre_biases(self.params_, step, *means)
-        error = v - negative.v
-        self.history_["reconstruction_error"].append(float(np.vdot(error, error)) / len(v))
-        self.history_["gradient_norm"].append(norm)
-        self.history_["learning_rate"].append(rate)
-        self.history_["n_gibbs"].append(self._n_gibbs(self.n_updates_))
-        self.n_updates_ += 1
-        return len(v)
+        return norm, negative
 
     def _pack(self, data):
         """Checked input as a packed block of rows, and its layout."""
@@ -301,7 +322,7 @@ class TrainedRBM(Estimator):
         return negative_phase
 
     def _optimizer(self):
-        return optim.adam(self.momentum) if self.optimizer == "adam" else optim.momentum(self.momentum)
+        return getattr(optim, self.optimizer)(float(self.momentum))
 
     def _n_gibbs(self, update):
         return optim.scheduled(self.n_gibbs, update)
@@ -314,6 +335,7 @@ class TrainedRBM(Estimator):
 
     def _check_hyper_parameters(self):
         check_count("n_hidden", self.n_hidden)
+        check_memory(f"a frame's n_hidden={self.n_hidden} hidden units", self.n_hidden, "float32")
         check_visible(self.visible)
         check_n_gibbs(self.n_gibbs)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
@@ -324,14 +346,47 @@ class TrainedRBM(Estimator):
         check_choice("centering", self.centering, (True, False))
         check_count("batch_size", self.batch_size)
         check_count("n_updates", self.n_updates)
-        check_choice("dtype", np.dtype(self.dtype).name, DTYPES)
-        if self.n_jobs is not None and (not isinstance(self.n_jobs, int) or self.n_jobs == 0):
-            raise ValueError(f"n_jobs must be None or an integer other than 0, got {self.n_jobs!r}")
-        n_threads(self.n_jobs)
+        check_dtype(self.dtype)
+        check_memory(f"a minibatch of batch_size={self.batch_size}", self.batch_size, self.dtype)
+        if self.n_jobs is not None:
+            check_count("n_jobs", self.n_jobs, minimum=None)
+            if self.n_jobs == 0:
+                raise ValueError("n_jobs must be None or an integer other than 0, got 0")
+        if not isinstance(self.verbose, numbers.Integral):
+            raise TypeError(f"verbose must be an integer or a bool, got {self.verbose!r}")
 
     def _check_fitted(self):
+        """Raise unless there are parameters, of the kind and size the hyper-parameters say."""
         if not hasattr(self, "params_"):
             raise ValueError(f"this {type(self).__name__} is not fitted yet: call fit or partial_fit first")
+        if len(self.params_.b_h) != self.n_hidden:
+            raise ValueError(
+                f"n_hidden={self.n_hidden} was set after fitting {len(self.params_.b_h)} hidden units: fit again"
+            )
+        if type(self.params_) is not self._params_type():
+            raise ValueError("dynamic_visible_bias was changed after fitting: fit again")
+
+
+def _check_arrays(params, blank, state, history, model, progress, path):
+    """Raise unless the arrays of a model file fit together."""
+    n_visible, n_hidden = len(np.atleast_1d(params.W)), model.n_hidden
+    shapes = {
+        "W": (n_visible, n_hidden), "U": (n_hidden, n_hidden), "U_v": (n_hidden, n_visible),
+        "b_v": (n_visible,), "b_h": (n_hidden,), "b_init": (n_hidden,),
+    }  # fmt: skip
+    dtype = np.dtype(model.dtype)
+    fits = all(np.shape(a) == shapes[name] and np.asarray(a).dtype == dtype for name, a in params._asdict().items())
+    fits = fits and all(map(_alike, state, blank))
+    fits = fits and all(np.shape(values) == (progress["n_updates"],) for values in history.values())
+    if not fits:
+        raise ValueError(f"path must be a complete model file, the arrays of {os.fspath(path)!r} do not fit together")
+
+
+def _alike(a, b):
+    """Whether two arrays, or two NamedTuples of arrays, agree in shape and dtype."""
+    if hasattr(b, "_fields"):
+        return all(map(_alike, a, b))
+    return np.shape(a) == b.shape and np.asarray(a).dtype == b.dtype
 
 
 def _to_json(value):

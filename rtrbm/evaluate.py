@@ -35,6 +35,8 @@ def squared_error(X, predicted):
     if [np.shape(v) for v in X] != [np.shape(p) for p in predicted]:
         raise ValueError("predicted must have the shape of X, sequence by sequence")
     n_frames = np.array([len(v) - 1 for v in X])
+    if n_frames.min(initial=0) < 0:
+        raise ValueError("X must have no sequence without frames")
     if not n_frames.sum():
         raise ValueError("X must have a sequence of at least 2 frames: the first frame is not scored")
     sums = np.array([np.square(np.subtract(v[1:], p[1:], dtype=float)).sum() for v, p in zip(X, predicted)])
@@ -48,8 +50,13 @@ def squared_error(X, predicted):
 
 def _each(X, predict):
     """A prediction for every sequence, in the form of X."""
-    predicted = [predict(np.asarray(v)) for v in X]
+    predicted = [predict(_as_float(v)) for v in X]
     return np.stack(predicted) if isinstance(X, np.ndarray) else predicted
+
+
+def _as_float(v):
+    v = np.asarray(v)
+    return v if v.dtype.kind == "f" else v.astype(float)
 
 
 def _previous(v):

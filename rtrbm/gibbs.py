@@ -83,11 +83,16 @@ class _Tile:
         words = self.rng.bit_generator.random_raw(-(-threshold.nbytes // 8))
         uniform = self._noise_like(threshold)
         np.copyto(uniform, words.view(integer)[: threshold.size].reshape(threshold.shape))
-        threshold *= -float(np.iinfo(integer).min)
+        threshold *= _above(threshold.dtype)
         np.less(uniform, threshold, out=threshold)
 
     def _noise_like(self, a):
         return self.noise.reshape(-1)[: a.size].reshape(a.shape)
+
+
+def _above(dtype):
+    """Just above the largest uniform, which rounds to a power of two: a unit of probability 1 is always on."""
+    return np.nextafter(dtype.type(2.0 ** (8 * dtype.itemsize - 1)), dtype.type(np.inf))
 
 
 def _buffer(name, n_rows, n_columns, dtype):

@@ -23,6 +23,10 @@ def _pool(n_threads):
     return ThreadPoolExecutor(n_threads, thread_name_prefix="rtrbm")
 
 
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 def n_threads(n_jobs):
     """Threads meant by scikit-learn's `n_jobs`: None is 1, -1 all processors, -2 all but one."""
     if n_jobs is None:
@@ -38,13 +42,18 @@ def one_blas_thread():
 def run(function, items, n_jobs):
     """Call `function` on every item, on `n_jobs` threads; the results in order.
 
-    The first exception of a task is raised here.
+    The first exception of a task is raised here. Overflow does not warn: it shows in the result, which callers check.
     """
     threads = n_threads(n_jobs)
+
+    def task(item):
+        with np.errstate(over="ignore", invalid="ignore"):
+            return function(item)
+
     with one_blas_thread():
         if threads == 1 or len(items) == 1:
-            return [function(item) for item in items]
-        return list(_pool(threads).map(function, items))
+            return list(map(task, items))
+        return list(_pool(threads).map(task, items))
 
 
 def product(a, b, n_jobs):

@@ -1,6 +1,6 @@
-"""Figures of weights, videos and learning curves, 6.5 inches wide, returned as matplotlib `Figure` to be saved.
+"""Figures of weights, videos and learning curves, 6.5 inches wide, each a matplotlib `Figure` to be saved.
 
-They need no display and leave matplotlib's global state alone. Units and frames are numbered from 0, as the arrays are.
+They need no display and leave matplotlib's global state alone. Units and frames count from 0, as arrays do.
 """
 
 import importlib
@@ -20,9 +20,9 @@ WIDTH = 6.5  # inches
 def receptive_fields(W, U, units=36, image_shape=None, arrange=False):
     """Receptive fields of some hidden units beside the hidden-to-hidden weights among them.
 
-    Row i of the matrix holds the weights into unit i: it is the chapter's W', U transposed. Its lines part the units
-    as the rows of the grid do. Both colour scales stop at the 99.5th percentile of the absolute weights shown, so that
-    a few large ones leave the rest visible.
+    Row i of the matrix holds the weights into unit i: it is the chapter's W', U transposed. Its lines part
+    the units as the rows of the grid do. The colour scales leave out the largest 0.1 % of the visible and
+    0.5 % of the hidden weights, so that a few do not wash out the rest; the colour bars say so.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ def receptive_fields(W, U, units=36, image_shape=None, arrange=False):
     image_shape : tuple of int, optional
         (height, width) of a frame; square if not given.
     arrange : bool
-        Order the units by where in the image their weights are: the grid becomes a rough map of the image, and
-        connections between neighbours come to lie near the diagonals of the matrix's blocks.
+        Order the units by where in the image their weights are: the grid becomes a rough map of the image,
+        and connections between neighbours come to lie near the diagonals of the matrix's blocks.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def receptive_fields(W, U, units=36, image_shape=None, arrange=False):
     Raises
     ------
     ValueError
-        If a shape is wrong or a unit does not exist.
+        If a shape is wrong, a weight is not finite or a unit does not exist.
     """
     W, U = _weights(W, U)
     height, width = image_shape = _image_shape(W.shape[0], image_shape)
@@ -55,21 +55,26 @@ def receptive_fields(W, U, units=36, image_shape=None, arrange=False):
     side = math.ceil(math.sqrt(units.size))
     units = _by_position(W, units, side, image_shape) if arrange else units
     gap = max(1, width // 15)
-    images = _mosaic(W[:, units].T.reshape(-1, height, width), side, gap), U[np.ix_(units, units)].T
-    figure = _figure(4.1)
+    mosaic = _mosaic(W[:, units].T.reshape(-1, height, width), side, gap)
+    among = U[np.ix_(units, units)].T
+    figure = _figure(4.2)
     grid = figure.add_gridspec(2, 2, height_ratios=(1, 0.04))
     fields, matrix = (figure.add_subplot(grid[0, column]) for column in (0, 1))
-    for column, (axes, image) in enumerate(zip((fields, matrix), images)):
-        bar = _colour_bar(_show(axes, image, _limit(image)), image, cax=figure.add_subplot(grid[1, column]))
-        bar.set_label(("visible-to-hidden weight", "hidden-to-hidden weight")[column] + bar.ax.get_xlabel(), fontsize=8)
+    drawn = _show(fields, mosaic, _limit(mosaic, 99.9))
+    _colour_bar(drawn, mosaic, "visible-to-hidden weight", cax=figure.add_subplot(grid[1, 0]))
+    drawn = _show(matrix, among, _limit(among, 99.5))
+    _colour_bar(drawn, among, "hidden-to-hidden weight", cax=figure.add_subplot(grid[1, 1]))
     first = np.arange(0, units.size, side)  # where the rows of the grid begin
-    fields.set_yticks((height - 1) / 2 + np.arange(first.size) * (height + gap), units[first].astype(str))
+    rows = np.arange(0, first.size, math.ceil(first.size / 9))  # those with room for a number
+    named = first[rows]
+    fields.set_yticks((height - 1) / 2 + rows * (height + gap), units[named].astype(str))
     fields.set_ylabel("unit at the left", fontsize=9)
     fields.set_title("receptive fields", fontsize=9)
-    matrix.set_xticks(first, units[first].astype(str))
-    matrix.set_yticks(first, units[first].astype(str))
+    matrix.set_xticks(named, units[named].astype(str))
+    matrix.set_yticks(named, units[named].astype(str))
     matrix.xaxis.tick_top()
-    matrix.set_title("from unit at $t-1$", fontsize=9)
+    matrix.xaxis.set_label_position("top")
+    matrix.set_xlabel("from unit at $t-1$", fontsize=9)
     matrix.set_ylabel("to unit at $t$", fontsize=9)
     for edge in first[1:] - 0.5:
         matrix.axhline(edge, color="0.6", linewidth=0.4)
@@ -137,8 +142,8 @@ def predictions(frames, predicted, n_shown=12, image_shape=None, start=0, errors
 def animate(rows, path, image_shape=None, frames_per_second=20, scale=None):
     """Write a looping GIF of videos side by side, each under its title; it appears complete or not at all.
 
-    A GIF counts in hundredths of a second: the rate is rounded to that, and is 50 frames per second at most. Equal
-    consecutive frames are stored as one that is shown for longer.
+    A GIF counts in hundredths of a second: the rate is rounded to that, and is 50 frames per second at most.
+    Equal consecutive frames are stored as one that is shown for longer.
 
     Parameters
     ----------
@@ -156,8 +161,10 @@ def animate(rows, path, image_shape=None, frames_per_second=20, scale=None):
     Raises
     ------
     ValueError
-        If the videos differ in shape or are no videos.
+        If the videos differ in shape or are no videos, or the rate is not above 0.
     """
+    if not frames_per_second > 0:
+        raise ValueError(f"frames_per_second: given {frames_per_second}, wanted a number above 0")
     Image, ImageDraw, ImageFont = (_load(f"PIL.{name}") for name in ("Image", "ImageDraw", "ImageFont"))
     videos = _videos(rows, image_shape, "rows")
     n_frames, height, width = next(iter(videos.values())).shape
@@ -170,11 +177,11 @@ def animate(rows, path, image_shape=None, frames_per_second=20, scale=None):
     for (title, video), panel in zip(videos.items(), panels):
         pixels = np.rint(video.clip(0, 1) * 255).astype(np.uint8).repeat(scale, axis=1).repeat(scale, axis=2)
         for page, frame in zip(pages, pixels):
-            ImageDraw.Draw(page).text((left + panel / 2, top / 2), title, fill="black", font=font, anchor="mm")
+            ImageDraw.Draw(page).text((left + panel / 2, top / 2), title, fill=0, font=font, anchor="mm")
             page.paste(Image.fromarray(frame), (left + (panel - width * scale) // 2, top))
         left += panel + gap
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # in the same folder, so that moving it is atomic
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # beside it, so that moving it is atomic
     try:
         pages[0].save(part, format="GIF", save_all=True, append_images=pages[1:], loop=0,
                       duration=10 * max(2, round(100 / frames_per_second)))
@@ -186,9 +193,9 @@ def animate(rows, path, image_shape=None, frames_per_second=20, scale=None):
 def learning_curves(histories, quantities=None):
     """Learning curves against the update: a panel for each quantity, a colour for each model.
 
-    More than 300 records are drawn faint beneath their running median (over a fiftieth of them). The axis of a positive
-    quantity that changes tenfold is logarithmic, that of the learning rate starts at 0. Thin lines mark where k, the
-    number of Gibbs steps, changes: grey, or in its colour if one model of several changes it there.
+    More than 300 records are drawn faint beneath their running median (over a fiftieth of them). The axis of
+    a positive quantity that changes tenfold is logarithmic, that of the learning rate starts at 0. Thin lines
+    mark where k, the number of Gibbs steps, changes: grey, or in its colour if one model of several does so.
 
     Parameters
     ----------
@@ -206,27 +213,32 @@ def learning_curves(histories, quantities=None):
     ValueError
         If a quantity is in no history, a history lacks "update", or its arrays differ in length.
     """
-    figure, Line2D = _load("matplotlib.figure"), _load("matplotlib.lines").Line2D
     histories = {model: _history(model, history) for model, history in histories.items()}
     known = {key for history in histories.values() for key in history}
     quantities = {key: CURVES[key] for key in CURVES if key in known} if quantities is None else quantities
     if not quantities or not known.issuperset(quantities):
-        raise ValueError(f"quantities: given {list(quantities)}, wanted some of what the histories hold: {sorted(known)}")
+        raise ValueError(f"quantities: given {list(quantities)}, wanted some of {sorted(known)}")
     figure = _figure(0.9 + 1.6 * len(quantities))
     panels = figure.subplots(len(quantities), sharex=True, squeeze=False)[:, 0]
     for axes, (key, label) in zip(panels, quantities.items()):
-        for colour, history in zip(cycle(COLOURS), histories.values()):
-            if key in history:
-                _curve(axes, history["update"], history[key], colour, smooth=key != "learning_rate")
         values = np.concatenate([history[key] for history in histories.values() if key in history])
+        values = values[np.isfinite(values)]
+        for below, colour, history in zip(range(len(histories))[::-1], cycle(COLOURS), histories.values()):
+            if key == "learning_rate" and key in history:  # equal schedules show as a line within a wider one
+                axes.plot(history["update"], history[key], color=colour, linewidth=1.2 + 1.5 * below)
+            elif key in history:
+                _curve(axes, history["update"], history[key], colour)
         if key == "learning_rate":
             axes.set_ylim(bottom=0)
-        elif 0 < 10 * np.nanmin(values) <= np.nanmax(values):
-            axes.set_yscale("log")
+        elif values.size and 0 < 10 * values.min() <= values.max():
+            axes.set_yscale("log", subs=(2, 5))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("{x:g}" if values.max() < 300 * values.min() else "")
         _label(axes, None, label)
     _label(panels[-1], "update", label)
     figure.align_ylabels(panels)
     _mark_gibbs(panels, histories)
+    Line2D = _load("matplotlib.lines").Line2D
     lines = [Line2D([], [], color=colour) for colour, _ in zip(cycle(COLOURS), histories)]
     figure.legend(lines, list(histories), loc="outside upper center", ncols=4, frameon=False, fontsize=9)
     return figure
@@ -235,7 +247,7 @@ def learning_curves(histories, quantities=None):
 def hidden_unit_norms(W, U, highlight=2):
     """How strongly each hidden unit is driven by the frame and by the past: norms of its columns of W and U.
 
-    Units with weak visible and strong temporal weights, at the upper left, are in effect a second hidden layer.
+    Units with weak visible and strong temporal weights, at the upper left, are in effect a second layer.
 
     Parameters
     ----------
@@ -253,21 +265,22 @@ def hidden_unit_norms(W, U, highlight=2):
     Raises
     ------
     ValueError
-        If a shape is wrong.
+        If a shape is wrong or a weight is not finite.
     """
     W, U = _weights(W, U)
     of_W, of_U = np.linalg.norm(W, axis=0), np.linalg.norm(U, axis=0)
     marked = np.argsort(-of_U / np.maximum(of_W, 1e-30), kind="stable")[:highlight]
     figure = _figure(3.6)
     axes = figure.add_subplot()
-    axes.scatter(of_W, of_U, s=12, color=COLOURS[0], alpha=0.6, linewidths=0)
+    axes.scatter(of_W, of_U, s=12, color=COLOURS[0], alpha=0.6, linewidths=0, clip_on=False)
     if marked.size:
-        axes.scatter(of_W[marked], of_U[marked], s=28, color=COLOURS[1], marker="D", linewidths=0)
-        axes.set_title("largest ratio: " + ", ".join(marked.astype(str)), color=COLOURS[1], fontsize=9, loc="left")
+        axes.scatter(of_W[marked], of_U[marked], s=28, color=COLOURS[1], marker="D", clip_on=False)
+        axes.set_title("largest $|U_j|/|W_j|$: " + ", ".join(marked.astype(str)), fontsize=9, loc="left",
+                       color=COLOURS[1])
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
-    _label(axes, r"visible-to-hidden, $|W_j| = (\sum_i W_{ij}^2)^{1/2}$",
-           r"hidden-to-hidden, $|U_j| = (\sum_i U_{ij}^2)^{1/2}$")
+    _label(axes, r"visible-to-hidden, $|W_j| = \sqrt{\Sigma_i W_{ij}^2}$",
+           r"hidden-to-hidden, $|U_j| = \sqrt{\Sigma_i U_{ij}^2}$")
     return figure
 
 
@@ -286,15 +299,18 @@ def _image_shape(n_visible, image_shape):
     side = math.isqrt(n_visible)
     shape = (side, side) if image_shape is None else tuple(image_shape)
     if len(shape) != 2 or shape[0] * shape[1] != n_visible:
-        raise ValueError(f"image_shape: given {image_shape}, wanted (height, width) with height * width = n_visible = "
-                         f"{n_visible} (None: square)")
+        raise ValueError(f"image_shape: given {image_shape}, wanted (height, width) with height * width = "
+                         f"n_visible = {n_visible} (None: square)")
     return shape
 
 
 def _weights(W, U):
     W, U = np.asarray(W), np.asarray(U)
     if W.ndim != 2 or U.shape != (W.shape[1], W.shape[1]):
-        raise ValueError(f"W, U: given shapes {W.shape}, {U.shape}, wanted (n_visible, n_hidden), (n_hidden, n_hidden)")
+        raise ValueError(f"W, U: given shapes {W.shape}, {U.shape}, wanted (n_visible, n_hidden), "
+                         "(n_hidden, n_hidden)")
+    if not (np.isfinite(W).all() and np.isfinite(U).all()):
+        raise ValueError("W, U: given weights that are not finite, wanted numbers")
     return W, U
 
 
@@ -304,7 +320,10 @@ def _videos(rows, image_shape, name):
     shape = next(iter(shapes.values()), ())
     if len(shape) != 2 or 0 in shape or len(set(shapes.values())) > 1:
         raise ValueError(f"{name}: given shapes {shapes}, wanted one shape (n_frames, n_visible) for all")
-    return {title: frames.reshape(-1, *_image_shape(shape[1], image_shape)) for title, frames in rows.items()}
+    if not all(np.isfinite(frames).all() for frames in rows.values()):
+        raise ValueError(f"{name}: given pixels that are not finite, wanted numbers in [0, 1]")
+    image_shape = _image_shape(shape[1], image_shape)
+    return {title: frames.reshape(-1, *image_shape) for title, frames in rows.items()}
 
 
 def _history(model, history):
@@ -312,12 +331,13 @@ def _history(model, history):
     shapes = {key: values.shape for key, values in history.items()}
     shape = shapes.get("update", ())
     if len(shape) != 1 or 0 in shape or len(set(shapes.values())) > 1:
-        raise ValueError(f"histories[{model!r}]: given shapes {shapes}, wanted 'update' and others, all (n_records,)")
+        raise ValueError(f"histories[{model!r}]: given shapes {shapes}, wanted 'update' and others, "
+                         "all (n_records,)")
     return history
 
 
 def _by_position(W, units, side, image_shape):
-    """The units in reading order: by the height of their weights in rows of `side`, each from left to right."""
+    """The units in reading order: rows of `side` by the height of their weights, each from left to right."""
     power = W[:, units] ** 2
     y, x = np.indices(image_shape).reshape(2, -1) @ power / np.maximum(power.sum(axis=0), 1e-30)
     rows = np.split(np.argsort(y, kind="stable"), range(side, units.size, side))
@@ -334,35 +354,39 @@ def _mosaic(images, n_columns, gap):
     return tiles.reshape(n_rows * (height + gap), n_columns * (width + gap))[:-gap, :-gap]
 
 
-def _limit(image):
-    magnitude = np.abs(image[np.isfinite(image)])
-    return np.percentile(magnitude, 99.5) or magnitude.max() or 1.0
+def _limit(image, percent):
+    """A colour limit that holds so much of the image, and something in any case."""
+    magnitude = np.abs(image[np.isfinite(image)])  # without what lies between the tiles of a mosaic
+    return float(np.percentile(magnitude, percent) or magnitude.max() or 1)
 
 
 def _show(axes, image, limit=None):
     """Draw an array unsmoothed: grey from 0 to 1 or, given a limit, diverging about 0."""
-    scale = {"cmap": "gray", "vmin": 0, "vmax": 1} if limit is None else {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+    cmap, low, high = ("gray", 0, 1) if limit is None else ("RdBu_r", -limit, limit)
     axes.set_facecolor("white" if limit is None else "0.75")  # shows where the array is NaN
     axes.spines[:].set_visible(False)
     axes.set(xticks=[], yticks=[])
     axes.tick_params(labelsize=8, length=0)
-    return axes.imshow(image, interpolation="nearest", **scale)
+    return axes.imshow(image, interpolation="nearest", cmap=cmap, vmin=low, vmax=high)
 
 
-def _colour_bar(drawn, image, **where):
-    """A horizontal colour bar that says which weights lie beyond its ends."""
-    largest = np.nanmax(np.abs(image))
-    beyond = largest > drawn.norm.vmax
-    bar = drawn.figure.colorbar(drawn, orientation="horizontal", extend="both" if beyond else "neither", **where)
+def _colour_bar(drawn, image, label, **where):
+    """A horizontal colour bar that says how much of the image lies between its ends."""
+    magnitude, limit = np.abs(image[np.isfinite(image)]), drawn.norm.vmax
+    largest, extend = magnitude.max(), "neither"
+    if largest > limit:
+        within, extend = 100 * np.mean(magnitude <= limit), "both"
+        label += f"\n{within:.1f} % within ±{limit:.2g}, largest {largest:.2g}"
+    bar = drawn.figure.colorbar(drawn, orientation="horizontal", extend=extend, **where)
+    bar.locator = _load("matplotlib.ticker").MaxNLocator(4, steps=(1, 2, 5, 10))
     bar.outline.set_linewidth(0.6)
     bar.ax.tick_params(labelsize=8, width=0.6, length=2.5)
-    bar.set_label(f"\n99.5 % within ±{drawn.norm.vmax:.2g}, largest {largest:.2g}" if beyond else "", fontsize=8)
-    return bar
+    bar.set_label(label, fontsize=8)
 
 
 def _label(axes, x, y):
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
+    axes.tick_params(which="both", labelsize=8)
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
 
@@ -372,34 +396,36 @@ def _strips(videos, signed, n_shown, start):
     n_frames, height, width = next(iter(videos.values())).shape
     shown = range(n_frames)[start:start + n_shown] if start >= 0 and n_shown > 0 else ()
     if not shown:
-        raise ValueError(f"start, n_shown: given {start}, {n_shown}, wanted 0 <= start < n_frames = {n_frames}, n_shown > 0")
+        raise ValueError(f"start, n_shown: given {start}, {n_shown}, wanted 0 <= start < n_frames = "
+                         f"{n_frames}, n_shown > 0")
     errors = np.array([signed[title][shown] for title in signed])
     rows = []
     for title, video in videos.items():
         rows.append((title, video[shown], None))
         if title in signed:
-            rows.append((f"{title} \N{MINUS SIGN} data", signed[title][shown], _limit(errors)))
-    tile = min((WIDTH - 0.1) / len(shown), 1.5) * height / width  # inches
-    figure = _figure(len(rows) * (tile + 0.25) + 0.4 + 0.6 * bool(signed))
+            rows.append((f"{title} \N{MINUS SIGN} data", signed[title][shown], _limit(errors, 99.9)))
+    tile = min((WIDTH - 0.1) / len(shown) * height / width, 1.5)  # height in inches
+    figure = _figure(len(rows) * (tile + 0.22) + 0.35 + 0.55 * bool(signed))
     panels = figure.subplots(len(rows), squeeze=False)[:, 0]
     gap = max(1, width // 15)
     for axes, (title, images, limit) in zip(panels, rows):
         drawn = _show(axes, _mosaic(images, len(shown), gap), limit)
         axes.set_title(title, fontsize=9, loc="left", pad=3)
     numbered = shown[::-(-len(shown) // 20)]
-    panels[-1].set_xticks([(t - start) * (width + gap) + (width - 1) / 2 for t in numbered], map(str, numbered))
+    middles = [(t - start) * (width + gap) + (width - 1) / 2 for t in numbered]
+    panels[-1].set_xticks(middles, [str(t) for t in numbered])
     panels[-1].set_xlabel("frame", fontsize=9)
     if signed:
-        bar = _colour_bar(drawn, errors, ax=panels, shrink=0.4, aspect=30)
-        bar.set_label("prediction \N{MINUS SIGN} data" + bar.ax.get_xlabel(), fontsize=8)
+        label = "prediction \N{MINUS SIGN} data"
+        _colour_bar(drawn, errors, label, ax=panels, shrink=0.4, aspect=30, pad=0.02)
     return figure
 
 
-def _curve(axes, update, values, colour, smooth):
-    if smooth and len(values) > 300:
+def _curve(axes, update, values, colour):
+    if len(values) > 300:
         axes.plot(update, values, color=colour, linewidth=0.5, alpha=0.25, rasterized=True)
         half = len(values) // 100
-        centres = np.linspace(0, len(values) - 1 - half, 300).astype(int)
+        centres = np.linspace(min(half, 7), len(values) - 1 - half, 300).astype(int)
         # at the start, where a curve is steep, the window shrinks so as to stay centred
         values = [np.median(values[i - min(i, half):i + min(i, half) + 1]) for i in centres]
         update = update[centres]
@@ -408,14 +434,14 @@ def _curve(axes, update, values, colour, smooth):
 
 def _mark_gibbs(panels, histories):
     """Thin lines where k changes, named above the first panel on up to three levels, as room allows."""
-    marks, counted = {}, [history for history in histories.values() if "n_gibbs" in history]
+    marks, counted = {}, sum("n_gibbs" in history for history in histories.values())
     for colour, history in zip(cycle(COLOURS), histories.values()):
         for i in np.flatnonzero(np.diff(history.get("n_gibbs", []), prepend=-1)):
             marks.setdefault((history["update"][i], int(history["n_gibbs"][i])), []).append(colour)
     first, last = (pick([pick(history["update"]) for history in histories.values()]) for pick in (min, max))
     taken = [-np.inf] * 3  # where along the axis the last label of each level is
     for (update, k), colours in sorted(marks.items()):
-        colour = "0.5" if len(colours) in {2, len(counted)} else colours[0]
+        colour = "0.5" if len(colours) > 1 or counted == 1 else colours[0]
         if update > first:
             for axes in panels:
                 axes.axvline(update, color=colour, linewidth=0.6, zorder=0)

@@ -295,7 +295,7 @@ class RTRBM(TemporalRBM):
         params = self.params_
         b_h = params.b_h + (params.b_init if r is None else r @ params.U)
         b_v = params.b_v
-        if self.dynamic_visible_bias and r is not None:
+        if isinstance(params, DynamicRTRBMParams) and r is not None:
             b_v = b_v + r @ params.U_v
         return b_v, np.broadcast_to(b_h, (n_sequences, self.n_hidden))
 

@@ -9,7 +9,7 @@ from .gibbs import average_visible
 from .predict import check_protocol, expectation, noise
 from .sequences import layout, pack, unpack
 from .streams import as_seed, stream
-from .validation import check_choice, check_count, check_memory, check_sequences
+from .validation import as_float, check_choice, check_count, check_memory, check_sequences
 
 GROUP_ROWS = 8192
 
@@ -52,6 +52,7 @@ class TemporalRBM(TrainedRBM):
         """
         check_protocol(protocol)
         self._check_fitted()
+        X = self._check(X, self.n_features_in_)
         seed = self.seed_ if random_state is None else as_seed(random_state)
 
         def group(v, where, first):
@@ -151,7 +152,7 @@ class TemporalRBM(TrainedRBM):
         n_frames : int
         n_sequences : int
         prefix : (n_prefix, n_visible) or (n_sequences, n_prefix, n_visible) array_like, optional
-            Frames to continue; they are not repeated in the result.
+            Frames to continue, one sequence for all or one for each; they are not repeated in the result.
         random_state : None, int, RandomState or Generator
         n_gibbs : int
             Steps of each frame's chain.
@@ -169,13 +170,15 @@ class TemporalRBM(TrainedRBM):
         check_count("n_frames", n_frames)
         check_count("n_sequences", n_sequences)
         check_count("n_gibbs", n_gibbs)
-        W = self.params_.W
-        check_memory("the sampled frames", 2 * n_sequences * n_frames * len(W), W.dtype)
+        W, n_frames, n_sequences = self.params_.W, int(n_frames), int(n_sequences)
+        what = f"n_frames={n_frames} frames of n_sequences={n_sequences} sequences"
+        check_memory(what, 2 * n_frames * n_sequences * len(W), W.dtype)
+        if prefix is not None:
+            prefix = self._check_prefix(prefix, n_sequences)
         seed = as_seed(random_state)
         where = layout([1] * n_sequences)
         states, v = None, self._noise(seed, n_sequences)
         if prefix is not None:
-            prefix = self._check_prefix(prefix, n_sequences)
             r, *_ = self._states_and_biases(*pack(prefix))
             states, v = r[-n_sequences:], prefix[:, -1]
         probabilities = np.empty((n_sequences, n_frames, len(W)), W.dtype)
@@ -195,13 +198,13 @@ class TemporalRBM(TrainedRBM):
         return noise(stream(seed, "sample"), (n_sequences, len(W)), self.visible).astype(W.dtype)
 
     def _check_prefix(self, prefix, n_sequences):
-        prefix = np.asarray(prefix)
+        prefix = as_float(prefix, "prefix", self.params_.W.dtype)
         if prefix.ndim == 2:
-            prefix = np.broadcast_to(prefix, (n_sequences, *prefix.shape))
-        prefix = check_sequences(prefix, self.visible, self.params_.W.dtype, self.n_features_in_)
-        if len(prefix) != n_sequences:
+            prefix = prefix[None]
+        prefix = check_sequences(prefix, self.visible, self.params_.W.dtype, self.n_features_in_, "prefix")
+        if len(prefix) not in (1, n_sequences):
             raise ValueError(f"prefix must hold 1 or n_sequences={n_sequences} sequences, got {len(prefix)}")
-        return prefix
+        return np.broadcast_to(prefix, (n_sequences, *prefix.shape[1:]))
 
     def _check(self, X, n_visible=None):
         return check_sequences(X, self.visible, np.dtype(self.dtype), n_visible)

@@ -9,10 +9,10 @@ from .units import VISIBLE
 
 
 def check_count(name, value, minimum=1):
-    """Raise unless `value` is an integer of at least `minimum`."""
+    """Raise unless `value` is an integer, of at least `minimum` if that is not None."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < minimum:
+    if minimum is not None and value < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {value}")
 
 
@@ -30,6 +30,16 @@ def check_choice(name, value, choices):
     """Raise unless `value` is one of `choices`."""
     if not any(value is choice or isinstance(value, str) and value == choice for choice in choices):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def check_dtype(value):
+    """Raise unless `value` means float32 or float64."""
+    try:
+        known = value is not None and np.dtype(value).name in ("float32", "float64")
+    except TypeError:
+        known = False
+    if not known:
+        raise ValueError(f"dtype must be 'float32' or 'float64', got {value!r}")
 
 
 def check_n_gibbs(value):
@@ -77,20 +87,20 @@ def check_frames(X, visible, dtype, n_visible=None, name="X"):
     ValueError
         If it has another number of dimensions or features, no frames, or values that are not allowed.
     """
-    X = _as_float(X, name, dtype)
+    X = as_float(X, name, dtype)
     if X.ndim != 2:
         raise ValueError(f"{name} must have 2 dimensions (n_frames, n_visible), got shape {X.shape}")
     _check_values(X, visible, n_visible, name)
     return X
 
 
-def check_sequences(X, visible, dtype, n_visible=None):
+def check_sequences(X, visible, dtype, n_visible=None, name="X"):
     """Sequences as one 3-D array or a list of 2-D arrays, of the wanted dtype.
 
     Parameters
     ----------
     X : (n_sequences, n_frames, n_visible) array_like, or list of (n_frames_i, n_visible) array_like
-    visible, dtype, n_visible
+    visible, dtype, n_visible, name
         As in `check_frames`.
 
     Returns
@@ -103,37 +113,39 @@ def check_sequences(X, visible, dtype, n_visible=None):
         As in `check_frames`; also if there are no sequences, or one has no frames.
     """
     if isinstance(X, np.ndarray):
-        X = _as_float(X, "X", dtype)
+        X = as_float(X, name, dtype)
         if X.ndim != 3:
             raise ValueError(
-                f"X must have 3 dimensions (n_sequences, n_frames, n_visible), got shape {X.shape}; "
-                "one sequence is X[None], sequences of different lengths are a list"
+                f"{name} must have 3 dimensions (n_sequences, n_frames, n_visible), got shape {X.shape}; "
+                f"one sequence is {name}[None], sequences of different lengths are a list"
             )
         if not len(X):
-            raise ValueError("X must hold at least one sequence, got none")
-        _check_values(X, visible, n_visible, "X")
+            raise ValueError(f"{name} must hold at least one sequence, got none")
+        _check_values(X, visible, n_visible, name)
         return X
     try:
         X = list(X)
     except TypeError:
-        raise TypeError(f"X must be an array or a list of arrays, got {type(X).__name__}") from None
+        raise TypeError(f"{name} must be an array or a list of arrays, got {type(X).__name__}") from None
     if not X:
-        raise ValueError("X must hold at least one sequence, got an empty list")
+        raise ValueError(f"{name} must hold at least one sequence, got an empty list")
     sequences = []
     for i, sequence in enumerate(X):
-        sequences.append(check_frames(sequence, visible, dtype, n_visible, f"X[{i}]"))
+        sequences.append(check_frames(sequence, visible, dtype, n_visible, f"{name}[{i}]"))
         n_visible = sequences[0].shape[1]
     return sequences
 
 
-def _as_float(X, name, dtype):
+def as_float(X, name, dtype):
+    """An array of that dtype, or an error if X is not numeric or not rectangular."""
     try:
         array = np.asarray(X)
     except ValueError as error:
         raise ValueError(f"{name} must be a rectangular array of numbers: {error}") from None
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    return array.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as such
+        return array.astype(dtype, copy=False)
 
 
 def _check_values(X, visible, n_visible, name):
@@ -142,8 +154,8 @@ def _check_values(X, visible, n_visible, name):
     if n_visible is not None and X.shape[-1] != n_visible:
         raise ValueError(f"{name} must have {n_visible} features, got {X.shape[-1]}")
     low, high = X.min(), X.max()
-    if not np.isfinite(low + high):
-        raise ValueError(f"{name} must be finite, got NaN or infinite values")
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"{name} must be finite in {X.dtype}, got NaN or infinite values")
     if visible == "bernoulli" and (low < 0 or high > 1):
         raise ValueError(
             f"{name} must lie in [0, 1] for Bernoulli units, got values from {low:g} to {high:g}; "

@@ -1,19 +1,11 @@
-"""Optimisers, schedules and centred steps against their formulas, written out once more."""
+"""Optimisers and schedules against their formulas, written out once more."""
 
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-from helpers import (
-    central_differences,
-    largest_difference,
-    random_params,
-    random_sequences,
-    slow_log_likelihood,
-)
 
 from rtrbm import optim
-from rtrbm.centering import centre_biases, centre_gradient
 
 ROUNDING = 1e-12  # twenty steps of a few operations on numbers of order 1, in float64
 
@@ -138,50 +130,3 @@ def test_linear_decay_falls_to_zero():
 def test_a_schedule_holds_until_its_next_entry(update, k):
     assert optim.scheduled({1000: 3, 0: 10, 100: 25}, update) == k
     assert optim.scheduled(k, update) == k
-
-
-# ----------------------------------------------------------------------------------------- centred steps
-
-V_MEAN, H_MEAN = np.array([0.2, 0.9, 0.5, 0.7]), np.array([0.1, 0.6, 0.8])
-
-
-def uncentred(centred):
-    """Parameters of the model whose weights, and biases of centred units, are given."""
-    p = centred
-    dynamic = H_MEAN @ p.U_v if hasattr(p, "U_v") else 0
-    return p._replace(
-        b_h=p.b_h - V_MEAN @ p.W - H_MEAN @ p.U,
-        b_init=p.b_init + H_MEAN @ p.U,
-        b_v=p.b_v - p.W @ H_MEAN - dynamic,
-    )
-
-
-@pytest.mark.parametrize("dynamic", [False, True], ids=["static b_v", "dynamic b_v"])
-def test_the_centred_gradient_is_that_of_central_differences(dynamic):
-    """The slow likelihood as a function of the centred parameters. Control: the derivatives left as they were."""
-    centred, X = random_params(dynamic=dynamic), random_sequences((6, 3))
-    kind = type(centred)
-
-    def objective(*arrays):
-        return np.mean([slow_log_likelihood(kind(*arrays), v) for v in X])
-
-    def centred_objective(*arrays):
-        return objective(*uncentred(kind(*arrays)))
-
-    gradient = kind(*central_differences(objective, uncentred(centred)))
-    known = central_differences(centred_objective, centred)
-    assert largest_difference(gradient, known) > 0.1
-    centre_gradient(gradient, V_MEAN, H_MEAN)
-    assert largest_difference(gradient, known) < 1e-8  # both sides from differences good to 1e-10
-
-
-@pytest.mark.parametrize("dynamic", [False, True], ids=["static b_v", "dynamic b_v"])
-def test_biases_follow_a_centred_step(dynamic):
-    centred, step = random_params(dynamic=dynamic), random_params(dynamic=dynamic, seed=1)
-    kind = type(centred)
-    params = uncentred(centred)
-    for p, change in zip(params, step):
-        p += change
-    centre_biases(params, step, V_MEAN, H_MEAN)
-    expected = uncentred(kind(*(p + change for p, change in zip(random_params(dynamic=dynamic), step))))
-    assert largest_difference(params, expected) < ROUNDING

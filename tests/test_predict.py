@@ -21,6 +21,7 @@ from helpers import (
 )
 
 from rtrbm import RTRBM
+from rtrbm.temporal import GROUP_ROWS
 
 PROTOCOLS = ["mean", "chain", "mean_field"]
 protocols = pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -193,7 +194,7 @@ def test_ragged_predictions_have_the_form_of_the_data(params, protocol):
 def test_data_of_many_groups_are_predicted_as_well():
     """More frames than are predicted at once: the fixed points of mean field do not depend on the company."""
     model, X = model_with(random_params()), random_sequences(np.random.default_rng(0).integers(1, 900, 40))
-    assert sum(map(len, X)) > 2 * 8192
+    assert sum(map(len, X)) > 2 * GROUP_ROWS
     together = model.predict(X, protocol="mean_field")
     for i in (0, 7, 39):
         # products of the same rows in blocks of other sizes: rounding of the last place, contracted
@@ -204,6 +205,26 @@ def test_data_of_many_groups_are_predicted_as_well():
             model.transform(X)[i], slow_states(model.params_, X[i])[0], rtol=0, atol=1e-12
         )
     assert len({p.tobytes() for p in model.predict(X)}) == len(X)
+
+
+@pytest.mark.parametrize("protocol", ["mean", "chain"])
+def test_every_part_of_a_long_sequence_has_noise_of_its_own(params, protocol):
+    """Without recurrence all frames have one law, and tiles are independent. Control: a tile and itself."""
+    alone = params._replace(U=0 * params.U, b_init=0 * params.b_init)
+    predicted = model_with(alone).predict(np.zeros((1, 1024, 4)), protocol=protocol)[0]
+    centred = (predicted - predicted.mean(axis=0)).reshape(4, 256, 4)
+    for lag in (1, 2, 3):
+        products = (centred[lag:] * centred[:-lag]).reshape(-1, 4)
+        assert np.abs(z_scores(products, 0)).max() < Z_MAX
+    assert z_scores((centred**2).reshape(-1, 4), 0).min() > Z_MAX
+
+
+def test_sequences_predicted_group_by_group_have_noise_of_their_own(params):
+    alone = params._replace(U=0 * params.U, b_init=0 * params.b_init)
+    first, second = model_with(alone).predict(np.zeros((2, GROUP_ROWS, 4)), protocol="chain")
+    first, second = first - first.mean(axis=0), second - second.mean(axis=0)
+    assert np.abs(z_scores(first * second, 0)).max() < Z_MAX
+    assert z_scores(first * first, 0).min() > Z_MAX  # control
 
 
 def test_transform_is_the_recurrence(any_params):

@@ -1,0 +1,323 @@
+"""Figures: they show the numbers they were given, lose no text at the edge, refuse bad input by name."""
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from rtrbm import plots
+
+pytest.importorskip("matplotlib")
+Image = pytest.importorskip("PIL.Image")
+
+
+def blobs(n_frames, height, width, n_balls=3, seed=0):
+    """Gaussian balls that drift across the image and come back on the other side."""
+    rng = np.random.default_rng(seed)
+    t, y, x = np.ogrid[:n_frames, :height, :width]
+    video = np.zeros((n_frames, height, width))
+    for at, step in zip(rng.uniform(0, 1, (n_balls, 2)), rng.uniform(0.03, 0.08, (n_balls, 2))):
+        row, column = (at[0] + t * step[0]) % 1 * height, (at[1] + t * step[1]) % 1 * width
+        video += np.exp(-((y - row) ** 2 + (x - column) ** 2) / (0.01 * height * width))
+    return video.clip(0, 1).reshape(n_frames, -1)
+
+
+def weights(height, width, n_hidden):
+    """Localised receptive fields, each unit connected most with those whose field is near its own."""
+    rng = np.random.default_rng(1)
+    y, x = np.indices((height, width)).reshape(2, -1, 1)
+    row, column = rng.uniform(0, height, n_hidden), rng.uniform(0, width, n_hidden)
+    W = 3 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / 4) + 0.1 * rng.standard_normal((y.size, n_hidden))
+    distance = (row[:, None] - row) ** 2 + (column[:, None] - column) ** 2
+    return W, np.exp(-distance / 4) + 0.1 * rng.standard_normal((n_hidden, n_hidden))
+
+
+def history(n_records=1000, seed=0):
+    """A noisy curve that falls a hundredfold, a straight learning rate, two changes of k."""
+    rng = np.random.default_rng(seed)
+    update = np.arange(n_records)
+    fall = 1 + 100 * np.exp(-10 * update / n_records)
+    return {
+        "update": update,
+        "reconstruction_error": fall * rng.lognormal(0, 0.1, n_records),
+        "gradient_norm": rng.lognormal(0, 0.1, n_records),
+        "learning_rate": 0.01 * (1 - update / n_records),
+        "n_gibbs": np.select([update < 100, update < 500], [1, 10], 25),
+    }
+
+
+def shown(axes):
+    """The array an axes shows, NaN where it lets the background through."""
+    (image,) = axes.images
+    return np.ma.filled(image.get_array().astype(float), np.nan)
+
+
+def tiles(mosaic, height, width):
+    """The images of a mosaic in reading order, after checking that they are parted by nothing but NaN."""
+    gap = max(1, width // 15)
+    n_rows, n_columns = (mosaic.shape[0] + gap) // (height + gap), (mosaic.shape[1] + gap) // (width + gap)
+    corners = [(i * (height + gap), j * (width + gap)) for i in range(n_rows) for j in range(n_columns)]
+    images = np.array([mosaic[i : i + height, j : j + width] for i, j in corners])
+    assert np.isfinite(mosaic).sum() == np.isfinite(images).sum()
+    return images.reshape(len(images), -1)
+
+
+def saved(figure, path):
+    """The figure as an RGB array read back from a PNG; no ink on the border, so nothing is cut off."""
+    figure.savefig(path)
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    assert pixels.shape[1] == 1300  # 6.5 inches at 200 dots
+    assert all((edge == 255).all() for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
+    assert (pixels < 128).any()
+    return pixels
+
+
+def texts(figure):
+    """Every string of the figure."""
+    from matplotlib.text import Text
+
+    return [text.get_text() for text in figure.findobj(Text)]
+
+
+@pytest.mark.parametrize("shape, n_hidden", [((30, 30), 400), ((15, 15), 200)])
+def test_receptive_fields_show_columns_of_W_beside_U_transposed(tmp_path, shape, n_hidden):
+    W, U = weights(*shape, n_hidden)
+    figure = plots.receptive_fields(W, U)
+    fields, matrix = figure.axes[:2]
+    np.testing.assert_array_equal(tiles(shown(fields), *shape), W[:, :36].T)
+    np.testing.assert_array_equal(shown(matrix), U[:36, :36].T)
+    assert matrix.get_xlabel() == "from unit at $t-1$" and matrix.get_ylabel() == "to unit at $t$"
+    assert [label.get_text() for label in matrix.get_yticklabels()] == ["0", "6", "12", "18", "24", "30"]
+    saved(figure, tmp_path / "fields.png")
+
+
+def test_receptive_fields_of_chosen_units_of_an_oblong_image(tmp_path):
+    W, U = weights(6, 9, 20)
+    units = [7, 3, 19, 0, 11]
+    figure = plots.receptive_fields(W, U, units, image_shape=(6, 9))
+    fields, matrix = figure.axes[:2]
+    images = tiles(shown(fields), 6, 9)
+    np.testing.assert_array_equal(images[:5], W[:, units].T)
+    assert len(images) == 6 and np.isnan(images[5]).all()
+    for to, unit in enumerate(units):
+        np.testing.assert_array_equal(shown(matrix)[to], U[units, unit])
+    saved(figure, tmp_path / "fields.png")
+
+
+def test_arranged_receptive_fields_map_the_image():
+    # one bright pixel for each unit: arranged, unit after unit, they are the image in reading order
+    order = np.random.default_rng(2).permutation(25)
+    W, U = np.eye(25)[:, order], np.arange(625.0).reshape(25, 25)
+    figure = plots.receptive_fields(W, U, 25, arrange=True)
+    fields, matrix = figure.axes[:2]
+    np.testing.assert_array_equal(tiles(shown(fields), 5, 5), np.eye(25))
+    where = np.argsort(order)
+    np.testing.assert_array_equal(shown(matrix), U[np.ix_(where, where)].T)
+
+
+def test_a_few_huge_weights_neither_wash_out_the_rest_nor_go_unsaid():
+    W, U = weights(15, 15, 36)
+    U[18, 19] = 1000
+    figure = plots.receptive_fields(W, U)
+    (image,) = figure.axes[1].images
+    assert image.norm.vmin == -image.norm.vmax and image.norm.vmax < 2
+    assert any("largest 1e+03" in text for text in texts(figure))
+    (image,) = plots.receptive_fields(W, np.zeros((36, 36))).axes[1].images
+    assert image.norm.vmax == 1
+
+
+def test_film_strip_shows_the_frames_asked_for(tmp_path):
+    rows = {"data": blobs(40, 15, 15), "sampled": blobs(40, 15, 15, seed=1)}
+    figure = plots.film_strip(rows, start=10)
+    for axes, (title, frames) in zip(figure.axes, rows.items()):
+        np.testing.assert_array_equal(tiles(shown(axes), 15, 15), frames[10:22])
+        assert axes.get_title(loc="left") == title
+        assert axes.images[0].get_clim() == (0, 1) and axes.images[0].get_cmap().name == "gray"
+    numbers = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
+    assert numbers == [str(t) for t in range(10, 22)]
+    saved(figure, tmp_path / "strip.png")
+
+
+def test_film_strip_ends_where_the_video_ends(tmp_path):
+    frames = blobs(40, 6, 8)
+    figure = plots.film_strip({"data": frames}, image_shape=(6, 8), start=37)
+    np.testing.assert_array_equal(tiles(shown(figure.axes[0]), 6, 8), frames[37:])
+    saved(figure, tmp_path / "strip.png")
+
+
+def test_predictions_stand_beneath_their_frames_with_signed_errors(tmp_path):
+    data = blobs(30, 30, 30)
+    mean, copy = 0.8 * data, np.roll(data, 1, axis=0)
+    figure = plots.predictions(data, {"model": mean, "copy": copy}, start=5)
+    wanted = [data, mean, mean - data, copy, copy - data]
+    for axes, images in zip(figure.axes, wanted):
+        np.testing.assert_array_equal(tiles(shown(axes), 30, 30), images[5:17])
+    limits = [figure.axes[row].images[0].get_clim() for row in (2, 4)]
+    assert limits[0] == limits[1] and limits[0][0] == -limits[0][1]
+    assert np.abs(wanted[4][5:17]).max() >= limits[0][1] > 0.1  # set by the worse of the two
+    saved(figure, tmp_path / "predictions.png")
+    assert len(plots.predictions(data, data, errors=False).axes) == 2
+
+
+def test_animation_shows_every_frame_of_every_video(tmp_path):
+    rows = {"data": blobs(12, 15, 15), "a title wider than its video": blobs(12, 15, 15, seed=1)}
+    path = tmp_path / "balls.gif"
+    plots.animate(rows, path, frames_per_second=25, scale=4)
+    assert list(tmp_path.iterdir()) == [path]
+    with Image.open(path) as gif:
+        assert (gif.n_frames, gif.info["loop"], gif.info["duration"]) == (12, 0, 40)
+        pages = []
+        for t in range(gif.n_frames):
+            gif.seek(t)
+            pages.append(np.asarray(gif.convert("L")))
+    top = 26
+    for panel, frames in enumerate(rows.values()):
+        left = 10 if panel == 0 else 10 + 60 + 10 + (pages[0].shape[1] - 90 - 60) // 2
+        for page, frame in zip(pages, frames):
+            image = page[top : top + 60, left : left + 60].reshape(15, 4, 15, 4)
+            wanted = np.broadcast_to(np.rint(frame * 255).reshape(15, 1, 15, 1), image.shape)
+            np.testing.assert_array_equal(image, wanted)
+    assert (pages[0][:top] < 128).any()  # the titles
+
+
+def test_animated_frames_are_about_200_pixels_large(tmp_path):
+    plots.animate({"data": blobs(2, 30, 30)}, tmp_path / "balls.gif")
+    with Image.open(tmp_path / "balls.gif") as gif:
+        assert gif.size == (10 + 210 + 10, 26 + 210 + 10)
+
+
+def test_failed_animation_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    path = tmp_path / "balls.gif"
+    path.write_text("old")
+
+    def fail(self, target, **_):
+        target.write_text("half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        plots.animate({"data": blobs(3, 5, 5)}, path)
+    assert list(tmp_path.iterdir()) == [path] and path.read_text() == "old"
+
+
+def test_learning_curves_show_raw_values_and_their_running_median(tmp_path):
+    histories = {"RTRBM": history(), "TRBM": history(200, seed=1)}
+    figure = plots.learning_curves(histories)
+    error, gradient, rate = figure.axes
+    assert (error.get_yscale(), gradient.get_yscale(), rate.get_yscale()) == ("log", "linear", "linear")
+    raw, median, short = error.lines[:3]
+    values = histories["RTRBM"]["reconstruction_error"]
+    np.testing.assert_array_equal(raw.get_ydata(), values)
+    np.testing.assert_array_equal(short.get_ydata(), histories["TRBM"]["reconstruction_error"])
+    assert raw.get_alpha() < 1 and raw.get_color() == median.get_color() != short.get_color()
+    update, smooth = median.get_data()
+    for i in (100, 200, 299):
+        assert smooth[i] == np.median(values[update[i] - 10 : update[i] + 11])
+    np.testing.assert_array_equal(rate.lines[0].get_ydata(), histories["RTRBM"]["learning_rate"])
+    assert rate.get_ylim()[0] == 0 and rate.get_xlabel() == "update"
+    saved(figure, tmp_path / "curves.png")
+
+
+def test_learning_curves_mark_where_k_changes(tmp_path):
+    figure = plots.learning_curves({"RTRBM": history()}, {"gradient_norm": "|gradient|", "n_gibbs": "k"})
+    for axes in figure.axes:
+        assert [line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 2] == [100, 500]
+    assert [(text.get_position()[0], text.get_text()) for text in figure.axes[0].texts] == [
+        (0, "k = 1"), (100, "k = 10"), (500, "k = 25")
+    ]
+    assert figure.axes[0].get_ylabel() == "|gradient|"
+    saved(figure, tmp_path / "curves.png")
+
+
+def test_marks_of_k_do_not_overlap():
+    records = history()
+    records["n_gibbs"] = 1 + records["update"] // 10
+    figure = plots.learning_curves({"RTRBM": records, "TRBM": {**history(), "n_gibbs": np.full(1000, 1)}})
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) > 10
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert {text.get_color() for text in figure.axes[0].texts} == {"0.5", plots.COLOURS[0]}
+
+
+def test_hidden_unit_norms_find_the_second_layer(tmp_path):
+    W, U = weights(15, 15, 50)
+    W[:, [18, 31]] *= 0.01
+    U[:, 31] *= 2
+    figure = plots.hidden_unit_norms(W, U)
+    everyone, marked = figure.axes[0].collections
+    norms = np.column_stack([np.sqrt((W**2).sum(axis=0)), np.sqrt((U**2).sum(axis=0))])
+    np.testing.assert_allclose(everyone.get_offsets(), norms)
+    np.testing.assert_allclose(marked.get_offsets(), norms[[31, 18]])
+    assert figure.axes[0].get_title(loc="left").endswith(": 31, 18")
+    saved(figure, tmp_path / "norms.png")
+    assert len(plots.hidden_unit_norms(W, U, highlight=0).axes[0].collections) == 1
+
+
+def test_figures_need_neither_pyplot_nor_the_main_thread(tmp_path):
+    code = (
+        "import sys, numpy as np; from rtrbm import plots; assert 'matplotlib' not in sys.modules;"
+        "plots.film_strip({'data': np.zeros((3, 4))}).savefig(sys.argv[1]);"
+        "assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "strip.png"], check=True)
+    rows = {"data": blobs(5, 15, 15)}
+    thread = threading.Thread(target=lambda: plots.film_strip(rows).savefig(tmp_path / "thread.png"))
+    thread.start()
+    thread.join()
+    pixels = saved(plots.film_strip(rows), tmp_path / "main.png")
+    with Image.open(tmp_path / "thread.png") as image:
+        np.testing.assert_array_equal(np.asarray(image.convert("RGB")), pixels)
+
+
+ARRAY = np.zeros((4, 9))
+W, U = ARRAY.T, np.eye(4)
+BAD = {
+    "no square": (lambda: plots.film_strip({"a": ARRAY[:, 1:]}), "image_shape: given None.*n_visible = 8"),
+    "other shape": (lambda: plots.film_strip({"a": ARRAY}, image_shape=(2, 4)), r"given \(2, 4\).*= 9"),
+    "W's shape": (lambda: plots.receptive_fields(W[1:], U, 4), "image_shape: given None.*= 8"),
+    "U's size": (lambda: plots.receptive_fields(W, U[1:]), r"W, U: given shapes \(9, 4\), \(3, 4\)"),
+    "1-d W": (lambda: plots.hidden_unit_norms(W[0], U), r"W, U: given shapes \(4,\)"),
+    "diverged": (lambda: plots.hidden_unit_norms(W * np.nan, U), "W, U: .*not finite"),
+    "too many units": (lambda: plots.receptive_fields(W, U, 5), r"units: given .*n_hidden = 4"),
+    "no units": (lambda: plots.receptive_fields(W, U, 0), r"units: given \[\]"),
+    "unknown unit": (lambda: plots.receptive_fields(W, U, [0, -1]), r"units: given \[0, -1\]"),
+    "no rows": (lambda: plots.film_strip({}), "rows: given shapes {}"),
+    "one frame": (lambda: plots.film_strip({"a": ARRAY[0]}), r"rows: given shapes {'a': \(9,\)}"),
+    "late start": (lambda: plots.film_strip({"a": ARRAY}, start=4), "start, n_shown: given 4, 12.*= 4"),
+    "nothing shown": (lambda: plots.film_strip({"a": ARRAY}, n_shown=0), "start, n_shown: given 0, 0"),
+    "no numbers": (lambda: plots.film_strip({"a": ARRAY * np.nan}), "rows: .*not finite"),
+    "short prediction": (lambda: plots.predictions(ARRAY, ARRAY[1:]), r"predicted: given .*\(3, 9\)"),
+    "named data": (lambda: plots.predictions(ARRAY, {"data": ARRAY}), "predicted: given the name 'data'"),
+    "no records": (lambda: plots.learning_curves({"a": {"update": []}}), r"histories\['a'\]: given shapes"),
+    "no update": (lambda: plots.learning_curves({"a": {"gradient_norm": [1]}}), "wanted 'update'"),
+    "unequal": (lambda: plots.learning_curves({"a": {"update": [1], "n_gibbs": [1, 2]}}), r"\(2,\)"),
+    "no curves": (lambda: plots.learning_curves({"a": {"update": [1]}}), r"quantities: given \[\]"),
+    "unknown": (lambda: plots.learning_curves({"a": {"update": [1]}}, {"loss": "l"}), r"given \['loss'\]"),
+}
+
+
+@pytest.mark.parametrize("call, message", BAD.values(), ids=BAD)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_bad_animations_are_named_and_write_nothing(tmp_path):
+    with pytest.raises(ValueError, match=r"rows: given shapes .*\(3, 9\).*\(4, 9\)"):
+        plots.animate({"a": ARRAY[1:], "b": ARRAY}, tmp_path / "a.gif")
+    with pytest.raises(ValueError, match="frames_per_second: given 0"):
+        plots.animate({"a": ARRAY}, tmp_path / "a.gif", frames_per_second=0)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("missing", ["matplotlib.figure", "PIL.Image"])
+def test_a_missing_package_is_named_with_its_remedy(tmp_path, monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=r"pip install 'rtrbm\[figures\]'"):
+        if missing == "PIL.Image":
+            plots.animate({"a": ARRAY}, tmp_path / "a.gif")
+        plots.film_strip({"a": ARRAY})
