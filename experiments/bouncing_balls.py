@@ -31,10 +31,10 @@ PROFILES = {
     "standard": {
         "resolution": 30,
         "n_hidden": 400,
-        "n_gibbs": {0: 1, 3000: 3, 8000: 10},
+        "n_gibbs": {0: 3, 8000: 10},
         "learning_rate": 4e-3,
         "batch_size": 4,
-        "n_updates": 16000,
+        "n_updates": 24_000,
     },
     "paper": {
         "resolution": 30,
