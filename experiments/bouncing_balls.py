@@ -23,10 +23,10 @@ PROFILES = {
     "quick": {
         "resolution": 15,
         "n_hidden": 200,
-        "n_gibbs": {0: 1, 1200: 3, 3000: 10},
+        "n_gibbs": {0: 1, 1500: 3, 3500: 10},
         "learning_rate": 6e-3,
         "batch_size": 8,
-        "n_updates": 4500,
+        "n_updates": 6000,
     },
     "standard": {
         "resolution": 30,
