@@ -81,7 +81,7 @@ class TrainedRBM(Estimator):
     (`_gradient`); and how checked input becomes rows (`_pack`), if not as sequences.
     """
 
-    def fit(self, X, *, checkpoint=None, checkpoint_every=500, resume=False):
+    def fit(self, X, y=None, *, checkpoint=None, checkpoint_every=500, resume=False):
         """Train for `n_updates` updates, the learning rate falling linearly to 0.
 
         Parameters
@@ -89,6 +89,8 @@ class TrainedRBM(Estimator):
         X : array_like, list of array_like, or stream
             Data, or an endless source of fresh data: an object whose ``minibatch(update)`` returns the data of that
             update (`rtrbm.datasets.BouncingBalls` is one).
+        y : None
+            Ignored.
         checkpoint : path-like, optional
             HDF5 file to write the state of training to, at an interval, at the end and on Ctrl-C.
         checkpoint_every : int

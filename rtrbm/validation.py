@@ -55,6 +55,8 @@ def check_n_gibbs(value):
 
 def check_memory(what, n_elements, dtype):
     """Raise a ValueError if an array of so many elements could not fit in the machine's memory."""
+    if not hasattr(os, "sysconf"):  # a system that does not tell its memory
+        return
     n_bytes = int(n_elements) * np.dtype(dtype).itemsize
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if n_bytes > memory:

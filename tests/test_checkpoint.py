@@ -413,6 +413,27 @@ OTHER = dict(
 
 
 @pytest.mark.parametrize("name", OTHER)
+def test_what_can_be_saved_can_be_loaded(path, name):
+    """Also after a setting was changed: it is refused by `save`, by name, or the file is a whole model."""
+    model = RTRBM(**SETTINGS).fit(X).set_params(**{name: OTHER[name]})
+    try:
+        model.save(path)
+    except ValueError as error:
+        assert name in str(error) and not path.exists()
+    else:
+        assert RTRBM.load(path).get_params() == model.get_params()
+
+
+@pytest.mark.parametrize("random_state", [-1, 1.5, "0"])
+def test_a_bad_random_state_is_refused_on_resuming_too(path, random_state):
+    stopped(path, SETTINGS)
+    model = RTRBM(**SETTINGS | dict(random_state=random_state))
+    with pytest.raises((ValueError, TypeError), match="random_state"):
+        model.fit(X, checkpoint=path, resume=True)
+    assert not hasattr(model, "params_")
+
+
+@pytest.mark.parametrize("name", OTHER)
 def test_resuming_with_another_setting_is_refused(path, name):
     RTRBM(**SETTINGS).fit(X, checkpoint=path)
     content, model = path.read_bytes(), RTRBM(**SETTINGS | {name: OTHER[name]})

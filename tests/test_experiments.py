@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import benchmark, bouncing_balls, gradient_check
+from experiments import benchmark, bouncing_balls, gradient_check, recipe
 from rtrbm import RTRBM
 
 ROOT = Path(__file__).parents[1]
@@ -93,7 +93,17 @@ def test_benchmark(tmp_path):
     assert rows["ratio"] > 0 and rows["seconds per update"] > 0
 
 
-@pytest.mark.parametrize("name", ["bouncing_balls", "gradient_check", "benchmark"])
+def test_recipe(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe, "N_TEST", 2)
+    monkeypatch.setattr(recipe, "RESOLUTION", 6)
+    monkeypatch.setattr(recipe, "N_FRAMES", 6)
+    recipe.main(["--n-updates", "12", "--out", str(tmp_path)])
+    rows = table(tmp_path / "recipe.csv")
+    assert rows[0]["variant"] == "the recipe" and len(rows) == len(recipe.variants(12))
+    assert len({row["squared_error_per_frame"] for row in rows}) == len(rows)  # every change changes something
+
+
+@pytest.mark.parametrize("name", ["bouncing_balls", "gradient_check", "benchmark", "recipe"])
 def test_help(name):
     done = subprocess.run(
         [sys.executable, "-m", f"experiments.{name}", "--help"], cwd=ROOT, capture_output=True, text=True

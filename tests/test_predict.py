@@ -6,6 +6,7 @@ from helpers import (
     Z_MAX,
     binary_states,
     chi_square_z,
+    down_kernel,
     hidden_distribution,
     model_with,
     random_array,
@@ -15,6 +16,7 @@ from helpers import (
     slow_predictions,
     slow_states,
     state_codes,
+    up_kernel,
     visible_distribution,
     visible_means,
     z_scores,
@@ -409,11 +411,7 @@ def test_chains_are_as_long_as_asked(params):
     slow = params._replace(W=4 * params.W)
     _, v = model_with(slow).sample(1, N_SAMPLES, random_state=0, return_states=True, n_gibbs=1)
     b_h = slow.b_h + slow.b_init
-    p = np.full(16, 1 / 16)
-    up = np.array([np.prod(np.where(binary_states(3) == 1, q, 1 - q), axis=1)
-                   for q in sigmoid(binary_states(4) @ slow.W + b_h)])  # fmt: skip
-    down = np.array([np.prod(np.where(binary_states(4) == 1, q, 1 - q), axis=1)
-                     for q in sigmoid(binary_states(3) @ slow.W.T + slow.b_v)])  # fmt: skip
-    counts = np.bincount(state_codes(v[:, 0]), minlength=16)
-    assert abs(chi_square_z(counts, p @ up @ down)) < Z_MAX
-    assert chi_square_z(counts, p @ up @ down @ up @ down) > Z_MAX  # control: two steps
+    once = up_kernel(slow.W, b_h) @ down_kernel(slow.W, slow.b_v)
+    p, counts = np.full(16, 1 / 16), np.bincount(state_codes(v[:, 0]), minlength=16)
+    assert abs(chi_square_z(counts, p @ once)) < Z_MAX
+    assert chi_square_z(counts, p @ once @ once) > Z_MAX  # control: two steps

@@ -261,6 +261,20 @@ def test_the_last_update_is_checked_as_well():
         RTRBM(**DIVERGING | dict(learning_rate=1e200)).partial_fit(Stream(visible="gaussian").minibatch(0))
 
 
+@pytest.mark.parametrize("settings", [dict(n_updates=50), dict(n_updates=1, learning_rate=1e200)], ids=str)
+def test_a_diverged_model_cannot_overwrite_its_checkpoint(tmp_path, settings):
+    """Saved by hand after the error, it is refused or still finite."""
+    path = tmp_path / "model.h5"
+    model = RTRBM(**DIVERGING | settings)
+    with pytest.raises(FloatingPointError):
+        model.fit(Stream(visible="gaussian"), checkpoint=path, checkpoint_every=1)
+    try:
+        model.save(path)
+    except ValueError:
+        return
+    assert finite(RTRBM.load(path))
+
+
 ALONE = """
 import numpy as np
 from rtrbm import RTRBM
