@@ -58,24 +58,37 @@ def interleaved(functions, repeats, pause=0.1):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--resolution", type=int, default=30, help="pixels a side; n_visible is its square")
     parser.add_argument("--n-hidden", type=int, default=400)
     parser.add_argument("--n-frames", type=int, default=100)
     parser.add_argument("--n-sequences", type=int, default=8)
     parser.add_argument("--n-gibbs", type=int, default=10)
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    parser.add_argument("--n-jobs", type=int, default=-1, help="threads of the update (default: all processors)")
+    parser.add_argument(
+        "--n-jobs", type=int, default=-1, help="threads of the update (default: all processors)"
+    )
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--out", default="results/benchmark", help="folder for settings.json and benchmark.csv")
+    parser.add_argument(
+        "--out", default="results/benchmark", help="folder for settings.json and benchmark.csv"
+    )
     options = parser.parse_args(arguments)
-    stream = BouncingBalls(options.n_sequences, options.n_frames, resolution=options.resolution, random_state=0)
+    stream = BouncingBalls(
+        options.n_sequences, options.n_frames, resolution=options.resolution, random_state=0
+    )
     videos = stream.minibatch(0)
     model = RTRBM(
         options.n_hidden, n_gibbs=options.n_gibbs, dtype=options.dtype, n_jobs=options.n_jobs, random_state=0
     )
     products = products_alone(
-        videos.shape[2], options.n_hidden, options.n_frames, options.n_sequences, options.n_gibbs, options.dtype
+        videos.shape[2],
+        options.n_hidden,
+        options.n_frames,
+        options.n_sequences,
+        options.n_gibbs,
+        options.dtype,
     )
     functions = (lambda: model.partial_fit(videos), products, lambda: stream.minibatch(1))
     seconds = interleaved(functions, options.repeats)

@@ -72,7 +72,10 @@ def train(name, options, settings, folder):
         n_balls=N_BALLS,
         random_state=options.seed,
     )
-    print(f"training the {TITLES[name]}: {settings['n_updates']} updates of {settings['batch_size']} videos", flush=True)
+    print(
+        f"training the {TITLES[name]}: {settings['n_updates']} updates of {settings['batch_size']} videos",
+        flush=True,
+    )
     return model.fit(stream, checkpoint=folder / f"{name}.h5", resume=options.resume)
 
 
@@ -95,27 +98,37 @@ def draw(models, test, seed, folder):
     """Every picture of the models that were trained."""
     from rtrbm import plots
 
-    dreams = {f"{TITLES[name]} dream": model.sample(N_FRAMES, random_state=seed)[0] for name, model in models.items()}
+    dreams = {
+        f"{TITLES[name]} dream": model.sample(N_FRAMES, random_state=seed)[0]
+        for name, model in models.items()
+    }
     rows = {"data": test[0], **dreams}
     save_figure(plots.film_strip(rows, start=N_FRAMES // 2), folder / "dreams.png")
     plots.animate(rows, folder / "dreams.gif")
     predicted = {TITLES[name]: model.predict(test[:1])[0] for name, model in models.items()}
     save_figure(plots.predictions(test[0], predicted, start=10), folder / "predictions.png")
     histories = {
-        TITLES[name]: {"update": np.arange(1, model.n_updates_ + 1), **model.history_} for name, model in models.items()
+        TITLES[name]: {"update": np.arange(1, model.n_updates_ + 1), **model.history_}
+        for name, model in models.items()
     }
     save_figure(plots.learning_curves(histories), folder / "learning_curves.png")
     for name, model in models.items():
         W, U = model.params_.W, model.params_.U
         strongest = np.argsort(-np.linalg.norm(W, axis=0))[:36]
-        save_figure(plots.receptive_fields(W, U, strongest, arrange=True), folder / f"{name}_receptive_fields.png")
+        save_figure(
+            plots.receptive_fields(W, U, strongest, arrange=True), folder / f"{name}_receptive_fields.png"
+        )
         save_figure(plots.hidden_unit_norms(W, U), folder / f"{name}_hidden_units.png")
 
 
 def parser():
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profile", choices=PROFILES, default="quick", help="size and recipe (default: quick)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--profile", choices=PROFILES, default="quick", help="size and recipe (default: quick)"
+    )
     parser.add_argument("--model", choices=("rtrbm", "trbm", "both"), default="rtrbm", help="default: rtrbm")
     parser.add_argument(
         "--dynamic-visible-bias", action="store_true", help="let the past act on the visible units too"
@@ -157,7 +170,11 @@ def main(arguments=None):
     columns = ("predictor", "protocol", "squared_error_per_frame", "standard_error")
     rows = error_rows(models, test, bouncing_balls(N_TEST, **videos, random_state=options.seed))
     write_table(folder / "errors.csv", columns, rows)
-    print_table(columns, rows, f"One-step prediction of {N_TEST} fresh videos, frames 2..{N_FRAMES}, seed {options.seed}")
+    print_table(
+        columns,
+        rows,
+        f"One-step prediction of {N_TEST} fresh videos, frames 2..{N_FRAMES}, seed {options.seed}",
+    )
     draw(models, test, options.seed, folder)
     print(f"\n{time.perf_counter() - started:.0f} s; model, history, table and pictures are in {folder}")
     return 0

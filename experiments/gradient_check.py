@@ -1,4 +1,4 @@
-"""The proof: the gradient of an RTRBM against central differences, CD-k against the gradient, and the printed equations.
+"""The proof: an RTRBM's gradient against central differences, CD-k against the gradient, the equations as printed.
 
 Everything is small enough to enumerate: 4 visible and 3 hidden units, 5 frames, weights of scale 0.8. At training
 initialisation (scale 0.01) such a check would prove nothing: there all of backpropagation changes the gradient by 1e-5.
@@ -75,7 +75,10 @@ def cd_estimates(params, v, where, n_gibbs, n_draws, seed):
     for draw in range(n_draws):
         tiles, streams = [Tile(0, 0, rows)], [stream(seed, "chain", n_gibbs, draw)]
         estimate, _ = gradient(
-            params, v, where, lambda h, W, b_v, b_h: cd_averages(h, W, b_v, b_h, n_gibbs, "bernoulli", tiles, streams)
+            params,
+            v,
+            where,
+            lambda h, W, b_v, b_h: cd_averages(h, W, b_v, b_h, n_gibbs, "bernoulli", tiles, streams),
         )
         draws.append(np.concatenate([d.ravel() for d in estimate]))
     return np.mean(draws, axis=0), np.std(draws, axis=0, ddof=1) / np.sqrt(n_draws)
@@ -110,20 +113,32 @@ def cd_rows(params, v, where, n_draws, seed):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the parameters, the sequence and the chains")
     parser.add_argument("--draws", type=int, default=4000, help="CD gradients averaged for every k")
-    parser.add_argument("--out", default="results/gradient_check", help="folder for settings.json and the CSV files")
+    parser.add_argument(
+        "--out", default="results/gradient_check", help="folder for settings.json and the CSV files"
+    )
     options = parser.parse_args(arguments)
     params, X = small_model(options.seed)
     v, where = pack(X)
     columns = ("parameter", "equation", "largest_entry", "error_right_form", "error_as_printed")
     rows = gradient_rows(params, v, where)
-    print_table(columns, rows, f"Exact gradient against central differences (step {STEP}), largest absolute error")
+    print_table(
+        columns, rows, f"Exact gradient against central differences (step {STEP}), largest absolute error"
+    )
     cd_columns = ("method", "parameter", "exact", "mean", "standard_error", "z")
     cd = cd_rows(params, v, where, options.draws, options.seed)
-    print_table(cd_columns, cd, f"Mean of {options.draws} CD-k gradients against the exact one, the entry of largest |z|")
-    print("\nCD-1 is biased and must show large |z|; a long chain must not (the largest of 4 to 12 entries: |z| < 4).")
+    print_table(
+        cd_columns,
+        cd,
+        f"Mean of {options.draws} CD-k gradients against the exact one, the entry of largest |z|",
+    )
+    print(
+        "\nCD-1 is biased and must show large |z|; a long chain must not (the largest of 4 to 12 entries: |z| < 4)."
+    )
     folder = output_folder(options.out)
     write_settings(folder / "settings.json", vars(options))
     write_table(folder / "gradient.csv", columns, rows)

@@ -17,7 +17,13 @@ RESOLUTION, N_FRAMES, N_TEST, TEST_SEED_OFFSET = 15, 100, 50, 1_000_003
 def variants(n_updates):
     """Settings of the recipe, and of each change of it."""
     growing = {0: 1, n_updates // 4: 3, 7 * n_updates // 12: 10}
-    recipe = {"n_hidden": 200, "n_gibbs": growing, "learning_rate": 6e-3, "batch_size": 8, "n_updates": n_updates}
+    recipe = {
+        "n_hidden": 200,
+        "n_gibbs": growing,
+        "learning_rate": 6e-3,
+        "batch_size": 8,
+        "n_updates": n_updates,
+    }
     changes = {
         "the recipe": {},
         "without centring": {"centering": False},
@@ -38,15 +44,21 @@ def variants(n_updates):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--n-updates", type=int, default=1500, help="updates of every variant (default: 1500)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--n-updates", type=int, default=1500, help="updates of every variant (default: 1500)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
     parser.add_argument("--out", default="results/recipe", help="folder for settings.json and recipe.csv")
     options = parser.parse_args(arguments)
     folder = output_folder(options.out)
     write_settings(folder / "settings.json", vars(options))
-    test = bouncing_balls(N_TEST, N_FRAMES, resolution=RESOLUTION, random_state=options.seed + TEST_SEED_OFFSET)
+    test = bouncing_balls(
+        N_TEST, N_FRAMES, resolution=RESOLUTION, random_state=options.seed + TEST_SEED_OFFSET
+    )
     columns = ("variant", "squared_error_per_frame", "standard_error", "seconds")
     rows = []
     for name, settings in variants(options.n_updates).items():

@@ -5,8 +5,8 @@ undoes that of the other. In terms of centred units v - m and h - l the two are 
 
     b_h = beta_h - m W - l U,  b_init = beta_init + l U,  b_v = beta_v - l W^T - l U_v,
 
-and the gradient is taken with respect to W, U, U_v at constant beta. Only the path of learning changes: neither the model
-nor its gradient with respect to its own parameters does.
+and the gradient is taken with respect to W, U, U_v at constant beta. Only the path of learning changes: neither the
+model nor its gradient with respect to its own parameters does.
 """
 
 import numpy as np

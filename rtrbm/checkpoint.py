@@ -10,7 +10,6 @@ import os
 import tempfile
 
 import h5py
-import numpy as np
 
 FORMAT = "rtrbm model, version 1"
 PROGRESS = ("n_updates", "seed")
@@ -130,16 +129,22 @@ def read(path, model):
             attributes = dict(file.attrs)
             groups = _read(file)
     except (OSError, RuntimeError) as error:
-        raise ValueError(f"path must be a complete HDF5 model file, {path!r} cannot be read: {error}") from error
+        raise ValueError(
+            f"path must be a complete HDF5 model file, {path!r} cannot be read: {error}"
+        ) from error
     if attributes.get("format") != FORMAT:
         raise ValueError(f"path must be a file of {FORMAT!r}, {path!r} is another kind of HDF5 file")
     if attributes.get("model") != model:
         raise ValueError(f"path must hold a model of class {model}, {path!r} holds {attributes.get('model')}")
     try:
-        hyper_parameters, progress = (json.loads(attributes[name]) for name in ("hyper_parameters", "progress"))
+        hyper_parameters, progress = (
+            json.loads(attributes[name]) for name in ("hyper_parameters", "progress")
+        )
         hyper_parameters, progress = dict(hyper_parameters), {name: int(progress[name]) for name in PROGRESS}
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"path must be a complete model file, the attributes of {path!r} cannot be read: {error}") from error
+        raise ValueError(
+            f"path must be a complete model file, the attributes of {path!r} cannot be read: {error}"
+        ) from error
     return hyper_parameters, progress, groups
 
 

@@ -11,8 +11,9 @@ from . import checkpoint as files
 from . import optim
 from .centering import centre_biases, centre_gradient
 from .parallel import one_blas_thread
+from .rbm import cd_averages
 from .sequences import pack, tiles
-from .streams import as_seed, stream
+from .streams import as_seed, check_random_state, stream
 from .train import Interruptible, Shuffled, progress_bar
 from .validation import (
     check_choice,
@@ -63,7 +64,9 @@ class Estimator:
         """
         for name in params:
             if name not in self._names():
-                raise ValueError(f"{type(self).__name__} has no hyper-parameter {name!r}, only {self._names()}")
+                raise ValueError(
+                    f"{type(self).__name__} has no hyper-parameter {name!r}, only {self._names()}"
+                )
         for name, value in params.items():
             setattr(self, name, value)
         return self
@@ -140,8 +143,8 @@ class TrainedRBM(Estimator):
     def partial_fit(self, X, y=None):
         """Make one update on the data X, at the constant `learning_rate`.
 
-        The first call on a new model initialises the parameters; later ones go on where the last update, `fit` or `load`
-        stopped.
+        The first call on a new model initialises the parameters; later ones go on where the last update, `fit` or
+        `load` stopped.
 
         Parameters
         ----------
@@ -157,8 +160,7 @@ class TrainedRBM(Estimator):
         self._check_hyper_parameters()
         if hasattr(self, "params_"):
             self._check_fitted()
-            if not isinstance(self.optimizer_state_, type(self._optimizer().init(self.params_))):
-                raise ValueError(f"optimizer={self.optimizer!r} was set after fitting with another: fit again")
+            self._check_trainable()
             data = self._check(X, self.n_features_in_)
         else:
             data = self._check(X)
@@ -179,6 +181,9 @@ class TrainedRBM(Estimator):
             If the model is not fitted, or the folder does not exist.
         """
         self._check_fitted()
+        self._check_trainable()
+        if not self._finite():
+            raise ValueError("the parameters are not finite: training diverged, load the last checkpoint")
         settings = {k: _to_json(v) for k, v in self.get_params().items()}
         progress = {"n_updates": self.n_updates_, "seed": self.seed_}
         history = {name: np.asarray(values) for name, values in self.history_.items()}
@@ -218,13 +223,17 @@ class TrainedRBM(Estimator):
         """Take the state of training from a file that was written with the same settings."""
         settings, progress, *arrays = self._read(path)
         own = {name: _from_json(_to_json(value)) for name, value in self.get_params().items()}
-        differ = sorted(k for k, v in settings.items() if k not in ("n_jobs", "verbose", "random_state") and v != own[k])
+        differ = sorted(
+            k for k, v in settings.items() if k not in ("n_jobs", "verbose", "random_state") and v != own[k]
+        )
         if isinstance(self.random_state, numbers.Integral) and self.random_state != progress["seed"]:
             differ.append("random_state (the seed)")
         example = data.minibatch(0) if hasattr(data, "minibatch") else data
         self._check(example, len(arrays[0].W))
         if differ:
-            raise ValueError(f"resume wants the settings of {os.fspath(path)!r}; these differ: {', '.join(differ)}")
+            raise ValueError(
+                f"resume wants the settings of {os.fspath(path)!r}; these differ: {', '.join(differ)}"
+            )
         self._set_state(progress, *arrays)
 
     @classmethod
@@ -234,7 +243,9 @@ class TrainedRBM(Estimator):
         settings = {name: _from_json(value) for name, value in settings.items()}
         unknown = sorted(set(settings) - set(cls._names()))
         if unknown:
-            raise ValueError(f"path must hold hyper-parameters of this version, {os.fspath(path)!r} has {unknown}")
+            raise ValueError(
+                f"path must hold hyper-parameters of this version, {os.fspath(path)!r} has {unknown}"
+            )
         model = cls(**settings)
         params = files.named_tuple(model._params_type(), groups.get("params", {}), path)
         blank = model._optimizer().init(params)
@@ -264,7 +275,9 @@ class TrainedRBM(Estimator):
 
         n_visible = minibatch(0).shape[1]
         n_elements = (n_visible + int(self.n_hidden)) * int(self.n_hidden)
-        check_memory(f"parameters for n_hidden={self.n_hidden} and {n_visible} features", n_elements, self.dtype)
+        check_memory(
+            f"parameters for n_hidden={self.n_hidden} and {n_visible} features", n_elements, self.dtype
+        )
         self.params_ = self._initial_params(minibatch, seed)
         self.optimizer_state_ = self._optimizer().init(self.params_)
         self.n_updates_, self.seed_ = 0, seed
@@ -276,7 +289,7 @@ class TrainedRBM(Estimator):
         v, where = self._pack(self._check(data, self.params_.W.shape[0]))
         with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
             norm, negative = self._climb(v, where, rate)
-        if not np.isfinite(norm) or not all(np.isfinite(parameter).all() for parameter in self.params_):
+        if not (np.isfinite(norm) and self._finite()):
             raise FloatingPointError(
                 f"update {self.n_updates_} is not finite: learning_rate={self.learning_rate} is too large"
             )
@@ -300,6 +313,8 @@ class TrainedRBM(Estimator):
         means = v.mean(axis=0), negative.h.mean(axis=0)
         if self.centering:
             centre_gradient(gradient, *means)
+        if not np.isfinite(norm):
+            return norm, negative
         step, self.optimizer_state_ = self._optimizer().update(gradient, self.optimizer_state_, rate)
         for parameter, change in zip(self.params_, step):
             parameter += change
@@ -313,8 +328,6 @@ class TrainedRBM(Estimator):
 
     def _cd(self, where, update, seed):
         """The negative phase of an update: CD-k from the streams of that update."""
-        from .rbm import cd_averages  # imports this module
-
         n_gibbs = self._n_gibbs(update)
         cut, streams = self._streams(where, "chain", update, seed=seed)
 
@@ -349,6 +362,7 @@ class TrainedRBM(Estimator):
         check_count("batch_size", self.batch_size)
         check_count("n_updates", self.n_updates)
         check_dtype(self.dtype)
+        check_random_state(self.random_state)
         check_memory(f"a minibatch of batch_size={self.batch_size}", self.batch_size, self.dtype)
         if self.n_jobs is not None:
             check_count("n_jobs", self.n_jobs, minimum=None)
@@ -368,6 +382,18 @@ class TrainedRBM(Estimator):
         if type(self.params_) is not self._params_type():
             raise ValueError("dynamic_visible_bias was changed after fitting: fit again")
 
+    def _check_trainable(self):
+        """Raise unless the state of training is of the kind the hyper-parameters say."""
+        if not isinstance(self.optimizer_state_, type(self._optimizer().init(self.params_))):
+            raise ValueError(f"optimizer={self.optimizer!r} was set after fitting with another: fit again")
+        if self.params_.W.dtype != np.dtype(self.dtype):
+            raise ValueError(
+                f"dtype={self.dtype!r} was set after fitting in {self.params_.W.dtype}: fit again"
+            )
+
+    def _finite(self):
+        return all(np.isfinite(parameter).all() for parameter in self.params_)
+
 
 def _check_arrays(params, blank, state, history, model, progress, path):
     """Raise unless the arrays of a model file fit together."""
@@ -377,11 +403,15 @@ def _check_arrays(params, blank, state, history, model, progress, path):
         "b_v": (n_visible,), "b_h": (n_hidden,), "b_init": (n_hidden,),
     }  # fmt: skip
     dtype = np.dtype(model.dtype)
-    fits = all(np.shape(a) == shapes[name] and np.asarray(a).dtype == dtype for name, a in params._asdict().items())
+    fits = all(
+        np.shape(a) == shapes[name] and np.asarray(a).dtype == dtype for name, a in params._asdict().items()
+    )
     fits = fits and all(map(_alike, state, blank))
     fits = fits and all(np.shape(values) == (progress["n_updates"],) for values in history.values())
     if not fits:
-        raise ValueError(f"path must be a complete model file, the arrays of {os.fspath(path)!r} do not fit together")
+        raise ValueError(
+            f"path must be a complete model file, the arrays of {os.fspath(path)!r} do not fit together"
+        )
 
 
 def _alike(a, b):

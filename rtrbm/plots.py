@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito's
-CURVES = {"reconstruction_error": "reconstruction error", "gradient_norm": "gradient norm",
-          "learning_rate": "learning rate"}
+CURVES = {
+    "reconstruction_error": "reconstruction error",
+    "gradient_norm": "gradient norm",
+    "learning_rate": "learning rate",
+}
 WIDTH = 6.5  # inches
 
 
@@ -183,8 +186,14 @@ def animate(rows, path, image_shape=None, frames_per_second=20, scale=None):
     path = Path(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")  # beside it, so that moving it is atomic
     try:
-        pages[0].save(part, format="GIF", save_all=True, append_images=pages[1:], loop=0,
-                      duration=10 * max(2, round(100 / frames_per_second)))
+        pages[0].save(
+            part,
+            format="GIF",
+            save_all=True,
+            append_images=pages[1:],
+            loop=0,
+            duration=10 * max(2, round(100 / frames_per_second)),
+        )
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -275,12 +284,19 @@ def hidden_unit_norms(W, U, highlight=2):
     axes.scatter(of_W, of_U, s=12, color=COLOURS[0], alpha=0.6, linewidths=0, clip_on=False)
     if marked.size:
         axes.scatter(of_W[marked], of_U[marked], s=28, color=COLOURS[1], marker="D", clip_on=False)
-        axes.set_title("largest $|U_j|/|W_j|$: " + ", ".join(marked.astype(str)), fontsize=9, loc="left",
-                       color=COLOURS[1])
+        axes.set_title(
+            "largest $|U_j|/|W_j|$: " + ", ".join(marked.astype(str)),
+            fontsize=9,
+            loc="left",
+            color=COLOURS[1],
+        )
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
-    _label(axes, r"visible-to-hidden, $|W_j| = \sqrt{\Sigma_i W_{ij}^2}$",
-           r"hidden-to-hidden, $|U_j| = \sqrt{\Sigma_i U_{ij}^2}$")
+    _label(
+        axes,
+        r"visible-to-hidden, $|W_j| = \sqrt{\Sigma_i W_{ij}^2}$",
+        r"hidden-to-hidden, $|U_j| = \sqrt{\Sigma_i U_{ij}^2}$",
+    )
     return figure
 
 
@@ -299,16 +315,19 @@ def _image_shape(n_visible, image_shape):
     side = math.isqrt(n_visible)
     shape = (side, side) if image_shape is None else tuple(image_shape)
     if len(shape) != 2 or shape[0] * shape[1] != n_visible:
-        raise ValueError(f"image_shape: given {image_shape}, wanted (height, width) with height * width = "
-                         f"n_visible = {n_visible} (None: square)")
+        raise ValueError(
+            f"image_shape: given {image_shape}, wanted (height, width) with height * width = "
+            f"n_visible = {n_visible} (None: square)"
+        )
     return shape
 
 
 def _weights(W, U):
     W, U = np.asarray(W), np.asarray(U)
     if W.ndim != 2 or U.shape != (W.shape[1], W.shape[1]):
-        raise ValueError(f"W, U: given shapes {W.shape}, {U.shape}, wanted (n_visible, n_hidden), "
-                         "(n_hidden, n_hidden)")
+        raise ValueError(
+            f"W, U: given shapes {W.shape}, {U.shape}, wanted (n_visible, n_hidden), (n_hidden, n_hidden)"
+        )
     if not (np.isfinite(W).all() and np.isfinite(U).all()):
         raise ValueError("W, U: given weights that are not finite, wanted numbers")
     return W, U
@@ -331,8 +350,9 @@ def _history(model, history):
     shapes = {key: values.shape for key, values in history.items()}
     shape = shapes.get("update", ())
     if len(shape) != 1 or 0 in shape or len(set(shapes.values())) > 1:
-        raise ValueError(f"histories[{model!r}]: given shapes {shapes}, wanted 'update' and others, "
-                         "all (n_records,)")
+        raise ValueError(
+            f"histories[{model!r}]: given shapes {shapes}, wanted 'update' and others, all (n_records,)"
+        )
     return history
 
 
@@ -394,10 +414,12 @@ def _label(axes, x, y):
 def _strips(videos, signed, n_shown, start):
     """A row of frames for each video and, below those that have one, a row of signed errors."""
     n_frames, height, width = next(iter(videos.values())).shape
-    shown = range(n_frames)[start:start + n_shown] if start >= 0 and n_shown > 0 else ()
+    shown = range(n_frames)[start : start + n_shown] if start >= 0 and n_shown > 0 else ()
     if not shown:
-        raise ValueError(f"start, n_shown: given {start}, {n_shown}, wanted 0 <= start < n_frames = "
-                         f"{n_frames}, n_shown > 0")
+        raise ValueError(
+            f"start, n_shown: given {start}, {n_shown}, wanted 0 <= start < n_frames = "
+            f"{n_frames}, n_shown > 0"
+        )
     errors = np.array([signed[title][shown] for title in signed])
     rows = []
     for title, video in videos.items():
@@ -411,7 +433,7 @@ def _strips(videos, signed, n_shown, start):
     for axes, (title, images, limit) in zip(panels, rows):
         drawn = _show(axes, _mosaic(images, len(shown), gap), limit)
         axes.set_title(title, fontsize=9, loc="left", pad=3)
-    numbered = shown[::-(-len(shown) // 20)]
+    numbered = shown[:: -(-len(shown) // 20)]
     middles = [(t - start) * (width + gap) + (width - 1) / 2 for t in numbered]
     panels[-1].set_xticks(middles, [str(t) for t in numbered])
     panels[-1].set_xlabel("frame", fontsize=9)
@@ -427,7 +449,7 @@ def _curve(axes, update, values, colour):
         half = len(values) // 100
         centres = np.linspace(min(half, 7), len(values) - 1 - half, 300).astype(int)
         # at the start, where a curve is steep, the window shrinks so as to stay centred
-        values = [np.median(values[i - min(i, half):i + min(i, half) + 1]) for i in centres]
+        values = [np.median(values[i - min(i, half) : i + min(i, half) + 1]) for i in centres]
         update = update[centres]
     axes.plot(update, values, color=colour, linewidth=1.2)
 
@@ -448,5 +470,12 @@ def _mark_gibbs(panels, histories):
         room = [level for level, place in enumerate(taken) if update - place >= 0.08 * (last - first)]
         if room:
             taken[room[0]] = update
-            panels[0].text(update, 1.03 + 0.12 * room[0], f"k = {k}", color=colour, fontsize=8, ha="center",
-                           transform=panels[0].get_xaxis_transform())
+            panels[0].text(
+                update,
+                1.03 + 0.12 * room[0],
+                f"k = {k}",
+                color=colour,
+                fontsize=8,
+                ha="center",
+                transform=panels[0].get_xaxis_transform(),
+            )

@@ -50,7 +50,9 @@ def expectation(start, W, b_v, b_h, visible, protocol, tiles, streams, n_jobs=No
         for _ in range(MEAN_FIELD_STEPS):
             v = reconstruction_mean(hidden_mean(v, W, b_h), W, b_v, visible)
         return v
-    n_chains, n_burn_in, n_average = (1, CHAIN_STEPS - 1, 1) if protocol == "chain" else (N_CHAINS, N_BURN_IN, N_AVERAGE)
+    n_chains, n_burn_in, n_average = (
+        (1, CHAIN_STEPS - 1, 1) if protocol == "chain" else (N_CHAINS, N_BURN_IN, N_AVERAGE)
+    )
     total = np.zeros_like(start)
     for chain in range(n_chains):
         rngs = streams(chain)

@@ -111,7 +111,9 @@ def gradient(params, v, where, negative_phase, bptt=True, n_jobs=None):
         e = None
         if dynamic:
             e = np.zeros_like(r)
-            e[previous] = product(c_v[n_first:], params.U_v.T, n_jobs)  # through the visible bias of frame t + 1
+            e[previous] = product(
+                c_v[n_first:], params.U_v.T, n_jobs
+            )  # through the visible bias of frame t + 1
         d = rnn.backward(r, where, params.U, d_bias=c, d_r=e)  # eq. 3.23
         c += d
         d += r

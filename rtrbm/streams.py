@@ -58,17 +58,24 @@ def as_seed(random_state):
     ValueError
         If it is a negative integer.
     """
+    check_random_state(random_state)
     if random_state is None:
         return int(np.random.SeedSequence().entropy)
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**63 - 1))
-    if isinstance(random_state, numbers.Integral) and not isinstance(random_state, bool):
-        if random_state < 0:
-            raise ValueError(f"random_state must be a non-negative integer, got {random_state}")
-        return int(random_state)
-    raise TypeError(
-        "random_state must be None, an integer, a numpy RandomState or a numpy Generator, "
-        f"got {type(random_state).__name__}"
-    )
+    return int(random_state)
+
+
+def check_random_state(random_state):
+    """Raise as `as_seed` does, without drawing from a generator."""
+    if random_state is None or isinstance(random_state, np.random.RandomState | np.random.Generator):
+        return
+    if not isinstance(random_state, numbers.Integral) or isinstance(random_state, bool):
+        raise TypeError(
+            "random_state must be None, an integer, a numpy RandomState or a numpy Generator, "
+            f"got {type(random_state).__name__}"
+        )
+    if random_state < 0:
+        raise ValueError(f"random_state must be a non-negative integer, got {random_state}")

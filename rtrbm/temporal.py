@@ -142,7 +142,9 @@ class TemporalRBM(TrainedRBM):
         gradient, _ = self._gradient(v, where, negative_phase)
         return type(gradient)(*(g / len(X) for g in gradient))
 
-    def sample(self, n_frames, n_sequences=1, prefix=None, random_state=None, *, n_gibbs=50, return_states=False):
+    def sample(
+        self, n_frames, n_sequences=1, prefix=None, random_state=None, *, n_gibbs=50, return_states=False
+    ):
         """Draw sequences (Algorithm 3): at every frame a Gibbs chain of that frame's RBM, then r_t from its end.
 
         The first frame's chain starts from noise, each later one from the frame before it.

@@ -39,7 +39,7 @@ def check_dtype(value):
     except TypeError:
         known = False
     if not known:
-        raise ValueError(f"dtype must be 'float32' or 'float64', got {value!r}")
+        raise ValueError(f"dtype must be one of 'float32', 'float64', got {value!r}")
 
 
 def check_n_gibbs(value):

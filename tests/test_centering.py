@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
+from helpers import random_params, random_sequences
 
 from rtrbm import RBM, RTRBM, exact
 from rtrbm.centering import centre_biases, centre_gradient
 from rtrbm.datasets import bouncing_balls
 from rtrbm.rtrbm import gradient, states_and_biases
 from rtrbm.sequences import pack
-
-from helpers import random_params, random_sequences
 
 STEP = 1e-5  # truncation ~ STEP^2 and rounding ~ 1e-16 / STEP are both far below 1e-8
 
@@ -86,7 +85,9 @@ def test_static_model_is_the_case_without_recurrence():
 def test_centred_steps_learn_faster():
     X = bouncing_balls(16, n_frames=30, resolution=8, n_balls=1, random_state=0)
     scores = [
-        RTRBM(40, n_gibbs=3, n_updates=150, centering=centering, learning_rate=0.01, random_state=0).fit(X).score(X)
+        RTRBM(40, n_gibbs=3, n_updates=150, centering=centering, learning_rate=0.01, random_state=0)
+        .fit(X)
+        .score(X)
         for centering in (True, False)
     ]
     assert scores[0] > scores[1]

@@ -100,7 +100,9 @@ def test_recipe(tmp_path, monkeypatch):
     recipe.main(["--n-updates", "12", "--out", str(tmp_path)])
     rows = table(tmp_path / "recipe.csv")
     assert rows[0]["variant"] == "the recipe" and len(rows) == len(recipe.variants(12))
-    assert len({row["squared_error_per_frame"] for row in rows}) == len(rows)  # every change changes something
+    assert len({row["squared_error_per_frame"] for row in rows}) == len(
+        rows
+    )  # every change changes something
 
 
 @pytest.mark.parametrize("name", ["bouncing_balls", "gradient_check", "benchmark", "recipe"])

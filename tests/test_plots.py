@@ -226,7 +226,9 @@ def test_learning_curves_mark_where_k_changes(tmp_path):
     for axes in figure.axes:
         assert [line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 2] == [100, 500]
     assert [(text.get_position()[0], text.get_text()) for text in figure.axes[0].texts] == [
-        (0, "k = 1"), (100, "k = 10"), (500, "k = 25")
+        (0, "k = 1"),
+        (100, "k = 10"),
+        (500, "k = 25"),
     ]
     assert figure.axes[0].get_ylabel() == "|gradient|"
     saved(figure, tmp_path / "curves.png")

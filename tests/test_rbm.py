@@ -16,8 +16,8 @@ from helpers import (
     z_scores,
 )
 
-from rtrbm import exact, rbm
-from rtrbm.rbm import RBM, RBMParams
+from rtrbm import RBM, exact, rbm, static
+from rtrbm.rbm import RBMParams
 from rtrbm.sequences import layout, tiles
 from rtrbm.streams import stream
 
@@ -243,7 +243,7 @@ def log_likelihood(params, v, visible):
 @pytest.mark.parametrize("visible", KINDS)
 def test_gradient_is_that_of_central_differences(visible):
     params, v = parameters(), frames(7, visible)
-    gradient, _ = rbm.gradient(params, v, lambda h_pos, W, b_v, b_h: exact.averages(W, b_v, b_h, visible))
+    gradient, _ = static.gradient(params, v, lambda h_pos, W, b_v, b_h: exact.averages(W, b_v, b_h, visible))
     known = central_differences(lambda *params: log_likelihood(params, v, visible).sum(), params)
     for derivative, difference in zip(gradient, known):
         np.testing.assert_allclose(derivative, difference, atol=1e-10)
@@ -257,7 +257,7 @@ def test_gradient_by_contrastive_divergence(visible):
     def negative_phase(h_pos, W, b_v, b_h):
         return rbm.cd_averages(h_pos, W, b_v, b_h, 2, visible, *chains(300))
 
-    gradient, negative = rbm.gradient(params, v, negative_phase)
+    gradient, negative = static.gradient(params, v, negative_phase)
     for a, b in zip(gradient, (d_W, d_b_v.sum(0), d_b_h.sum(0))):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-10)
     assert negative.v.shape == v.shape
