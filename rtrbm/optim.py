@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+BLOCK = 2**15
+
 
 class MomentumState(NamedTuple):
     """velocity: the step last taken."""
@@ -28,6 +30,14 @@ class Optimizer(NamedTuple):
 
     init: callable
     update: callable
+
+
+def _blocks(*tuples):
+    """Flat pieces of the arrays of several NamedTuples, small enough to stay in the cache through several passes."""
+    for arrays in zip(*tuples):
+        flat = [array.reshape(-1) for array in arrays]
+        for start in range(0, flat[0].size, BLOCK):
+            yield [a[start : start + BLOCK] for a in flat]
 
 
 def _zeros(params):
@@ -80,7 +90,7 @@ def adam(decay=0.9, square_decay=0.999, epsilon=1e-8):
         state.n_steps[...] += 1
         n = int(state.n_steps)
         scale = rate / (1 - decay**n)
-        for g, mean, square in zip(gradient, *state[1:]):
+        for g, mean, square in _blocks(gradient, *state[1:]):
             mean *= decay
             mean += (1 - decay) * g
             np.square(g, out=g)

@@ -56,23 +56,22 @@ def run(function, items, n_jobs):
         return list(_pool(threads).map(task, items))
 
 
+def _slices(n):
+    """Nearly equal slices of range(n), an even number of them, of at most CHUNK each."""
+    n_slices = max(1, 2 * -(-n // (2 * CHUNK)))
+    bounds = [n * i // n_slices for i in range(n_slices + 1)]
+    return [slice(*pair) for pair in zip(bounds, bounds[1:])]
+
+
 def product(a, b, n_jobs):
-    """The matrix product a b, by chunks of rows of `a`."""
+    """The matrix product a b, by slices of rows of `a`."""
     out = np.empty((len(a), b.shape[1]), a.dtype)
-
-    def chunk(start):
-        np.matmul(a[start : start + CHUNK], b, out=out[start : start + CHUNK])
-
-    run(chunk, range(0, len(a), CHUNK), n_jobs)
+    run(lambda rows: np.matmul(a[rows], b, out=out[rows]), _slices(len(a)), n_jobs)
     return out
 
 
 def gram(a, b, n_jobs):
-    """The sum over rows a^T b, by chunks of columns of `a`."""
+    """The sum over rows a^T b, by slices of columns of `a`."""
     out = np.empty((a.shape[1], b.shape[1]), a.dtype)
-
-    def chunk(start):
-        np.matmul(a[:, start : start + CHUNK].T, b, out=out[start : start + CHUNK])
-
-    run(chunk, range(0, a.shape[1], CHUNK), n_jobs)
+    run(lambda columns: np.matmul(a[:, columns].T, b, out=out[columns]), _slices(a.shape[1]), n_jobs)
     return out
