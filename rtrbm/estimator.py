@@ -293,7 +293,7 @@ class TrainedRBM(Estimator):
             raise FloatingPointError(
                 f"update {self.n_updates_} is not finite: learning_rate={self.learning_rate} is too large"
             )
-        error = v - negative.v
+        error = np.subtract(v, negative.v, out=negative.v)
         self.history_["reconstruction_error"].append(float(np.vdot(error, error)) / len(v))
         self.history_["gradient_norm"].append(norm)
         self.history_["learning_rate"].append(rate)

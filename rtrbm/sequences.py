@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-TILE_ROWS = 256
+TILE_ROWS = 400
 
 
 class Layout(NamedTuple):
@@ -141,16 +141,17 @@ def previous_rows(where):
 
 
 def tiles(where, max_rows=TILE_ROWS):
-    """Cut a packed block into tiles of at most `max_rows` rows, at the ends of sequences where possible.
+    """Cut a packed block into tiles of at most `max_rows` rows, at the ends of sequences where they allow it.
 
-    Small blocks are cut in two, so that two threads have work. The cut depends on the lengths alone, never on
-    the number of threads: random numbers are addressed by tile.
+    The size aimed at gives an even number of tiles, so that two threads have equal work; a sequence longer than that
+    is cut. The cut depends on the lengths alone, never on the number of threads: random numbers are addressed by tile.
 
     Returns
     -------
     list of Tile
     """
-    size = min(max_rows, -(-where.n_rows // 2))
+    n_pairs = -(-where.n_rows // (2 * max_rows))
+    size = -(-where.n_rows // (2 * n_pairs))
     ends = np.cumsum(where.lengths)
     rows = _packed_rows(where)
     cut, start = [], 0

@@ -128,7 +128,7 @@ def test_tiles_are_named_by_their_first_frame_and_no_two_alike(lengths):
 def test_only_sequences_too_long_for_a_tile_are_cut(lengths, max_rows):
     """A tile that stops inside a sequence holds it alone, and the rest of it would not have fitted."""
     packed, where = pack(labelled(lengths))
-    size = min(max_rows, -(-where.n_rows // 2))
+    size = where.n_rows / (2 * np.ceil(where.n_rows / (2 * max_rows)))  # an even number of tiles is aimed at
     for tile in tiles(where, max_rows):
         sequence, frame = packed[tile.rows[-1]]
         if frame < lengths[sequence] - 1:
