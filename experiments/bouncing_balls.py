@@ -5,6 +5,7 @@ writes settings.json, the models with their learning histories (HDF5), errors.cs
 
     python -m experiments.bouncing_balls                      15x15 pixels, under 3 minutes
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, under 20 minutes
+    python -m experiments.bouncing_balls --profile long       the same with more updates, under 40 minutes
     python -m experiments.bouncing_balls --profile paper      the thesis's recipe, 100,000 updates
 """
 
@@ -29,6 +30,14 @@ PROFILES = {
         "n_updates": 6000,
     },
     "standard": {
+        "resolution": 30,
+        "n_hidden": 400,
+        "n_gibbs": {0: 3, 4000: 10},
+        "learning_rate": 4e-3,
+        "batch_size": 4,
+        "n_updates": 10_000,
+    },
+    "long": {
         "resolution": 30,
         "n_hidden": 400,
         "n_gibbs": {0: 3, 8000: 10},
@@ -165,6 +174,8 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print(f"\nstopped; the same command with --resume goes on from {folder}", file=sys.stderr)
         return 130
+    except (ValueError, FloatingPointError) as error:
+        raise SystemExit(f"bouncing_balls: {error}") from None
     videos = {"n_frames": N_FRAMES, "resolution": settings["resolution"], "n_balls": N_BALLS}
     test = bouncing_balls(N_TEST, **videos, random_state=options.seed + TEST_SEED_OFFSET)
     columns = ("predictor", "protocol", "squared_error_per_frame", "standard_error")
