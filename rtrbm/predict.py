@@ -6,7 +6,9 @@ All start from noise, never from the frame they predict, and know the past throu
 import numpy as np
 
 from .gibbs import average_visible
-from .rbm import hidden_mean, reconstruction_mean
+from .parallel import product
+from .rbm import reconstruction_mean
+from .units import sigmoid, visible_mean
 from .validation import check_choice
 
 PROTOCOLS = ("mean", "chain", "mean_field")
@@ -20,7 +22,7 @@ def check_protocol(protocol):
     check_choice("protocol", protocol, PROTOCOLS)
 
 
-def expectation(start, W, b_v, b_h, visible, protocol, tiles, streams, n_jobs=None):
+def expectation(frames, W, b_v, b_h, visible, protocol, chain_streams, n_jobs=None):
     """E[v] of an RBM for each row of biases.
 
     ``"chain"`` : one chain of 50 steps from noise; its last E[v | h] (the protocol of the 2008 release).
@@ -29,16 +31,15 @@ def expectation(start, W, b_v, b_h, visible, protocol, tiles, streams, n_jobs=No
 
     Parameters
     ----------
-    start : (n_rows, n_visible) ndarray
-        Only its shape and dtype are used.
+    frames : (n_rows, n_visible) ndarray
+        The frames to predict; only their shape and dtype are used.
     W : (n_visible, n_hidden) ndarray
     b_v : (n_visible,) or (n_rows, n_visible) ndarray
     b_h : (n_rows, n_hidden) ndarray
     visible : {"bernoulli", "gaussian"}
     protocol : {"mean", "chain", "mean_field"}
-    tiles : list of Tile
-    streams : callable (chain) -> list of numpy.random.Generator
-        A stream for each tile of each chain.
+    chain_streams : callable (chain) -> tiles, streams
+        Tiles of the rows, and a random stream for each.
     n_jobs : int, optional
 
     Returns
@@ -46,20 +47,22 @@ def expectation(start, W, b_v, b_h, visible, protocol, tiles, streams, n_jobs=No
     (n_rows, n_visible) ndarray
     """
     if protocol == "mean_field":
-        v = np.broadcast_to(reconstruction_mean(np.zeros_like(b_h[:1]), W, b_v, visible), start.shape)
+        v = np.broadcast_to(reconstruction_mean(np.zeros_like(b_h[:1]), W, b_v, visible), frames.shape)
+        W_T = np.ascontiguousarray(W.T)
         for _ in range(MEAN_FIELD_STEPS):
-            v = reconstruction_mean(hidden_mean(v, W, b_h), W, b_v, visible)
+            h = sigmoid(product(v, W, n_jobs) + b_h)
+            v = visible_mean(product(h, W_T, n_jobs) + b_v, visible)
         return v
     n_chains, n_burn_in, n_average = (
         (1, CHAIN_STEPS - 1, 1) if protocol == "chain" else (N_CHAINS, N_BURN_IN, N_AVERAGE)
     )
-    total = np.zeros_like(start)
+    total = np.zeros_like(frames)
     for chain in range(n_chains):
-        rngs = streams(chain)
-        v = np.empty_like(start)
-        for tile, rng in zip(tiles, rngs):
-            v[tile.rows] = noise(rng, (len(tile.rows), start.shape[1]), visible)
-        total += average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, tiles, rngs, n_jobs)[0]
+        tiles, streams = chain_streams(chain)
+        v = np.empty_like(frames)
+        for tile, rng in zip(tiles, streams):
+            v[tile.rows] = noise(rng, (len(tile.rows), frames.shape[1]), visible)
+        total += average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, tiles, streams, n_jobs)[0]
     return total / n_chains
 
 

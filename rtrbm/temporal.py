@@ -6,6 +6,7 @@ from . import exact
 from .estimator import TrainedRBM
 from .evaluate import squared_error
 from .gibbs import average_visible
+from .parallel import one_blas_thread
 from .predict import check_protocol, expectation, noise
 from .sequences import layout, pack, unpack
 from .streams import as_seed, stream
@@ -57,11 +58,11 @@ class TemporalRBM(TrainedRBM):
 
         def group(v, where, first):
             _, b_v, b_h = self._states_and_biases(v, where)
-            cut, _ = self._streams(where, "predict", first, 0, seed=seed)
-            return expectation(
-                v, self.params_.W, b_v, b_h, self.visible, protocol, cut,
-                lambda chain: self._streams(where, "predict", first, chain, seed=seed)[1], self.n_jobs,
-            )  # fmt: skip
+
+            def chain_streams(chain):
+                return self._streams(where, "predict", first, chain, seed=seed)
+
+            return expectation(v, self.params_.W, b_v, b_h, self.visible, protocol, chain_streams, self.n_jobs)
 
         return self._map(X, group)
 
@@ -186,10 +187,11 @@ class TemporalRBM(TrainedRBM):
         probabilities = np.empty((n_sequences, n_frames, len(W)), W.dtype)
         binary = np.empty_like(probabilities) if return_states else None
         for t in range(n_frames):
-            b_v, b_h = self._next_biases(states, n_sequences)
-            cut, streams = self._streams(where, "sample", t, seed=seed)
-            mean, v = average_visible(v, W, b_v, b_h, n_gibbs - 1, 1, self.visible, cut, streams, self.n_jobs)
-            states = self._next_states(v, b_h)
+            with one_blas_thread():
+                b_v, b_h = self._next_biases(states, n_sequences)
+                cut, streams = self._streams(where, "sample", t, seed=seed)
+                mean, v = average_visible(v, W, b_v, b_h, n_gibbs - 1, 1, self.visible, cut, streams, self.n_jobs)
+                states = self._next_states(v, b_h)
             probabilities[:, t] = mean
             if return_states:
                 binary[:, t] = v
@@ -221,6 +223,7 @@ class TemporalRBM(TrainedRBM):
             done = ends[first - 1] if first else 0
             last = max(first + 1, int(np.searchsorted(ends, done + GROUP_ROWS, side="right")))
             v, where = pack(X[first:last])
-            results += unpack(function(v, where, first), where)
+            with one_blas_thread():
+                results += unpack(function(v, where, first), where)
             first = last
         return np.stack(results) if isinstance(X, np.ndarray) else results
