@@ -48,7 +48,7 @@ def main(arguments=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--n-updates", type=int, default=1500, help="updates of every variant (default: 1500)"
+        "--n-updates", type=int, default=800, help="updates of every variant (default: 800)"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
