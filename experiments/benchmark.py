@@ -10,9 +10,10 @@ import time
 
 import numpy as np
 
-from experiments.runner import output_folder, print_table, write_settings, write_table
+from experiments.runner import output_folder, print_table, run, write_settings, write_table
 from rtrbm import RTRBM
 from rtrbm.datasets import BouncingBalls
+from rtrbm.validation import check_count
 
 
 def products_alone(n_visible, n_hidden, n_frames, n_sequences, n_gibbs, dtype):
@@ -75,6 +76,8 @@ def main(arguments=None):
         "--out", default="results/benchmark", help="folder for settings.json and benchmark.csv"
     )
     options = parser.parse_args(arguments)
+    check_count("--repeats", options.repeats)
+    folder = output_folder(options.out)
     stream = BouncingBalls(
         options.n_sequences, options.n_frames, resolution=options.resolution, random_state=0
     )
@@ -104,10 +107,9 @@ def main(arguments=None):
         ("minibatch / update", share, None),
     ]
     print_table(columns, rows)
-    folder = output_folder(options.out)
     write_settings(folder / "settings.json", vars(options))
     write_table(folder / "benchmark.csv", columns, rows)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -15,10 +15,11 @@ import time
 
 import numpy as np
 
-from experiments.runner import output_folder, print_table, save_figure, write_settings, write_table
+from experiments.runner import output_folder, print_table, run, save_figure, write_settings, write_table
 from rtrbm import RTRBM, evaluate
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.predict import PROTOCOLS
+from rtrbm.validation import check_count
 
 PROFILES = {
     "quick": {
@@ -64,7 +65,13 @@ TITLES = {"rtrbm": "RTRBM", "trbm": "TRBM"}
 
 
 def train(name, options, settings, folder):
-    """Train one model on the stream; its file is the checkpoint that --resume continues from."""
+    """Train one model on the stream; its file is the checkpoint that --resume continues from.
+
+    Without --resume an earlier model of that name is kept as NAME.previous.h5.
+    """
+    path = folder / f"{name}.h5"
+    if path.exists() and not options.resume:
+        path.replace(folder / f"{name}.previous.h5")
     hyper_parameters = {key: value for key, value in settings.items() if key != "resolution"}
     model = RTRBM(
         **hyper_parameters,
@@ -85,7 +92,7 @@ def train(name, options, settings, folder):
         f"training the {TITLES[name]}: {settings['n_updates']} updates of {settings['batch_size']} videos",
         flush=True,
     )
-    return model.fit(stream, checkpoint=folder / f"{name}.h5", resume=options.resume)
+    return model.fit(stream, checkpoint=path, resume=options.resume)
 
 
 def error_rows(models, test, train_videos):
@@ -149,33 +156,32 @@ def parser():
     return parser
 
 
+def write_all_settings(folder, options, settings):
+    """The command line, the profile and the protocol of what is in the folder."""
+    protocol = {
+        "n_balls": N_BALLS,
+        "n_frames": N_FRAMES,
+        "n_test": N_TEST,
+        "test_seed": options.seed + TEST_SEED_OFFSET,
+        "scored_frames": f"2..{N_FRAMES}",
+    }
+    write_settings(folder / "settings.json", {**vars(options), **settings, **protocol})
+
+
 def main(arguments=None):
     started = time.perf_counter()
     options = parser().parse_args(arguments)
-    if options.seed < 0:
-        raise SystemExit(f"--seed must be a non-negative integer, got {options.seed}")
+    check_count("--seed", options.seed, 0)
     settings = PROFILES[options.profile]
     folder = output_folder(options.out or f"results/bouncing_balls-{options.profile}")
-    write_settings(
-        folder / "settings.json",
-        {
-            **vars(options),
-            **settings,
-            "n_balls": N_BALLS,
-            "n_frames": N_FRAMES,
-            "n_test": N_TEST,
-            "test_seed": options.seed + TEST_SEED_OFFSET,
-            "scored_frames": f"2..{N_FRAMES}",
-        },
-    )
     names = ("rtrbm", "trbm") if options.model == "both" else (options.model,)
     try:
         models = {name: train(name, options, settings, folder) for name in names}
     except KeyboardInterrupt:
+        write_all_settings(folder, options, settings)
         print(f"\nstopped; the same command with --resume goes on from {folder}", file=sys.stderr)
         return 130
-    except (ValueError, FloatingPointError) as error:
-        raise SystemExit(f"bouncing_balls: {error}") from None
+    write_all_settings(folder, options, settings)
     videos = {"n_frames": N_FRAMES, "resolution": settings["resolution"], "n_balls": N_BALLS}
     test = bouncing_balls(N_TEST, **videos, random_state=options.seed + TEST_SEED_OFFSET)
     columns = ("predictor", "protocol", "squared_error_per_frame", "standard_error")
@@ -192,4 +198,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -8,12 +8,13 @@ import argparse
 
 import numpy as np
 
-from experiments.runner import output_folder, print_table, write_settings, write_table
+from experiments.runner import output_folder, print_table, run, write_settings, write_table
 from rtrbm import exact, rnn
 from rtrbm.rbm import cd_averages
 from rtrbm.rtrbm import RTRBMParams, gradient, states_and_biases
 from rtrbm.sequences import Tile, pack, previous_rows
 from rtrbm.streams import stream
+from rtrbm.validation import check_count
 
 N_VISIBLE, N_HIDDEN, N_FRAMES, SCALE, STEP = 4, 3, 5, 0.8, 1e-5
 
@@ -122,6 +123,9 @@ def main(arguments=None):
         "--out", default="results/gradient_check", help="folder for settings.json and the CSV files"
     )
     options = parser.parse_args(arguments)
+    check_count("--seed", options.seed, 0)
+    check_count("--draws", options.draws, 2)
+    folder = output_folder(options.out)
     params, X = small_model(options.seed)
     v, where = pack(X)
     columns = ("parameter", "equation", "largest_entry", "error_right_form", "error_as_printed")
@@ -137,13 +141,13 @@ def main(arguments=None):
         f"Mean of {options.draws} CD-k gradients against the exact one, the entry of largest |z|",
     )
     print(
-        "\nCD-1 is biased and must show large |z|; a long chain must not (the largest of 4 to 12 entries: |z| < 4)."
+        "\nEach z is the largest of the 3 to 12 entries of a parameter. With the default number of draws CD-1, which"
     )
-    folder = output_folder(options.out)
+    print("is biased, shows |z| > 4 in every parameter; CD-100 shows none.")
     write_settings(folder / "settings.json", vars(options))
     write_table(folder / "gradient.csv", columns, rows)
     write_table(folder / "cd.csv", cd_columns, cd)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

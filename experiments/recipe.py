@@ -7,9 +7,10 @@ Every variant makes the same number of updates on the same videos; the table sho
 import argparse
 import time
 
-from experiments.runner import output_folder, print_table, write_settings, write_table
+from experiments.runner import output_folder, print_table, run, write_settings, write_table
 from rtrbm import RTRBM, evaluate
 from rtrbm.datasets import BouncingBalls, bouncing_balls
+from rtrbm.validation import check_count
 
 RESOLUTION, N_FRAMES, N_TEST, TEST_SEED_OFFSET = 15, 100, 50, 1_000_003
 
@@ -47,13 +48,13 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--n-updates", type=int, default=800, help="updates of every variant (default: 800)"
-    )
+    parser.add_argument("--n-updates", type=int, default=800, help="updates of every variant (default: 800)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
     parser.add_argument("--out", default="results/recipe", help="folder for settings.json and recipe.csv")
     options = parser.parse_args(arguments)
+    check_count("--n-updates", options.n_updates)
+    check_count("--seed", options.seed, 0)
     folder = output_folder(options.out)
     write_settings(folder / "settings.json", vars(options))
     test = bouncing_balls(
@@ -74,4 +75,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

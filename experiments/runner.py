@@ -9,7 +9,6 @@ import sys
 
 import h5py
 import numpy as np
-import scipy
 
 import rtrbm
 from rtrbm.checkpoint import replacing
@@ -18,10 +17,22 @@ from rtrbm.checkpoint import replacing
 def output_folder(path):
     """The folder of that name, made if need be."""
     folder = pathlib.Path(path)
-    if folder.exists() and not folder.is_dir():
-        raise SystemExit(f"--out must be a folder, {folder} is a file")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"--out must be a folder that can be made, got {path!r}: {error.strerror}") from None
     return folder
+
+
+def run(main):
+    """Run a script's `main`; what the user got wrong ends it with one line, Ctrl-C with status 130."""
+    try:
+        sys.exit(main())
+    except (ValueError, TypeError, FloatingPointError, OSError) as error:
+        sys.exit(f"{pathlib.Path(sys.argv[0]).stem}: {error}")
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        sys.exit(130)
 
 
 def commit():
@@ -43,7 +54,6 @@ def write_settings(path, settings):
         "commit": commit(),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "scipy": scipy.__version__,
         "h5py": h5py.__version__,
     }
     with replacing(path) as temporary:

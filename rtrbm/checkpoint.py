@@ -30,6 +30,8 @@ def check_path(name, path):
     path = os.fspath(path)
     if os.path.isdir(path) or not os.path.isdir(os.path.dirname(os.path.abspath(path))):
         raise ValueError(f"{name} must be a file in an existing folder, got {path!r}")
+    if not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK):
+        raise ValueError(f"{name} must be in a folder that can be written to, got {path!r}")
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from .parallel import one_blas_thread
 from .rbm import cd_averages
 from .sequences import pack, tiles
 from .streams import as_seed, check_random_state, stream
-from .train import Interruptible, Shuffled, progress_bar
+from .train import Interruptible, Repeated, Shuffled, progress_bar
 from .validation import (
     check_choice,
     check_count,
@@ -80,8 +80,9 @@ class Estimator:
 class TrainedRBM(Estimator):
     """A model trained by stochastic gradient ascent on its log-likelihood.
 
-    A subclass says how input is checked (`_check`), how parameters start (`_initial_params`) and what their gradient is
-    (`_gradient`); and how checked input becomes rows (`_pack`), if not as sequences.
+    A subclass says how input is checked (`_check`), which NamedTuple its parameters are (`_params_type`), how they
+    start (`_initial_params`) and what their gradient is (`_gradient`); and how checked input becomes
+    rows (`_pack`), if not as sequences.
     """
 
     def fit(self, X, y=None, *, checkpoint=None, checkpoint_every=500, resume=False):
@@ -140,6 +141,10 @@ class TrainedRBM(Estimator):
             raise KeyboardInterrupt
         return self
 
+    def fit_transform(self, X, y=None):
+        """`fit` on X, then `transform` X."""
+        return self.fit(X).transform(X)
+
     def partial_fit(self, X, y=None):
         """Make one update on the data X, at the constant `learning_rate`.
 
@@ -156,6 +161,11 @@ class TrainedRBM(Estimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        TypeError, ValueError, FloatingPointError
+            As `fit`.
         """
         self._check_hyper_parameters()
         if hasattr(self, "params_"):
@@ -164,7 +174,7 @@ class TrainedRBM(Estimator):
             data = self._check(X, self.n_features_in_)
         else:
             data = self._check(X)
-            self._start(data)
+            self._start(Repeated(data))
         self._update(data, float(self.learning_rate))
         return self
 
@@ -199,7 +209,9 @@ class TrainedRBM(Estimator):
 
     @classmethod
     def load(cls, path):
-        """The model that `save` wrote: it predicts, samples and goes on training as the saved one would.
+        """The model that `save` wrote: it predicts and samples as the saved one would.
+
+        `partial_fit` goes on training it; `fit` starts afresh, unless it is told to resume from the file.
 
         Parameters
         ----------
@@ -262,7 +274,7 @@ class TrainedRBM(Estimator):
     def _set_state(self, progress, params, optimizer_state, history):
         self.params_, self.optimizer_state_, self.history_ = params, optimizer_state, history
         self.n_updates_, self.seed_ = progress["n_updates"], progress["seed"]
-        self.n_features_in_ = len(params.W)
+        self.n_features_in_, self._visible = len(params.W), self.visible
         return self
 
     def _start(self, data):
@@ -280,7 +292,7 @@ class TrainedRBM(Estimator):
         )
         self.params_ = self._initial_params(minibatch, seed)
         self.optimizer_state_ = self._optimizer().init(self.params_)
-        self.n_updates_, self.seed_ = 0, seed
+        self.n_updates_, self.seed_, self._visible = 0, seed, self.visible
         self.history_ = {name: [] for name in HISTORY}
         self.n_features_in_ = n_visible
 
@@ -375,6 +387,11 @@ class TrainedRBM(Estimator):
         """Raise unless there are parameters, of the kind and size the hyper-parameters say."""
         if not hasattr(self, "params_"):
             raise ValueError(f"this {type(self).__name__} is not fitted yet: call fit or partial_fit first")
+        self._check_hyper_parameters()
+        if self.visible != self._visible:
+            raise ValueError(
+                f"visible={self.visible!r} was set after fitting {self._visible} units: fit again"
+            )
         if len(self.params_.b_h) != self.n_hidden:
             raise ValueError(
                 f"n_hidden={self.n_hidden} was set after fitting {len(self.params_.b_h)} hidden units: fit again"

@@ -144,4 +144,5 @@ def log_likelihood(v, W, b_v, b_h, visible="bernoulli"):
     -------
     (n_rows,) ndarray
     """
+    v, W, b_v, b_h = (array.astype(float, copy=False) for array in (v, W, b_v, b_h))
     return -free_energy(v, W, b_v, b_h, visible) - log_partition(W, b_v, b_h, visible)

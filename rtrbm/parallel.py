@@ -28,10 +28,11 @@ if hasattr(os, "register_at_fork"):  # threads do not survive a fork
 
 
 def n_threads(n_jobs):
-    """Threads meant by scikit-learn's `n_jobs`: None is 1, -1 all processors, -2 all but one."""
+    """Threads meant by scikit-learn's `n_jobs`: None is 1, -1 all processors this process may use, -2 all but one."""
     if n_jobs is None:
         return 1
-    return n_jobs if n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + n_jobs)
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return n_jobs if n_jobs > 0 else max(1, available + 1 + n_jobs)
 
 
 def one_blas_thread():

@@ -27,7 +27,7 @@ def expectation(frames, W, b_v, b_h, visible, protocol, chain_streams, n_jobs=No
 
     ``"chain"`` : one chain of 50 steps from noise; its last E[v | h] (the protocol of the 2008 release).
     ``"mean"`` : the average of E[v | h] over 4 chains of 50 steps from noise, the first 25 steps of each left out.
-    ``"mean_field"`` : 50 iterations of h = P(h | v), v = E[v | h] from the units' prior means; no sampling.
+    ``"mean_field"`` : 50 iterations of h = P(h | v), v = E[v | h] from v = E[v | h = 0]; no sampling.
 
     Parameters
     ----------

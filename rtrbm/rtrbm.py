@@ -214,7 +214,8 @@ class RTRBM(TemporalRBM):
     params_ : RTRBMParams or DynamicRTRBMParams
         Learned arrays W, U, b_v, b_h, b_init (and U_v).
     history_ : dict of lists
-        reconstruction_error (squared, per frame), gradient_norm, learning_rate and n_gibbs of every update.
+        reconstruction_error (|v - v_k|^2 per frame, v_k the sampled end of the CD chain), gradient_norm,
+        learning_rate and n_gibbs of every update.
     n_updates_ : int
         Updates made.
     seed_ : int

@@ -19,7 +19,8 @@ class TemporalRBM(TrainedRBM):
     """A model of sequences.
 
     A subclass adds to `TrainedRBM`: `_states_and_biases(v, where)` -> states, b_v, b_h, and
-    `_next_biases(states)` -> b_v, b_h and `_next_states(v, b_h)` -> states for one frame of every sequence.
+    `_next_biases(states, n_sequences)` -> b_v, b_h and `_next_states(v, b_h)` -> states
+    for one frame of every sequence.
     """
 
     def transform(self, X):
@@ -32,6 +33,11 @@ class TemporalRBM(TrainedRBM):
         Returns
         -------
         (n_sequences, n_frames, n_hidden) ndarray, or list of (n_frames_i, n_hidden) ndarrays for a list
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, or X is not what it should be.
         """
         return self._map(X, lambda v, where, first: self._states_and_biases(v, where)[0])
 
@@ -49,7 +55,13 @@ class TemporalRBM(TrainedRBM):
         Returns
         -------
         array or list of arrays, as X
-            Probabilities (Bernoulli) or means (Gaussian). Frame t does not depend on X from frame t on.
+            Probabilities (Bernoulli) or means (Gaussian). The prediction of frame t does not depend on the values of X
+            from frame t on (the chains' noise depends on the number of sequences and their lengths).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, or X or `protocol` is not what it should be.
         """
         check_protocol(protocol)
         self._check_fitted()
@@ -62,7 +74,9 @@ class TemporalRBM(TrainedRBM):
             def chain_streams(chain):
                 return self._streams(where, "predict", first, chain, seed=seed)
 
-            return expectation(v, self.params_.W, b_v, b_h, self.visible, protocol, chain_streams, self.n_jobs)
+            return expectation(
+                v, self.params_.W, b_v, b_h, self.visible, protocol, chain_streams, self.n_jobs
+            )
 
         return self._map(X, group)
 
@@ -92,7 +106,9 @@ class TemporalRBM(TrainedRBM):
         Returns
         -------
         (n_sequences,) ndarray
-            In nats, not divided by the number of frames.
+            In nats, not divided by the number of frames. With Bernoulli units it is the log of a probability for binary
+            frames; pixels between 0 and 1 are put into the same formula. The cost is 2^(units of the smaller layer)
+            times frames times units of the other.
 
         Raises
         ------
@@ -126,7 +142,7 @@ class TemporalRBM(TrainedRBM):
         Raises
         ------
         ValueError
-            If `method` is "exact" and min(n_visible, n_hidden) > 20.
+            If `method` is "exact" and min(n_visible, n_hidden) > 20 (n_hidden > 20 with Gaussian visible units).
         """
         check_choice("method", method, ("exact", "cd"))
         self._check_fitted()
@@ -148,12 +164,15 @@ class TemporalRBM(TrainedRBM):
     ):
         """Draw sequences (Algorithm 3): at every frame a Gibbs chain of that frame's RBM, then r_t from its end.
 
-        The first frame's chain starts from noise, each later one from the frame before it.
+        What is returned are the probabilities (means, of Gaussian units) of the frames drawn, as the thesis shows them;
+        `return_states` gives the draws themselves. The first frame's chain starts from noise, each later one from the
+        frame before it.
 
         Parameters
         ----------
         n_frames : int
         n_sequences : int
+            With a prefix of several sequences: their number, or 1 for all of them once.
         prefix : (n_prefix, n_visible) or (n_sequences, n_prefix, n_visible) array_like, optional
             Frames to continue, one sequence for all or one for each; they are not repeated in the result.
         random_state : None, int, RandomState or Generator
@@ -168,6 +187,11 @@ class TemporalRBM(TrainedRBM):
             The conditional probabilities (means) E[v_t | h_t] at the end of each chain: what the thesis shows.
         states : (n_sequences, n_frames, n_visible) ndarray
             Only with `return_states`: the sampled frames the sequence went on from.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, or an argument is not what it should be.
         """
         self._check_fitted()
         check_count("n_frames", n_frames)
@@ -178,6 +202,7 @@ class TemporalRBM(TrainedRBM):
         check_memory(what, 2 * n_frames * n_sequences * len(W), W.dtype)
         if prefix is not None:
             prefix = self._check_prefix(prefix, n_sequences)
+            n_sequences = len(prefix)
         seed = as_seed(random_state)
         where = layout([1] * n_sequences)
         states, v = None, self._noise(seed, n_sequences)
@@ -190,7 +215,9 @@ class TemporalRBM(TrainedRBM):
             with one_blas_thread():
                 b_v, b_h = self._next_biases(states, n_sequences)
                 cut, streams = self._streams(where, "sample", t, seed=seed)
-                mean, v = average_visible(v, W, b_v, b_h, n_gibbs - 1, 1, self.visible, cut, streams, self.n_jobs)
+                mean, v = average_visible(
+                    v, W, b_v, b_h, n_gibbs - 1, 1, self.visible, cut, streams, self.n_jobs
+                )
                 states = self._next_states(v, b_h)
             probabilities[:, t] = mean
             if return_states:
@@ -202,13 +229,13 @@ class TemporalRBM(TrainedRBM):
         return noise(stream(seed, "sample"), (n_sequences, len(W)), self.visible).astype(W.dtype)
 
     def _check_prefix(self, prefix, n_sequences):
-        prefix = as_float(prefix, "prefix", self.params_.W.dtype)
+        prefix = as_float(prefix, "prefix", self.params_.W.dtype)  # sequences of one length
         if prefix.ndim == 2:
             prefix = prefix[None]
         prefix = check_sequences(prefix, self.visible, self.params_.W.dtype, self.n_features_in_, "prefix")
-        if len(prefix) not in (1, n_sequences):
+        if 1 not in (len(prefix), n_sequences) and len(prefix) != n_sequences:
             raise ValueError(f"prefix must hold 1 or n_sequences={n_sequences} sequences, got {len(prefix)}")
-        return np.broadcast_to(prefix, (n_sequences, *prefix.shape[1:]))
+        return np.broadcast_to(prefix, (max(len(prefix), n_sequences), *prefix.shape[1:]))
 
     def _check(self, X, n_visible=None):
         return check_sequences(X, self.visible, np.dtype(self.dtype), n_visible)

@@ -39,6 +39,17 @@ class Shuffled:
         return self._order
 
 
+class Repeated:
+    """The same minibatch at every update."""
+
+    def __init__(self, sequences):
+        self.sequences = sequences
+
+    def minibatch(self, update):
+        """The sequences of any update."""
+        return self.sequences
+
+
 class Interruptible:
     """Context in which Ctrl-C sets `requested` rather than breaking off an update; a second one breaks off.
 
@@ -65,7 +76,8 @@ class Interruptible:
 class progress_bar:
     """Context that shows a model's updates with tqdm, if its `verbose` asks for it and there is a terminal.
 
-    Shown are the squared reconstruction error per frame, the gradient's norm and the frames learnt from per second.
+    Shown are the squared reconstruction error |v - v_k|^2 per frame (v_k the sampled end of the CD chain), the
+    gradient's norm and the frames learnt from per second.
     """
 
     def __init__(self, model):

@@ -2,6 +2,7 @@
 
 import numbers
 import os
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -114,6 +115,10 @@ def check_sequences(X, visible, dtype, n_visible=None, name="X"):
     TypeError, ValueError
         As in `check_frames`; also if there are no sequences, or one has no frames.
     """
+    if hasattr(X, "minibatch") or isinstance(X, Iterator):
+        raise TypeError(
+            f"{name} must be an array or a list of arrays, got a stream: take one minibatch of it"
+        )
     if isinstance(X, np.ndarray):
         X = as_float(X, name, dtype)
         if X.ndim != 3:

@@ -115,7 +115,7 @@ def test_help(name):
 
 def test_a_file_where_the_folder_should_be(tiny, tmp_path):
     (tmp_path / "taken").write_text("mine")
-    with pytest.raises(SystemExit, match="--out"):
+    with pytest.raises(ValueError, match="--out"):
         bouncing_balls.main(["--out", str(tmp_path / "taken")])
     assert (tmp_path / "taken").read_text() == "mine"
 
