@@ -25,10 +25,10 @@ PROFILES = {
     "quick": {
         "resolution": 15,
         "n_hidden": 200,
-        "n_gibbs": {0: 1, 1500: 3, 3500: 10},
+        "n_gibbs": {0: 1, 1200: 3, 2700: 10},
         "learning_rate": 6e-3,
         "batch_size": 8,
-        "n_updates": 6000,
+        "n_updates": 4500,
     },
     "standard": {
         "resolution": 30,
