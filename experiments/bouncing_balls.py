@@ -26,7 +26,7 @@ PROFILES = {
         "resolution": 15,
         "n_hidden": 200,
         "n_gibbs": {0: 1, 1200: 3, 2700: 10},
-        "learning_rate": 6e-3,
+        "learning_rate": 1e-2,
         "batch_size": 8,
         "n_updates": 4500,
     },
