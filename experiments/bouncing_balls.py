@@ -15,7 +15,15 @@ import time
 
 import numpy as np
 
-from experiments.runner import output_folder, print_table, run, save_figure, write_settings, write_table
+from experiments.runner import (
+    TEST_SEED_OFFSET,
+    output_folder,
+    print_table,
+    run,
+    save_figure,
+    write_settings,
+    write_table,
+)
 from rtrbm import RTRBM, evaluate
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.predict import PROTOCOLS
@@ -60,7 +68,6 @@ PROFILES = {
     },
 }
 N_BALLS, N_FRAMES, N_TEST = 3, 100, 100
-TEST_SEED_OFFSET = 1_000_003  # the test videos' seed is not that of the training stream
 TITLES = {"rtrbm": "RTRBM", "trbm": "TRBM"}
 
 

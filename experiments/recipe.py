@@ -7,12 +7,12 @@ Every variant makes the same number of updates on the same videos; the table sho
 import argparse
 import time
 
-from experiments.runner import output_folder, print_table, run, write_settings, write_table
+from experiments.runner import TEST_SEED_OFFSET, output_folder, print_table, run, write_settings, write_table
 from rtrbm import RTRBM, evaluate
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.validation import check_count
 
-RESOLUTION, N_FRAMES, N_TEST, TEST_SEED_OFFSET = 15, 100, 50, 1_000_003
+RESOLUTION, N_FRAMES, N_TEST = 15, 100, 50
 
 
 def variants(n_updates):

@@ -13,6 +13,8 @@ import numpy as np
 import rtrbm
 from rtrbm.checkpoint import replacing
 
+TEST_SEED_OFFSET = 1_000_003  # the test videos' seed is not that of the training stream
+
 
 def output_folder(path):
     """The folder of that name, made if need be."""

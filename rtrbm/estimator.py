@@ -167,15 +167,13 @@ class TrainedRBM(Estimator):
         TypeError, ValueError, FloatingPointError
             As `fit`.
         """
-        self._check_hyper_parameters()
         if hasattr(self, "params_"):
             self._check_fitted()
             self._check_trainable()
-            data = self._check(X, self.n_features_in_)
         else:
-            data = self._check(X)
-            self._start(Repeated(data))
-        self._update(data, float(self.learning_rate))
+            self._check_hyper_parameters()
+            self._start(Repeated(self._check(X)))
+        self._update(X, float(self.learning_rate))
         return self
 
     def save(self, path):
@@ -401,7 +399,7 @@ class TrainedRBM(Estimator):
 
     def _check_trainable(self):
         """Raise unless the state of training is of the kind the hyper-parameters say."""
-        if not isinstance(self.optimizer_state_, type(self._optimizer().init(self.params_))):
+        if not isinstance(self.optimizer_state_, self._optimizer().state):
             raise ValueError(f"optimizer={self.optimizer!r} was set after fitting with another: fit again")
         if self.params_.W.dtype != np.dtype(self.dtype):
             raise ValueError(

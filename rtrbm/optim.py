@@ -26,8 +26,9 @@ class AdamState(NamedTuple):
 
 
 class Optimizer(NamedTuple):
-    """The pair of functions an optimiser is."""
+    """The pair of functions an optimiser is, and the type of its state."""
 
+    state: type
     init: callable
     update: callable
 
@@ -66,7 +67,7 @@ def momentum(decay=0.9):
             velocity += g
         return state.velocity, state
 
-    return Optimizer(init, update)
+    return Optimizer(MomentumState, init, update)
 
 
 def adam(decay=0.9, square_decay=0.999, epsilon=1e-8):
@@ -104,7 +105,7 @@ def adam(decay=0.9, square_decay=0.999, epsilon=1e-8):
             g *= scale
         return gradient, state
 
-    return Optimizer(init, update)
+    return Optimizer(AdamState, init, update)
 
 
 def norm(gradient):

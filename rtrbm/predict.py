@@ -9,17 +9,11 @@ from .gibbs import average_visible
 from .parallel import product
 from .rbm import reconstruction_mean
 from .units import sigmoid, visible_mean
-from .validation import check_choice
 
 PROTOCOLS = ("mean", "chain", "mean_field")
 CHAIN_STEPS = 50
 N_CHAINS, N_BURN_IN, N_AVERAGE = 4, 25, 25
 MEAN_FIELD_STEPS = 50
-
-
-def check_protocol(protocol):
-    """Raise unless `protocol` names one of the ways to predict."""
-    check_choice("protocol", protocol, PROTOCOLS)
 
 
 def expectation(frames, W, b_v, b_h, visible, protocol, chain_streams, n_jobs=None):

@@ -7,7 +7,7 @@ from .estimator import TrainedRBM
 from .evaluate import squared_error
 from .gibbs import average_visible
 from .parallel import one_blas_thread
-from .predict import check_protocol, expectation, noise
+from .predict import PROTOCOLS, expectation, noise
 from .sequences import layout, pack, unpack
 from .streams import as_seed, stream
 from .validation import as_float, check_choice, check_count, check_memory, check_sequences
@@ -39,7 +39,7 @@ class TemporalRBM(TrainedRBM):
         TypeError, ValueError
             If the model is not fitted, or X is not what it should be.
         """
-        return self._map(X, lambda v, where, first: self._states_and_biases(v, where)[0])
+        return self._map(self._checked(X), lambda v, where, first: self._states_and_biases(v, where)[0])
 
     def predict(self, X, protocol="mean", random_state=None):
         """One-step predictions E[v_t | v_1..v_{t-1}], for every t including the first.
@@ -63,9 +63,8 @@ class TemporalRBM(TrainedRBM):
         TypeError, ValueError
             If the model is not fitted, or X or `protocol` is not what it should be.
         """
-        check_protocol(protocol)
-        self._check_fitted()
-        X = self._check(X, self.n_features_in_)
+        check_choice("protocol", protocol, PROTOCOLS)
+        X = self._checked(X)
         seed = self.seed_ if random_state is None else as_seed(random_state)
 
         def group(v, where, first):
@@ -122,7 +121,7 @@ class TemporalRBM(TrainedRBM):
             _, b_v, b_h = self._states_and_biases(v, where)
             return exact.log_likelihood(v, self.params_.W, b_v, b_h, self.visible)[:, None]
 
-        return np.array([frames.sum() for frames in self._map(X, group)])
+        return np.array([frames.sum() for frames in self._map(self._checked(X), group)])
 
     def gradient(self, X, method="cd", random_state=None):
         """Gradient of the mean over sequences of the log-likelihood sum_t log Q(v_t | r_{t-1}).
@@ -145,8 +144,7 @@ class TemporalRBM(TrainedRBM):
             If `method` is "exact" and min(n_visible, n_hidden) > 20 (n_hidden > 20 with Gaussian visible units).
         """
         check_choice("method", method, ("exact", "cd"))
-        self._check_fitted()
-        X = self._check(X, self.n_features_in_)
+        X = self._checked(X)
         v, where = pack(X)
         if method == "exact":
             exact.check_enumerable(*self.params_.W.shape, self.visible)
@@ -240,10 +238,13 @@ class TemporalRBM(TrainedRBM):
     def _check(self, X, n_visible=None):
         return check_sequences(X, self.visible, np.dtype(self.dtype), n_visible)
 
+    def _checked(self, X):
+        """X as sequences a fitted model takes."""
+        self._check_fitted()
+        return self._check(X, self.n_features_in_)
+
     def _map(self, X, function):
         """Apply function(v, where, first sequence) to packed groups of sequences; the result has the form of X."""
-        self._check_fitted()
-        X = self._check(X, self.n_features_in_)
         results, first = [], 0
         ends = np.cumsum([len(sequence) for sequence in X])
         while first < len(X):
