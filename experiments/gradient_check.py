@@ -62,10 +62,10 @@ def printed_gradient(params, v, where):
     """
     r, b_v, b_h = states_and_biases(params, v, where)
     negative = exact_averages(r, params.W, b_v, b_h)
-    d = rnn.backward(r, where, params.U, d_bias=r - negative.h)
+    d, _ = rnn.backward(r, where, params.U, d_bias=r - negative.h)
     now = previous_rows(where)
     d_U = r[now].T @ d[1:]
-    d_W = v[now].T @ (d[1:] @ params.U.T) + v.T @ r - negative.vh
+    d_W = v[now].T @ (d[1:] @ params.U.T) + v.T @ r - negative.vh()
     return params._replace(U=d_U, W=d_W)
 
 

@@ -128,7 +128,8 @@ def averages(W, b_v, b_h, visible="bernoulli"):
                 vh += states.T @ (mean * p[row][:, None])
                 v[row] += p[row] @ states
                 h[row] += p[row] @ mean
-    return Averages(*(sums.astype(dtype, copy=False) for sums in (vh, v, h)))
+    vh, v, h = (sums.astype(dtype, copy=False) for sums in (vh, v, h))
+    return Averages(lambda: vh, v, h)
 
 
 def log_likelihood(v, W, b_v, b_h, visible="bernoulli"):

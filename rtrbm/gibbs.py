@@ -5,8 +5,8 @@ Given the biases all frames of all sequences are independent, so they are one ba
 a random stream of its own.
 
 A unit of probability p = sigmoid(a) is switched on when a uniform u on [-1, 1) is below tanh(a / 2) = 2 p - 1.
-Half the total input is what the matrix products below deliver, and u is a raw random integer, so that neither
-the sigmoid nor the uniform is ever formed.
+Half the total input is what the matrix products below deliver, and u is a raw random integer times a constant, so that
+the sigmoid is never formed.
 """
 
 import threading
@@ -16,6 +16,12 @@ import numpy as np
 from .parallel import run
 
 _local = threading.local()
+
+# Random integers times just less than 1 / their range, so that no uniform rounds to 1: a unit of probability 1 is on.
+_UNIFORM = {
+    "float32": (np.int32, np.nextafter(np.float32(2.0**-31), np.float32(0))),
+    "float64": (np.int64, np.nextafter(2.0**-63, 0.0)),
+}
 
 
 class _Tile:
@@ -79,20 +85,16 @@ class _Tile:
 
     def _switch(self, threshold):
         """threshold <- 1 where a uniform on [-1, 1) is below it, else 0."""
-        integer = np.int32 if threshold.dtype == np.float32 else np.int64
-        words = self.rng.bit_generator.random_raw(-(-threshold.nbytes // 8))
+        integer, unit = _UNIFORM[threshold.dtype.name]
+        words = self.rng.bit_generator.random_raw(-(-threshold.nbytes // 8)).view(integer)[: threshold.size]
         uniform = self._noise_like(threshold)
-        np.copyto(uniform, words.view(integer)[: threshold.size].reshape(threshold.shape))
-        threshold *= _above(threshold.dtype)
+        np.multiply(
+            words.reshape(threshold.shape), unit, out=uniform, dtype=threshold.dtype, casting="unsafe"
+        )
         np.less(uniform, threshold, out=threshold)
 
     def _noise_like(self, a):
         return self.noise.reshape(-1)[: a.size].reshape(a.shape)
-
-
-def _above(dtype):
-    """Just above the largest uniform, which rounds to a power of two: a unit of probability 1 is always on."""
-    return np.nextafter(dtype.type(2.0 ** (8 * dtype.itemsize - 1)), dtype.type(np.inf))
 
 
 def _buffer(name, n_rows, n_columns, dtype):
@@ -107,8 +109,8 @@ def _buffer(name, n_rows, n_columns, dtype):
 
 def _weights(W, visible):
     """W for the way up, its transpose for the way down, halved where a tanh follows."""
-    down = np.ascontiguousarray(W.T)
-    return 0.5 * W, 0.5 * down if visible == "bernoulli" else down, visible
+    up = 0.5 * W
+    return up, np.ascontiguousarray((up if visible == "bernoulli" else W).T), visible
 
 
 def _rows(a, rows, scale):

@@ -41,20 +41,30 @@ def one_blas_thread():
 
 
 def run(function, items, n_jobs):
-    """Call `function` on every item, on `n_jobs` threads; the results in order.
+    """Call `function` on every item, on `n_jobs` threads of which the caller is one; the results in order.
 
-    The first exception of a task is raised here. Overflow does not warn: it shows in the result, which callers check.
+    A task may call this in its turn; it gets the threads that are idle. An exception of a task is raised here, and no further task is begun. Overflow
+    does not warn: it shows in the result, which callers check.
     """
-    threads = n_threads(n_jobs)
+    results, waiting = [None] * len(items), iter(range(len(items)))
 
-    def task(item):
-        with np.errstate(over="ignore", invalid="ignore"):
-            return function(item)
+    def drain():
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                for i in waiting:
+                    results[i] = function(items[i])
+        finally:
+            list(waiting)
 
     with one_blas_thread():
-        if threads == 1 or len(items) == 1:
-            return list(map(task, items))
-        return list(_pool(threads).map(task, items))
+        threads = n_threads(n_jobs)
+        helpers = [_pool(threads - 1).submit(drain) for _ in range(min(threads, len(items)) - 1)]
+        try:
+            drain()
+        finally:
+            for helper in helpers:
+                helper.cancel() or helper.result()
+    return results
 
 
 def _slices(n):

@@ -4,6 +4,7 @@ P(v, h) = exp(v b_v + h b_h + v W h) / Z, times exp(-|v|^2 / 2) for unit-varianc
 Nothing here knows about time: all frames of all sequences are one batch of rows.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -94,11 +95,11 @@ def free_energy(v, W, b_v, b_h, visible="bernoulli"):
 class Averages(NamedTuple):
     """Averages under the model, exact or estimated by CD-k: the negative phase.
 
-    vh : (n_visible, n_hidden), the sum over rows of <v^T h>; v : (n_rows, n_visible), <v>;
-    h : (n_rows, n_hidden), <h>.
+    vh : callable () -> (n_visible, n_hidden) ndarray, the sum over rows of <v^T h>, a product that can be left until
+    there is an idle thread; v : (n_rows, n_visible), <v>; h : (n_rows, n_hidden), <h>.
     """
 
-    vh: np.ndarray
+    vh: Callable[[], np.ndarray]
     v: np.ndarray
     h: np.ndarray
 
@@ -120,7 +121,7 @@ def cd_averages(h_pos, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_jobs=Non
     Averages
     """
     v_neg, h_neg = gibbs.reconstruct(h_pos, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_jobs)
-    return Averages(gram(v_neg, h_neg, n_jobs), v_neg, h_neg)
+    return Averages(lambda: gram(v_neg, h_neg, n_jobs), v_neg, h_neg)
 
 
 def contrastive_divergence(v, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_jobs=None):
@@ -144,7 +145,7 @@ def contrastive_divergence(v, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_j
     """
     h_pos = hidden_mean(v, W, b_h)
     negative = cd_averages(h_pos, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_jobs)
-    return gram(v, h_pos, n_jobs) - negative.vh, v - negative.v, h_pos - negative.h
+    return gram(v, h_pos, n_jobs) - negative.vh(), v - negative.v, h_pos - negative.h
 
 
 class RBMParams(NamedTuple):

@@ -34,17 +34,16 @@ def forward(x, where, U, b, b_init):
     """
     r, bias = np.empty_like(x), np.empty_like(x)
     blocks = _column_blocks(U, where.batch_sizes[0])
-    past = slice(0, 0)
-    for t, (start, n_alive) in enumerate(zip(where.starts, where.batch_sizes)):
-        now = slice(start, start + n_alive)
-        if t == 0:
-            bias[now] = b + b_init
+    past = None
+    for x_t, bias_t, r_t in zip(*(_frames(a, where) for a in (x, bias, r))):
+        if past is None:
+            bias_t[:] = b_init
         else:
-            _product(r[past][:n_alive], blocks, out=bias[now])  # r_{t-1} U, (B_t, n_hidden)
-            bias[now] += b
-        np.add(x[now], bias[now], out=r[now])
-        sigmoid(r[now], out=r[now])  # eq. 3.20
-        past = now
+            _product(past[: len(x_t)], blocks, out=bias_t)  # r_{t-1} U, (B_t, n_hidden)
+        bias_t += b
+        np.add(x_t, bias_t, out=r_t)
+        sigmoid(r_t, out=r_t)  # eq. 3.20
+        past = r_t
     return r, bias
 
 
@@ -69,24 +68,30 @@ def backward(r, where, U, d_bias=None, d_r=None):
     Returns
     -------
     d_x : (n_rows, n_hidden) ndarray
-        d_t, the derivative with respect to x_t. That of b_t is d_t + c_t.
+        d_t, the derivative with respect to x_t.
+    d_total : (n_rows, n_hidden) ndarray
+        d_t + c_t, the derivative with respect to b_t.
     """
     d_x = np.zeros_like(r) if d_r is None else np.array(d_r)
-    d_total = d_x if d_bias is None else np.empty_like(r)  # d_t + c_t
+    d_total = d_x if d_bias is None else np.array(d_bias)  # becomes d_t + c_t
+    slope = 1 - r
+    slope *= r
     blocks = _column_blocks(U.T, where.batch_sizes[0])
     carried = np.empty_like(r[: where.batch_sizes[0]])
-    later = slice(0, 0)
-    for start, n_alive in zip(where.starts[::-1], where.batch_sizes[::-1]):
-        now = slice(start, start + n_alive)
-        g = d_x[now]  # (B_t, n_hidden)
-        n_later = later.stop - later.start
-        g[:n_later] += _product(d_total[later], blocks, out=carried[:n_later])  # eq. 3.23
-        g *= r[now]
-        g *= 1 - r[now]  # now d_t
+    later = None
+    for g, slope_t, total in zip(*(_frames(a, where)[::-1] for a in (d_x, slope, d_total))):
+        if later is not None:
+            g[: len(later)] += _product(later, blocks, out=carried[: len(later)])  # eq. 3.23
+        g *= slope_t  # now d_t
         if d_bias is not None:
-            np.add(g, d_bias[now], out=d_total[now])
-        later = now
-    return d_x
+            total += g
+        later = total
+    return d_x, d_total
+
+
+def _frames(a, where):
+    """Views of a packed block's rows frame by frame, (B_t, n) each."""
+    return [a[start : start + n_alive] for start, n_alive in zip(where.starts, where.batch_sizes)]
 
 
 def _column_blocks(U, n_rows):

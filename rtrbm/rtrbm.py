@@ -5,12 +5,13 @@ with hidden bias b_h + r_{t-1} U (b_h + b_init at the first frame) and visible b
 O = sum_t log Q(v_t | r_{t-1}) (eq. 3.22).
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from . import rbm, rnn
-from .parallel import gram, product
+from .parallel import gram, product, run
 from .rbm import hidden_mean
 from .sequences import previous_rows
 from .streams import stream
@@ -104,25 +105,26 @@ def gradient(params, v, where, negative_phase, bptt=True, n_jobs=None):
     """
     r, b_v, b_h = states_and_biases(params, v, where, n_jobs)
     negative = negative_phase(r, params.W, b_v, b_h)
-    c_v, c = v - negative.v, r - negative.h  # derivatives with respect to the biases of every frame
+    c = r - negative.h
     n_first, previous = where.batch_sizes[0], previous_rows(where)
     dynamic = isinstance(params, DynamicRTRBMParams)
+    if dynamic:
+        c_v = v - negative.v
     if bptt:
         e = None
         if dynamic:
-            e = np.zeros_like(r)
-            e[previous] = product(
-                c_v[n_first:], params.U_v.T, n_jobs
-            )  # through the visible bias of frame t + 1
-        d = rnn.backward(r, where, params.U, d_bias=c, d_r=e)  # eq. 3.23
-        c += d
+            e = np.zeros_like(r)  # through the visible bias of frame t + 1
+            e[previous] = product(c_v[n_first:], params.U_v.T, n_jobs)
+        backward = partial(rnn.backward, r, where, params.U, d_bias=c, d_r=e)  # eq. 3.23
+        (d, c), negative_vh = run(lambda task: task(), [backward, negative.vh], n_jobs)
         d += r
     else:
-        d = r
-    d_W = gram(v, d, n_jobs)  # eq. 3.25: sum_t v_t^T (d_t + r_t)
-    d_W -= negative.vh
+        d, negative_vh = r, negative.vh()
+    d_W = gram(v, d, n_jobs)  # eq. 3.25: sum_t v_t^T (d_t + r_t) - <v_t^T h_t>
+    d_W -= negative_vh
     d_U, d_b_h, d_b_init = rnn.parameter_gradient(r, where, c, n_jobs)  # eq. 3.24
-    derivatives = RTRBMParams(d_W, d_U, c_v.sum(axis=0), d_b_h, d_b_init)
+    d_b_v = v.sum(axis=0) - negative.v.sum(axis=0)
+    derivatives = RTRBMParams(d_W, d_U, d_b_v, d_b_h, d_b_init)
     if not dynamic:
         return derivatives, negative
     return DynamicRTRBMParams(*derivatives, gram(r[previous], c_v[n_first:], n_jobs)), negative

@@ -36,7 +36,7 @@ def gradient(params, v, negative_phase, n_jobs=None):
     sigmoid(h_pos, out=h_pos)
     negative = negative_phase(h_pos, W, b_v, b_h)
     d_W = gram(v, h_pos, n_jobs)
-    d_W -= len(v) // len(negative.v) * negative.vh
+    d_W -= len(v) // len(negative.v) * negative.vh()
     return RBMParams(d_W, (v - negative.v).sum(axis=0), (h_pos - negative.h).sum(axis=0)), negative
 
 
