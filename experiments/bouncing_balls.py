@@ -5,7 +5,7 @@ writes settings.json, the models with their learning histories (HDF5), errors.cs
 
     python -m experiments.bouncing_balls                      15x15 pixels, under 3 minutes
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, under 20 minutes
-    python -m experiments.bouncing_balls --profile long       the same with more updates, under 40 minutes
+    python -m experiments.bouncing_balls --profile long       the same with more updates, under an hour
     python -m experiments.bouncing_balls --profile paper      the thesis's recipe, 100,000 updates
 """
 
@@ -49,10 +49,11 @@ PROFILES = {
     "long": {
         "resolution": 30,
         "n_hidden": 400,
-        "n_gibbs": {0: 3, 8000: 10},
-        "learning_rate": 4e-3,
+        "n_gibbs": {0: 3, 35_000: 10},
+        "learning_rate": 1.2e-2,
+        "max_norm": 0.3,
         "batch_size": 4,
-        "n_updates": 24_000,
+        "n_updates": 50_000,
     },
     "paper": {
         "resolution": 30,

@@ -25,8 +25,8 @@ def centre_gradient(gradient, v_mean, h_mean):
     h_mean : (n_hidden,) ndarray
         l, about the mean of the hidden units.
     """
-    _subtract(gradient.W, np.outer(v_mean, gradient.b_h))
-    _subtract(gradient.W, np.outer(gradient.b_v, h_mean))
+    both = np.stack([v_mean, gradient.b_v], axis=1) @ np.stack([gradient.b_h, h_mean])  # m dO/db_h + dO/db_v l
+    _subtract(gradient.W, both)
     if hasattr(gradient, "U"):
         _subtract(gradient.U, np.outer(h_mean, gradient.b_h - gradient.b_init))
     if hasattr(gradient, "U_v"):

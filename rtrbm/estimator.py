@@ -407,7 +407,7 @@ class TrainedRBM(Estimator):
             )
 
     def _finite(self):
-        return all(np.isfinite(parameter).all() for parameter in self.params_)
+        return all(np.isfinite((parameter.min(), parameter.max())).all() for parameter in self.params_)
 
 
 def _check_arrays(params, blank, state, history, model, progress, path):

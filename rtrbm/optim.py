@@ -8,7 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-BLOCK = 2**15
+BLOCK = 2**16
+
+# Added to gradients: where they are zero for long (a pixel that is never lit), running means would decay to subnormal
+# numbers, with which processors are ten times slower.
+NEGLIGIBLE = 1e-15
 
 
 class MomentumState(NamedTuple):
@@ -18,10 +22,10 @@ class MomentumState(NamedTuple):
 
 
 class AdamState(NamedTuple):
-    """n_steps: steps taken (0-d array); mean, square: running means of the gradient and of its square."""
+    """n_steps: steps taken (0-d array); gradient, square: decaying sums of the gradient and of its square."""
 
     n_steps: np.ndarray
-    mean: NamedTuple
+    gradient: NamedTuple
     square: NamedTuple
 
 
@@ -62,6 +66,7 @@ def momentum(decay=0.9):
 
     def update(gradient, state, rate):
         for g, velocity in zip(gradient, state.velocity):
+            g += NEGLIGIBLE
             velocity *= decay
             g *= rate
             velocity += g
@@ -72,6 +77,9 @@ def momentum(decay=0.9):
 
 def adam(decay=0.9, square_decay=0.999, epsilon=1e-8):
     """Adam (Kingma & Ba 2015): step = rate m / (sqrt(s) + epsilon), m and s unbiased running means of g and g^2.
+
+    With the decaying sums M = sum_i decay^(n - i) g_i and S likewise, m = (1 - decay) / (1 - decay^n) M. The sums take
+    fewer passes over the arrays than the means.
 
     Parameters
     ----------
@@ -90,18 +98,18 @@ def adam(decay=0.9, square_decay=0.999, epsilon=1e-8):
     def update(gradient, state, rate):
         state.n_steps[...] += 1
         n = int(state.n_steps)
-        scale = rate / (1 - decay**n)
-        for g, mean, square in _blocks(gradient, *state[1:]):
-            mean *= decay
-            mean += (1 - decay) * g
+        root = ((1 - square_decay) / (1 - square_decay**n)) ** 0.5
+        scale = rate * (1 - decay) / (1 - decay**n) / root
+        for g, total, square in _blocks(gradient, *state[1:]):
+            g += NEGLIGIBLE
+            total *= decay
+            total += g
             np.square(g, out=g)
-            g *= 1 - square_decay
             square *= square_decay
             square += g
-            np.multiply(square, 1 / (1 - square_decay**n), out=g)
-            np.sqrt(g, out=g)
-            g += epsilon
-            np.divide(mean, g, out=g)
+            np.sqrt(square, out=g)
+            g += epsilon / root
+            np.divide(total, g, out=g)
             g *= scale
         return gradient, state
 

@@ -261,7 +261,7 @@ def test_binary_data_of_any_dtype(dtype):
 @pytest.mark.parametrize("data", [X, X.astype(np.float32)], ids=["double", "single"])
 def test_everything_has_the_dtype_of_the_model(dtype, data):
     model = RTRBM(**SETTINGS | dict(dtype=dtype), dynamic_visible_bias=True).fit(data)
-    arrays = [*model.params_, *model.optimizer_state_.mean, *model.optimizer_state_.square]
+    arrays = [*model.params_, *model.optimizer_state_.gradient, *model.optimizer_state_.square]
     arrays += [*model.gradient(data)]
     arrays += [model.transform(data), *model.sample(2, random_state=0, return_states=True)]
     arrays += [model.sample(2, prefix=data[0], random_state=0)]

@@ -78,8 +78,19 @@ def test_adams_first_step_is_the_rate():
 @pytest.mark.parametrize("optimizer", [optim.momentum(), optim.adam()], ids=["momentum", "adam"])
 class TestBoth:
     def test_a_zero_gradient_is_no_step(self, optimizer):
+        """But for the negligible addition, of 1e-15, that Adam divides by its epsilon of 1e-8."""
         zero = Pair(np.zeros((2, 3)), np.zeros(4))
-        assert not flat(steps(optimizer, [zero], [0.1])).any()
+        assert np.abs(flat(steps(optimizer, [zero], [0.1]))).max() <= 0.1 * 1e-15 / 1e-8
+
+    def test_no_state_becomes_subnormal(self, optimizer):
+        """Processors take ten times as long for numbers below the smallest normal one."""
+        params = Pair(np.ones((2, 3), np.float32), np.ones(4, np.float32))
+        state = optimizer.init(params)
+        for n in range(1200):  # 0.9^1200 = 1e-55
+            _, state = optimizer.update(Pair(*(np.full_like(p, n == 0) for p in params)), state, 0.01)
+        for part in state:
+            if isinstance(part, tuple):
+                assert np.abs(flat([part])).min() > np.finfo(np.float32).tiny
 
     def test_steps_go_up(self, optimizer):
         """Climbing -|x - 3|^2 / 2 ends at 3; a step of the wrong sign runs away."""
