@@ -293,7 +293,7 @@ def test_a_path_of_the_wrong_type_is_refused(wrong):
 DATASETS = [
     *(f"params/{name}" for name in ("W", "U", "b_v", "b_h", "b_init")),
     "optimizer/n_steps",
-    *(f"optimizer/{part}/{name}" for part in ("mean", "square") for name in ("W", "b_init")),
+    *(f"optimizer/{part}/{name}" for part in ("gradient", "square") for name in ("W", "b_init")),
     *(f"history/{name}" for name in ("reconstruction_error", "gradient_norm", "learning_rate", "n_gibbs")),
 ]
 
@@ -304,7 +304,7 @@ def test_these_are_the_datasets(saved):
         assert all(isinstance(file[name], h5py.Dataset) for name in DATASETS)
 
 
-@pytest.mark.parametrize("name", [*DATASETS, "params", "optimizer", "optimizer/mean", "history"])
+@pytest.mark.parametrize("name", [*DATASETS, "params", "optimizer", "optimizer/gradient", "history"])
 def test_files_with_a_part_missing_are_refused(saved, name):
     with h5py.File(saved, "a") as file:
         del file[name]
@@ -343,7 +343,7 @@ def test_files_with_other_attributes_are_refused(saved, name, value):
         ("params/b_v", np.zeros((4, 1))),
         ("params/b_h", 0.0),
         ("params/b_init", b"text"),
-        ("optimizer/mean/W", np.zeros((3, 4))),
+        ("optimizer/gradient/W", np.zeros((3, 4))),
     ],
 )
 def test_files_whose_arrays_do_not_fit_together_are_refused(saved, name, value):
