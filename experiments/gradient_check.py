@@ -5,14 +5,15 @@ initialisation (scale 0.01) such a check would prove nothing: there all of backp
 """
 
 import argparse
+from functools import partial
 
 import numpy as np
 
 from experiments.runner import output_folder, print_table, run, write_settings, write_table
-from rtrbm import exact, rnn
+from rtrbm import exact, gibbs, rnn
 from rtrbm.rbm import cd_averages
 from rtrbm.rtrbm import RTRBMParams, gradient, states_and_biases
-from rtrbm.sequences import Tile, pack, previous_rows
+from rtrbm.sequences import pack, previous_rows
 from rtrbm.streams import stream
 from rtrbm.validation import check_count
 
@@ -72,14 +73,13 @@ def printed_gradient(params, v, where):
 def cd_estimates(params, v, where, n_gibbs, n_draws, seed):
     """Mean and standard error of all entries of the CD-k gradient over independent draws."""
     draws = []
-    rows = np.arange(len(v))
     for draw in range(n_draws):
-        tiles, streams = [Tile(0, 0, rows)], [stream(seed, "chain", n_gibbs, draw)]
+        chains = gibbs.chains(where, seed, "chain", n_gibbs, draw)
         estimate, _ = gradient(
             params,
             v,
             where,
-            lambda h, W, b_v, b_h: cd_averages(h, W, b_v, b_h, n_gibbs, "bernoulli", tiles, streams),
+            partial(cd_averages, n_gibbs=n_gibbs, visible="bernoulli", chains=chains),
         )
         draws.append(np.concatenate([d.ravel() for d in estimate]))
     return np.mean(draws, axis=0), np.std(draws, axis=0, ddof=1) / np.sqrt(n_draws)

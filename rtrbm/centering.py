@@ -25,7 +25,9 @@ def centre_gradient(gradient, v_mean, h_mean):
     h_mean : (n_hidden,) ndarray
         l, about the mean of the hidden units.
     """
-    both = np.stack([v_mean, gradient.b_v], axis=1) @ np.stack([gradient.b_h, h_mean])  # m dO/db_h + dO/db_v l
+    both = np.stack([v_mean, gradient.b_v], axis=1) @ np.stack(
+        [gradient.b_h, h_mean]
+    )  # m dO/db_h + dO/db_v l
     _subtract(gradient.W, both)
     if hasattr(gradient, "U"):
         _subtract(gradient.U, np.outer(h_mean, gradient.b_h - gradient.b_init))

@@ -8,12 +8,12 @@ import os
 import numpy as np
 
 from . import checkpoint as files
-from . import optim
+from . import gibbs, optim
 from .centering import centre_biases, centre_gradient
 from .parallel import one_blas_thread
 from .rbm import cd_averages
-from .sequences import pack, tiles
-from .streams import as_seed, check_random_state, stream
+from .sequences import pack
+from .streams import as_seed, check_random_state
 from .train import Interruptible, Repeated, Shuffled, progress_bar
 from .validation import (
     check_choice,
@@ -337,12 +337,12 @@ class TrainedRBM(Estimator):
         return pack(data)
 
     def _cd(self, where, update, seed):
-        """The negative phase of an update: CD-k from the streams of that update."""
+        """The negative phase of an update: CD-k with the random numbers of that update."""
         n_gibbs = self._n_gibbs(update)
-        cut, streams = self._streams(where, "chain", update, seed=seed)
+        chains = gibbs.chains(where, seed, "chain", update)
 
         def negative_phase(h_pos, W, b_v, b_h):
-            return cd_averages(h_pos, W, b_v, b_h, n_gibbs, self.visible, cut, streams, self.n_jobs)
+            return cd_averages(h_pos, W, b_v, b_h, n_gibbs, self.visible, chains, self.n_jobs)
 
         return negative_phase
 
@@ -351,12 +351,6 @@ class TrainedRBM(Estimator):
 
     def _n_gibbs(self, update):
         return optim.scheduled(self.n_gibbs, update)
-
-    def _streams(self, where, purpose, *address, seed=None):
-        """The tiles of a packed block, and a random stream for each."""
-        cut = tiles(where)
-        seed = self.seed_ if seed is None else seed
-        return cut, [stream(seed, purpose, *address, tile.sequence, tile.frame) for tile in cut]
 
     def _check_hyper_parameters(self):
         check_count("n_hidden", self.n_hidden)

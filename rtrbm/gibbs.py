@@ -2,7 +2,7 @@
 
 Given the biases all frames of all sequences are independent, so they are one batch of rows, cut into tiles
 (`rtrbm.sequences.tiles`). Each tile runs its whole chain in buffers that stay in the cache, on one thread, with
-a random stream of its own.
+random streams of its own.
 
 A unit of probability p = sigmoid(a) is switched on when a uniform u on [-1, 1) is below tanh(a / 2) = 2 p - 1.
 Half the total input is what the matrix products below deliver, and u is a raw random integer times a constant, so that
@@ -10,30 +10,64 @@ the sigmoid is never formed.
 """
 
 import threading
+from typing import NamedTuple
 
 import numpy as np
 
 from .parallel import run
+from .sequences import tiles
+from .streams import Noise, stream
 
 _local = threading.local()
 
-# Random integers times just less than 1 / their range, so that no uniform rounds to 1: a unit of probability 1 is on.
-_UNIFORM = {
-    "float32": (np.int32, np.nextafter(np.float32(2.0**-31), np.float32(0))),
-    "float64": (np.int64, np.nextafter(2.0**-63, 0.0)),
-}
+
+class Chains(NamedTuple):
+    """Rows of a packed block whose chains run together, and their random numbers.
+
+    rows : (n,) int ndarray; noise : Noise.
+    """
+
+    rows: np.ndarray
+    noise: Noise
+
+
+def chains(where, seed, purpose, *address, first=0):
+    """The chains of all rows of a packed block, tile by tile.
+
+    The random numbers of a row are addressed by its place in its sequence: (seed, purpose, *address, sequence, frame).
+
+    Parameters
+    ----------
+    where : Layout
+    seed : int
+    purpose : str
+        One of `rtrbm.streams.PURPOSES`.
+    *address : int
+    first : int
+        Number of the first sequence, if the block is a part of a larger one.
+
+    Returns
+    -------
+    list of Chains
+    """
+
+    def noise(pieces):
+        streams = [stream(seed, purpose, *address, first + p.sequence, p.frame) for p in pieces]
+        return Noise(streams, [p.n_rows for p in pieces])
+
+    return [Chains(tile.rows, noise(tile.pieces)) for tile in tiles(where)]
 
 
 class _Tile:
     """Views of this thread's buffers for one tile, and the steps of the chain on them."""
 
-    def __init__(self, n_rows, weights, rng):
+    def __init__(self, n_rows, weights, noise):
         up, down, self.visible = weights
-        self.up, self.down, self.rng = up, down, rng
+        self.up, self.down, self.noise = up, down, noise
         n_visible, n_hidden = up.shape
         self.v = _buffer("v", n_rows, n_visible, up.dtype)
         self.h = _buffer("h", n_rows, n_hidden, up.dtype)
-        self.noise = _buffer("noise", n_rows, max(n_visible, n_hidden), up.dtype)
+        self.drawn = _buffer("drawn", n_rows, max(n_visible, n_hidden), up.dtype)
 
     def activate_hidden(self, b_h):
         """h <- half the total input of the hidden units."""
@@ -72,9 +106,9 @@ class _Tile:
         if self.visible == "bernoulli":
             self.sample(self.v)
         else:
-            noise = self._noise_like(self.v)
-            self.rng.standard_normal(out=noise, dtype=noise.dtype)
-            self.v += noise
+            deviation = self._noise_like(self.v)
+            self.noise.normal(deviation)
+            self.v += deviation
 
     def sample_visible_mean(self):
         """v <- a sample from P(v | h), from E[v | h]."""
@@ -85,16 +119,12 @@ class _Tile:
 
     def _switch(self, threshold):
         """threshold <- 1 where a uniform on [-1, 1) is below it, else 0."""
-        integer, unit = _UNIFORM[threshold.dtype.name]
-        words = self.rng.bit_generator.random_raw(-(-threshold.nbytes // 8)).view(integer)[: threshold.size]
         uniform = self._noise_like(threshold)
-        np.multiply(
-            words.reshape(threshold.shape), unit, out=uniform, dtype=threshold.dtype, casting="unsafe"
-        )
+        self.noise.uniform(uniform)
         np.less(uniform, threshold, out=threshold)
 
     def _noise_like(self, a):
-        return self.noise.reshape(-1)[: a.size].reshape(a.shape)
+        return self.drawn.reshape(-1)[: a.size].reshape(a.shape)
 
 
 def _buffer(name, n_rows, n_columns, dtype):
@@ -118,7 +148,7 @@ def _rows(a, rows, scale):
     return scale * (a[rows] if a.ndim == 2 else a)
 
 
-def reconstruct(h, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_jobs=None):
+def reconstruct(h, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None):
     """Run n_gibbs steps of alternating Gibbs sampling from hidden probabilities h (Algorithm 1).
 
     h_0 ~ h; then n_gibbs times v ~ P(v | h), h ~ P(h | v), but the last h is a probability.
@@ -133,9 +163,8 @@ def reconstruct(h, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_jobs=None):
     n_gibbs : int
         k of CD-k, at least 1.
     visible : {"bernoulli", "gaussian"}
-    tiles : list of Tile
-    streams : list of numpy.random.Generator
-        One for each tile.
+    chains : list of Chains
+        From `chains`, for all rows.
     n_jobs : int, optional
 
     Returns
@@ -149,9 +178,9 @@ def reconstruct(h, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_jobs=None):
     scale_v = 0.5 if visible == "bernoulli" else 1.0
     v_neg, h_neg = np.empty((len(h), len(W)), W.dtype), np.empty_like(h)
 
-    def chain(job):
-        rows, rng = job
-        tile = _Tile(len(rows), weights, rng)
+    def run_tile(these):
+        rows, noise = these
+        tile = _Tile(len(rows), weights, noise)
         bias_v, bias_h = _rows(b_v, rows, scale_v), _rows(b_h, rows, 0.5)
         np.take(h, rows, axis=0, out=tile.h, mode="clip")
         tile.sample_mean(tile.h)
@@ -164,11 +193,39 @@ def reconstruct(h, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_jobs=None):
         tile.mean(tile.h)
         v_neg[rows], h_neg[rows] = tile.v, tile.h
 
-    run(chain, [(tile.rows, rng) for tile, rng in zip(tiles, streams)], n_jobs)
+    run(run_tile, chains, n_jobs)
     return v_neg, h_neg
 
 
-def average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, tiles, streams, n_jobs=None):
+def random_visible(shape, dtype, visible, chains):
+    """Visible states of pure noise: fair coins (Bernoulli) or standard normal numbers (Gaussian).
+
+    Parameters
+    ----------
+    shape : tuple
+        (n_rows, n_visible)
+    dtype : dtype
+    visible : {"bernoulli", "gaussian"}
+    chains : list of Chains
+        As in `reconstruct`.
+
+    Returns
+    -------
+    (n_rows, n_visible) ndarray
+    """
+    v = np.empty(shape, dtype)
+    for rows, noise in chains:
+        drawn = np.empty((len(rows), shape[1]), dtype)
+        if visible == "bernoulli":
+            noise.uniform(drawn)
+            np.less(drawn, 0, out=drawn)
+        else:
+            noise.normal(drawn)
+        v[rows] = drawn
+    return v
+
+
+def average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, chains, n_jobs=None):
     """Average E[v | h] along a Gibbs chain.
 
     From v, n_burn_in + n_average times h ~ P(h | v), v ~ P(v | h); the mean of E[v | h] over the last n_average
@@ -179,7 +236,7 @@ def average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, tiles, stream
     v : (n_rows, n_visible) ndarray
         Where the chains start.
     n_burn_in, n_average : int
-    W, b_v, b_h, visible, tiles, streams, n_jobs
+    W, b_v, b_h, visible, chains, n_jobs
         As in `reconstruct`.
 
     Returns
@@ -192,9 +249,9 @@ def average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, tiles, stream
     scale_v = 0.5 if visible == "bernoulli" else 1.0
     mean, last = np.zeros_like(v), np.empty_like(v)
 
-    def chain(job):
-        rows, rng = job
-        tile = _Tile(len(rows), weights, rng)
+    def run_tile(these):
+        rows, noise = these
+        tile = _Tile(len(rows), weights, noise)
         bias_v, bias_h = _rows(b_v, rows, scale_v), _rows(b_h, rows, 0.5)
         total = np.zeros_like(tile.v)
         np.take(v, rows, axis=0, out=tile.v, mode="clip")
@@ -208,5 +265,5 @@ def average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, tiles, stream
             tile.sample_visible_mean()
         mean[rows], last[rows] = total / n_average, tile.v
 
-    run(chain, [(tile.rows, rng) for tile, rng in zip(tiles, streams)], n_jobs)
+    run(run_tile, chains, n_jobs)
     return mean, last

@@ -43,8 +43,8 @@ def one_blas_thread():
 def run(function, items, n_jobs):
     """Call `function` on every item, on `n_jobs` threads of which the caller is one; the results in order.
 
-    A task may call this in its turn; it gets the threads that are idle. An exception of a task is raised here, and no further task is begun. Overflow
-    does not warn: it shows in the result, which callers check.
+    A task may call this in its turn; it gets the threads that are idle. An exception of a task is raised here, and no
+    further task is begun. Overflow does not warn: it shows in the result, which callers check.
     """
     results, waiting = [None] * len(items), iter(range(len(items)))
 

@@ -5,7 +5,7 @@ All start from noise, never from the frame they predict, and know the past throu
 
 import numpy as np
 
-from .gibbs import average_visible
+from .gibbs import average_visible, random_visible
 from .parallel import product
 from .rbm import reconstruction_mean
 from .units import sigmoid, visible_mean
@@ -16,7 +16,7 @@ N_CHAINS, N_BURN_IN, N_AVERAGE = 4, 25, 25
 MEAN_FIELD_STEPS = 50
 
 
-def expectation(frames, W, b_v, b_h, visible, protocol, chain_streams, n_jobs=None):
+def expectation(frames, W, b_v, b_h, visible, protocol, chains, n_jobs=None):
     """E[v] of an RBM for each row of biases.
 
     ``"chain"`` : one chain of 50 steps from noise; its last E[v | h] (the protocol of the 2008 release).
@@ -32,8 +32,8 @@ def expectation(frames, W, b_v, b_h, visible, protocol, chain_streams, n_jobs=No
     b_h : (n_rows, n_hidden) ndarray
     visible : {"bernoulli", "gaussian"}
     protocol : {"mean", "chain", "mean_field"}
-    chain_streams : callable (chain) -> tiles, streams
-        Tiles of the rows, and a random stream for each.
+    chains : callable (number) -> list of Chains
+        The rows' chains of that number (`rtrbm.gibbs.chains`), which draw numbers of their own.
     n_jobs : int, optional
 
     Returns
@@ -51,15 +51,8 @@ def expectation(frames, W, b_v, b_h, visible, protocol, chain_streams, n_jobs=No
         (1, CHAIN_STEPS - 1, 1) if protocol == "chain" else (N_CHAINS, N_BURN_IN, N_AVERAGE)
     )
     total = np.zeros_like(frames)
-    for chain in range(n_chains):
-        tiles, streams = chain_streams(chain)
-        v = np.empty_like(frames)
-        for tile, rng in zip(tiles, streams):
-            v[tile.rows] = noise(rng, (len(tile.rows), frames.shape[1]), visible)
-        total += average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, tiles, streams, n_jobs)[0]
+    for number in range(n_chains):
+        these = chains(number)
+        start = random_visible(frames.shape, frames.dtype, visible, these)
+        total += average_visible(start, W, b_v, b_h, n_burn_in, n_average, visible, these, n_jobs)[0]
     return total / n_chains
-
-
-def noise(rng, shape, visible):
-    """A random visible state: fair coins (Bernoulli) or standard normal numbers (Gaussian)."""
-    return rng.integers(0, 2, shape) if visible == "bernoulli" else rng.standard_normal(shape)

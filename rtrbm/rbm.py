@@ -11,7 +11,7 @@ import numpy as np
 
 from . import gibbs
 from .parallel import gram
-from .sequences import layout, tiles
+from .sequences import layout
 from .streams import stream
 from .units import logit, sigmoid, softplus, visible_mean
 
@@ -104,7 +104,7 @@ class Averages(NamedTuple):
     h: np.ndarray
 
 
-def cd_averages(h_pos, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_jobs=None):
+def cd_averages(h_pos, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None):
     """Averages estimated from a chain of n_gibbs steps that starts at the data (CD-k, Algorithm 1).
 
     Only the chain's end counts: its sample v_k and P(h | v_k).
@@ -113,18 +113,18 @@ def cd_averages(h_pos, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_jobs=Non
     ----------
     h_pos : (n_rows, n_hidden) ndarray
         P(h | v) of the data.
-    W, b_v, b_h, n_gibbs, visible, tiles, streams, n_jobs
+    W, b_v, b_h, n_gibbs, visible, chains, n_jobs
         As in `rtrbm.gibbs.reconstruct`.
 
     Returns
     -------
     Averages
     """
-    v_neg, h_neg = gibbs.reconstruct(h_pos, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_jobs)
+    v_neg, h_neg = gibbs.reconstruct(h_pos, W, b_v, b_h, n_gibbs, visible, chains, n_jobs)
     return Averages(lambda: gram(v_neg, h_neg, n_jobs), v_neg, h_neg)
 
 
-def contrastive_divergence(v, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_jobs=None):
+def contrastive_divergence(v, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None):
     """The CD-k estimate of the derivatives of sum log P(v) (Algorithm 1).
 
     d_W = sum (v^T P(h|v) - <v^T h>),  d_b_v = v - <v>,  d_b_h = P(h|v) - <h>.
@@ -133,7 +133,7 @@ def contrastive_divergence(v, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_j
     ----------
     v : (n_rows, n_visible) ndarray
         Data; real-valued pixels in [0, 1] are used as they are.
-    W, b_v, b_h, n_gibbs, visible, tiles, streams, n_jobs
+    W, b_v, b_h, n_gibbs, visible, chains, n_jobs
         As in `rtrbm.gibbs.reconstruct`.
 
     Returns
@@ -144,7 +144,7 @@ def contrastive_divergence(v, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_j
         One row of bias derivatives for every row of data.
     """
     h_pos = hidden_mean(v, W, b_h)
-    negative = cd_averages(h_pos, W, b_v, b_h, n_gibbs, visible, tiles, streams, n_jobs)
+    negative = cd_averages(h_pos, W, b_v, b_h, n_gibbs, visible, chains, n_jobs)
     return gram(v, h_pos, n_jobs) - negative.vh(), v - negative.v, h_pos - negative.h
 
 
@@ -205,9 +205,8 @@ def pretrained_weights(minibatch, n_hidden, visible, seed, n_updates=30, n_gibbs
     params = initial_params(minibatch(0), n_hidden, visible, seed)
     for update in range(n_updates):
         v = minibatch(update)
-        cut = tiles(layout([1] * len(v)))
-        streams = [stream(seed, "pretrain", update, tile.sequence) for tile in cut]
-        derivatives = contrastive_divergence(v, *params, n_gibbs, visible, cut, streams)
+        chains = gibbs.chains(layout([1] * len(v)), seed, "pretrain", update)
+        derivatives = contrastive_divergence(v, *params, n_gibbs, visible, chains)
         for parameter, d in zip(params, derivatives):
             parameter += rate / len(v) * (d if d.shape == parameter.shape else d.sum(axis=0))
     return params.W

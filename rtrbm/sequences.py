@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 TILE_ROWS = 400
+PIECE_FRAMES = 64
 
 
 class Layout(NamedTuple):
@@ -40,19 +41,31 @@ class Layout(NamedTuple):
         return int(self.lengths.sum())
 
 
-class Tile(NamedTuple):
-    """Rows of a packed block that run their Gibbs chain together, named by their first frame.
+class Piece(NamedTuple):
+    """Successive frames of a sequence that draw random numbers from one stream, named by the first.
 
     Attributes
     ----------
     sequence, frame : int
-        Which frame of which sequence comes first in the tile.
-    rows : (n,) int ndarray
-        Rows of the packed block.
+    n_rows : int
     """
 
     sequence: int
     frame: int
+    n_rows: int
+
+
+class Tile(NamedTuple):
+    """Rows of a packed block that run their Gibbs chain together.
+
+    Attributes
+    ----------
+    pieces : list of Piece
+    rows : (n,) int ndarray
+        Rows of the packed block.
+    """
+
+    pieces: list
     rows: np.ndarray
 
 
@@ -140,29 +153,53 @@ def previous_rows(where):
     return np.arange(n_first, where.n_rows) - np.repeat(where.batch_sizes[:-1], where.batch_sizes[1:])
 
 
-def tiles(where, max_rows=TILE_ROWS):
-    """Cut a packed block into tiles of at most `max_rows` rows, at the ends of sequences where they allow it.
+def pieces(lengths):
+    """Cut sequences into an even number of nearly equal pieces of at most `PIECE_FRAMES` frames.
 
-    The size aimed at gives an even number of tiles, so that two threads have equal work; a sequence longer than that
-    is cut. The cut depends on the lengths alone, never on the number of threads: random numbers are addressed by tile.
+    The cut of a sequence depends on its own length alone. Single frames, which have no neighbours, go together instead.
+
+    Parameters
+    ----------
+    lengths : (n_sequences,) int ndarray
+
+    Returns
+    -------
+    list of Piece
+    """
+    n = len(lengths)
+    if lengths.max() == 1:
+        starts = range(0, n, PIECE_FRAMES)
+        return [Piece(start, 0, min(PIECE_FRAMES, n - start)) for start in starts]
+    cut = []
+    for sequence, length in enumerate(lengths.tolist()):
+        n_pieces = min(length, 2 * -(-length // (2 * PIECE_FRAMES)))
+        frames = [length * i // n_pieces for i in range(n_pieces + 1)]
+        cut += [Piece(sequence, start, stop - start) for start, stop in zip(frames, frames[1:])]
+    return cut
+
+
+def tiles(where):
+    """Gather the pieces of a packed block into tiles of nearly equal size, about `TILE_ROWS` rows or less.
+
+    Their number is even, so that two threads have equal work. The cut depends on the lengths alone, never on the number
+    of threads.
+
+    Parameters
+    ----------
+    where : Layout
 
     Returns
     -------
     list of Tile
     """
-    n_pairs = -(-where.n_rows // (2 * max_rows))
-    size = -(-where.n_rows // (2 * n_pairs))
-    ends = np.cumsum(where.lengths)
-    rows = _packed_rows(where)
-    cut, start = [], 0
-    while start < where.n_rows:
-        sequence = int(np.searchsorted(ends, start, side="right"))
-        remaining = int(ends[sequence]) - start
-        if remaining > size:
-            stop = start + -(-remaining // -(-remaining // size))
-        else:
-            stop = int(ends[np.searchsorted(ends, start + size, side="right") - 1])
-        frame = start - int(ends[sequence] - where.lengths[sequence])
-        cut.append(Tile(sequence, frame, rows[start:stop]))
-        start = stop
-    return cut
+    cut = pieces(where.lengths)
+    ends = np.cumsum([piece.n_rows for piece in cut])
+    n_tiles = 2 * -(-where.n_rows // (2 * TILE_ROWS))
+    wanted = where.n_rows * np.arange(1, n_tiles + 1) / n_tiles
+    last = np.unique(np.abs(ends[:, None] - wanted).argmin(axis=0))  # the piece that ends nearest
+    rows, tiles, piece, row = _packed_rows(where), [], 0, 0
+    for next_piece in (last + 1).tolist():
+        next_row = int(ends[next_piece - 1])
+        tiles.append(Tile(cut[piece:next_piece], rows[row:next_row]))
+        piece, row = next_piece, next_row
+    return tiles

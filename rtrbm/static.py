@@ -266,10 +266,10 @@ class RBM(TrainedRBM):
 
     def _chain(self, v, n_gibbs, purpose, seed):
         """E[v | h] and v at the end of chains that start at v."""
-        cut, streams = self._streams(layout([1] * len(v)), purpose, seed=seed)
+        chains = gibbs.chains(layout([1] * len(v)), seed, purpose)
         n_burn_in, n_average = n_gibbs - 1, 1
         return gibbs.average_visible(
-            v, *self.params_, n_burn_in, n_average, self.visible, cut, streams, self.n_jobs
+            v, *self.params_, n_burn_in, n_average, self.visible, chains, self.n_jobs
         )
 
     def _float64(self):

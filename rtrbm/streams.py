@@ -37,6 +37,55 @@ def stream(seed, purpose, *address):
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
+# Random integers times just less than 1 / their range, so that no uniform rounds to 1.
+_UNIFORM = {
+    "float32": (np.int32, np.nextafter(np.float32(2.0**-31), np.float32(0))),
+    "float64": (np.int64, np.nextafter(2.0**-63, 0.0)),
+}
+
+
+class Noise:
+    """Random numbers for a block of rows, drawn piece by piece, so that a row's do not depend on the block it is in.
+
+    Parameters
+    ----------
+    streams : list of numpy.random.Generator
+        One for each piece.
+    n_rows : list of int
+        Rows of each piece.
+
+    Examples
+    --------
+    >>> out = np.empty((5, 2))
+    >>> Noise([stream(0, "chain", 0), stream(0, "chain", 1)], [2, 3]).uniform(out)
+    >>> alone = np.empty((3, 2))
+    >>> Noise([stream(0, "chain", 1)], [3]).uniform(alone)
+    >>> bool((alone == out[2:]).all())
+    True
+    """
+
+    def __init__(self, streams, n_rows):
+        self._streams, self._ends = streams, np.cumsum(n_rows).tolist()
+
+    def uniform(self, out):
+        """Fill an array of (n_rows, n) floats with uniforms on [-1, 1): raw random integers, scaled."""
+        integer, unit = _UNIFORM[out.dtype.name]
+        for rng, piece in self._pieces(out):
+            words = rng.bit_generator.random_raw(-(-piece.nbytes // 8)).view(integer)[: piece.size]
+            np.multiply(words.reshape(piece.shape), unit, out=piece, dtype=out.dtype, casting="unsafe")
+
+    def normal(self, out):
+        """Fill an array of (n_rows, n) floats with standard normal numbers."""
+        for rng, piece in self._pieces(out):
+            rng.standard_normal(out=piece, dtype=out.dtype)
+
+    def _pieces(self, out):
+        start = 0
+        for rng, end in zip(self._streams, self._ends):
+            yield rng, out[start:end]
+            start = end
+
+
 def as_seed(random_state):
     """The seed a `random_state` stands for, with scikit-learn's meaning of that argument.
 

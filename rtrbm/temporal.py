@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from . import exact
+from . import exact, gibbs
 from .estimator import TrainedRBM
 from .evaluate import squared_error
-from .gibbs import average_visible
 from .parallel import one_blas_thread
-from .predict import PROTOCOLS, expectation, noise
+from .predict import PROTOCOLS, expectation
 from .sequences import layout, pack, unpack
-from .streams import as_seed, stream
+from .streams import as_seed
 from .validation import as_float, check_choice, check_count, check_memory, check_sequences
 
 GROUP_ROWS = 8192
@@ -56,7 +55,7 @@ class TemporalRBM(TrainedRBM):
         -------
         array or list of arrays, as X
             Probabilities (Bernoulli) or means (Gaussian). The prediction of frame t does not depend on the values of X
-            from frame t on (the chains' noise depends on the number of sequences and their lengths).
+            from frame t on (the chains' noise depends on the lengths of the sequences).
 
         Raises
         ------
@@ -70,12 +69,10 @@ class TemporalRBM(TrainedRBM):
         def group(v, where, first):
             _, b_v, b_h = self._states_and_biases(v, where)
 
-            def chain_streams(chain):
-                return self._streams(where, "predict", first, chain, seed=seed)
+            def chains(number):
+                return gibbs.chains(where, seed, "predict", number, first=first)
 
-            return expectation(
-                v, self.params_.W, b_v, b_h, self.visible, protocol, chain_streams, self.n_jobs
-            )
+            return expectation(v, self.params_.W, b_v, b_h, self.visible, protocol, chains, self.n_jobs)
 
         return self._map(X, group)
 
@@ -203,8 +200,10 @@ class TemporalRBM(TrainedRBM):
             n_sequences = len(prefix)
         seed = as_seed(random_state)
         where = layout([1] * n_sequences)
-        states, v = None, self._noise(seed, n_sequences)
-        if prefix is not None:
+        if prefix is None:
+            chains = gibbs.chains(where, seed, "sample", 0)
+            states, v = None, gibbs.random_visible((n_sequences, len(W)), W.dtype, self.visible, chains)
+        else:
             r, *_ = self._states_and_biases(*pack(prefix))
             states, v = r[-n_sequences:], prefix[:, -1]
         probabilities = np.empty((n_sequences, n_frames, len(W)), W.dtype)
@@ -212,19 +211,15 @@ class TemporalRBM(TrainedRBM):
         for t in range(n_frames):
             with one_blas_thread():
                 b_v, b_h = self._next_biases(states, n_sequences)
-                cut, streams = self._streams(where, "sample", t, seed=seed)
-                mean, v = average_visible(
-                    v, W, b_v, b_h, n_gibbs - 1, 1, self.visible, cut, streams, self.n_jobs
+                chains = gibbs.chains(where, seed, "sample", t + 1)
+                mean, v = gibbs.average_visible(
+                    v, W, b_v, b_h, n_gibbs - 1, 1, self.visible, chains, self.n_jobs
                 )
                 states = self._next_states(v, b_h)
             probabilities[:, t] = mean
             if return_states:
                 binary[:, t] = v
         return (probabilities, binary) if return_states else probabilities
-
-    def _noise(self, seed, n_sequences):
-        W = self.params_.W
-        return noise(stream(seed, "sample"), (n_sequences, len(W)), self.visible).astype(W.dtype)
 
     def _check_prefix(self, prefix, n_sequences):
         prefix = as_float(prefix, "prefix", self.params_.W.dtype)  # sequences of one length

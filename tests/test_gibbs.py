@@ -23,19 +23,18 @@ from helpers import (
 )
 
 from rtrbm import RTRBM
-from rtrbm.gibbs import average_visible, reconstruct
-from rtrbm.sequences import layout, tiles
-from rtrbm.streams import stream
+from rtrbm.gibbs import Chains, average_visible, chains, reconstruct
+from rtrbm.sequences import layout
+from rtrbm.streams import Noise
 
 N_VISIBLE, N_HIDDEN = 3, 2
 N_ROWS = 60_000
 DTYPES = ["float32", "float64"]
 
 
-def chain_streams(n_rows, seed=0):
-    """Tiles of so many independent rows and a stream for each."""
-    cut = tiles(layout([1] * n_rows))
-    return cut, [stream(seed, "chain", tile.sequence, tile.frame) for tile in cut]
+def independent_chains(n_rows, seed=0):
+    """The chains of so many independent rows."""
+    return chains(layout([1] * n_rows), seed, "chain")
 
 
 def small_rbm(dtype="float64", scale=3):
@@ -57,7 +56,7 @@ def test_reconstructions_have_the_distribution_of_the_chain(n_gibbs, dtype):
     W, b_v, b_h = small_rbm(dtype)
     h_pos = np.array([0.9, 0.3], dtype)
     h = np.tile(h_pos, (N_ROWS, 1))
-    v, h_neg = reconstruct(h, W, b_v, b_h, n_gibbs, "bernoulli", *chain_streams(N_ROWS))
+    v, h_neg = reconstruct(h, W, b_v, b_h, n_gibbs, "bernoulli", independent_chains(N_ROWS))
     assert v.dtype == h_neg.dtype == np.dtype(dtype)
     counts = counted(v)
     assert abs(chi_square_z(counts, reconstruction_distribution(h_pos, W, b_v, b_h, n_gibbs))) < Z_MAX
@@ -75,7 +74,7 @@ def test_reconstructions_have_the_distribution_of_the_chain(n_gibbs, dtype):
 def test_the_last_hidden_layer_is_a_probability_given_the_last_visible(dtype):
     W, b_v, b_h = small_rbm(dtype)
     h = np.full((500, N_HIDDEN), 0.5, dtype)
-    v, h_neg = reconstruct(h, W, b_v, b_h, 2, "bernoulli", *chain_streams(500))
+    v, h_neg = reconstruct(h, W, b_v, b_h, 2, "bernoulli", independent_chains(500))
     # one product of 3 terms and one tanh, of order 1: a few units in the last place
     np.testing.assert_allclose(h_neg, sigmoid(v @ W + b_h), rtol=0, atol=10 * np.finfo(dtype).eps)
 
@@ -86,7 +85,9 @@ def test_each_row_has_biases_of_its_own():
     kinds = np.arange(N_ROWS) % 3
     bias_v, bias_h = b_v + rng.standard_normal((3, N_VISIBLE)), b_h + rng.standard_normal((3, N_HIDDEN))
     h_pos = rng.random((3, N_HIDDEN))
-    v, _ = reconstruct(h_pos[kinds], W, bias_v[kinds], bias_h[kinds], 2, "bernoulli", *chain_streams(N_ROWS))
+    v, _ = reconstruct(
+        h_pos[kinds], W, bias_v[kinds], bias_h[kinds], 2, "bernoulli", independent_chains(N_ROWS)
+    )
     for kind in range(3):
         right = reconstruction_distribution(h_pos[kind], W, bias_v[kind], bias_h[kind], 2)
         other = (kind + 1) % 3
@@ -99,8 +100,8 @@ def test_rows_and_tiles_are_independent():
     """Pairs of rows, neighbours in a tile or at the same place of two, have the product distribution."""
     W, b_v, b_h = small_rbm()
     h_pos = np.array([0.5, 0.5])
-    cut, streams = chain_streams(N_ROWS)
-    v, _ = reconstruct(np.tile(h_pos, (N_ROWS, 1)), W, b_v, b_h, 1, "bernoulli", cut, streams)
+    cut = independent_chains(N_ROWS)
+    v, _ = reconstruct(np.tile(h_pos, (N_ROWS, 1)), W, b_v, b_h, 1, "bernoulli", cut)
     p = reconstruction_distribution(h_pos, W, b_v, b_h, 1)
     pairs_p = np.outer(p, p).ravel()
     neighbours = np.hstack([v[0::2], v[1::2]])
@@ -129,7 +130,9 @@ def test_average_visible_is_that_of_the_chain(n_burn_in, n_average, dtype):
     W, b_v, b_h = small_rbm(dtype)
     start = np.array([1, 0, 0.3], dtype)  # a pixel between 0 and 1 counts with its value
     v = np.tile(start, (N_ROWS, 1))
-    mean, last = average_visible(v, W, b_v, b_h, n_burn_in, n_average, "bernoulli", *chain_streams(N_ROWS))
+    mean, last = average_visible(
+        v, W, b_v, b_h, n_burn_in, n_average, "bernoulli", independent_chains(N_ROWS)
+    )
     right, p_last = exact_average(start, W, b_v, b_h, n_burn_in, n_average)
     assert mean.dtype == last.dtype == np.dtype(dtype)
     assert np.abs(z_scores(mean, right)).max() < Z_MAX
@@ -144,7 +147,7 @@ def test_average_visible_is_that_of_the_chain(n_burn_in, n_average, dtype):
 def test_long_averages_are_the_models_expectation():
     W, b_v, b_h = small_rbm(scale=1)
     v = np.zeros((2000, N_VISIBLE))
-    mean, _ = average_visible(v, W, b_v, b_h, 30, 20, "bernoulli", *chain_streams(len(v)))
+    mean, _ = average_visible(v, W, b_v, b_h, 30, 20, "bernoulli", independent_chains(len(v)))
     assert np.abs(z_scores(mean, model_moments(W, b_v, b_h, "bernoulli")[0])).max() < Z_MAX
     assert np.abs(z_scores(mean, sigmoid(b_v))).max() > Z_MAX  # control: the biases alone
 
@@ -154,7 +157,7 @@ def test_gaussian_units_have_the_right_mean_and_variance(dtype):
     """From hidden states that are on for certain, v ~ N(b_v + W h, I): first, second and mixed moments."""
     W, b_v, b_h = small_rbm(dtype)
     h = np.tile(np.array([1, 0], dtype), (N_ROWS, 1))
-    v, h_neg = reconstruct(h, W, b_v, b_h, 1, "gaussian", *chain_streams(N_ROWS))
+    v, h_neg = reconstruct(h, W, b_v, b_h, 1, "gaussian", independent_chains(N_ROWS))
     residual = v.astype(float) - (b_v + W[:, 0])
     assert np.abs(z_scores(residual, 0)).max() < Z_MAX
     assert np.abs(z_scores(residual - 0.1, 0)).max() > Z_MAX  # control
@@ -169,7 +172,7 @@ def test_gaussian_units_have_the_right_mean_and_variance(dtype):
 def test_gaussian_chain_ends_in_the_model():
     W, b_v, b_h = small_rbm(scale=1)
     h = np.full((N_ROWS, N_HIDDEN), 0.5)
-    v, h_neg = reconstruct(h, W, b_v, b_h, 40, "gaussian", *chain_streams(N_ROWS))
+    v, h_neg = reconstruct(h, W, b_v, b_h, 40, "gaussian", independent_chains(N_ROWS))
     mean_v, mean_h, mean_vh = model_moments(W, b_v, b_h, "gaussian")
     draws = np.hstack([v, h_neg, (v[:, :, None] * h_neg[:, None, :]).reshape(N_ROWS, -1)])
     assert np.abs(z_scores(draws, np.concatenate([mean_v, mean_h, mean_vh.ravel()]))).max() < Z_MAX
@@ -180,7 +183,7 @@ def test_gaussian_chain_ends_in_the_model():
 def test_gaussian_averages_are_of_the_mean_given_h():
     W, b_v, b_h = small_rbm(scale=1)
     v = np.zeros((2000, N_VISIBLE))
-    mean, last = average_visible(v, W, b_v, b_h, 30, 20, "gaussian", *chain_streams(len(v)))
+    mean, last = average_visible(v, W, b_v, b_h, 30, 20, "gaussian", independent_chains(len(v)))
     expected = model_moments(W, b_v, b_h, "gaussian")[0]
     assert np.abs(z_scores(mean, expected)).max() < Z_MAX
     assert np.abs(z_scores(last, expected)).max() < Z_MAX
@@ -198,8 +201,8 @@ def test_two_threads_give_the_numbers_of_one(n_rows, dtype, visible):
     v, h = rng.random(b_v.shape).astype(dtype), rng.random(b_h.shape).astype(dtype)
     results = []
     for n_jobs in (None, 1, 2, 5, -1):
-        ends = reconstruct(h, W, b_v, b_h, 3, visible, *chain_streams(n_rows), n_jobs)
-        averages = average_visible(v, W, b_v, b_h, 2, 2, visible, *chain_streams(n_rows), n_jobs)
+        ends = reconstruct(h, W, b_v, b_h, 3, visible, independent_chains(n_rows), n_jobs)
+        averages = average_visible(v, W, b_v, b_h, 2, 2, visible, independent_chains(n_rows), n_jobs)
         results.append(b"".join(a.tobytes() for a in (*ends, *averages)))
     assert len(set(results)) == 1
 
@@ -210,17 +213,17 @@ def test_arguments_are_left_alone():
     for a in arrays:
         a.flags.writeable = False  # a write would raise
     h, v, W, b_v, b_h = arrays
-    reconstruct(h, W, b_v, b_h, 2, "bernoulli", *chain_streams(9))
-    average_visible(v, W, b_v, b_h, 1, 2, "gaussian", *chain_streams(9))
+    reconstruct(h, W, b_v, b_h, 2, "bernoulli", independent_chains(9))
+    average_visible(v, W, b_v, b_h, 1, 2, "gaussian", independent_chains(9))
 
 
 def test_results_do_not_share_a_buffer():
     """A second chain leaves the result of the first alone."""
     W, b_v, b_h = small_rbm()
     h = np.full((50, N_HIDDEN), 0.5)
-    first = reconstruct(h, W, b_v, b_h, 2, "bernoulli", *chain_streams(50, seed=1))
+    first = reconstruct(h, W, b_v, b_h, 2, "bernoulli", independent_chains(50, seed=1))
     kept = [a.copy() for a in first]
-    reconstruct(h, W, b_v, b_h, 2, "bernoulli", *chain_streams(50, seed=2))
+    reconstruct(h, W, b_v, b_h, 2, "bernoulli", independent_chains(50, seed=2))
     for a, b in zip(first, kept):
         np.testing.assert_array_equal(a, b)
 
@@ -229,11 +232,11 @@ def test_buffers_follow_shape_and_dtype():
     """Chains of other sizes and dtypes in between change nothing."""
     W, b_v, b_h = small_rbm()
     h = np.full((50, N_HIDDEN), 0.5)
-    before = reconstruct(h, W, b_v, b_h, 2, "bernoulli", *chain_streams(50))
+    before = reconstruct(h, W, b_v, b_h, 2, "bernoulli", independent_chains(50))
     big = np.full((300, 40), 0.5, np.float32)
     reconstruct(big, np.ones((60, 40), np.float32), np.zeros(60, np.float32), np.zeros(40, np.float32),
-                1, "gaussian", *chain_streams(300))  # fmt: skip
-    after = reconstruct(h, W, b_v, b_h, 2, "bernoulli", *chain_streams(50))
+                1, "gaussian", independent_chains(300))  # fmt: skip
+    after = reconstruct(h, W, b_v, b_h, 2, "bernoulli", independent_chains(50))
     for a, b in zip(before, after):
         np.testing.assert_array_equal(a, b)
 
@@ -245,10 +248,10 @@ def test_extreme_inputs_give_0_and_1(size, dtype):
     W = np.zeros((5, 5), dtype)
     bias = (size * signs).astype(dtype)
     h = np.full(bias.shape, 0.5, dtype)
-    v_neg, h_neg = reconstruct(h, W, bias, -bias, 3, "bernoulli", *chain_streams(600))
+    v_neg, h_neg = reconstruct(h, W, bias, -bias, 3, "bernoulli", independent_chains(600))
     np.testing.assert_array_equal(v_neg, signs > 0)
     np.testing.assert_array_equal(h_neg, signs < 0)
-    mean, last = average_visible(h, W, bias, -bias, 1, 2, "bernoulli", *chain_streams(600))
+    mean, last = average_visible(h, W, bias, -bias, 1, 2, "bernoulli", independent_chains(600))
     np.testing.assert_array_equal(mean, signs > 0)
     np.testing.assert_array_equal(last, signs > 0)
 
@@ -267,18 +270,18 @@ class LargestNumbers:
 def test_a_certain_unit_is_on_whatever_is_drawn(dtype, word):
     """A probability of exactly 1 has no exception, not even once in 2^26 draws of single precision."""
     W, bias = np.zeros((4, 3), dtype), np.full(4, 1000, dtype)
-    cut, _ = chain_streams(1)
+    one = [Chains(np.arange(1), Noise([LargestNumbers(word)], [1]))]
     h = np.ones((1, 3), dtype)
-    v, _ = reconstruct(h, W, bias, np.zeros(3, dtype), 1, "bernoulli", cut, [LargestNumbers(word)])
+    v, _ = reconstruct(h, W, bias, np.zeros(3, dtype), 1, "bernoulli", one)
     np.testing.assert_array_equal(v, 1)
 
 
 @pytest.mark.parametrize("dtype, word", [("float32", 0x80000000_80000000), ("float64", 0x80000000_00000000)])
 def test_an_impossible_unit_is_off_whatever_is_drawn(dtype, word):
     W, bias = np.zeros((4, 3), dtype), np.full(4, -1000, dtype)
-    cut, _ = chain_streams(1)
+    one = [Chains(np.arange(1), Noise([LargestNumbers(word)], [1]))]
     h = np.zeros((1, 3), dtype)
-    v, _ = reconstruct(h, W, bias, np.zeros(3, dtype), 1, "bernoulli", cut, [LargestNumbers(word)])
+    v, _ = reconstruct(h, W, bias, np.zeros(3, dtype), 1, "bernoulli", one)
     np.testing.assert_array_equal(v, 0)
 
 
@@ -289,7 +292,7 @@ def test_units_are_on_with_their_probability(p, dtype):
     n_rows, n_units = 100_000, 20
     bias, h = np.full(n_units, np.log(p / (1 - p)), dtype), np.zeros((n_rows, 1), dtype)
     W, b_h = np.zeros((n_units, 1), dtype), np.zeros(1, dtype)
-    v, _ = reconstruct(h, W, bias, b_h, 1, "bernoulli", *chain_streams(n_rows))
+    v, _ = reconstruct(h, W, bias, b_h, 1, "bernoulli", independent_chains(n_rows))
 
     def z(p):
         return (v.mean(dtype=float) - p) / np.sqrt(p * (1 - p) / v.size)

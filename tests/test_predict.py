@@ -91,7 +91,7 @@ def test_a_cheat_is_caught(params, cheat, protocol):
     honest = model_with(params)
     model = cheat(**honest.get_params())
     vars(model).update(vars(honest))
-    assert leaks(model, random_array(40, 6), protocol) == [0, 1, 2, 3, 4, 5]
+    assert leaks(model, random_array(120, 6), protocol) == [0, 1, 2, 3, 4, 5]
 
 
 @protocols

@@ -16,9 +16,9 @@ from helpers import (
     z_scores,
 )
 
-from rtrbm import RBM, exact, rbm, static
+from rtrbm import RBM, exact, gibbs, rbm, static
 from rtrbm.rbm import RBMParams
-from rtrbm.sequences import layout, tiles
+from rtrbm.sequences import layout
 from rtrbm.streams import stream
 
 KINDS = ("bernoulli", "gaussian")
@@ -58,9 +58,8 @@ def misses(samples, known):
 
 
 def chains(n_rows, seed=0, *address):
-    """Tiles of that many independent rows, and their streams."""
-    cut = tiles(layout([1] * n_rows))
-    return cut, [stream(seed, "chain", *address, tile.sequence) for tile in cut]
+    """The chains of so many independent rows."""
+    return gibbs.chains(layout([1] * n_rows), seed, "chain", *address)
 
 
 # Conditional distributions
@@ -159,7 +158,7 @@ def test_dtype_follows_the_data(visible):
         rbm.sample_hidden(v, W, b_h, rng),
         rbm.sample_visible(h, W, b_v, rng, visible),
         rbm.free_energy(v, W, b_v, b_h, visible),
-        *rbm.contrastive_divergence(v, W, b_v, b_h, 1, visible, *chains(5)),
+        *rbm.contrastive_divergence(v, W, b_v, b_h, 1, visible, chains(5)),
     ):
         assert result.dtype == np.float32
 
@@ -189,7 +188,7 @@ def test_long_chains_give_the_gradient_and_short_ones_do_not(visible, scale):
     def estimates(n_gibbs, n_repeats):
         for repeat in range(n_repeats):
             where = chains(len(v), 0, repeat)
-            d_W, d_b_v, d_b_h = rbm.contrastive_divergence(v, W, b_v, b_h, n_gibbs, visible, *where)
+            d_W, d_b_v, d_b_h = rbm.contrastive_divergence(v, W, b_v, b_h, n_gibbs, visible, where)
             yield np.concatenate([d_W.ravel(), d_b_v.sum(0), d_b_h.sum(0)]) / n_copies
 
     assert not misses(list(estimates(200, 100)), gradient)
@@ -201,7 +200,7 @@ def test_long_chains_give_the_gradient_and_short_ones_do_not(visible, scale):
 def test_threads_do_not_matter(visible, dtype):
     arguments = [frames(1000, visible).astype(dtype), *(a.astype(dtype) for a in parameters())]
     one, two, other = (
-        rbm.contrastive_divergence(*arguments, 3, visible, *chains(1000, seed), n_jobs)
+        rbm.contrastive_divergence(*arguments, 3, visible, chains(1000, seed), n_jobs)
         for seed, n_jobs in ((0, 1), (0, 2), (1, 1))
     )
     for a, b, c in zip(one, two, other):
@@ -213,17 +212,17 @@ def test_threads_do_not_matter(visible, dtype):
 def test_one_bias_is_the_same_bias_for_every_row(visible):
     W, b_v, b_h = parameters()
     v = frames(600, visible)
-    one = rbm.contrastive_divergence(v, W, b_v, b_h, 3, visible, *chains(600))
+    one = rbm.contrastive_divergence(v, W, b_v, b_h, 3, visible, chains(600))
     rows_v, rows_h = np.tile(b_v, (600, 1)), np.tile(b_h, (600, 1))
     for biases in ((rows_v, b_h), (b_v, rows_h), (rows_v, rows_h)):
-        for a, b in zip(one, rbm.contrastive_divergence(v, W, *biases, 3, visible, *chains(600))):
+        for a, b in zip(one, rbm.contrastive_divergence(v, W, *biases, 3, visible, chains(600))):
             np.testing.assert_array_equal(a, b)
 
 
 def test_real_valued_pixels_are_used_as_they_are():
     params = parameters()
     v = np.random.default_rng(0).random((6, N_VISIBLE))
-    d_W, d_b_v, d_b_h = rbm.contrastive_divergence(v, *params, 1, "bernoulli", *chains(6))
+    d_W, d_b_v, d_b_h = rbm.contrastive_divergence(v, *params, 1, "bernoulli", chains(6))
     h = rbm.hidden_mean(v, params.W, params.b_h)
     v_neg, h_neg = v - d_b_v, h - d_b_h
     np.testing.assert_allclose(v_neg, v_neg.round(), atol=1e-12)
@@ -252,10 +251,10 @@ def test_gradient_is_that_of_central_differences(visible):
 @pytest.mark.parametrize("visible", KINDS)
 def test_gradient_by_contrastive_divergence(visible):
     params, v = parameters(), frames(300, visible)
-    d_W, d_b_v, d_b_h = rbm.contrastive_divergence(v, *params, 2, visible, *chains(300))
+    d_W, d_b_v, d_b_h = rbm.contrastive_divergence(v, *params, 2, visible, chains(300))
 
     def negative_phase(h_pos, W, b_v, b_h):
-        return rbm.cd_averages(h_pos, W, b_v, b_h, 2, visible, *chains(300))
+        return rbm.cd_averages(h_pos, W, b_v, b_h, 2, visible, chains(300))
 
     gradient, negative = static.gradient(params, v, negative_phase)
     for a, b in zip(gradient, (d_W, d_b_v.sum(0), d_b_h.sum(0))):

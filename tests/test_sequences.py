@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rtrbm.sequences import TILE_ROWS, layout, pack, previous_rows, tiles, unpack
+from rtrbm.sequences import PIECE_FRAMES, TILE_ROWS, layout, pack, pieces, previous_rows, tiles, unpack
 
 
 def random_lengths(seed):
@@ -103,37 +103,49 @@ def test_layout_does_not_take_over_the_callers_lengths():
 
 
 @any_lengths
-@pytest.mark.parametrize("max_rows", [1, 7, TILE_ROWS])
-def test_every_row_is_in_exactly_one_tile_of_limited_size(lengths, max_rows):
+def test_every_row_is_in_exactly_one_tile(lengths):
     where = layout(lengths)
-    cut = tiles(where, max_rows)
+    cut = tiles(where)
     np.testing.assert_array_equal(
         np.sort(np.concatenate([tile.rows for tile in cut])), np.arange(where.n_rows)
     )
-    assert all(0 < len(tile.rows) <= max_rows for tile in cut)
+    assert all(len(tile.rows) == sum(piece.n_rows for piece in tile.pieces) for tile in cut)
 
 
 @any_lengths
-def test_tiles_are_named_by_their_first_frame_and_no_two_alike(lengths):
-    where = layout(lengths)
-    cut = tiles(where)
-    for tile in cut:
-        assert 0 <= tile.frame < lengths[tile.sequence]
-        assert tile.rows[0] == where.starts[tile.frame] + where.rank[tile.sequence]
-    assert len({(tile.sequence, tile.frame) for tile in cut}) == len(cut)
-
-
-@any_lengths
-@pytest.mark.parametrize("max_rows", [7, TILE_ROWS])
-def test_only_sequences_too_long_for_a_tile_are_cut(lengths, max_rows):
-    """A tile that stops inside a sequence holds it alone, and the rest of it would not have fitted."""
+def test_pieces_are_what_they_are_named(lengths):
     packed, where = pack(labelled(lengths))
-    size = where.n_rows / (2 * np.ceil(where.n_rows / (2 * max_rows)))  # an even number of tiles is aimed at
-    for tile in tiles(where, max_rows):
-        sequence, frame = packed[tile.rows[-1]]
-        if frame < lengths[sequence] - 1:
-            assert set(packed[tile.rows, 0]) == {sequence}
-            assert lengths[sequence] - tile.frame > size
+    for tile in tiles(where):
+        start = 0
+        for sequence, frame, n_rows in tile.pieces:
+            rows = packed[tile.rows[start : start + n_rows]]
+            if max(lengths) > 1:
+                np.testing.assert_array_equal(rows, labelled(lengths)[sequence][frame : frame + n_rows])
+            else:
+                np.testing.assert_array_equal(rows[:, 0], np.arange(sequence, sequence + n_rows))
+            start += n_rows
+
+
+@any_lengths
+def test_tiles_and_pieces_are_small(lengths):
+    cut = tiles(layout(lengths))
+    sizes = [piece.n_rows for tile in cut for piece in tile.pieces]
+    assert 0 < min(sizes) and max(sizes) <= PIECE_FRAMES
+    assert max(len(tile.rows) for tile in cut) <= TILE_ROWS + PIECE_FRAMES
+
+
+@any_lengths
+def test_the_pieces_of_a_sequence_do_not_depend_on_the_others(lengths):
+    """So that its random numbers are the same in whatever minibatch, on whatever machine."""
+    if max(lengths) == 1:
+        return
+    together = pieces(np.array(lengths))
+    for sequence, length in enumerate(lengths):
+        mine = [piece[1:] for piece in together if piece.sequence == sequence]
+        if length > 1:
+            assert mine == [piece[1:] for piece in pieces(np.array([length]))]
+        else:
+            assert mine == [(0, 1)]
 
 
 @any_lengths
@@ -143,17 +155,15 @@ def test_frames_of_a_tile_are_in_order(lengths):
     np.testing.assert_array_equal(order, np.concatenate(labelled(lengths)))
 
 
-def test_two_threads_have_work_and_the_cut_depends_on_lengths_alone():
+def test_two_threads_have_equal_work():
+    """To half a piece, since that is where a tile may end."""
     for lengths in LENGTHS:
-        first, second = tiles(layout(lengths)), tiles(layout(list(lengths)))
-        assert len(first) == 1 if sum(lengths) == 1 else len(first) >= 2
-        assert [(t.sequence, t.frame, t.rows.tolist()) for t in first] == [
-            (t.sequence, t.frame, t.rows.tolist()) for t in second
-        ]
+        sizes = [len(tile.rows) for tile in tiles(layout(lengths))]
+        whole = max(piece.n_rows for piece in pieces(np.array(lengths)))
+        half = sum(sizes[: len(sizes) // 2])
+        assert abs(half - sum(lengths) / 2) <= max(whole / 2, 0.5) or len(sizes) % 2
 
 
 def test_few_large_tiles_rather_than_many_small_ones():
-    """Whole sequences are put together as long as they fit: two neighbours always exceed one tile."""
-    where = layout([10] * 1000)
-    sizes = [len(tile.rows) for tile in tiles(where)]
-    assert all(a + b > TILE_ROWS for a, b in zip(sizes[:-1], sizes[1:]))
+    sizes = [len(tile.rows) for tile in tiles(layout([10] * 1000))]
+    assert len(sizes) == 26 and max(sizes) - min(sizes) <= 10
