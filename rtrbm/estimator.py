@@ -231,6 +231,7 @@ class TrainedRBM(Estimator):
 
     def _resume(self, path, data):
         """Take the state of training from a file that was written with the same settings."""
+        gibbs.noise_of(self.engine)
         settings, progress, *arrays = self._read(path)
         own = {name: _from_json(_to_json(value)) for name, value in self.get_params().items()}
         differ = sorted(
@@ -277,6 +278,7 @@ class TrainedRBM(Estimator):
 
     def _start(self, data):
         """Initialise the state of training from data or a stream."""
+        gibbs.noise_of(self.engine)
         seed = as_seed(self.random_state)
         source = data if hasattr(data, "minibatch") else Shuffled(data, self.batch_size, seed)
 
@@ -339,7 +341,7 @@ class TrainedRBM(Estimator):
     def _cd(self, where, update, seed):
         """The negative phase of an update: CD-k with the random numbers of that update."""
         n_gibbs = self._n_gibbs(update)
-        chains = gibbs.chains(where, seed, "chain", update)
+        chains = gibbs.chains(where, seed, "chain", update, engine=self.engine)
 
         def negative_phase(h_pos, W, b_v, b_h):
             return cd_averages(h_pos, W, b_v, b_h, n_gibbs, self.visible, chains, self.n_jobs)
@@ -366,6 +368,7 @@ class TrainedRBM(Estimator):
         check_count("batch_size", self.batch_size)
         check_count("n_updates", self.n_updates)
         check_dtype(self.dtype)
+        check_choice("engine", self.engine, gibbs.ENGINES)
         check_random_state(self.random_state)
         check_memory(f"a minibatch of batch_size={self.batch_size}", self.batch_size, self.dtype)
         if self.n_jobs is not None:

@@ -4,9 +4,8 @@ Given the biases all frames of all sequences are independent, so they are one ba
 (`rtrbm.sequences.tiles`). Each tile runs its whole chain in buffers that stay in the cache, on one thread, with
 random streams of its own.
 
-A unit of probability p = sigmoid(a) is switched on when a uniform u on [-1, 1) is below tanh(a / 2) = 2 p - 1.
-Half the total input is what the matrix products below deliver, and u is a raw random integer times a constant, so that
-the sigmoid is never formed.
+The matrix products deliver half the total input of a unit, from which it is sampled without forming its probability
+(`rtrbm.streams.Noise.switch_on`).
 """
 
 import threading
@@ -18,6 +17,7 @@ from .parallel import run
 from .sequences import tiles
 from .streams import Noise, stream
 
+ENGINES = ("numpy", "numba")
 _local = threading.local()
 
 
@@ -31,7 +31,7 @@ class Chains(NamedTuple):
     noise: Noise
 
 
-def chains(where, seed, purpose, *address, first=0):
+def chains(where, seed, purpose, *address, first=0, engine="numpy"):
     """The chains of all rows of a packed block, tile by tile.
 
     The random numbers of a row are addressed by its place in its sequence: (seed, purpose, *address, sequence, frame).
@@ -45,21 +45,25 @@ def chains(where, seed, purpose, *address, first=0):
     *address : int
     first : int
         Number of the first sequence, if the block is a part of a larger one.
+    engine : {"numpy", "numba"}
+        Who samples: numpy, or `rtrbm.fast`.
 
     Returns
     -------
     list of Chains
     """
 
+    kind = noise_of(engine)
+
     def noise(pieces):
         streams = [stream(seed, purpose, *address, first + p.sequence, p.frame) for p in pieces]
-        return Noise(streams, [p.n_rows for p in pieces])
+        return kind(streams, [p.n_rows for p in pieces])
 
     return [Chains(tile.rows, noise(tile.pieces)) for tile in tiles(where)]
 
 
 class _Tile:
-    """Views of this thread's buffers for one tile, and the steps of the chain on them."""
+    """Views of this thread's buffers for one tile, and the half-steps of the chain on them."""
 
     def __init__(self, n_rows, weights, noise):
         up, down, self.visible = weights
@@ -67,64 +71,65 @@ class _Tile:
         n_visible, n_hidden = up.shape
         self.v = _buffer("v", n_rows, n_visible, up.dtype)
         self.h = _buffer("h", n_rows, n_hidden, up.dtype)
-        self.drawn = _buffer("drawn", n_rows, max(n_visible, n_hidden), up.dtype)
+        self._drawn = _buffer("drawn", n_rows, max(n_visible, n_hidden), up.dtype)
 
-    def activate_hidden(self, b_h):
-        """h <- half the total input of the hidden units."""
+    def hidden_mean(self, b_h):
+        """h <- P(h | v)."""
         np.matmul(self.v, self.up, out=self.h)
-        self.h += b_h
+        _mean(self.h, b_h)
 
-    def activate_visible(self, b_v):
-        """v <- the total input of the visible units, halved if they are binary."""
+    def sample_hidden(self, b_h):
+        """h <- a sample from P(h | v)."""
+        np.matmul(self.v, self.up, out=self.h)
+        self._switch_on(self.h, b_h)
+
+    def visible_mean(self, b_v):
+        """v <- E[v | h]."""
         np.matmul(self.h, self.down, out=self.v)
-        self.v += b_v
-
-    def mean(self, half):
-        """half <- sigmoid(2 half)."""
-        np.tanh(half, out=half)
-        half *= 0.5
-        half += 0.5
-
-    def visible_mean(self):
-        """v <- E[v | h], from the total input."""
         if self.visible == "bernoulli":
-            self.mean(self.v)
-
-    def sample(self, half):
-        """half <- binary states of probability sigmoid(2 half)."""
-        np.tanh(half, out=half)
-        self._switch(half)
-
-    def sample_mean(self, p):
-        """p <- binary states of probability p."""
-        p *= 2
-        p -= 1
-        self._switch(p)
-
-    def sample_visible(self):
-        """v <- a sample from P(v | h), from the total input."""
-        if self.visible == "bernoulli":
-            self.sample(self.v)
+            _mean(self.v, b_v)
         else:
-            deviation = self._noise_like(self.v)
-            self.noise.normal(deviation)
-            self.v += deviation
+            self.v += b_v
+
+    def sample_visible(self, b_v):
+        """v <- a sample from P(v | h)."""
+        if self.visible == "bernoulli":
+            np.matmul(self.h, self.down, out=self.v)
+            self._switch_on(self.v, b_v)
+        else:
+            self.visible_mean(b_v)
+            self.sample_visible_mean()
 
     def sample_visible_mean(self):
         """v <- a sample from P(v | h), from E[v | h]."""
         if self.visible == "bernoulli":
             self.sample_mean(self.v)
         else:
-            self.sample_visible()
+            deviation = self._scratch(self.v)
+            self.noise.normal(deviation)
+            self.v += deviation
 
-    def _switch(self, threshold):
-        """threshold <- 1 where a uniform on [-1, 1) is below it, else 0."""
-        uniform = self._noise_like(threshold)
+    def sample_mean(self, p):
+        """p <- binary states of probability p."""
+        uniform = self._scratch(p)
         self.noise.uniform(uniform)
-        np.less(uniform, threshold, out=threshold)
+        p *= 2
+        p -= 1
+        np.less(uniform, p, out=p)
 
-    def _noise_like(self, a):
-        return self.drawn.reshape(-1)[: a.size].reshape(a.shape)
+    def _switch_on(self, half, bias):
+        self.noise.switch_on(half, bias, self._scratch(half))
+
+    def _scratch(self, a):
+        return self._drawn.reshape(-1)[: a.size].reshape(a.shape)
+
+
+def _mean(half, bias):
+    """half <- sigmoid(2 (half + bias))."""
+    half += bias
+    np.tanh(half, out=half)
+    half *= 0.5
+    half += 0.5
 
 
 def _buffer(name, n_rows, n_columns, dtype):
@@ -184,17 +189,32 @@ def reconstruct(h, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None):
         bias_v, bias_h = _rows(b_v, rows, scale_v), _rows(b_h, rows, 0.5)
         np.take(h, rows, axis=0, out=tile.h, mode="clip")
         tile.sample_mean(tile.h)
-        for step in range(n_gibbs):
-            tile.activate_visible(bias_v)
-            tile.sample_visible()
-            tile.activate_hidden(bias_h)
-            if step < n_gibbs - 1:
-                tile.sample(tile.h)
-        tile.mean(tile.h)
+        for _ in range(n_gibbs - 1):
+            tile.sample_visible(bias_v)
+            tile.sample_hidden(bias_h)
+        tile.sample_visible(bias_v)
+        tile.hidden_mean(bias_h)
         v_neg[rows], h_neg[rows] = tile.v, tile.h
 
     run(run_tile, chains, n_jobs)
     return v_neg, h_neg
+
+
+def noise_of(engine):
+    """The class of random numbers that samples for an engine.
+
+    Raises
+    ------
+    ValueError
+        If the engine is numba, and numba is missing.
+    """
+    if engine == "numpy":
+        return Noise
+    try:
+        from .fast import FusedNoise
+    except ImportError:
+        raise ValueError("engine='numba' needs numba: install rtrbm[fast]") from None
+    return FusedNoise
 
 
 def random_visible(shape, dtype, visible, chains):
@@ -256,10 +276,8 @@ def average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, chains, n_job
         total = np.zeros_like(tile.v)
         np.take(v, rows, axis=0, out=tile.v, mode="clip")
         for step in range(n_burn_in + n_average):
-            tile.activate_hidden(bias_h)
-            tile.sample(tile.h)
-            tile.activate_visible(bias_v)
-            tile.visible_mean()
+            tile.sample_hidden(bias_h)
+            tile.visible_mean(bias_v)
             if step >= n_burn_in:
                 total += tile.v
             tile.sample_visible_mean()

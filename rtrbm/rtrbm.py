@@ -204,6 +204,8 @@ class RTRBM(TemporalRBM):
     initialization : {"data", "thesis"}
         See `initial_params`.
     dtype : {"float32", "float64"}
+    engine : {"numpy", "numba"}
+        Who samples in training: numpy, or numba (the extra ``rtrbm[fast]``), faster and with other random numbers.
     n_jobs : int, optional
         Threads: -1 all processors, None 1. Results do not depend on it.
     random_state : None, int, RandomState or Generator
@@ -254,6 +256,7 @@ class RTRBM(TemporalRBM):
         n_updates=2000,
         initialization="data",
         dtype="float32",
+        engine="numpy",
         n_jobs=-1,
         random_state=None,
         verbose=0,
@@ -272,6 +275,7 @@ class RTRBM(TemporalRBM):
         self.n_updates = n_updates
         self.initialization = initialization
         self.dtype = dtype
+        self.engine = engine
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose

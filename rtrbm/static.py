@@ -68,6 +68,8 @@ class RBM(TrainedRBM):
     n_updates : int
         Updates of `fit`.
     dtype : {"float32", "float64"}
+    engine : {"numpy", "numba"}
+        Who samples in training: numpy, or numba (the extra ``rtrbm[fast]``), faster and with other random numbers.
     n_jobs : int, optional
         Threads: -1 all processors, None 1. Results do not depend on it.
     random_state : None, int, RandomState or Generator
@@ -113,6 +115,7 @@ class RBM(TrainedRBM):
         batch_size=128,
         n_updates=2000,
         dtype="float32",
+        engine="numpy",
         n_jobs=-1,
         random_state=None,
         verbose=0,
@@ -128,6 +131,7 @@ class RBM(TrainedRBM):
         self.batch_size = batch_size
         self.n_updates = n_updates
         self.dtype = dtype
+        self.engine = engine
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose

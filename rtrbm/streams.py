@@ -65,7 +65,7 @@ class Noise:
     """
 
     def __init__(self, streams, n_rows):
-        self._streams, self._ends = streams, np.cumsum(n_rows).tolist()
+        self._streams, self._ends = streams, np.cumsum(n_rows)
 
     def uniform(self, out):
         """Fill an array of (n_rows, n) floats with uniforms on [-1, 1): raw random integers, scaled."""
@@ -73,6 +73,16 @@ class Noise:
         for rng, piece in self._pieces(out):
             words = rng.bit_generator.random_raw(-(-piece.nbytes // 8)).view(integer)[: piece.size]
             np.multiply(words.reshape(piece.shape), unit, out=piece, dtype=out.dtype, casting="unsafe")
+
+    def switch_on(self, half, bias, scratch):
+        """half <- binary states of probability sigmoid(2 (half + bias)), with `scratch` for as many numbers.
+
+        A unit of probability p = sigmoid(2 x) is on when a uniform on [-1, 1) is below tanh(x) = 2 p - 1.
+        """
+        half += bias
+        np.tanh(half, out=half)
+        self.uniform(scratch)
+        np.less(scratch, half, out=half)
 
     def normal(self, out):
         """Fill an array of (n_rows, n) floats with standard normal numbers."""

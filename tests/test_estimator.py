@@ -50,7 +50,7 @@ ODD = dict(
     n_hidden=np.int64(7), visible="no such units", n_gibbs={0: 1, 9: 2}, optimizer=None, learning_rate=-1,
     momentum="0.9", max_norm=np.float32(3), batch_size=[8], n_updates=0, initialization=0, dtype=np.float64,
     n_jobs=0, random_state=np.random.RandomState(0), verbose=object(), bptt="no", dynamic_visible_bias=2,
-    centering="yes",
+    centering="yes", engine="steam",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -32,9 +33,18 @@ N_ROWS = 60_000
 DTYPES = ["float32", "float64"]
 
 
-def independent_chains(n_rows, seed=0):
+def independent_chains(n_rows, seed=0, engine="numpy"):
     """The chains of so many independent rows."""
-    return chains(layout([1] * n_rows), seed, "chain")
+    return chains(layout([1] * n_rows), seed, "chain", engine=engine)
+
+
+ENGINES = [
+    "numpy",
+    pytest.param(
+        "numba", marks=pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
+    ),
+]
+engines = pytest.mark.parametrize("engine", ENGINES)
 
 
 def small_rbm(dtype="float64", scale=3):
@@ -50,13 +60,15 @@ def counted(v):
     return np.bincount(state_codes(v.astype(float)), minlength=2 ** v.shape[1])
 
 
+@engines
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n_gibbs", [1, 2, 4])
-def test_reconstructions_have_the_distribution_of_the_chain(n_gibbs, dtype):
+def test_reconstructions_have_the_distribution_of_the_chain(n_gibbs, dtype, engine):
     W, b_v, b_h = small_rbm(dtype)
     h_pos = np.array([0.9, 0.3], dtype)
     h = np.tile(h_pos, (N_ROWS, 1))
-    v, h_neg = reconstruct(h, W, b_v, b_h, n_gibbs, "bernoulli", independent_chains(N_ROWS))
+    chains = independent_chains(N_ROWS, engine=engine)
+    v, h_neg = reconstruct(h, W, b_v, b_h, n_gibbs, "bernoulli", chains)
     assert v.dtype == h_neg.dtype == np.dtype(dtype)
     counts = counted(v)
     assert abs(chi_square_z(counts, reconstruction_distribution(h_pos, W, b_v, b_h, n_gibbs))) < Z_MAX
@@ -79,15 +91,16 @@ def test_the_last_hidden_layer_is_a_probability_given_the_last_visible(dtype):
     np.testing.assert_allclose(h_neg, sigmoid(v @ W + b_h), rtol=0, atol=10 * np.finfo(dtype).eps)
 
 
-def test_each_row_has_biases_of_its_own():
-    W, b_v, b_h = small_rbm()
+@engines
+def test_each_row_has_biases_of_its_own(engine):
+    W, b_v, b_h = small_rbm("float32")
     rng = np.random.default_rng(3)
     kinds = np.arange(N_ROWS) % 3
     bias_v, bias_h = b_v + rng.standard_normal((3, N_VISIBLE)), b_h + rng.standard_normal((3, N_HIDDEN))
     h_pos = rng.random((3, N_HIDDEN))
-    v, _ = reconstruct(
-        h_pos[kinds], W, bias_v[kinds], bias_h[kinds], 2, "bernoulli", independent_chains(N_ROWS)
-    )
+    h, rows_v, rows_h = (a[kinds].astype(np.float32) for a in (h_pos, bias_v, bias_h))
+    chains = independent_chains(N_ROWS, engine=engine)
+    v, _ = reconstruct(h, W, rows_v, rows_h, 2, "bernoulli", chains)
     for kind in range(3):
         right = reconstruction_distribution(h_pos[kind], W, bias_v[kind], bias_h[kind], 2)
         other = (kind + 1) % 3
@@ -96,11 +109,12 @@ def test_each_row_has_biases_of_its_own():
         assert abs(chi_square_z(counts, right)) < Z_MAX < chi_square_z(counts, wrong)
 
 
-def test_rows_and_tiles_are_independent():
+@engines
+def test_rows_and_tiles_are_independent(engine):
     """Pairs of rows, neighbours in a tile or at the same place of two, have the product distribution."""
-    W, b_v, b_h = small_rbm()
-    h_pos = np.array([0.5, 0.5])
-    cut = independent_chains(N_ROWS)
+    W, b_v, b_h = small_rbm("float32")
+    h_pos = np.array([0.5, 0.5], np.float32)
+    cut = independent_chains(N_ROWS, engine=engine)
     v, _ = reconstruct(np.tile(h_pos, (N_ROWS, 1)), W, b_v, b_h, 1, "bernoulli", cut)
     p = reconstruction_distribution(h_pos, W, b_v, b_h, 1)
     pairs_p = np.outer(p, p).ravel()
@@ -194,15 +208,17 @@ def test_gaussian_averages_are_of_the_mean_given_h():
 @pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n_rows", [1, 2, 255, 1500])
-def test_two_threads_give_the_numbers_of_one(n_rows, dtype, visible):
+@engines
+def test_two_threads_give_the_numbers_of_one(n_rows, dtype, visible, engine):
     rng = np.random.default_rng(0)
     W = rng.standard_normal((37, 19)).astype(dtype)
     b_v, b_h = (rng.standard_normal((n_rows, n)).astype(dtype) for n in W.shape)
     v, h = rng.random(b_v.shape).astype(dtype), rng.random(b_h.shape).astype(dtype)
     results = []
     for n_jobs in (None, 1, 2, 5, -1):
-        ends = reconstruct(h, W, b_v, b_h, 3, visible, independent_chains(n_rows), n_jobs)
-        averages = average_visible(v, W, b_v, b_h, 2, 2, visible, independent_chains(n_rows), n_jobs)
+        ends = reconstruct(h, W, b_v, b_h, 3, visible, independent_chains(n_rows, engine=engine), n_jobs)
+        chains = independent_chains(n_rows, engine=engine)
+        averages = average_visible(v, W, b_v, b_h, 2, 2, visible, chains, n_jobs)
         results.append(b"".join(a.tobytes() for a in (*ends, *averages)))
     assert len(set(results)) == 1
 
@@ -285,14 +301,38 @@ def test_an_impossible_unit_is_off_whatever_is_drawn(dtype, word):
     np.testing.assert_array_equal(v, 0)
 
 
+def test_fused_sampling_at_its_extremes():
+    """Units of probability 0 and 1 in the pass that numba makes, whatever is drawn in 10 million draws."""
+    fast = pytest.importorskip("rtrbm.fast")
+    for bias, state in ((1000, 1), (50, 1), (-50, 0), (-1000, 0)):
+        half = np.zeros((10_000, 1000), np.float32)
+        noise = fast.FusedNoise([np.random.Generator(np.random.SFC64(0))], [len(half)])
+        noise.switch_on(half, np.full(1000, bias, np.float32), None)
+        assert (half == state).all()
+
+
+@pytest.mark.parametrize("lag", [1, 2, 450, 900])
+def test_fused_sampling_has_no_memory(lag):
+    """Fair coins: neighbours in a row, the middle of a row, the next row and two rows on are uncorrelated."""
+    fast = pytest.importorskip("rtrbm.fast")
+    coins = np.zeros((3000, 900), np.float32)
+    streams = [np.random.Generator(np.random.SFC64(seed)) for seed in range(3)]
+    fast.FusedNoise(streams, [1000] * 3).switch_on(coins, np.zeros(900, np.float32), None)
+    signs = 2.0 * coins.ravel() - 1
+    assert abs(signs.mean() * np.sqrt(signs.size)) < Z_MAX
+    assert abs((signs[lag:] * signs[:-lag]).mean() * np.sqrt(signs.size - lag)) < Z_MAX
+    assert abs((signs[lag:] * signs[lag:]).mean() * np.sqrt(signs.size - lag)) > Z_MAX  # control: with itself
+
+
 @pytest.mark.parametrize("p", [0.001, 0.5, 0.999])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_units_are_on_with_their_probability(p, dtype):
+@engines
+def test_units_are_on_with_their_probability(p, dtype, engine):
     """Two million draws of one unit alone, at the middle and at both ends of the scale."""
     n_rows, n_units = 100_000, 20
     bias, h = np.full(n_units, np.log(p / (1 - p)), dtype), np.zeros((n_rows, 1), dtype)
     W, b_h = np.zeros((n_units, 1), dtype), np.zeros(1, dtype)
-    v, _ = reconstruct(h, W, bias, b_h, 1, "bernoulli", independent_chains(n_rows))
+    v, _ = reconstruct(h, W, bias, b_h, 1, "bernoulli", independent_chains(n_rows, engine=engine))
 
     def z(p):
         return (v.mean(dtype=float) - p) / np.sqrt(p * (1 - p) / v.size)

@@ -1,0 +1,168 @@
+"""Training by several processes (MPI ranks): each takes a share of the minibatch, and one sum makes one gradient.
+
+A communicator of None stands for this process alone. mpi4py is needed only by who has a communicator: nothing here
+imports it when there is none.
+"""
+
+import os
+
+import numpy as np
+
+LAUNCHED = ("PMI_SIZE", "PMIX_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS")
+
+
+def world():
+    """The communicator of all processes that were started together by mpiexec, None if this one was started alone.
+
+    Raises
+    ------
+    ValueError
+        If there are several processes, and mpi4py is missing.
+    """
+    if all(int(os.environ.get(name, 1)) == 1 for name in LAUNCHED):
+        return None
+    try:
+        return _mpi().COMM_WORLD
+    except ImportError:
+        raise ValueError("several processes were started, which needs mpi4py: install rtrbm[mpi]") from None
+
+
+def check_comm(comm):
+    """Raise TypeError unless `comm` is None or an MPI communicator."""
+    if comm is not None and not hasattr(comm, "Allreduce"):
+        raise TypeError(f"comm must be None or an mpi4py communicator, got {type(comm).__name__}")
+
+
+def size(comm):
+    """The number of ranks."""
+    return 1 if comm is None else comm.size
+
+
+def is_first(comm):
+    """Whether this is the rank that logs and writes."""
+    return comm is None or comm.rank == 0
+
+
+def on_this_machine(comm):
+    """The number of ranks that share this machine's processors."""
+    if comm is None:
+        return 1
+    local = comm.Split_type(_mpi().COMM_TYPE_SHARED)
+    try:
+        return local.size
+    finally:
+        local.Free()
+
+
+def share(sequences, comm):
+    """This rank's part of a minibatch: consecutive sequences.
+
+    Parameters
+    ----------
+    sequences : array or list
+        The same on every rank.
+    comm : communicator or None
+
+    Returns
+    -------
+    part : array or list
+    first : int
+        Number of the part's first sequence in the minibatch.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer sequences than ranks.
+    """
+    if comm is None:
+        return sequences, 0
+    n = len(sequences)
+    if n < comm.size:
+        raise ValueError(
+            f"comm must have at most as many ranks as a minibatch has sequences, {n}, got {comm.size}"
+        )
+    first, last = n * comm.rank // comm.size, n * (comm.rank + 1) // comm.size
+    return sequences[first:last], first
+
+
+def same(value, comm):
+    """The first rank's value of something that is to be the same on every rank."""
+    return value if comm is None else comm.bcast(value)
+
+
+def together(function, comm):
+    """Call `function` on every rank; if it fails on one it fails on all.
+
+    Raises
+    ------
+    Exception
+        That of this rank; RuntimeError on the others, which names the rank and its error.
+    """
+    if comm is None:
+        return function()
+    result = error = None
+    try:
+        result = function()
+    except Exception as caught:
+        error = caught
+    _raise(error, comm)
+    return result
+
+
+def total(function, like, comm, stop=False):
+    """The sum over ranks of the arrays that `function()` returns, in one Allreduce of one flat buffer.
+
+    Parameters
+    ----------
+    function : callable () -> list of ndarray
+    like : list of ndarray
+        Arrays of the shapes and dtype of those to come.
+    comm : communicator or None
+    stop : bool
+        Whether this rank is asked to stop.
+
+    Returns
+    -------
+    list of ndarray
+    bool
+        Whether any rank is asked to stop.
+
+    Raises
+    ------
+    Exception
+        As `together`.
+    """
+    if comm is None:
+        return function(), stop
+    flat = np.zeros(sum(a.size for a in like) + 2, like[0].dtype)
+    sums, start = [], 0
+    for a in like:
+        sums.append(flat[start : start + a.size].reshape(a.shape))
+        start += a.size
+    failed, stopped = flat[-2:-1], flat[-1:]
+    error, stopped[:] = None, stop
+    try:
+        for part, a in zip(sums, function()):
+            part[...] = a
+    except Exception as caught:
+        error, failed[:] = caught, 1
+    comm.Allreduce(_mpi().IN_PLACE, flat)
+    if failed[0] != 0:
+        _raise(error, comm)
+    return sums, bool(stopped[0])
+
+
+def _mpi():
+    from mpi4py import MPI
+
+    return MPI
+
+
+def _raise(error, comm):
+    """Raise if any rank has an error: its own on that rank, a report of it on the others."""
+    reports = comm.allgather(None if error is None else f"{type(error).__name__}: {error}")
+    if error is not None:
+        raise error
+    for rank, report in enumerate(reports):
+        if report is not None:
+            raise RuntimeError(f"rank {rank} failed: {report}")
