@@ -466,6 +466,7 @@ BAD_SETTINGS = {
     "n_updates": [0, -1, 1.5, "10", None, True, np.nan],
     "initialization": ["zeros", None, 0, ["data"]],
     "dtype": ["float16", "int32", "complex128", "banana", None, 3, "object", ["float32"], ...],
+    "engine": ["torch", None, 1, ["numpy"]],
     "n_jobs": [0, 1.5, "2", [1], 2.0],
     "random_state": [-1, 1.5, "0", True, [1], np.nan],
     "verbose": ["loud", [1], ...],
@@ -497,7 +498,7 @@ def test_every_hyper_parameter_is_checked(name):
     good = dict(
         n_hidden=np.int64(4), visible="gaussian", dynamic_visible_bias=True, bptt=False, centering=False,
         n_gibbs={0: 1, np.int64(2): 2}, optimizer="momentum", learning_rate=np.float32(0.1), momentum=0,
-        max_norm=1, batch_size=np.int32(3), n_updates=1, initialization="thesis", dtype=np.float64,
+        max_norm=1, batch_size=np.int32(3), n_updates=1, initialization="thesis", dtype=np.float64, engine="numpy",
         n_jobs=np.int64(2), random_state=np.uint8(3), verbose=True,
     )  # fmt: skip
     RTRBM(**SETTINGS | {name: good[name]}).fit(X)
