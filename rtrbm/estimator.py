@@ -8,17 +8,18 @@ import os
 import numpy as np
 
 from . import checkpoint as files
-from . import gibbs, optim
+from . import gibbs, optim, sources
 from .centering import centre_biases, centre_gradient
 from .parallel import one_blas_thread
 from .rbm import cd_averages
 from .sequences import pack
 from .streams import as_seed, check_random_state
-from .train import Interruptible, Repeated, Shuffled, progress_bar
+from .train import Ahead, Interruptible, progress_bar
 from .validation import (
     check_choice,
     check_count,
     check_dtype,
+    check_frames,
     check_memory,
     check_n_gibbs,
     check_number,
@@ -80,9 +81,9 @@ class Estimator:
 class TrainedRBM(Estimator):
     """A model trained by stochastic gradient ascent on its log-likelihood.
 
-    A subclass says how input is checked (`_check`), which NamedTuple its parameters are (`_params_type`), how they
-    start (`_initial_params`) and what their gradient is (`_gradient`); and how checked input becomes
-    rows (`_pack`), if not as sequences.
+    A subclass says what the dimensions of its input are (`_axes`), how it is checked (`_check`), which NamedTuple its
+    parameters are (`_params_type`), how they start (`_initial_params`) and what their gradient is (`_gradient`); and
+    how checked input becomes rows (`_pack`), if not as sequences.
     """
 
     def fit(self, X, y=None, *, checkpoint=None, checkpoint_every=500, resume=False):
@@ -90,9 +91,21 @@ class TrainedRBM(Estimator):
 
         Parameters
         ----------
-        X : array_like, list of array_like, or stream
-            Data, or an endless source of fresh data: an object whose ``minibatch(update)`` returns the data of that
-            update (`rtrbm.datasets.BouncingBalls` is one).
+        X : array_like, list of array_like, HDF5 dataset or group, (path, name), iterable, or stream
+            Sequences (of an `RBM`: rows). Read minibatch by minibatch, so that they may be larger than memory, are
+
+            - an h5py dataset (n_sequences, n_frames, n_visible), an h5py group of datasets (n_frames_i, n_visible) in
+              the order of their sorted names, or either as (path, name); a memory-mapped array;
+            - any other object with ``len(X)`` and ``X[i]``, sequence i;
+            - any other iterable of sequences: read in the order they come, never shuffled, and started again at its
+              end. An iterator must give n_updates x batch_size of them (to `resume` hand in a new one: the sequences
+              already used are skipped). With initialization="thesis" the first 30 minibatches are held in memory;
+            - a stream of fresh data: an object whose ``minibatch(update)`` returns the data of that update
+              (`rtrbm.datasets.BouncingBalls` is one).
+
+            All but the last two are shuffled: every sequence once an epoch, in an order that depends on the seed alone.
+            Values are taken as they are (pixels from 0 to 255 are not rescaled but refused) and checked when they are
+            read; shapes and types of HDF5 data before that. A thread reads the next minibatch during an update.
         y : None
             Ignored.
         checkpoint : path-like, optional
@@ -109,11 +122,18 @@ class TrainedRBM(Estimator):
         Raises
         ------
         TypeError, ValueError
-            If a hyper-parameter, X or the checkpoint is not what it should be; nothing is changed then.
+            If a hyper-parameter, X or the checkpoint is not what it should be; nothing is changed then. If it shows
+            only later that X is not, or ends too early, the updates made stay and the checkpoint is written.
+        FileNotFoundError
+            If X is (path, name) and there is no such file.
         FloatingPointError
             If the gradient is no longer finite; the last checkpoint stands.
         KeyboardInterrupt
             On Ctrl-C, once the update under way is done and the checkpoint written.
+
+        Examples
+        --------
+        >>> model.fit(("videos.h5", "train"), checkpoint="run.h5")  # doctest: +SKIP
         """
         self._check_hyper_parameters()
         check_count("checkpoint_every", checkpoint_every)
@@ -121,17 +141,35 @@ class TrainedRBM(Estimator):
             files.check_path("checkpoint", checkpoint)
         elif resume:
             raise ValueError("resume=True needs checkpoint, the file to resume from")
-        data = X if hasattr(X, "minibatch") else self._check(X)
-        if resume and os.path.exists(checkpoint):
-            self._resume(checkpoint, data)
-        else:
-            self._start(data)
-        if not hasattr(data, "minibatch"):
-            data = Shuffled(data, self.batch_size, self.seed_)
-        with Interruptible() as interrupt, progress_bar(self) as bar:
+        with sources.opened(X) as X:
+            if checkpoint is not None:
+                sources.check_apart(checkpoint, X)
+            data = self._data(X)
+            if resume and os.path.exists(checkpoint):
+                self._resume(checkpoint, data)
+            else:
+                self._start(data)
+            self._train(self._source(data, self.seed_), checkpoint, checkpoint_every)
+        return self
+
+    def _train(self, source, checkpoint, checkpoint_every):
+        """Make the updates that are left of `n_updates`, from the minibatches of a source."""
+
+        def prepare(update):
+            return self._prepare(source.minibatch(update))
+
+        with Interruptible() as interrupt, progress_bar(self) as bar, Ahead(prepare, self.n_updates) as ahead:
             while self.n_updates_ < self.n_updates and not interrupt.requested:
+                try:
+                    minibatch = ahead.minibatch(self.n_updates_)
+                except (TypeError, ValueError):
+                    if checkpoint is not None:
+                        self.save(checkpoint)
+                    raise
+                if interrupt.requested:
+                    break
                 rate = optim.linear_decay(float(self.learning_rate), self.n_updates_, self.n_updates)
-                n_frames = self._update(data.minibatch(self.n_updates_), rate)
+                n_frames = self._update(*minibatch, rate)
                 bar.advance(self.history_, n_frames)
                 if checkpoint is not None and self.n_updates_ % checkpoint_every == 0:
                     self.save(checkpoint)
@@ -139,7 +177,6 @@ class TrainedRBM(Estimator):
                 self.save(checkpoint)
         if interrupt.requested:
             raise KeyboardInterrupt
-        return self
 
     def fit_transform(self, X, y=None):
         """`fit` on X, then `transform` X."""
@@ -172,8 +209,8 @@ class TrainedRBM(Estimator):
             self._check_trainable()
         else:
             self._check_hyper_parameters()
-            self._start(Repeated(self._check(X)))
-        self._update(X, float(self.learning_rate))
+            self._start(sources.Repeated(self._check(X)))
+        self._update(*self._prepare(X), float(self.learning_rate))
         return self
 
     def save(self, path):
@@ -239,8 +276,7 @@ class TrainedRBM(Estimator):
         )
         if isinstance(self.random_state, numbers.Integral) and self.random_state != progress["seed"]:
             differ.append("random_state (the seed)")
-        example = data.minibatch(0) if hasattr(data, "minibatch") else data
-        self._check(example, len(arrays[0].W))
+        self._check(self._source(data, progress["seed"]).minibatch(0), len(arrays[0].W))
         if differ:
             raise ValueError(
                 f"resume wants the settings of {os.fspath(path)!r}; these differ: {', '.join(differ)}"
@@ -276,11 +312,43 @@ class TrainedRBM(Estimator):
         self.n_features_in_, self._visible = len(params.W), self.visible
         return self
 
+    def _data(self, X):
+        """Checked sequences that can be counted and indexed, or a source of minibatches."""
+        n_visible = None
+
+        def read(sequence, name):
+            nonlocal n_visible
+            dtype, axes = np.dtype(self.dtype), self._axes[1:]
+            frames = check_frames(sequence, self.visible, dtype, n_visible, name, axes)
+            n_visible = frames.shape[-1]
+            return frames.copy()  # the owner may put the next sequence into the same array
+
+        if hasattr(X, "minibatch"):
+            return X
+        if sources.is_on_disk(X):
+            return sources.Lazy(X, sources.keys_on_disk(X, self._axes), read)
+        if sources.is_indexed(X):
+            return sources.Lazy(X, range(len(X)), read)
+        if sources.is_iterable(X):
+            return sources.InOrder(X, self.batch_size, self.n_updates, read)
+        return self._check(X)
+
+    def _source(self, data, seed):
+        """The source of minibatches of what `_data` returns."""
+        return data if hasattr(data, "minibatch") else sources.Shuffled(data, self.batch_size, seed)
+
+    def _prepare(self, data):
+        """A minibatch as an update takes it: checked and packed."""
+        v, where = self._pack(self._check(data, self.n_features_in_))
+        if isinstance(data, np.ndarray) and np.may_share_memory(v, data):
+            v = v.copy()  # a stream may put the next minibatch into the same array
+        return v, where
+
     def _start(self, data):
-        """Initialise the state of training from data or a stream."""
+        """Initialise the state of training from what `_data` returns."""
         gibbs.noise_of(self.engine)
         seed = as_seed(self.random_state)
-        source = data if hasattr(data, "minibatch") else Shuffled(data, self.batch_size, seed)
+        source = data.twin() if isinstance(data, sources.InOrder) else self._source(data, seed)
 
         def minibatch(update):
             return self._pack(self._check(source.minibatch(update)))[0]
@@ -296,9 +364,8 @@ class TrainedRBM(Estimator):
         self.history_ = {name: [] for name in HISTORY}
         self.n_features_in_ = n_visible
 
-    def _update(self, data, rate):
+    def _update(self, v, where, rate):
         """One step up the gradient of the log-likelihood per frame; returns the number of frames."""
-        v, where = self._pack(self._check(data, self.params_.W.shape[0]))
         with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
             norm, negative = self._climb(v, where, rate)
         if not (np.isfinite(norm) and self._finite()):

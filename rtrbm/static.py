@@ -101,6 +101,8 @@ class RBM(TrainedRBM):
     True
     """
 
+    _axes = ("n_samples", "n_visible")
+
     def __init__(
         self,
         n_hidden=100,

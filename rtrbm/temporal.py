@@ -22,6 +22,8 @@ class TemporalRBM(TrainedRBM):
     for one frame of every sequence.
     """
 
+    _axes = ("n_sequences", "n_frames", "n_visible")
+
     def transform(self, X):
         """Hidden states r_t = P(h_t = 1 | v_1..v_t) (eq. 3.20, Algorithm 4).
 

@@ -1,53 +1,43 @@
-"""What a training run needs around its updates: minibatches, a progress bar, a clean stop."""
+"""What a training run needs around its updates: minibatches made ahead, a progress bar, a clean stop."""
 
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 from tqdm import tqdm
 
-from .streams import stream
 
+class Ahead:
+    """Context in which a thread makes the minibatch of the next update while that of the last one is in use.
 
-class Shuffled:
-    """Minibatches of a finite data set: every sequence once an epoch, in an order addressed by (seed, epoch).
+    At most one is made ahead. Errors of `prepare` are raised by `minibatch`, as they are; on leaving, the thread ends.
 
     Parameters
     ----------
-    sequences : ndarray or list of ndarrays
-    batch_size : int
-    seed : int
+    prepare : callable (update) -> minibatch
+        Called for one update at a time.
+    n_updates : int
+        The last minibatch is that of update `n_updates` - 1.
     """
 
-    def __init__(self, sequences, batch_size, seed):
-        self.sequences, self.batch_size, self.seed = sequences, batch_size, seed
-        self._epoch, self._order = None, None
+    def __init__(self, prepare, n_updates):
+        self._prepare, self._n_updates, self._following = prepare, n_updates, None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rtrbm-minibatches")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._thread.shutdown(cancel_futures=True)
 
     def minibatch(self, update):
-        """The sequences of an update, of the type of the data set."""
-        n = len(self.sequences)
-        places = range(update * self.batch_size, (update + 1) * self.batch_size)
-        chosen = [self._permutation(place // n)[place % n] for place in places]
-        if isinstance(self.sequences, np.ndarray):
-            return self.sequences[chosen]
-        return [self.sequences[i] for i in chosen]
-
-    def _permutation(self, epoch):
-        if epoch != self._epoch:
-            order = stream(self.seed, "shuffle", epoch).permutation(len(self.sequences))
-            self._epoch, self._order = epoch, order
-        return self._order
-
-
-class Repeated:
-    """The same minibatch at every update."""
-
-    def __init__(self, sequences):
-        self.sequences = sequences
-
-    def minibatch(self, update):
-        """The sequences of any update."""
-        return self.sequences
+        """The minibatch of an update: at the first call any, later the one after the last."""
+        following = self._following or self._thread.submit(self._prepare, update)
+        minibatch = following.result()
+        self._following = None
+        if update + 1 < self._n_updates:
+            self._following = self._thread.submit(self._prepare, update + 1)
+        return minibatch
 
 
 class Interruptible:

@@ -2,7 +2,7 @@
 
 import numbers
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -64,8 +64,8 @@ def check_memory(what, n_elements, dtype):
         raise ValueError(f"{what} would take {n_bytes // 10**9} GB, this machine has {memory // 10**9} GB")
 
 
-def check_frames(X, visible, dtype, n_visible=None, name="X"):
-    """A 2-D array of frames, of the wanted dtype.
+def check_frames(X, visible, dtype, n_visible=None, name="X", axes=("n_frames", "n_visible")):
+    """An array of frames, of the wanted dtype.
 
     Parameters
     ----------
@@ -77,6 +77,8 @@ def check_frames(X, visible, dtype, n_visible=None, name="X"):
         Number of features a fitted model wants.
     name : str
         What messages call X.
+    axes : tuple of str
+        What messages call its dimensions; ("n_visible",) for a single frame.
 
     Returns
     -------
@@ -91,8 +93,9 @@ def check_frames(X, visible, dtype, n_visible=None, name="X"):
         If it has another number of dimensions or features, no frames, or values that are not allowed.
     """
     X = as_float(X, name, dtype)
-    if X.ndim != 2:
-        raise ValueError(f"{name} must have 2 dimensions (n_frames, n_visible), got shape {X.shape}")
+    if X.ndim != len(axes):
+        wanted = f"{len(axes)} dimension{'s' * (len(axes) > 1)} ({', '.join(axes)})"
+        raise ValueError(f"{name} must have {wanted}, got shape {X.shape}")
     _check_values(X, visible, n_visible, name)
     return X
 
@@ -130,10 +133,13 @@ def check_sequences(X, visible, dtype, n_visible=None, name="X"):
             raise ValueError(f"{name} must hold at least one sequence, got none")
         _check_values(X, visible, n_visible, name)
         return X
+    wrong = f"{name} must be an array or a list of arrays, got {type(X).__name__}"
+    if isinstance(X, str | bytes | Mapping):  # iterables, of names
+        raise TypeError(wrong)
     try:
         X = list(X)
     except TypeError:
-        raise TypeError(f"{name} must be an array or a list of arrays, got {type(X).__name__}") from None
+        raise TypeError(wrong) from None
     if not X:
         raise ValueError(f"{name} must hold at least one sequence, got an empty list")
     sequences = []

@@ -11,7 +11,7 @@ from helpers import random_array, random_sequences, state
 
 from rtrbm import RTRBM
 from rtrbm.checkpoint import replacing
-from rtrbm.train import Shuffled
+from rtrbm.sources import Shuffled
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1)
 X = random_array(5, 4)
@@ -34,14 +34,14 @@ class Stops(Exception):
 
 
 class Stopping:
-    """The minibatches `fit` makes of a data set, broken off once a model has made so many updates."""
+    """The minibatches `fit` makes of a data set, broken off at that of one update."""
 
     def __init__(self, model, data, at):
         self.model, self.at = model, at
         self.minibatches = Shuffled(data, model.batch_size, seed=0)
 
     def minibatch(self, update):
-        if getattr(self.model, "n_updates_", None) == self.at:
+        if update == self.at and hasattr(self.model, "n_updates_"):  # not while it is initialised
             raise Stops
         return self.minibatches.minibatch(update)
 
@@ -519,10 +519,10 @@ def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(tmp_path
 def test_checkpoints_come_at_their_interval_and_at_the_end(path):
     seen = []
 
-    class Watching(Counting):
-        def minibatch(self, update):
-            seen.append(RTRBM.load(path).n_updates_ if path.exists() else None)
-            return X
+    class Watching(RTRBM):
+        def _update(self, *minibatch):
+            seen.append(Watching.load(path).n_updates_ if path.exists() else None)
+            return super()._update(*minibatch)
 
-    RTRBM(**SETTINGS | dict(n_updates=7)).fit(Watching(), checkpoint=path, checkpoint_every=3)
-    assert seen[-7:] == [None, None, None, 3, 3, 3, 6] and RTRBM.load(path).n_updates_ == 7
+    Watching(**SETTINGS | dict(n_updates=7)).fit(X, checkpoint=path, checkpoint_every=3)
+    assert seen == [None, None, None, 3, 3, 3, 6] and Watching.load(path).n_updates_ == 7
