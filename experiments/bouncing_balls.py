@@ -7,6 +7,7 @@ writes settings.json, the models with their learning histories (HDF5), errors.cs
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, under 20 minutes
     python -m experiments.bouncing_balls --profile long       the same with more updates, under an hour
     python -m experiments.bouncing_balls --profile paper      the thesis's recipe, 100,000 updates
+    mpiexec -n 2 python -m experiments.bouncing_balls         any of them by several processes (rtrbm[mpi])
 """
 
 import argparse
@@ -24,7 +25,7 @@ from experiments.runner import (
     write_settings,
     write_table,
 )
-from rtrbm import RTRBM, evaluate
+from rtrbm import RTRBM, evaluate, ranks
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.predict import PROTOCOLS
 from rtrbm.validation import check_count
@@ -72,13 +73,13 @@ N_BALLS, N_FRAMES, N_TEST = 3, 100, 100
 TITLES = {"rtrbm": "RTRBM", "trbm": "TRBM"}
 
 
-def train(name, options, settings, folder):
+def train(name, options, settings, folder, comm):
     """Train one model on the stream; its file is the checkpoint that --resume continues from.
 
     Without --resume an earlier model of that name is kept as NAME.previous.h5.
     """
     path = folder / f"{name}.h5"
-    if path.exists() and not options.resume:
+    if path.exists() and not options.resume and ranks.is_first(comm):
         path.replace(folder / f"{name}.previous.h5")
     hyper_parameters = {key: value for key, value in settings.items() if key != "resolution"}
     model = RTRBM(
@@ -87,6 +88,7 @@ def train(name, options, settings, folder):
         dynamic_visible_bias=options.dynamic_visible_bias,
         n_jobs=options.n_jobs,
         random_state=options.seed,
+        comm=comm,
         verbose=1,
     )
     stream = BouncingBalls(
@@ -96,10 +98,9 @@ def train(name, options, settings, folder):
         n_balls=N_BALLS,
         random_state=options.seed,
     )
-    print(
-        f"training the {TITLES[name]}: {settings['n_updates']} updates of {settings['batch_size']} videos",
-        flush=True,
-    )
+    if ranks.is_first(comm):
+        work = f"{settings['n_updates']} updates of {settings['batch_size']} videos"
+        print(f"training the {TITLES[name]}: {work}", flush=True)
     return model.fit(stream, checkpoint=path, resume=options.resume)
 
 
@@ -180,15 +181,19 @@ def main(arguments=None):
     started = time.perf_counter()
     options = parser().parse_args(arguments)
     check_count("--seed", options.seed, 0)
-    settings = PROFILES[options.profile]
+    settings, comm = PROFILES[options.profile], ranks.world()
     folder = output_folder(options.out or f"results/bouncing_balls-{options.profile}")
     names = ("rtrbm", "trbm") if options.model == "both" else (options.model,)
     try:
-        models = {name: train(name, options, settings, folder) for name in names}
+        models = {name: train(name, options, settings, folder, comm) for name in names}
     except KeyboardInterrupt:
+        if not ranks.is_first(comm):
+            return 130
         write_all_settings(folder, options, settings)
         print(f"\nstopped; the same command with --resume goes on from {folder}", file=sys.stderr)
         return 130
+    if not ranks.is_first(comm):
+        return 0
     write_all_settings(folder, options, settings)
     videos = {"n_frames": N_FRAMES, "resolution": settings["resolution"], "n_balls": N_BALLS}
     test = bouncing_balls(N_TEST, **videos, random_state=options.seed + TEST_SEED_OFFSET)

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 import rtrbm
+from rtrbm import ranks
 from rtrbm.checkpoint import replacing
 
 TEST_SEED_OFFSET = 1_000_003  # the test videos' seed is not that of the training stream
@@ -27,11 +28,15 @@ def output_folder(path):
 
 
 def run(main):
-    """Run a script's `main`; what the user got wrong ends it with one line, Ctrl-C with status 130."""
+    """Run a script's `main`; what the user got wrong ends it with one line, Ctrl-C with status 130.
+
+    Of several ranks the first says it.
+    """
     try:
         sys.exit(main())
-    except (ValueError, TypeError, FloatingPointError, OSError) as error:
-        sys.exit(f"{pathlib.Path(sys.argv[0]).stem}: {error}")
+    except (ValueError, TypeError, FloatingPointError, OSError, RuntimeError) as error:
+        first = ranks.is_first(ranks.world())
+        sys.exit(f"{pathlib.Path(sys.argv[0]).stem}: {error}" if first else 1)
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         sys.exit(130)

@@ -8,9 +8,9 @@ import os
 import numpy as np
 
 from . import checkpoint as files
-from . import gibbs, optim, sources
+from . import gibbs, optim, ranks, sources
 from .centering import centre_biases, centre_gradient
-from .parallel import one_blas_thread
+from .parallel import one_blas_thread, share_processors
 from .rbm import cd_averages
 from .sequences import pack
 from .streams import as_seed, check_random_state
@@ -86,6 +86,8 @@ class TrainedRBM(Estimator):
     how checked input becomes rows (`_pack`), if not as sequences.
     """
 
+    comm = None
+
     def fit(self, X, y=None, *, checkpoint=None, checkpoint_every=500, resume=False):
         """Train for `n_updates` updates, the learning rate falling linearly to 0.
 
@@ -141,14 +143,21 @@ class TrainedRBM(Estimator):
             files.check_path("checkpoint", checkpoint)
         elif resume:
             raise ValueError("resume=True needs checkpoint, the file to resume from")
+        share_processors(ranks.on_this_machine(self.comm))
         with sources.opened(X) as X:
-            if checkpoint is not None:
-                sources.check_apart(checkpoint, X)
-            data = self._data(X)
-            if resume and os.path.exists(checkpoint):
-                self._resume(checkpoint, data)
-            else:
-                self._start(data)
+
+            def begin():
+                if checkpoint is not None:
+                    sources.check_apart(checkpoint, X)
+                data = self._data(X)
+                if resume and os.path.exists(checkpoint):
+                    self._resume(checkpoint, data)
+                else:
+                    self._start(data)
+                return data
+
+            data = ranks.together(begin, self.comm)
+            self._set_state(*ranks.same(self._state(), self.comm))
             self._train(self._source(data, self.seed_), checkpoint, checkpoint_every)
         return self
 
@@ -158,24 +167,28 @@ class TrainedRBM(Estimator):
         def prepare(update):
             return self._prepare(source.minibatch(update))
 
+        def save():
+            if checkpoint is not None and ranks.is_first(self.comm):
+                self.save(checkpoint)
+
         with Interruptible() as interrupt, progress_bar(self) as bar, Ahead(prepare, self.n_updates) as ahead:
-            while self.n_updates_ < self.n_updates and not interrupt.requested:
+            stopped = False
+            while self.n_updates_ < self.n_updates:
                 try:
-                    minibatch = ahead.minibatch(self.n_updates_)
-                except (TypeError, ValueError):
-                    if checkpoint is not None:
-                        self.save(checkpoint)
+                    minibatch = ranks.together(lambda: ahead.minibatch(self.n_updates_), self.comm)
+                except (TypeError, ValueError, RuntimeError):
+                    save()
                     raise
-                if interrupt.requested:
+                stopped = ranks.any_of(interrupt.requested, self.comm)
+                if stopped:
                     break
                 rate = optim.linear_decay(float(self.learning_rate), self.n_updates_, self.n_updates)
                 n_frames = self._update(*minibatch, rate)
                 bar.advance(self.history_, n_frames)
-                if checkpoint is not None and self.n_updates_ % checkpoint_every == 0:
-                    self.save(checkpoint)
-            if checkpoint is not None:
-                self.save(checkpoint)
-        if interrupt.requested:
+                if self.n_updates_ % checkpoint_every == 0:
+                    ranks.together(save, self.comm)
+            ranks.together(save, self.comm)
+        if stopped or interrupt.requested:
             raise KeyboardInterrupt
 
     def fit_transform(self, X, y=None):
@@ -230,17 +243,10 @@ class TrainedRBM(Estimator):
         if not self._finite():
             raise ValueError("the parameters are not finite: training diverged, load the last checkpoint")
         settings = {k: _to_json(v) for k, v in self.get_params().items()}
-        progress = {"n_updates": self.n_updates_, "seed": self.seed_}
-        history = {name: np.asarray(values) for name, values in self.history_.items()}
-        files.write(
-            path,
-            type(self).__name__,
-            settings,
-            progress,
-            params=self.params_,
-            optimizer=self.optimizer_state_,
-            history=history,
-        )
+        progress, params, optimizer_state, history = self._state()
+        history = {name: np.asarray(values) for name, values in history.items()}
+        groups = {"params": params, "optimizer": optimizer_state, "history": history}
+        files.write(path, type(self).__name__, settings, progress, **groups)
 
     @classmethod
     def load(cls, path):
@@ -312,6 +318,10 @@ class TrainedRBM(Estimator):
         self.n_features_in_, self._visible = len(params.W), self.visible
         return self
 
+    def _state(self):
+        progress = {"n_updates": self.n_updates_, "seed": self.seed_}
+        return progress, self.params_, self.optimizer_state_, self.history_
+
     def _data(self, X):
         """Checked sequences that can be counted and indexed, or a source of minibatches."""
         n_visible = None
@@ -338,11 +348,12 @@ class TrainedRBM(Estimator):
         return data if hasattr(data, "minibatch") else sources.Shuffled(data, self.batch_size, seed)
 
     def _prepare(self, data):
-        """A minibatch as an update takes it: checked and packed."""
-        v, where = self._pack(self._check(data, self.n_features_in_))
+        """This rank's part of a minibatch as an update takes it: checked and packed."""
+        part, first = ranks.share(self._check(data, self.n_features_in_), self.comm)
+        v, where = self._pack(part)
         if isinstance(data, np.ndarray) and np.may_share_memory(v, data):
             v = v.copy()  # a stream may put the next minibatch into the same array
-        return v, where
+        return v, where, first
 
     def _start(self, data):
         """Initialise the state of training from what `_data` returns."""
@@ -351,7 +362,9 @@ class TrainedRBM(Estimator):
         source = data.twin() if isinstance(data, sources.InOrder) else self._source(data, seed)
 
         def minibatch(update):
-            return self._pack(self._check(source.minibatch(update)))[0]
+            sequences = self._check(source.minibatch(update))
+            ranks.share(sequences, self.comm)  # raises if there are too few for all
+            return self._pack(sequences)[0]
 
         n_visible = minibatch(0).shape[1]
         n_elements = (n_visible + int(self.n_hidden)) * int(self.n_hidden)
@@ -364,51 +377,62 @@ class TrainedRBM(Estimator):
         self.history_ = {name: [] for name in HISTORY}
         self.n_features_in_ = n_visible
 
-    def _update(self, v, where, rate):
-        """One step up the gradient of the log-likelihood per frame; returns the number of frames."""
+    def _update(self, v, where, first, rate):
+        """One step up the gradient of the log-likelihood per frame; returns the number of frames of all ranks.
+
+        `first` is the number in the minibatch of the first sequence of this rank.
+        """
+
+        def sums():
+            gradient, negative = self._gradient(v, where, self._cd(where, self.n_updates_, self.seed_, first))
+            h_sum = negative.h.sum(axis=0)
+            error = np.subtract(v, negative.v, out=negative.v)
+            return *gradient, v.sum(axis=0), h_sum, np.array([np.vdot(error, error), len(v)])
+
+        params = self.params_
+        like = (*params, params.b_v, params.b_h, np.empty(2))
         with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
-            norm, negative = self._climb(v, where, rate)
+            totals = ranks.total(sums, like, self.comm)
+            *gradient, v_sum, h_sum, (error, n_frames) = totals
+            norm = self._climb(type(params)(*gradient), v_sum / n_frames, h_sum / n_frames, n_frames, rate)
         if not (np.isfinite(norm) and self._finite()):
             raise FloatingPointError(
                 f"update {self.n_updates_} is not finite: learning_rate={self.learning_rate} is too large"
             )
-        error = np.subtract(v, negative.v, out=negative.v)
-        self.history_["reconstruction_error"].append(float(np.vdot(error, error)) / len(v))
+        self.history_["reconstruction_error"].append(float(error / n_frames))
         self.history_["gradient_norm"].append(norm)
         self.history_["learning_rate"].append(rate)
         self.history_["n_gibbs"].append(self._n_gibbs(self.n_updates_))
         self.n_updates_ += 1
-        return len(v)
+        return int(n_frames)
 
-    def _climb(self, v, where, rate):
-        """Change the parameters by one step; returns the gradient's norm and the negative phase."""
-        gradient, negative = self._gradient(v, where, self._cd(where, self.n_updates_, self.seed_))
-        for g in gradient:
-            g /= len(v)
-        norm = optim.norm(gradient)
+    def _climb(self, gradient, v_mean, h_mean, n_frames, rate):
+        """Change the parameters by one step, given the gradient of all frames; returns its norm per frame."""
+        norm = optim.norm(gradient) / n_frames
+        scale = 1 / n_frames
         if self.max_norm is not None and norm > self.max_norm:
-            for g in gradient:
-                g *= float(self.max_norm) / norm
-        means = v.mean(axis=0), negative.h.mean(axis=0)
-        if self.centering:
-            centre_gradient(gradient, *means)
+            scale *= float(self.max_norm) / norm
+        for g in gradient:
+            g *= scale
         if not np.isfinite(norm):
-            return norm, negative
+            return norm
+        if self.centering:
+            centre_gradient(gradient, v_mean, h_mean)
         step, self.optimizer_state_ = self._optimizer().update(gradient, self.optimizer_state_, rate)
         for parameter, change in zip(self.params_, step):
             parameter += change
         if self.centering:
-            centre_biases(self.params_, step, *means)
-        return norm, negative
+            centre_biases(self.params_, step, v_mean, h_mean)
+        return norm
 
     def _pack(self, data):
         """Checked input as a packed block of rows, and its layout."""
         return pack(data)
 
-    def _cd(self, where, update, seed):
+    def _cd(self, where, update, seed, first=0):
         """The negative phase of an update: CD-k with the random numbers of that update."""
         n_gibbs = self._n_gibbs(update)
-        chains = gibbs.chains(where, seed, "chain", update, engine=self.engine)
+        chains = gibbs.chains(where, seed, "chain", update, first=first, engine=self.engine)
 
         def negative_phase(h_pos, W, b_v, b_h):
             return cd_averages(h_pos, W, b_v, b_h, n_gibbs, self.visible, chains, self.n_jobs)
@@ -436,6 +460,7 @@ class TrainedRBM(Estimator):
         check_count("n_updates", self.n_updates)
         check_dtype(self.dtype)
         check_choice("engine", self.engine, gibbs.ENGINES)
+        ranks.check_comm(self.comm)
         check_random_state(self.random_state)
         check_memory(f"a minibatch of batch_size={self.batch_size}", self.batch_size, self.dtype)
         if self.n_jobs is not None:

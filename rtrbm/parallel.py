@@ -11,6 +11,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 CHUNK = 256
+_n_processes = 1
 
 
 @functools.cache
@@ -27,12 +28,18 @@ if hasattr(os, "register_at_fork"):  # threads do not survive a fork
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
+def share_processors(n_processes):
+    """Let -1 stand from now on for an equal share of the processors, if several processes work together."""
+    global _n_processes
+    _n_processes = n_processes
+
+
 def n_threads(n_jobs):
     """Threads meant by scikit-learn's `n_jobs`: None is 1, -1 all processors this process may use, -2 all but one."""
     if n_jobs is None:
         return 1
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return n_jobs if n_jobs > 0 else max(1, available + 1 + n_jobs)
+    return n_jobs if n_jobs > 0 else max(1, available // _n_processes + 1 + n_jobs)
 
 
 def one_blas_thread():

@@ -105,11 +105,16 @@ def together(function, comm):
         result = function()
     except Exception as caught:
         error = caught
-    _raise(error, comm)
+    _agree(error, comm)
     return result
 
 
-def total(function, like, comm, stop=False):
+def any_of(flag, comm):
+    """Whether the flag is set on any rank."""
+    return flag if comm is None else any(comm.allgather(flag))
+
+
+def total(function, like, comm):
     """The sum over ranks of the arrays that `function()` returns, in one Allreduce of one flat buffer.
 
     Parameters
@@ -118,14 +123,10 @@ def total(function, like, comm, stop=False):
     like : list of ndarray
         Arrays of the shapes and dtype of those to come.
     comm : communicator or None
-    stop : bool
-        Whether this rank is asked to stop.
 
     Returns
     -------
     list of ndarray
-    bool
-        Whether any rank is asked to stop.
 
     Raises
     ------
@@ -133,23 +134,22 @@ def total(function, like, comm, stop=False):
         As `together`.
     """
     if comm is None:
-        return function(), stop
-    flat = np.zeros(sum(a.size for a in like) + 2, like[0].dtype)
+        return function()
+    flat = np.zeros(sum(a.size for a in like) + 1, like[0].dtype)
     sums, start = [], 0
     for a in like:
         sums.append(flat[start : start + a.size].reshape(a.shape))
         start += a.size
-    failed, stopped = flat[-2:-1], flat[-1:]
-    error, stopped[:] = None, stop
+    error = None
     try:
         for part, a in zip(sums, function()):
             part[...] = a
     except Exception as caught:
-        error, failed[:] = caught, 1
+        error, flat[-1] = caught, 1
     comm.Allreduce(_mpi().IN_PLACE, flat)
-    if failed[0] != 0:
-        _raise(error, comm)
-    return sums, bool(stopped[0])
+    if flat[-1] != 0:
+        _agree(error, comm)
+    return sums
 
 
 def _mpi():
@@ -158,7 +158,7 @@ def _mpi():
     return MPI
 
 
-def _raise(error, comm):
+def _agree(error, comm):
     """Raise if any rank has an error: its own on that rank, a report of it on the others."""
     reports = comm.allgather(None if error is None else f"{type(error).__name__}: {error}")
     if error is not None:

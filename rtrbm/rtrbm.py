@@ -210,6 +210,9 @@ class RTRBM(TemporalRBM):
         Threads: -1 all processors, None 1. Results do not depend on it.
     random_state : None, int, RandomState or Generator
         As in scikit-learn: an int makes every run the same.
+    comm : mpi4py communicator, optional
+        `fit` is called on every rank of it and trains one model: each rank takes its share of every minibatch's
+        sequences, the first rank alone logs and writes. -1 jobs are then the rank's share of its machine's processors.
     verbose : int
         Show a progress bar if greater than 0 and on a terminal.
 
@@ -259,6 +262,7 @@ class RTRBM(TemporalRBM):
         engine="numpy",
         n_jobs=-1,
         random_state=None,
+        comm=None,
         verbose=0,
     ):
         self.n_hidden = n_hidden
@@ -278,6 +282,7 @@ class RTRBM(TemporalRBM):
         self.engine = engine
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.comm = comm
         self.verbose = verbose
 
     def _params_type(self):

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tqdm import tqdm
 
+from .ranks import is_first
+
 
 class Ahead:
     """Context in which a thread makes the minibatch of the next update while that of the last one is in use.
@@ -71,7 +73,7 @@ class progress_bar:
     """
 
     def __init__(self, model):
-        shown = None if model.verbose else True
+        shown = None if model.verbose and is_first(model.comm) else True
         self._bar = tqdm(
             total=model.n_updates, initial=model.n_updates_, unit="update", disable=shown, mininterval=0.5
         )

@@ -50,7 +50,7 @@ ODD = dict(
     n_hidden=np.int64(7), visible="no such units", n_gibbs={0: 1, 9: 2}, optimizer=None, learning_rate=-1,
     momentum="0.9", max_norm=np.float32(3), batch_size=[8], n_updates=0, initialization=0, dtype=np.float64,
     n_jobs=0, random_state=np.random.RandomState(0), verbose=object(), bptt="no", dynamic_visible_bias=2,
-    centering="yes", engine="steam",
+    centering="yes", engine="steam", comm="me",
 )  # fmt: skip
 
 
@@ -466,6 +466,7 @@ BAD_SETTINGS = {
     "n_updates": [0, -1, 1.5, "10", None, True, np.nan],
     "initialization": ["zeros", None, 0, ["data"]],
     "dtype": ["float16", "int32", "complex128", "banana", None, 3, "object", ["float32"], ...],
+    "comm": [2, "world", object()],
     "engine": ["torch", None, 1, ["numpy"]],
     "n_jobs": [0, 1.5, "2", [1], 2.0],
     "random_state": [-1, 1.5, "0", True, [1], np.nan],
@@ -499,6 +500,7 @@ def test_every_hyper_parameter_is_checked(name):
         n_hidden=np.int64(4), visible="gaussian", dynamic_visible_bias=True, bptt=False, centering=False,
         n_gibbs={0: 1, np.int64(2): 2}, optimizer="momentum", learning_rate=np.float32(0.1), momentum=0,
         max_norm=1, batch_size=np.int32(3), n_updates=1, initialization="thesis", dtype=np.float64, engine="numpy",
+        comm=None,
         n_jobs=np.int64(2), random_state=np.uint8(3), verbose=True,
     )  # fmt: skip
     RTRBM(**SETTINGS | {name: good[name]}).fit(X)
