@@ -393,13 +393,14 @@ class TrainedRBM(Estimator):
         like = (*params, params.b_v, params.b_h, np.empty(2))
         with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
             totals = ranks.total(sums, like, self.comm)
-            *gradient, v_sum, h_sum, (error, n_frames) = totals
+            *gradient, v_sum, h_sum, counts = totals
+            error, n_frames = counts.tolist()
             norm = self._climb(type(params)(*gradient), v_sum / n_frames, h_sum / n_frames, n_frames, rate)
         if not (np.isfinite(norm) and self._finite()):
             raise FloatingPointError(
                 f"update {self.n_updates_} is not finite: learning_rate={self.learning_rate} is too large"
             )
-        self.history_["reconstruction_error"].append(float(error / n_frames))
+        self.history_["reconstruction_error"].append(error / n_frames)
         self.history_["gradient_norm"].append(norm)
         self.history_["learning_rate"].append(rate)
         self.history_["n_gibbs"].append(self._n_gibbs(self.n_updates_))
