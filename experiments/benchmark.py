@@ -133,7 +133,7 @@ def curves_figure(curves):
 
     from rtrbm.plots import COLOURS, WIDTH
 
-    colours = dict(zip(CONTENDERS, (COLOURS[0], "0.55", COLOURS[4], COLOURS[1], COLOURS[2])))
+    colours = dict(zip(CONTENDERS, (COLOURS[0], "0.55", COLOURS[4], COLOURS[1], COLOURS[3], *COLOURS[2:6:3])))
     n_rows = -(-len(curves) // 2)
     figure = Figure(figsize=(WIDTH, 0.5 + 2.5 * n_rows), dpi=200, layout="constrained")
     panels = figure.subplots(n_rows, 2, squeeze=False).ravel()

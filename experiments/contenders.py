@@ -78,21 +78,21 @@ def products_alone(setting, videos):
     return products
 
 
-def torch_update(setting, videos, compile=False):
+def torch_update(setting, videos, **options):
     """`experiments.rivals.torch_update`."""
     from experiments.rivals.torch_update import Update
 
-    return partial(Update(_initial(setting, videos), setting.n_gibbs, RATE, compile=compile), videos)
+    return partial(Update(_initial(setting, videos), setting.n_gibbs, RATE, **options), videos)
 
 
-def jax_update(setting, videos):
+def jax_update(setting, videos, **options):
     """`experiments.rivals.jax_update`."""
     import jax
 
     from experiments.rivals.jax_update import Update
 
     jax.config.update("jax_enable_x64", setting.dtype == "float64")
-    return partial(Update(_initial(setting, videos), setting.n_gibbs, RATE), videos)
+    return partial(Update(_initial(setting, videos), setting.n_gibbs, RATE, **options), videos)
 
 
 def _initial(setting, videos):
@@ -105,7 +105,9 @@ CONTENDERS = {
     PRODUCTS: products_alone,
     "torch eager": torch_update,
     "torch compiled": partial(torch_update, compile=True),
+    "torch hashed": partial(torch_update, hashed=True),
     "jax": jax_update,
+    "jax hashed": partial(jax_update, hashed=True),
 }
 
 

@@ -23,17 +23,16 @@ def rival(request):
     return module, library.tensor if request.param == "torch" else library.numpy.asarray
 
 
-@pytest.fixture(params=["torch", "torch compiled", "jax"])
+@pytest.fixture(params=["torch", "torch compile", "torch hashed", "jax", "jax hashed"])
 def update(request):
     """A function (params, n_gibbs, rate) -> the rival's `Update`."""
-    library, *compiled = request.param.split()
+    library, *options = request.param.split()
     pytest.importorskip(library, reason=f"{library} is not installed")
     module = importlib.import_module(f"experiments.rivals.{library}_update")
 
     def make(params, n_gibbs, rate=0.01):
-        options = {"compile": True} if compiled else {}
         params = RTRBMParams(*(p.astype(np.float32) for p in params))
-        return module.Update(params, n_gibbs, rate, seed=0, **options)
+        return module.Update(params, n_gibbs, rate, seed=0, **dict.fromkeys(options, True))
 
     return make
 

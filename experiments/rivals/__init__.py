@@ -11,4 +11,29 @@ coordinates, Adam. Each module has
 
 with `params` an `RTRBMParams` of the library's arrays and v of shape (n_frames, n_sequences, n_visible). Both write the
 backward pass as the explicit recursion 3.23, which is faster than their automatic differentiation and keeps no tape.
+
+torch's own random numbers are made by one thread and JAX's cost as much as the products. So each comes in a second form,
+`hashed`, with random numbers that no library offers: a hash of a counter, fused into the comparison. It bounds from below
+what can be had; its stream is of lesser quality than the generators of numpy, torch and JAX.
 """
+
+
+def mix(n, high, low, shift_right):
+    """A hash of 32-bit integers (the multipliers of C. Wellons's lowbias32), keyed by two words.
+
+    Parameters
+    ----------
+    n : array of 32-bit integers
+        A counter; arithmetic must wrap around.
+    high, low : 32-bit integers
+        The key.
+    shift_right : callable (array, bits) -> array
+        The logical shift.
+
+    Returns
+    -------
+    array of 32-bit integers
+    """
+    x = (n ^ high) * 0x21F0AAAD
+    x = ((x ^ shift_right(x, 15)) + low) * 0x735A2D97
+    return x ^ shift_right(x, 15)

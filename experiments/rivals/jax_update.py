@@ -1,7 +1,7 @@
 """One update of an RTRBM in JAX: a single compiled function whose parameters and state are donated to the next call.
 
 The recurrences are `lax.scan`, the chain is a `lax.fori_loop`. Random bits are threefry's, JAX's default and on a
-processor its fastest, since they are made within the pass that compares.
+processor the faster of its own, since they are made within the pass that compares; or, faster still, a hash of a counter.
 """
 
 from functools import partial
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from experiments.rivals import mix
 from rtrbm.optim import NEGLIGIBLE
 from rtrbm.rtrbm import RTRBMParams
 
@@ -84,11 +85,23 @@ def _gram(a, b):
     return a.reshape(-1, a.shape[-1]).T @ b.reshape(-1, b.shape[-1])
 
 
-def _chain(key, W, b_v, b_h, r, n_gibbs):
+def _hashed(key, p):
+    """Uniforms in [0, 1) of 32 bits, a hash of the element's number and of the key."""
+    high, low = jax.random.key_data(key)
+    n = jax.lax.broadcasted_iota(jnp.uint32, p.shape, 0) * p.shape[1]
+    x = mix(n + jax.lax.broadcasted_iota(jnp.uint32, p.shape, 1), high, low, jnp.right_shift)
+    return x.astype(jnp.int32).astype(p.dtype) * 2.0**-32 + 0.5
+
+
+def _threefry(key, p):
+    return jax.random.uniform(key, p.shape, p.dtype)
+
+
+def _chain(key, W, b_v, b_h, r, n_gibbs, uniform):
     """The end of the chain: a sample of the visible units, the mean of the hidden ones."""
 
     def binary(key, p):
-        return (jax.random.uniform(key, p.shape, p.dtype) < p).astype(p.dtype)
+        return (uniform(key, p) < p).astype(p.dtype)
 
     def down(key, h):
         return binary(key, jax.nn.sigmoid(h @ W.T + b_v))
@@ -107,24 +120,25 @@ def _chain(key, W, b_v, b_h, r, n_gibbs):
     return v, up(v)
 
 
-def _draw(params, key, videos, n_gibbs):
+def _draw(params, key, videos, n_gibbs, uniform):
     v = jnp.swapaxes(videos, 0, 1)
     r, b_h = states(params, v)
     rows = (len(v) * v.shape[1], -1)
-    v_neg, h_neg = _chain(key, params.W, params.b_v, b_h.reshape(rows), r.reshape(rows), n_gibbs)
+    b_h, h = b_h.reshape(rows), r.reshape(rows)
+    v_neg, h_neg = _chain(key, params.W, params.b_v, b_h, h, n_gibbs, uniform)
     v_neg, h_neg = v_neg.reshape(v.shape), h_neg.reshape(r.shape)
     return gradient(params, v, r, v_neg, h_neg), v, v_neg, h_neg
 
 
-@partial(jax.jit, static_argnames="n_gibbs")
-def _cd_gradient(params, key, videos, n_gibbs):
-    return _draw(params, key, videos, n_gibbs)[0]
+@partial(jax.jit, static_argnames=("n_gibbs", "uniform"))
+def _cd_gradient(params, key, videos, n_gibbs, uniform):
+    return _draw(params, key, videos, n_gibbs, uniform)[0]
 
 
-@partial(jax.jit, static_argnames="n_gibbs", donate_argnums=0)
-def _update(state, videos, rate, n_gibbs):
+@partial(jax.jit, static_argnames=("n_gibbs", "uniform"), donate_argnums=0)
+def _update(state, videos, rate, n_gibbs, uniform):
     key, chain_key = jax.random.split(state.key)
-    g, v, v_neg, h_neg = _draw(state.params, chain_key, videos, n_gibbs)
+    g, v, v_neg, h_neg = _draw(state.params, chain_key, videos, n_gibbs, uniform)
     n_frames = v.shape[0] * v.shape[1]
     g = RTRBMParams(*(a / n_frames for a in g))
     norm = jnp.sqrt(sum((a**2).sum() for a in g))
@@ -158,23 +172,26 @@ class Update:
     n_gibbs : int
     rate : float
     seed : int
+    hashed : bool
+        Random numbers are a hash of a counter.
     """
 
-    def __init__(self, params, n_gibbs, rate, seed=0):
+    def __init__(self, params, n_gibbs, rate, seed=0, hashed=False):
         # copies: what is donated must not be shared with the caller, nor one array with another
         params, first, second = (
             RTRBMParams(*(jnp.array(scale * p, copy=True) for p in params)) for scale in (1, 0, 0)
         )
         dtype = params.W.dtype
         self._state = State(params, first, second, jnp.zeros((), dtype), jax.random.key(seed))
-        self._n_gibbs, self._rate = n_gibbs, dtype.type(rate)
+        self._rate = dtype.type(rate)
+        self._options = {"n_gibbs": n_gibbs, "uniform": _hashed if hashed else _threefry}
 
     @property
     def params(self):
         return jax.device_get(self._state.params)
 
     def __call__(self, videos):
-        self._state, error, norm = _update(self._state, videos, self._rate, n_gibbs=self._n_gibbs)
+        self._state, error, norm = _update(self._state, videos, self._rate, **self._options)
         jax.block_until_ready(self._state)
         return float(error), float(norm)
 
@@ -182,4 +199,4 @@ class Update:
         """A draw of the CD-k gradient of the sum over frames, as numpy arrays."""
         key, draw_key = jax.random.split(self._state.key)
         self._state = self._state._replace(key=key)
-        return jax.device_get(_cd_gradient(self._state.params, draw_key, videos, n_gibbs=self._n_gibbs))
+        return jax.device_get(_cd_gradient(self._state.params, draw_key, videos, **self._options))

@@ -9,6 +9,7 @@ uniforms while it compares; without compilation that costs more passes than it s
 import numpy as np
 import torch
 
+from experiments.rivals import mix
 from rtrbm.optim import NEGLIGIBLE
 from rtrbm.rtrbm import RTRBMParams
 
@@ -108,19 +109,24 @@ def _sample_from_words(x, W, b, words):
     return (uniform < torch.sigmoid(x @ W + b)).to(x.dtype)
 
 
+def _sample_hashed(x, W, b, key):
+    """The same, the integers a hash of the element's number and of the key."""
+    p = torch.sigmoid(x @ W + b)
+
+    def shift_right(a, bits):
+        return (a >> bits) & (2 ** (32 - bits) - 1)
+
+    x = mix(torch.arange(p.numel(), dtype=torch.int32).view(p.shape), key[0], key[1], shift_right)
+    return (x * 2.0**-32 + 0.5 < p).to(p.dtype)
+
+
 def _mean(x, W, b):
     return torch.sigmoid(x @ W + b)
 
 
-def compiled():
-    """The functions that are worth compiling, compiled for one shape each."""
-
-    # torch.compile keeps what it made by the code object and gives up after a few shapes: one wrapper for each shape
-    def copy(function):
-        return torch.compile(function, dynamic=False)
-
-    torch._dynamo.config.recompile_limit = 1000
-    return copy(_sample_from_words), copy(_mean), copy(climb)
+def _compiled(function):
+    torch._dynamo.config.recompile_limit = 1000  # beyond the limit a new shape would be left uncompiled
+    return torch.compile(function, dynamic=False)
 
 
 class Update:
@@ -133,19 +139,22 @@ class Update:
     rate : float
     seed : int
     compile : bool
+    hashed : bool
+        Random numbers are a hash of a counter; implies `compile`.
     """
 
-    def __init__(self, params, n_gibbs, rate, seed=0, compile=False):
+    def __init__(self, params, n_gibbs, rate, seed=0, compile=False, hashed=False):
         self._params = RTRBMParams(*(torch.tensor(p) for p in params))
         self._first, self._second = (RTRBMParams(*map(torch.zeros_like, self._params)) for _ in range(2))
         self._n_gibbs, self._rate, self._n_steps = n_gibbs, rate, 0
         self._generator = torch.Generator().manual_seed(seed)
-        self._climb = climb
         self._buffers = {}
-        self._chain = self._chain_in_place
-        if compile:
-            self._sample, self._mean, self._climb = compiled()
-            self._chain = self._chain_compiled
+        self._climb, self._chain = climb, self._chain_in_place
+        if compile or hashed:
+            self._climb, self._chain = _compiled(climb), self._chain_compiled
+            self._sample = _compiled(_sample_hashed if hashed else _sample_from_words)
+            self._mean = _compiled(_mean)
+            self._random = self._key if hashed else self._words
 
     @property
     def params(self):
@@ -201,9 +210,9 @@ class Update:
         u_h = self._buffer("u_h", r.shape, r.dtype)
         h = (u_h.uniform_(generator=self._generator) < r).to(r.dtype)
         for step in range(self._n_gibbs):
-            v = self._sample(h, W_T, b_v, self._words("visible", (len(r), len(W)), r.dtype))
+            v = self._sample(h, W_T, b_v, self._random("visible", (len(r), len(W)), r.dtype))
             if step < self._n_gibbs - 1:
-                h = self._sample(v, W, b_h, self._words("hidden", r.shape, r.dtype))
+                h = self._sample(v, W, b_h, self._random("hidden", r.shape, r.dtype))
         return v, self._mean(v, W, b_h)
 
     def _words(self, name, shape, dtype):
@@ -212,3 +221,7 @@ class Update:
         words = self._buffer(name, (-(-size * itemsize // 8),), torch.int64)
         words.random_(-(2**63), None, generator=self._generator)
         return words.view(torch.int32 if itemsize == 4 else torch.int64)[:size].view(shape)
+
+    def _key(self, name, shape, dtype):
+        """Two random 32-bit words."""
+        return self._words("key", (2,), torch.float32)
