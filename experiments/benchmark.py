@@ -1,10 +1,13 @@
 """What an update of an RTRBM costs beside the matrix products it cannot do without, and beside torch and JAX.
 
-Times, interleaved in one run, one update of (a) rtrbm, (b) the same matrix products alone, each over all frames at once in
-preallocated arrays with numpy's matrix library on all threads, and (c) the same update in torch, eager and compiled, and
-in JAX, those of them that are installed. Each has a process of its own; compilation is not timed. An update takes a
-minibatch of numpy arrays and changes parameters, the optimiser's state and the error it reports. The machine's speed
-drifts, so quote the ratios: of each to (b) in the same round, the median over rounds.
+Times, interleaved in one run, one update of (a) rtrbm, (b) the same matrix products alone, each over all frames at
+once in preallocated arrays with numpy's matrix library on all threads, and (c) the same update in torch and in JAX
+(`experiments.rivals`), if they are installed. Each has a process of its own; compilation is not timed. An update takes
+a minibatch as a numpy array, changes the parameters and returns. The machine's speed drifts, so quote the ratios: of
+each to (b) in the same round, the median over rounds. "hashed" are updates whose random numbers are a hash of a
+counter, cheaper than any generator of the libraries.
+
+The peak of memory is that of an update above the process before it, which held its libraries and the minibatch.
 
 Without an option: the thesis's size, 900 visible and 400 hidden units, 8 sequences of 100 frames, CD-10.
 """
@@ -110,9 +113,7 @@ def _points(rows, curve):
     """Sizes and median seconds of each contender along a curve."""
     size, median = COLUMNS.index(curve), COLUMNS.index("median_seconds")
     names = dict.fromkeys(row[0] for row in rows)
-    return {
-        name: np.array([(row[size], row[median]) for row in rows if row[0] == name]).T for name in names
-    }
+    return {name: np.array([(row[size], row[median]) for row in rows if row[0] == name]).T for name in names}
 
 
 def curves_figure(curves):
@@ -129,38 +130,48 @@ def curves_figure(curves):
     """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
-    from matplotlib.ticker import FixedLocator, NullLocator
+    from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
     from rtrbm.plots import COLOURS, WIDTH
 
-    colours = dict(zip(CONTENDERS, (COLOURS[0], "0.55", COLOURS[4], COLOURS[1], COLOURS[3], *COLOURS[2:6:3])))
+    blue, red, green, _, orange, *_ = COLOURS
+    palette = dict(zip(CONTENDERS, (blue, "0.55", orange, red, red, green, green)))
+    styles = {
+        name: {"color": palette[name], "linestyle": "--" if "hashed" in name else "-"} for name in CONTENDERS
+    }
+    marks = {"marker": "o", "markersize": 3, "linewidth": 1.2}
     n_rows = -(-len(curves) // 2)
-    figure = Figure(figsize=(WIDTH, 0.5 + 2.5 * n_rows), dpi=200, layout="constrained")
-    panels = figure.subplots(n_rows, 2, squeeze=False).ravel()
+    figure = Figure(figsize=(WIDTH, 0.6 + 2.5 * n_rows), dpi=200, layout="constrained")
+    panels = figure.subplots(n_rows, 2, squeeze=False, sharey=True).ravel()
     for axes in panels[len(curves) :]:
         axes.remove()
-    names = []
+    names = {}
     for axes, (curve, rows) in zip(panels, curves.items()):
-        fitted = exponents(rows, curve)
         for name, (x, y) in _points(rows, curve).items():
-            names += [name] if name not in names else []
-            axes.plot(x, y, "o-", color=colours[name], markersize=3, linewidth=1.2)
+            names[name] = True
+            axes.plot(x, y, **styles[name], **marks)
         axes.set(xscale="log", yscale="log")
         axes.xaxis.set_major_locator(FixedLocator(x))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter("{x:g}")
-        for line, (name, exponent) in enumerate(list(fitted.items())[::-1]):
-            axes.text(0.97, 0.03 + 0.085 * line, f"{exponent:.2f}", color=colours[name], fontsize=8, ha="right",
-                      transform=axes.transAxes)  # fmt: skip
-        axes.text(0.97, 0.04 + 0.085 * len(fitted), "exponent", fontsize=8, ha="right", transform=axes.transAxes)
+        lines = [
+            ("exponent", "black"),
+            *((f"{a:.2f}", palette[n]) for n, a in exponents(rows, curve).items()),
+        ]
+        for line, (text, colour) in enumerate(lines):
+            axes.text(0.03, 0.93 - 0.07 * line, text, color=colour, fontsize=8, transform=axes.transAxes)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(which="both", labelsize=8)
         axes.set_xlabel(LABELS[curve], fontsize=9)
+    low, high = panels[0].get_ylim()
+    panels[0].set_ylim(low, 1.5 * high)  # room for the exponents
     for axes in panels[::2]:
         axes.set_ylabel("seconds per update", fontsize=9)
-    lines = [Line2D([], [], color=colours[name], marker="o", markersize=3) for name in names]
-    figure.legend(lines, names, loc="outside upper center", ncols=len(names), frameon=False, fontsize=9)
+    handles = [Line2D([], [], **styles[name], **marks) for name in names]
+    figure.legend(handles, list(names), loc="outside upper center", ncols=4, frameon=False, fontsize=9)
     return figure
 
 
@@ -205,7 +216,9 @@ def _parser():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--grid", action="store_true", help="all sizes: 3 models, 1 to 32 sequences, k = 1 to 25")
+    parser.add_argument(
+        "--grid", action="store_true", help="all sizes: 3 models, 1 to 32 sequences, k = 1 to 25"
+    )
     parser.add_argument(
         "--scaling", nargs="*", choices=[*CURVES, "n_jobs"], metavar="CURVE",
         help="scaling curves about the size given: all, or some of " + ", ".join([*CURVES, "n_jobs"]),
@@ -215,10 +228,14 @@ def _parser():
     for name in Setting._fields[:-1]:
         parser.add_argument("--" + name.replace("_", "-"), type=int, default=getattr(default, name))
     parser.add_argument("--dtype", choices=("float32", "float64"), default=default.dtype)
-    parser.add_argument("--n-jobs", type=int, default=-1, help="threads of everyone (default: all processors)")
+    parser.add_argument(
+        "--n-jobs", type=int, default=-1, help="threads of everyone (default: all processors)"
+    )
     parser.add_argument("--repeats", type=int, default=20, help="rounds")
     parser.add_argument("--limit", type=float, default=60, help="seconds of rounds for each table or curve")
-    parser.add_argument("--out", default="results/benchmark", help="folder for settings.json, the CSV files, the PNG")
+    parser.add_argument(
+        "--out", default="results/benchmark", help="folder for settings.json, the CSV files, the PNG"
+    )
     return parser
 
 
@@ -266,7 +283,9 @@ def _scaling(names, setting, wanted, threads, budget, folder):
             _print(rows, "Threads", "contender", "threads", "median_seconds", "ratio", "peak_megabytes")
             write_table(folder / "threads.csv", COLUMNS, rows)
             continue
-        curves[curve] = measure(names, [setting._replace(**{curve: x}) for x in CURVES[curve]], [threads], *budget)
+        curves[curve] = measure(
+            names, [setting._replace(**{curve: x}) for x in CURVES[curve]], [threads], *budget
+        )
         _print(curves[curve], LABELS[curve], "contender", curve, "median_seconds", "ratio")
         write_table(folder / f"{curve}.csv", COLUMNS, curves[curve])
     if curves:

@@ -1,7 +1,7 @@
 """What the benchmark times: functions that make one update, each in a process of its own.
 
-In one process the thread pools of several libraries would get in each other's way. Here every contender is alone with its
-library, started with the same processors to run on, and makes its updates when it is told to; in between it sleeps.
+Alone with its library a contender has a peak of memory of its own, and no other library's threads about it. All are
+started with the same processors to run on and make updates when they are told to; in between they sleep.
 """
 
 import contextlib
@@ -249,9 +249,9 @@ def _threads(name):
 
 
 def interleaved(functions, repeats, limit=float("inf"), pause=0.1):
-    """What each function returns in each of up to `repeats` rounds, (n_rounds, n_functions).
+    """What each function returns in each of `repeats` rounds, (n_rounds, n_functions).
 
-    After `limit` seconds no further round begins, but there are 3 at least. A library's idle threads keep a processor
+    After `limit` seconds and 3 rounds no further one begins. A library's idle threads keep a processor
     busy for a while after its last work; the pause before each function lets them fall asleep.
     """
     start, rounds = time.perf_counter(), []

@@ -10,7 +10,9 @@ from rtrbm.rbm import Averages
 from rtrbm.rtrbm import RTRBMParams, gradient, states_and_biases
 from rtrbm.sequences import pack
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the compiler's own, when it is first imported
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning"
+)  # the compiler's own, when it is first imported
 
 N_SEQUENCES, N_FRAMES, N_VISIBLE, N_HIDDEN = 3, 6, 5, 4
 
@@ -67,12 +69,14 @@ def test_gradient_given_the_negative_phase(rival):
     expected, _ = gradient(params, v, where, lambda *_: Averages(lambda: v_neg.T @ h_neg, v_neg, h_neg))
     r, *_ = states_and_biases(params, v, where)
     arrays = (array(by_frame(a)) for a in (v, r, v_neg, h_neg))
-    for name, d, true in zip(params._fields, module.gradient(RTRBMParams(*map(array, params)), *arrays), expected):
+    for name, d, true in zip(
+        params._fields, module.gradient(RTRBMParams(*map(array, params)), *arrays), expected
+    ):
         np.testing.assert_allclose(d, true, atol=2e-5, err_msg=name)
 
 
 def test_updates_without_chance(update):
-    """Visible biases so large that every chain ends in the same frame: nothing is left to chance but the hidden states."""
+    """Visible biases so large that every chain ends in the same frame, whatever its hidden states."""
     params, X = single_precision()
     params = params._replace(b_v=np.float32([30, -30, 30, -30, 30]))
     model = model_with(params, dtype="float32", n_gibbs=2, learning_rate=0.01)

@@ -1,7 +1,7 @@
 """One update of an RTRBM in JAX: a single compiled function whose parameters and state are donated to the next call.
 
 The recurrences are `lax.scan`, the chain is a `lax.fori_loop`. Random bits are threefry's, JAX's default and on a
-processor the faster of its own, since they are made within the pass that compares; or, faster still, a hash of a counter.
+processor the faster of its own, since they are made within the pass that compares; or a hash of a counter.
 """
 
 from functools import partial

@@ -1,9 +1,9 @@
 """One update of an RTRBM in torch, eager or compiled.
 
 Compiled are the half-steps of the chain and all that follows the gradient, each one fused pass beside its product. The
-recurrences stay as they are: unrolled over a hundred frames they would take minutes to compile, for some per cent.
-torch's generators run on one thread. The compiled chain asks for whole 64-bit words, the fastest there is, and makes the
-uniforms while it compares; without compilation that costs more passes than it saves.
+recurrences stay as they are: `torch.compile` would unroll them over all frames.
+torch's generators run on one thread. The compiled chain asks them for whole 64-bit words, the fastest way, and makes
+the uniforms while it compares; without compilation that takes more passes over the arrays.
 """
 
 import numpy as np
