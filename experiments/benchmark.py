@@ -157,10 +157,9 @@ def curves_figure(curves):
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter("{x:g}")
-        lines = [
-            ("exponent", "black"),
-            *((f"{a:.2f}", palette[n]) for n, a in exponents(rows, curve).items()),
-        ]
+        lines = [("exponent", "black")]
+        for name, exponent in exponents(rows, curve).items():
+            lines.append((f"{exponent:.2f}" + " hashed" * ("hashed" in name), palette[name]))
         for line, (text, colour) in enumerate(lines):
             axes.text(0.03, 0.93 - 0.07 * line, text, color=colour, fontsize=8, transform=axes.transAxes)
         axes.spines[["top", "right"]].set_visible(False)
