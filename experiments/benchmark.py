@@ -1,114 +1,298 @@
-"""What an update costs beside the matrix products it cannot do without.
+"""What an update of an RTRBM costs beside the matrix products it cannot do without, and beside torch and JAX.
 
-Times, interleaved in one run, (a) one update of an RTRBM, (b) the same matrix products alone, each over all frames at
-once in preallocated arrays with the matrix library's own threads, and (c) making the minibatch of bouncing balls. The
-machine's speed drifts, so quote the ratios.
+Times, interleaved in one run, one update of (a) rtrbm, (b) the same matrix products alone, each over all frames at
+once in preallocated arrays with numpy's matrix library on all threads, and (c) the same update in torch and in JAX
+(`experiments.rivals`), if they are installed. Each has a process of its own; compilation is not timed. An update takes
+a minibatch as a numpy array, changes the parameters and returns. The machine's speed drifts, so quote the ratios: of
+each to (b) in the same round, the median over rounds. "hashed" are updates whose random numbers are a hash of a
+counter, cheaper than any generator of the libraries.
+
+The peak of memory is that of an update above the process before it, which held its libraries and the minibatch.
+
+Without an option: the thesis's size, 900 visible and 400 hidden units, 8 sequences of 100 frames, CD-10.
 """
 
 import argparse
+import contextlib
+import platform
 import time
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 
-from experiments.runner import output_folder, print_table, run, write_settings, write_table
-from rtrbm import RTRBM
+from experiments.contenders import (
+    CONTENDERS,
+    OWN,
+    PRODUCTS,
+    Contender,
+    Setting,
+    installed,
+    interleaved,
+    processors,
+)
+from experiments.runner import output_folder, print_table, run, save_figure, write_settings, write_table
 from rtrbm.datasets import BouncingBalls
+from rtrbm.parallel import n_threads
 from rtrbm.validation import check_count
 
-
-def products_alone(n_visible, n_hidden, n_frames, n_sequences, n_gibbs, dtype):
-    """A function that does the matrix products of one update and nothing else."""
-    rng = np.random.default_rng(0)
-    n_rows = n_sequences * n_frames
-    v, W, U, h, r = (
-        rng.standard_normal(shape, dtype)
-        for shape in ((n_rows, n_visible), (n_visible, n_hidden), (n_hidden, n_hidden), (n_rows, n_hidden),
-                      (n_sequences, n_hidden))
-    )  # fmt: skip
-    W_T, v_out, h_out, r_out = np.ascontiguousarray(W.T), np.empty_like(v), np.empty_like(h), np.empty_like(r)
-    d_W, d_U = np.empty_like(W), np.empty_like(U)
-
-    def products():
-        np.matmul(v, W, out=h_out)  # input of the recurrence
-        for _ in range(2 * (n_frames - 1)):  # recurrence, forward and backward
-            np.matmul(r, U, out=r_out)
-        for _ in range(n_gibbs):
-            np.matmul(h, W_T, out=v_out)
-            np.matmul(v, W, out=h_out)
-        for _ in range(2):  # positive and negative statistics
-            np.matmul(v.T, h, out=d_W)
-        np.matmul(h.T, h, out=d_U)
-
-    return products
+GRID = [
+    Setting(n_visible, n_hidden, n_sequences=n_sequences, n_gibbs=n_gibbs)
+    for n_visible, n_hidden in ((88, 150), (900, 400), (900, 2000))
+    for n_sequences in (1, 8, 32)
+    for n_gibbs in (1, 10, 25)
+]
+CURVES = {
+    "n_frames": (25, 50, 100, 200, 400),
+    "n_sequences": (2, 4, 8, 16, 32),
+    "n_gibbs": (3, 6, 12, 25, 50),
+    "n_hidden": (100, 200, 400, 800, 1600),
+}
+LABELS = {
+    "n_frames": "frames T",
+    "n_sequences": "sequences",
+    "n_gibbs": "Gibbs steps k",
+    "n_hidden": "hidden units",
+}
+COLUMNS = (
+    "contender", "threads", *Setting._fields, "median_seconds", "minimum_seconds", "frames_per_second", "ratio",
+    "peak_megabytes", "rounds",
+)  # fmt: skip
+SHORTEST = 0.05  # seconds that one measurement takes at least, by repeating the update
 
 
-def interleaved(functions, repeats, pause=0.1):
-    """Seconds of each function in each of `repeats` rounds, (repeats, n_functions), after one round unmeasured.
+def measure(names, settings, threads, repeats, limit):
+    """Time updates of several sizes, all of them interleaved.
 
-    A matrix library's idle threads keep a processor busy for a while after a product; the pause before each function
-    lets them fall asleep.
+    Parameters
+    ----------
+    names : list of str
+        Contenders.
+    settings : list of Setting
+    threads : list of int
+        Numbers of threads; each contender has a process for each of them.
+    repeats : int
+    limit : float
+        Seconds after which no further round begins.
+
+    Returns
+    -------
+    list of tuples
+        Rows of COLUMNS, by number of threads, setting, contender.
     """
-    seconds = np.empty((repeats + 1, len(functions)))
-    for row in seconds:
-        for column, function in enumerate(functions):
-            time.sleep(pause)
-            start = time.perf_counter()
-            function()
-            row[column] = time.perf_counter() - start
-    return seconds[1:]
+    with contextlib.ExitStack() as stack:
+        measured, functions = [], []
+        for n in threads:
+            contenders = [stack.enter_context(Contender(name, n)) for name in names]
+            for setting in settings:
+                for contender in contenders:
+                    told = contender.prepare(setting)
+                    n_updates = int(np.clip(SHORTEST / contender.seconds(setting), 1, 1000))
+                    functions.append(lambda c=contender, s=setting, n=n_updates: c.seconds(s, n))
+                    measured.append((contender.name, told["threads"], setting, told["memory"]))
+        seconds = interleaved(functions, repeats, limit)
+    rows = []
+    for column, (name, n, setting, memory) in enumerate(measured):
+        own = seconds[:, column]
+        alone = seconds[:, column - column % len(names) + names.index(PRODUCTS)]
+        median = np.median(own)
+        frames = setting.n_frames * setting.n_sequences / median if name != PRODUCTS else None
+        memory = memory / 1e6 if memory is not None else None
+        ratio = np.median(own / alone)
+        rows.append((name, n, *setting, median, own.min(), frames, ratio, memory, len(seconds)))
+    return rows
 
 
-def main(arguments=None):
+def exponents(rows, curve):
+    """For each contender the exponent a of the fit seconds = c size^a, by least squares of the logarithms."""
+    points = _points(rows, curve)
+    return {name: np.polyfit(np.log(x), np.log(y), 1)[0] for name, (x, y) in points.items()}
+
+
+def _points(rows, curve):
+    """Sizes and median seconds of each contender along a curve."""
+    size, median = COLUMNS.index(curve), COLUMNS.index("median_seconds")
+    names = dict.fromkeys(row[0] for row in rows)
+    return {name: np.array([(row[size], row[median]) for row in rows if row[0] == name]).T for name in names}
+
+
+def curves_figure(curves):
+    """Seconds per update against size on logarithmic axes, a panel for each curve, with the fitted exponents.
+
+    Parameters
+    ----------
+    curves : dict of str to list of rows
+        Rows of COLUMNS for each varied field of `Setting`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
+
+    from rtrbm.plots import COLOURS, WIDTH
+
+    blue, red, green, _, orange, *_ = COLOURS
+    palette = dict(zip(CONTENDERS, (blue, "0.55", orange, red, red, green, green)))
+    styles = {
+        name: {"color": palette[name], "linestyle": "--" if "hashed" in name else "-"} for name in CONTENDERS
+    }
+    marks = {"marker": "o", "markersize": 3, "linewidth": 1.2}
+    n_rows = -(-len(curves) // 2)
+    figure = Figure(figsize=(WIDTH, 0.6 + 2.5 * n_rows), dpi=200, layout="constrained")
+    panels = figure.subplots(n_rows, 2, squeeze=False, sharey=True).ravel()
+    for axes in panels[len(curves) :]:
+        axes.remove()
+    names = {}
+    for axes, (curve, rows) in zip(panels, curves.items()):
+        for name, (x, y) in _points(rows, curve).items():
+            names[name] = True
+            axes.plot(x, y, **styles[name], **marks)
+        axes.set(xscale="log", yscale="log")
+        axes.xaxis.set_major_locator(FixedLocator(x))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter("{x:g}")
+        lines = [("exponent", "black")]
+        for name, exponent in exponents(rows, curve).items():
+            lines.append((f"{exponent:.2f}" + " hashed" * ("hashed" in name), palette[name]))
+        for line, (text, colour) in enumerate(lines):
+            axes.text(0.03, 0.93 - 0.07 * line, text, color=colour, fontsize=8, transform=axes.transAxes)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(which="both", labelsize=8)
+        axes.set_xlabel(LABELS[curve], fontsize=9)
+    low, high = panels[0].get_ylim()
+    panels[0].set_ylim(low, 1.5 * high)  # room for the exponents
+    for axes in panels[::2]:
+        axes.set_ylabel("seconds per update", fontsize=9)
+    handles = [Line2D([], [], **styles[name], **marks) for name in names]
+    figure.legend(handles, list(names), loc="outside upper center", ncols=4, frameon=False, fontsize=9)
+    return figure
+
+
+def processor_name():
+    """The processor's name as the system gives it."""
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _versions(names):
+    libraries = ["numpy", *dict.fromkeys(name.split()[0] for name in names if name not in (OWN, PRODUCTS))]
+    return {library: metadata.version(library) for library in libraries}
+
+
+def _print(rows, title, *shown):
+    """A table of the columns that matter for its purpose."""
+    kept = [COLUMNS.index(name) for name in shown]
+    print_table(shown, [[row[i] for i in kept] for row in rows], title)
+
+
+def _minibatch_seconds(setting, repeats=5):
+    """Seconds it takes to make a minibatch of bouncing balls, if the frames are square."""
+    side = int(setting.n_visible**0.5)
+    if side**2 != setting.n_visible or side < 6:
+        return None
+    stream = BouncingBalls(setting.n_sequences, setting.n_frames, resolution=side, random_state=0)
+
+    def seconds():
+        start = time.perf_counter()
+        stream.minibatch(0)
+        return time.perf_counter() - start
+
+    return np.median(interleaved([seconds], repeats))
+
+
+def _parser():
+    default = Setting()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--resolution", type=int, default=30, help="pixels a side; n_visible is its square")
-    parser.add_argument("--n-hidden", type=int, default=400)
-    parser.add_argument("--n-frames", type=int, default=100)
-    parser.add_argument("--n-sequences", type=int, default=8)
-    parser.add_argument("--n-gibbs", type=int, default=10)
-    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument(
-        "--n-jobs", type=int, default=-1, help="threads of the update (default: all processors)"
+        "--grid", action="store_true", help="all sizes: 3 models, 1 to 32 sequences, k = 1 to 25"
     )
-    parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument(
-        "--out", default="results/benchmark", help="folder for settings.json and benchmark.csv"
+        "--scaling", nargs="*", choices=[*CURVES, "n_jobs"], metavar="CURVE",
+        help="scaling curves about the size given: all, or some of " + ", ".join([*CURVES, "n_jobs"]),
+    )  # fmt: skip
+    parser.add_argument("--contenders", nargs="+", choices=list(CONTENDERS), metavar="NAME",
+                        help=f"some of {', '.join(CONTENDERS)} (default: all that are installed)")  # fmt: skip
+    for name in Setting._fields[:-1]:
+        parser.add_argument("--" + name.replace("_", "-"), type=int, default=getattr(default, name))
+    parser.add_argument("--dtype", choices=("float32", "float64"), default=default.dtype)
+    parser.add_argument(
+        "--n-jobs", type=int, default=-1, help="threads of everyone (default: all processors)"
     )
-    options = parser.parse_args(arguments)
-    check_count("--repeats", options.repeats)
+    parser.add_argument("--repeats", type=int, default=20, help="rounds")
+    parser.add_argument("--limit", type=float, default=60, help="seconds of rounds for each table or curve")
+    parser.add_argument(
+        "--out", default="results/benchmark", help="folder for settings.json, the CSV files, the PNG"
+    )
+    return parser
+
+
+def main(arguments=None):
+    options = _parser().parse_args(arguments)
+    for name in (*Setting._fields[:-1], "repeats"):
+        check_count("--" + name.replace("_", "-"), getattr(options, name))
     folder = output_folder(options.out)
-    stream = BouncingBalls(
-        options.n_sequences, options.n_frames, resolution=options.resolution, random_state=0
-    )
-    videos = stream.minibatch(0)
-    model = RTRBM(
-        options.n_hidden, n_gibbs=options.n_gibbs, dtype=options.dtype, n_jobs=options.n_jobs, random_state=0
-    )
-    products = products_alone(
-        videos.shape[2],
-        options.n_hidden,
-        options.n_frames,
-        options.n_sequences,
-        options.n_gibbs,
-        options.dtype,
-    )
-    functions = (lambda: model.partial_fit(videos), products, lambda: stream.minibatch(1))
-    seconds = interleaved(functions, options.repeats)
-    update, alone, data = np.median(seconds, axis=0)
-    ratio, share = np.median(seconds[:, 0] / seconds[:, 1]), np.median(seconds[:, 2] / seconds[:, 0])
-    columns = ("quantity", "median", "minimum")
-    rows = [
-        ("seconds per update", update, seconds[:, 0].min()),
-        ("seconds of its matrix products alone", alone, seconds[:, 1].min()),
-        ("ratio", ratio, (seconds[:, 0] / seconds[:, 1]).min()),
-        ("frames per second", len(videos) * options.n_frames / update, None),
-        ("seconds to make the minibatch", data, seconds[:, 2].min()),
-        ("minibatch / update", share, None),
-    ]
-    print_table(columns, rows)
-    write_settings(folder / "settings.json", vars(options))
-    write_table(folder / "benchmark.csv", columns, rows)
+    names = [name for name in CONTENDERS if name in (options.contenders or installed()) or name == PRODUCTS]
+    setting = Setting(*(getattr(options, name) for name in Setting._fields))
+    threads = n_threads(options.n_jobs)
+    described = {"processor": processor_name(), "processors": processors(), "libraries": _versions(names)}
+    print(f"{described['processor']}, {threads} of {processors()} processors, {options.dtype};", end=" ")
+    print(", ".join(f"{library} {version}" for library, version in described["libraries"].items()))
+    write_settings(folder / "settings.json", vars(options) | described)
+    budget = options.repeats, options.limit
+    if options.grid:
+        _grid(names, options.dtype, threads, budget, folder)
+    if options.scaling is not None:
+        _scaling(names, setting, options.scaling or [*CURVES, "n_jobs"], threads, budget, folder)
+    if not options.grid and options.scaling is None:
+        rows = measure(names, [setting], [threads], *budget)
+        _print(rows, None, "contender", "threads", "median_seconds", "minimum_seconds", "frames_per_second", "ratio",
+               "peak_megabytes")  # fmt: skip
+        write_table(folder / "benchmark.csv", COLUMNS, rows)
+        if (seconds := _minibatch_seconds(setting)) is not None:
+            print(f"\nA minibatch of bouncing balls takes {seconds:.4f} s to make.")
+
+
+def _grid(names, dtype, threads, budget, folder):
+    rows = []
+    for setting in GRID:
+        rows += measure(names, [setting._replace(dtype=dtype)], [threads], *budget)
+        title = "{} x {}, T = {}, {} sequences, CD-{}".format(*setting)
+        _print(rows[-len(names) :], title, "contender", "median_seconds", "frames_per_second", "ratio",
+               "peak_megabytes")  # fmt: skip
+        write_table(folder / "grid.csv", COLUMNS, rows)
+
+
+def _scaling(names, setting, wanted, threads, budget, folder):
+    curves = {}
+    for curve in wanted:
+        if curve == "n_jobs":
+            rows = measure(names, [setting], sorted({1, threads}), *budget)
+            _print(rows, "Threads", "contender", "threads", "median_seconds", "ratio", "peak_megabytes")
+            write_table(folder / "threads.csv", COLUMNS, rows)
+            continue
+        curves[curve] = measure(
+            names, [setting._replace(**{curve: x}) for x in CURVES[curve]], [threads], *budget
+        )
+        _print(curves[curve], LABELS[curve], "contender", curve, "median_seconds", "ratio")
+        write_table(folder / f"{curve}.csv", COLUMNS, curves[curve])
+    if curves:
+        fitted = {curve: exponents(rows, curve) for curve, rows in curves.items()}
+        table = [(name, *(fitted[curve][name] for curve in curves)) for name in names]
+        print_table(("contender", *curves), table, "Exponents of seconds per update")
+        write_table(folder / "exponents.csv", ("contender", *curves), table)
+        save_figure(curves_figure(curves), folder / "scaling.png")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from experiments import benchmark, bouncing_balls, gradient_check, recipe
+from experiments.contenders import Setting, interleaved
 from rtrbm import RTRBM
 
 ROOT = Path(__file__).parents[1]
@@ -84,13 +85,44 @@ def test_gradient_check(tmp_path, capsys):
     assert "central differences" in capsys.readouterr().out
 
 
-def test_benchmark(tmp_path):
-    benchmark.main(
-        "--resolution 6 --n-hidden 8 --n-frames 5 --n-sequences 2 --n-gibbs 1 --repeats 2".split()
-        + ["--out", str(tmp_path)]
-    )
-    rows = {row["quantity"]: float(row["median"]) for row in table(tmp_path / "benchmark.csv")}
-    assert rows["ratio"] > 0 and rows["seconds per update"] > 0
+SMALL_UPDATE = "--n-visible 36 --n-hidden 8 --n-frames 5 --n-sequences 2 --n-gibbs 1 --repeats 2".split()
+
+
+def test_benchmark(tmp_path, capsys):
+    benchmark.main([*SMALL_UPDATE, "--contenders", "rtrbm", "--out", str(tmp_path)])
+    rows = {row["contender"]: row for row in table(tmp_path / "benchmark.csv")}
+    assert list(rows) == ["rtrbm", "products alone"]
+    assert float(rows["rtrbm"]["ratio"]) > 1 and float(rows["products alone"]["ratio"]) == 1
+    assert rows["rtrbm"]["n_hidden"] == "8" and rows["rtrbm"]["rounds"] == "2"
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    assert settings["processor"] and settings["libraries"]["numpy"] == np.__version__
+    assert "minibatch of bouncing balls" in capsys.readouterr().out
+
+
+def test_benchmark_grid_and_scaling(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(benchmark, "GRID", [Setting(4, 3, 2, 1, 1), Setting(4, 3, 2, 2, 1)])
+    monkeypatch.setattr(benchmark, "CURVES", {"n_gibbs": (1, 2, 3)})
+    arguments = [*SMALL_UPDATE, "--contenders", "rtrbm", "--out", str(tmp_path)]
+    benchmark.main([*arguments, "--grid", "--scaling", "n_gibbs", "n_jobs"])
+    assert [row["n_sequences"] for row in table(tmp_path / "grid.csv")] == ["1", "1", "2", "2"]
+    assert [row["n_gibbs"] for row in table(tmp_path / "n_gibbs.csv")] == list("112233")
+    assert {row["threads"] for row in table(tmp_path / "threads.csv")} >= {"1"}
+    assert [row["contender"] for row in table(tmp_path / "exponents.csv")] == ["rtrbm", "products alone"]
+    assert (tmp_path / "scaling.png").stat().st_size > 1000
+
+
+def test_exponents_of_a_power_law():
+    def row(n_frames):
+        return ("rtrbm", 1, *Setting(n_frames=n_frames), 3 * n_frames**1.5, *[None] * 5)
+
+    assert benchmark.exponents([row(n) for n in (10, 20, 40)], "n_frames")["rtrbm"] == pytest.approx(1.5)
+
+
+def test_interleaved():
+    calls = []
+    seconds = interleaved([lambda: calls.append("a") or 1.0, lambda: calls.append("b") or 2.0], 5, limit=0, pause=0)
+    assert calls == ["a", "b"] * 3 and seconds.tolist() == [[1.0, 2.0]] * 3
 
 
 def test_recipe(tmp_path, monkeypatch):

@@ -1,0 +1,264 @@
+"""What the benchmark times: functions that make one update, each in a process of its own.
+
+Alone with its library a contender has a peak of memory of its own, and no other library's threads about it. All are
+started with the same processors to run on and make updates when they are told to; in between they sleep.
+"""
+
+import contextlib
+import importlib.util
+import multiprocessing
+import os
+import time
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+from rtrbm import RTRBM
+from rtrbm.rtrbm import initial_params
+from rtrbm.sequences import pack
+
+RATE = 1e-3
+
+
+class Setting(NamedTuple):
+    """The size of an update: units, frames of each sequence, sequences, steps of the chain, floating-point type."""
+
+    n_visible: int = 900
+    n_hidden: int = 400
+    n_frames: int = 100
+    n_sequences: int = 8
+    n_gibbs: int = 10
+    dtype: str = "float32"
+
+
+SMALLEST = Setting(4, 3, 3, 2, 2)
+
+
+def minibatch(setting):
+    """Binary pixels, one in ten of them lit, (n_sequences, n_frames, n_visible)."""
+    shape = setting.n_sequences, setting.n_frames, setting.n_visible
+    return (np.random.default_rng(0).random(shape) < 0.1).astype(setting.dtype)
+
+
+def own_update(setting, videos):
+    """`RTRBM.partial_fit`."""
+    model = RTRBM(
+        setting.n_hidden, n_gibbs=setting.n_gibbs, learning_rate=RATE, dtype=setting.dtype, random_state=0
+    )
+    return partial(model.partial_fit, videos)
+
+
+def products_alone(setting, videos):
+    """The matrix products of an update, each over all frames at once, in preallocated arrays."""
+    rng = np.random.default_rng(0)
+    n_visible, n_hidden, n_frames, n_sequences, n_gibbs, dtype = setting
+    n_rows = n_sequences * n_frames
+    v, W, U, h, r = (
+        rng.standard_normal(shape, dtype)
+        for shape in ((n_rows, n_visible), (n_visible, n_hidden), (n_hidden, n_hidden), (n_rows, n_hidden),
+                      (n_sequences, n_hidden))
+    )  # fmt: skip
+    W_T, v_out, h_out, r_out = np.ascontiguousarray(W.T), np.empty_like(v), np.empty_like(h), np.empty_like(r)
+    d_W, d_U = np.empty_like(W), np.empty_like(U)
+
+    def products():
+        np.matmul(v, W, out=h_out)  # input of the recurrence
+        for _ in range(2 * (n_frames - 1)):  # recurrence, forward and backward
+            np.matmul(r, U, out=r_out)
+        for _ in range(n_gibbs):
+            np.matmul(h, W_T, out=v_out)
+            np.matmul(v, W, out=h_out)
+        for _ in range(2):  # positive and negative statistics
+            np.matmul(v.T, h, out=d_W)
+        np.matmul(h.T, h, out=d_U)
+
+    return products
+
+
+def torch_update(setting, videos, **options):
+    """`experiments.rivals.torch_update`."""
+    from experiments.rivals.torch_update import Update
+
+    return partial(Update(_initial(setting, videos), setting.n_gibbs, RATE, **options), videos)
+
+
+def jax_update(setting, videos, **options):
+    """`experiments.rivals.jax_update`."""
+    import jax
+
+    from experiments.rivals.jax_update import Update
+
+    jax.config.update("jax_enable_x64", setting.dtype == "float64")
+    return partial(Update(_initial(setting, videos), setting.n_gibbs, RATE, **options), videos)
+
+
+def _initial(setting, videos):
+    return initial_params(lambda update: pack(videos)[0], setting.n_hidden, "bernoulli", 0)
+
+
+OWN, PRODUCTS = "rtrbm", "products alone"
+CONTENDERS = {
+    OWN: own_update,
+    PRODUCTS: products_alone,
+    "torch eager": torch_update,
+    "torch compiled": partial(torch_update, compile=True),
+    "torch hashed": partial(torch_update, hashed=True),
+    "jax": jax_update,
+    "jax hashed": partial(jax_update, hashed=True),
+}
+
+
+def installed():
+    """The contenders whose library is there."""
+    own = (OWN, PRODUCTS)
+    return [name for name in CONTENDERS if name in own or importlib.util.find_spec(name.split()[0])]
+
+
+def processors():
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def bound_to(n_threads):
+    """Context in which new processes may use only so many processors; all libraries make as many threads."""
+    available = processors()
+    if n_threads > available or (n_threads < available and not hasattr(os, "sched_setaffinity")):
+        raise ValueError(f"cannot run on {n_threads} of {available} processors on this machine")
+    if n_threads == available:
+        yield
+        return
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(mine)[:n_threads])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, mine)
+
+
+class Contender:
+    """A process that makes one contender's updates; a context that ends it.
+
+    Parameters
+    ----------
+    name : key of CONTENDERS
+    n_threads : int
+    """
+
+    def __init__(self, name, n_threads):
+        self.name, self.n_threads = name, n_threads
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(name, theirs), daemon=True)
+        with bound_to(n_threads):
+            self._process.start()
+        theirs.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._connection.close()
+        self._process.join()
+
+    def prepare(self, setting):
+        """Make ready for updates of that size and make the first ones, which compile.
+
+        Returns
+        -------
+        dict
+            memory: the peak of an update, in bytes above the process before, which held the minibatch and had made an
+            update of the smallest size; None where the system does not tell, or for all but the first setting.
+            threads: of each library.
+        """
+        return self._ask(setting)
+
+    def seconds(self, setting, n_updates=1):
+        """Seconds per update, over so many updates one after another."""
+        return self._ask((setting, n_updates))
+
+    def _ask(self, question):
+        try:
+            self._connection.send(question)
+            return self._connection.recv()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise ChildProcessError(f"the process of {self.name!r} has ended") from None
+
+
+def _serve(name, connection):
+    """Answer questions until there are no more."""
+    ready = {}
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
+        while True:
+            question = connection.recv()
+            if isinstance(question, Setting):
+                measured = not ready
+                ready[question], answer = _prepare(name, question, measured)
+            else:
+                setting, n_updates = question
+                start = time.perf_counter()
+                for _ in range(n_updates):
+                    ready[setting]()
+                answer = (time.perf_counter() - start) / n_updates
+            connection.send(answer)
+
+
+def _prepare(name, setting, measured):
+    build = CONTENDERS[name]
+    if measured:
+        smallest = SMALLEST._replace(dtype=setting.dtype)
+        build(smallest, minibatch(smallest))()
+    videos = minibatch(setting)
+    before = _memory("VmRSS")
+    update = build(setting, videos)
+    for _ in range(3):
+        update()
+    _reset_peak()
+    update()
+    memory = _memory("VmHWM") - before if measured and before is not None else None
+    return update, {"memory": memory, "threads": _threads(name)}
+
+
+def _memory(field):
+    """A field of Linux's account of this process, in bytes; None elsewhere."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    line = next(line for line in status.read_text().splitlines() if line.startswith(field + ":"))
+    return 1024 * int(line.split()[1])
+
+
+def _reset_peak():
+    """Let the peak of memory begin anew, where the system can; elsewhere it includes the first updates."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _threads(name):
+    """Threads the contender's library computes with."""
+    if name.startswith("torch"):
+        import torch
+
+        return torch.get_num_threads()
+    if name == PRODUCTS:
+        return max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+    return processors()
+
+
+def interleaved(functions, repeats, limit=float("inf"), pause=0.1):
+    """What each function returns in each of `repeats` rounds, (n_rounds, n_functions).
+
+    After `limit` seconds and 3 rounds no further one begins. A library's idle threads keep a processor
+    busy for a while after its last work; the pause before each function lets them fall asleep.
+    """
+    start, rounds = time.perf_counter(), []
+    while len(rounds) < repeats and (len(rounds) < 3 or time.perf_counter() - start < limit):
+        row = []
+        for function in functions:
+            time.sleep(pause)
+            row.append(function())
+        rounds.append(row)
+    return np.array(rounds)
