@@ -30,6 +30,7 @@ from experiments.contenders import (
     installed,
     interleaved,
     processors,
+    ranks_seconds,
 )
 from experiments.runner import output_folder, print_table, run, save_figure, write_settings, write_table
 from rtrbm.datasets import BouncingBalls
@@ -48,6 +49,7 @@ CURVES = {
     "n_gibbs": (3, 6, 12, 25, 50),
     "n_hidden": (100, 200, 400, 800, 1600),
 }
+SCALINGS = [*CURVES, "n_jobs", "n_ranks"]
 LABELS = {
     "n_frames": "frames T",
     "n_sequences": "sequences",
@@ -58,7 +60,7 @@ COLUMNS = (
     "contender", "threads", *Setting._fields, "median_seconds", "minimum_seconds", "frames_per_second", "ratio",
     "peak_megabytes", "rounds",
 )  # fmt: skip
-SHORTEST = 0.05  # seconds that one measurement takes at least, by repeating the update
+SHORTEST = 0.2  # seconds that one measurement takes at least, by repeating the update
 
 
 def measure(names, settings, threads, repeats, limit):
@@ -135,7 +137,7 @@ def curves_figure(curves):
     from rtrbm.plots import COLOURS, WIDTH
 
     blue, red, green, _, orange, *_ = COLOURS
-    palette = dict(zip(CONTENDERS, (blue, "0.55", orange, red, red, green, green)))
+    palette = dict(zip(CONTENDERS, (blue, "navy", "0.55", orange, red, red, green, green)))
     styles = {
         name: {"color": palette[name], "linestyle": "--" if "hashed" in name else "-"} for name in CONTENDERS
     }
@@ -219,8 +221,8 @@ def _parser():
         "--grid", action="store_true", help="all sizes: 3 models, 1 to 32 sequences, k = 1 to 25"
     )
     parser.add_argument(
-        "--scaling", nargs="*", choices=[*CURVES, "n_jobs"], metavar="CURVE",
-        help="scaling curves about the size given: all, or some of " + ", ".join([*CURVES, "n_jobs"]),
+        "--scaling", nargs="*", choices=SCALINGS, metavar="CURVE",
+        help="scaling curves about the size given: all, or some of " + ", ".join(SCALINGS),
     )  # fmt: skip
     parser.add_argument("--contenders", nargs="+", choices=list(CONTENDERS), metavar="NAME",
                         help=f"some of {', '.join(CONTENDERS)} (default: all that are installed)")  # fmt: skip
@@ -254,7 +256,7 @@ def main(arguments=None):
     if options.grid:
         _grid(names, options.dtype, threads, budget, folder)
     if options.scaling is not None:
-        _scaling(names, setting, options.scaling or [*CURVES, "n_jobs"], threads, budget, folder)
+        _scaling(names, setting, options.scaling or SCALINGS, threads, budget, folder)
     if not options.grid and options.scaling is None:
         rows = measure(names, [setting], [threads], *budget)
         _print(rows, None, "contender", "threads", "median_seconds", "minimum_seconds", "frames_per_second", "ratio",
@@ -282,6 +284,9 @@ def _scaling(names, setting, wanted, threads, budget, folder):
             _print(rows, "Threads", "contender", "threads", "median_seconds", "ratio", "peak_megabytes")
             write_table(folder / "threads.csv", COLUMNS, rows)
             continue
+        if curve == "n_ranks":
+            _ranks(setting, folder)
+            continue
         curves[curve] = measure(
             names, [setting._replace(**{curve: x}) for x in CURVES[curve]], [threads], *budget
         )
@@ -293,6 +298,20 @@ def _scaling(names, setting, wanted, threads, budget, folder):
         print_table(("contender", *curves), table, "Exponents of seconds per update")
         write_table(folder / "exponents.csv", ("contender", *curves), table)
         save_figure(curves_figure(curves), folder / "scaling.png")
+
+
+def _ranks(setting, folder, n_rounds=3, n_updates=20):
+    """Seconds per update of 1 and 2 ranks of one thread each, launched in turn."""
+    rounds = [[ranks_seconds(setting, n, n_updates) for n in (1, 2)] for _ in range(n_rounds)]
+    if rounds[0][0] is None:
+        print("\nRanks are left out: they need rtrbm[mpi].")
+        return
+    median = np.median(rounds, axis=0)
+    speedup = np.median([one / two for one, two in rounds])
+    rows = [(1, median[0], 1.0), (2, median[1], speedup)]
+    columns = "ranks", "median_seconds", "times_faster"
+    print_table(columns, rows, "Ranks of one thread each")
+    write_table(folder / "ranks.csv", columns, rows)
 
 
 if __name__ == "__main__":

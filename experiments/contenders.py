@@ -6,8 +6,12 @@ started with the same processors to run on and make updates when they are told t
 
 import contextlib
 import importlib.util
+import json
 import multiprocessing
 import os
+import shutil
+import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -16,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from rtrbm import RTRBM
+from rtrbm import RTRBM, ranks
 from rtrbm.rtrbm import initial_params
 from rtrbm.sequences import pack
 
@@ -43,11 +47,10 @@ def minibatch(setting):
     return (np.random.default_rng(0).random(shape) < 0.1).astype(setting.dtype)
 
 
-def own_update(setting, videos):
+def own_update(setting, videos, **options):
     """`RTRBM.partial_fit`."""
-    model = RTRBM(
-        setting.n_hidden, n_gibbs=setting.n_gibbs, learning_rate=RATE, dtype=setting.dtype, random_state=0
-    )
+    _, n_hidden, *_, n_gibbs, dtype = setting
+    model = RTRBM(n_hidden, n_gibbs=n_gibbs, learning_rate=RATE, dtype=dtype, random_state=0, **options)
     return partial(model.partial_fit, videos)
 
 
@@ -102,6 +105,7 @@ def _initial(setting, videos):
 OWN, PRODUCTS = "rtrbm", "products alone"
 CONTENDERS = {
     OWN: own_update,
+    "rtrbm numba": partial(own_update, engine="numba"),
     PRODUCTS: products_alone,
     "torch eager": torch_update,
     "torch compiled": partial(torch_update, compile=True),
@@ -113,8 +117,9 @@ CONTENDERS = {
 
 def installed():
     """The contenders whose library is there."""
-    own = (OWN, PRODUCTS)
-    return [name for name in CONTENDERS if name in own or importlib.util.find_spec(name.split()[0])]
+    libraries = {OWN: "rtrbm", "rtrbm numba": "numba", PRODUCTS: "numpy"}
+    needs = {name: libraries.get(name, name.split()[0]) for name in CONTENDERS}
+    return [name for name, library in needs.items() if importlib.util.find_spec(library)]
 
 
 def processors():
@@ -177,7 +182,10 @@ class Contender:
         return self._ask(setting)
 
     def seconds(self, setting, n_updates=1):
-        """Seconds per update, over so many updates one after another."""
+        """Seconds per update, over so many updates one after another, after one that is not timed.
+
+        That one finds its threads asleep and processors slow, as no update of a training run does but the first.
+        """
         return self._ask((setting, n_updates))
 
     def _ask(self, question):
@@ -199,6 +207,7 @@ def _serve(name, connection):
                 ready[question], answer = _prepare(name, question, measured)
             else:
                 setting, n_updates = question
+                ready[setting]()
                 start = time.perf_counter()
                 for _ in range(n_updates):
                     ready[setting]()
@@ -220,6 +229,39 @@ def _prepare(name, setting, measured):
     update()
     memory = _memory("VmHWM") - before if measured and before is not None else None
     return update, {"memory": memory, "threads": _threads(name)}
+
+
+def ranks_seconds(setting, n_ranks, n_updates):
+    """Seconds per update of a model trained by several MPI ranks of one thread each.
+
+    Returns
+    -------
+    float or None
+        None without mpi4py or mpiexec.
+    """
+    beside = Path(sys.executable).with_name("mpiexec")
+    mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if mpiexec is None or importlib.util.find_spec("mpi4py") is None:
+        return None
+    arguments = json.dumps([*setting]), str(n_updates)
+    done = subprocess.run(
+        [mpiexec, "-n", str(n_ranks), sys.executable, "-m", "experiments.contenders", *arguments],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return float(done.stdout)
+
+
+def _one_rank(setting, n_updates):
+    """This rank's part of `ranks_seconds`; the first prints them."""
+    comm = ranks.world()
+    update = own_update(setting, minibatch(setting), n_jobs=1, comm=comm)
+    for _ in range(2):
+        update()
+    start = time.perf_counter()
+    for _ in range(n_updates):
+        update()
+    if ranks.is_first(comm):
+        print((time.perf_counter() - start) / n_updates)
 
 
 def _memory(field):
@@ -262,3 +304,7 @@ def interleaved(functions, repeats, limit=float("inf"), pause=0.1):
             row.append(function())
         rounds.append(row)
     return np.array(rounds)
+
+
+if __name__ == "__main__":
+    _one_rank(Setting(*json.loads(sys.argv[1])), int(sys.argv[2]))
