@@ -74,9 +74,10 @@ def run(function, items, n_jobs):
     return results
 
 
-def _slices(n):
-    """Nearly equal slices of range(n), an even number of them, of at most CHUNK each."""
-    n_slices = max(1, 2 * -(-n // (2 * CHUNK)))
+def slices(n, n_slices=None):
+    """Nearly equal slices of range(n); if their number is not given, an even one with at most CHUNK in each."""
+    if n_slices is None:
+        n_slices = max(1, 2 * -(-n // (2 * CHUNK)))
     bounds = [n * i // n_slices for i in range(n_slices + 1)]
     return [slice(*pair) for pair in zip(bounds, bounds[1:])]
 
@@ -84,12 +85,12 @@ def _slices(n):
 def product(a, b, n_jobs):
     """The matrix product a b, by slices of rows of `a`."""
     out = np.empty((len(a), b.shape[1]), a.dtype)
-    run(lambda rows: np.matmul(a[rows], b, out=out[rows]), _slices(len(a)), n_jobs)
+    run(lambda rows: np.matmul(a[rows], b, out=out[rows]), slices(len(a)), n_jobs)
     return out
 
 
 def gram(a, b, n_jobs):
     """The sum over rows a^T b, by slices of columns of `a`."""
     out = np.empty((a.shape[1], b.shape[1]), a.dtype)
-    run(lambda columns: np.matmul(a[:, columns].T, b, out=out[columns]), _slices(a.shape[1]), n_jobs)
+    run(lambda columns: np.matmul(a[:, columns].T, b, out=out[columns]), slices(a.shape[1]), n_jobs)
     return out

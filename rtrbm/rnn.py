@@ -7,12 +7,14 @@ the RTRBM, the biases b_t themselves; `backward` takes the derivatives of both. 
 
 import numpy as np
 
-from .parallel import gram
+from .parallel import gram, run, slices
 from .sequences import previous_rows
 from .units import sigmoid
 
+THREADED = 2**24  # multiplications in a step of the recurrence that are worth waking threads for
 
-def forward(x, where, U, b, b_init):
+
+def forward(x, where, U, b, b_init, n_jobs=None):
     """Run the recurrence over packed frames.
 
     b_1 = b + b_init,  b_t = b + r_{t-1} U,  r_t = sigmoid(x_t + b_t)  (eq. 3.20).
@@ -25,6 +27,7 @@ def forward(x, where, U, b, b_init):
     U : (n_hidden, n_hidden) ndarray
         The thesis's W' transposed.
     b, b_init : (n_hidden,) ndarray
+    n_jobs : int, optional
 
     Returns
     -------
@@ -33,13 +36,13 @@ def forward(x, where, U, b, b_init):
         b_t, what the past adds to the input of the hidden units.
     """
     r, bias = np.empty_like(x), np.empty_like(x)
-    blocks = _column_blocks(U, where.batch_sizes[0])
+    times_U = _times(U, where.batch_sizes[0], n_jobs)
     past = None
     for x_t, bias_t, r_t in zip(*(_frames(a, where) for a in (x, bias, r))):
         if past is None:
             bias_t[:] = b_init
         else:
-            _product(past[: len(x_t)], blocks, out=bias_t)  # r_{t-1} U, (B_t, n_hidden)
+            times_U(past[: len(x_t)], bias_t)  # r_{t-1} U, (B_t, n_hidden)
         bias_t += b
         np.add(x_t, bias_t, out=r_t)
         sigmoid(r_t, out=r_t)  # eq. 3.20
@@ -47,7 +50,7 @@ def forward(x, where, U, b, b_init):
     return r, bias
 
 
-def backward(r, where, U, d_bias=None, d_r=None):
+def backward(r, where, U, d_bias=None, d_r=None, n_jobs=None):
     """Backpropagate through time (eq. 3.23, in its right form).
 
     With c_t = dL/db_t and e_t = dL/dr_t the derivatives that reach frame t from its own loss,
@@ -64,6 +67,7 @@ def backward(r, where, U, d_bias=None, d_r=None):
         c_t: the derivative of the loss with respect to b_t other than through r_t; zero if not given.
     d_r : (n_rows, n_hidden) ndarray, optional
         e_t: the derivative of the loss with respect to r_t other than through later frames; zero if not given.
+    n_jobs : int, optional
 
     Returns
     -------
@@ -76,12 +80,12 @@ def backward(r, where, U, d_bias=None, d_r=None):
     d_total = d_x if d_bias is None else np.array(d_bias)  # becomes d_t + c_t
     slope = 1 - r
     slope *= r
-    blocks = _column_blocks(U.T, where.batch_sizes[0])
+    times_U_T = _times(U.T, where.batch_sizes[0], n_jobs)
     carried = np.empty_like(r[: where.batch_sizes[0]])
     later = None
     for g, slope_t, total in zip(*(_frames(a, where)[::-1] for a in (d_x, slope, d_total))):
         if later is not None:
-            g[: len(later)] += _product(later, blocks, out=carried[: len(later)])  # eq. 3.23
+            g[: len(later)] += times_U_T(later, carried[: len(later)])  # eq. 3.23
         g *= slope_t  # now d_t
         if d_bias is not None:
             total += g
@@ -94,26 +98,34 @@ def _frames(a, where):
     return [a[start : start + n_alive] for start, n_alive in zip(where.starts, where.batch_sizes)]
 
 
-def _column_blocks(U, n_rows):
-    """U as contiguous blocks of columns, small enough that a product with n_rows rows needs no packing of U.
+def _times(U, n_rows, n_jobs):
+    """A function (a, out) that multiplies a few rows `a` by the matrix U.
 
-    A matrix library copies the matrix into its own layout before a product, which costs more than the product itself
-    when the other factor has a few rows. OpenBLAS does without below 10^6 multiplications; cutting into more than
-    four blocks no longer pays.
+    A matrix library copies the matrix into a layout of its own before each product, which costs more than the product
+    itself when the other factor has a few rows. OpenBLAS does without below 10^6 multiplications: the matrix is cut
+    into up to four blocks of columns to stay below. A matrix that takes a while is cut for the threads.
     """
-    n_blocks = -(-int(n_rows) * U.size // 10**6)
-    n_blocks = n_blocks if n_blocks <= 4 else 1
-    return [np.ascontiguousarray(block) for block in np.array_split(U, n_blocks, axis=1)]
+    n_multiplications = int(n_rows) * U.size
+    n_blocks = -(-n_multiplications // 10**6)
+    if n_multiplications > THREADED:
+        columns = slices(U.shape[1])
+    else:
+        columns = slices(U.shape[1], n_blocks if n_blocks <= 4 else 1)
+        n_jobs = None
+    blocks = [(block, np.ascontiguousarray(U[:, block])) for block in columns]
 
+    def times(a, out):
+        def product(item):
+            np.matmul(a, item[1], out=out[:, item[0]])
 
-def _product(a, blocks, out):
-    """a times the matrix whose blocks of columns are given."""
-    start = 0
-    for block in blocks:
-        stop = start + block.shape[1]
-        np.matmul(a, block, out=out[:, start:stop])
-        start = stop
-    return out
+        if n_jobs is None:
+            for item in blocks:
+                product(item)
+        else:
+            run(product, blocks, n_jobs)
+        return out
+
+    return times
 
 
 def parameter_gradient(r, where, d_total, n_jobs=None):

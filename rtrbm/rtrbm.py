@@ -65,7 +65,7 @@ def states_and_biases(params, v, where, n_jobs=None):
     b_v : (n_visible,) or, with the dynamic visible bias, (n_rows, n_visible) ndarray
     b_h : (n_rows, n_hidden) ndarray
     """
-    r, b_h = rnn.forward(product(v, params.W, n_jobs), where, params.U, params.b_h, params.b_init)
+    r, b_h = rnn.forward(product(v, params.W, n_jobs), where, params.U, params.b_h, params.b_init, n_jobs)
     if isinstance(params, RTRBMParams):
         return r, params.b_v, b_h
     b_v = np.empty_like(v)
@@ -115,7 +115,7 @@ def gradient(params, v, where, negative_phase, bptt=True, n_jobs=None):
         if dynamic:
             e = np.zeros_like(r)  # through the visible bias of frame t + 1
             e[previous] = product(c_v[n_first:], params.U_v.T, n_jobs)
-        backward = partial(rnn.backward, r, where, params.U, d_bias=c, d_r=e)  # eq. 3.23
+        backward = partial(rnn.backward, r, where, params.U, d_bias=c, d_r=e, n_jobs=n_jobs)
         (d, c), negative_vh = run(lambda task: task(), [backward, negative.vh], n_jobs)
         d += r
     else:
