@@ -5,7 +5,7 @@ writes settings.json, the models with their learning histories (HDF5), errors.cs
 
     python -m experiments.bouncing_balls                      15x15 pixels, under 3 minutes
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, under 20 minutes
-    python -m experiments.bouncing_balls --profile long       the same with more updates, under an hour
+    python -m experiments.bouncing_balls --profile long       the same with more updates, about an hour
     python -m experiments.bouncing_balls --profile paper      the thesis's recipe, 100,000 updates
     mpiexec -n 2 python -m experiments.bouncing_balls         any of them by several processes (rtrbm[mpi])
 """
@@ -43,19 +43,17 @@ PROFILES = {
         "resolution": 30,
         "n_hidden": 400,
         "n_gibbs": {0: 3, 4000: 10},
-        "learning_rate": 1.2e-2,
-        "max_norm": 0.3,
+        "learning_rate": 4e-3,
         "batch_size": 4,
         "n_updates": 10_000,
     },
     "long": {
         "resolution": 30,
         "n_hidden": 400,
-        "n_gibbs": {0: 3, 35_000: 10},
-        "learning_rate": 1.2e-2,
-        "max_norm": 0.3,
+        "n_gibbs": {0: 3, 15_000: 10},
+        "learning_rate": 4e-3,
         "batch_size": 4,
-        "n_updates": 50_000,
+        "n_updates": 60_000,
     },
     "paper": {
         "resolution": 30,
