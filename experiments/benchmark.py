@@ -23,12 +23,12 @@ import numpy as np
 
 from experiments.contenders import (
     CONTENDERS,
-    OWN,
     PRODUCTS,
     Contender,
     Setting,
     installed,
     interleaved,
+    library,
     processors,
     ranks_seconds,
 )
@@ -187,8 +187,7 @@ def processor_name():
 
 
 def _versions(names):
-    libraries = ["numpy", *dict.fromkeys(name.split()[0] for name in names if name not in (OWN, PRODUCTS))]
-    return {library: metadata.version(library) for library in libraries}
+    return {name: metadata.version(name) for name in dict.fromkeys(["numpy", *map(library, names)])}
 
 
 def _print(rows, title, *shown):
@@ -250,7 +249,7 @@ def main(arguments=None):
     threads = n_threads(options.n_jobs)
     described = {"processor": processor_name(), "processors": processors(), "libraries": _versions(names)}
     print(f"{described['processor']}, {threads} of {processors()} processors, {options.dtype};", end=" ")
-    print(", ".join(f"{library} {version}" for library, version in described["libraries"].items()))
+    print(", ".join(f"{name} {version}" for name, version in described["libraries"].items()))
     write_settings(folder / "settings.json", vars(options) | described)
     budget = options.repeats, options.limit
     if options.grid:

@@ -117,9 +117,13 @@ CONTENDERS = {
 
 def installed():
     """The contenders whose library is there."""
-    libraries = {OWN: "rtrbm", "rtrbm numba": "numba", PRODUCTS: "numpy"}
-    needs = {name: libraries.get(name, name.split()[0]) for name in CONTENDERS}
-    return [name for name, library in needs.items() if importlib.util.find_spec(library)]
+    return [name for name in CONTENDERS if importlib.util.find_spec(library(name))]
+
+
+def library(name):
+    """What a contender needs."""
+    own = {OWN: "numpy", "rtrbm numba": "numba", PRODUCTS: "numpy"}
+    return own.get(name, name.split()[0])
 
 
 def processors():
