@@ -29,12 +29,11 @@ from experiments.contenders import (
     installed,
     interleaved,
     library,
-    processors,
     ranks_seconds,
 )
 from experiments.runner import output_folder, print_table, run, save_figure, write_settings, write_table
 from rtrbm.datasets import BouncingBalls
-from rtrbm.parallel import n_threads
+from rtrbm.parallel import n_threads, processors
 from rtrbm.validation import check_count
 
 GRID = [

@@ -21,6 +21,7 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from rtrbm import RTRBM, ranks
+from rtrbm.parallel import processors
 from rtrbm.rtrbm import initial_params
 from rtrbm.sequences import pack
 
@@ -124,11 +125,6 @@ def library(name):
     """What a contender needs."""
     own = {OWN: "numpy", "rtrbm numba": "numba", PRODUCTS: "numpy"}
     return own.get(name, name.split()[0])
-
-
-def processors():
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager

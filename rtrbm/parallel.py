@@ -34,12 +34,16 @@ def share_processors(n_processes):
     _n_processes = n_processes
 
 
+def processors():
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def n_threads(n_jobs):
     """Threads meant by scikit-learn's `n_jobs`: None is 1, -1 all processors this process may use, -2 all but one."""
     if n_jobs is None:
         return 1
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return n_jobs if n_jobs > 0 else max(1, available // _n_processes + 1 + n_jobs)
+    return n_jobs if n_jobs > 0 else max(1, processors() // _n_processes + 1 + n_jobs)
 
 
 def one_blas_thread():
