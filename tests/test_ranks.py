@@ -20,7 +20,7 @@ needs_mpi = pytest.mark.skipif(
 )
 
 PRELUDE = """
-import json, os, signal, sys
+import json, os, signal, sys, traceback
 import numpy as np
 from mpi4py import MPI
 from rtrbm import RTRBM
@@ -133,7 +133,13 @@ class Breaks:
         if update == 5 and comm.rank == 1:
             raise OSError("disk gone")
         return stream.minibatch(update)
-RTRBM(**settings, n_updates=50, comm=comm).fit(Breaks(), checkpoint="model.h5", checkpoint_every=2)
+try:
+    RTRBM(**settings, n_updates=50, comm=comm).fit(Breaks(), checkpoint="model.h5", checkpoint_every=2)
+except Exception:
+    traceback.print_exc()
+    sys.stderr.flush()
+    comm.Barrier()  # mpiexec ends all ranks with the first that fails, whatever they have left to say
+    sys.exit(1)
 """
     status, _, errors = launch(2, code, tmp_path)
     assert status != 0
