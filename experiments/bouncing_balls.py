@@ -5,7 +5,7 @@ writes settings.json, the models with their learning histories (HDF5), errors.cs
 
     python -m experiments.bouncing_balls                      15x15 pixels, under 3 minutes
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, under 20 minutes
-    python -m experiments.bouncing_balls --profile long       the same with more updates, about an hour
+    python -m experiments.bouncing_balls --profile long       the same with more updates, about 75 minutes
     python -m experiments.bouncing_balls --profile paper      the thesis's recipe, 100,000 updates
     mpiexec -n 2 python -m experiments.bouncing_balls         any of them by several processes (rtrbm[mpi])
 """
@@ -50,10 +50,10 @@ PROFILES = {
     "long": {
         "resolution": 30,
         "n_hidden": 400,
-        "n_gibbs": {0: 3, 15_000: 10},
-        "learning_rate": 4e-3,
-        "batch_size": 4,
-        "n_updates": 60_000,
+        "n_gibbs": {0: 3, 60_000: 10},
+        "learning_rate": 3e-3,
+        "batch_size": 2,
+        "n_updates": 140_000,
     },
     "paper": {
         "resolution": 30,
