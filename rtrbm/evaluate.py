@@ -7,6 +7,8 @@ form of X: an array (n_sequences, n_frames, n_visible) or a list of arrays (n_fr
 
 import numpy as np
 
+from .validation import check_count, check_number
+
 
 def squared_error(X, predicted):
     """Squared error per frame of one-step predictions, over frames 2..T of all sequences, and its standard error.
@@ -81,6 +83,85 @@ def linear_extrapolation(X, low=-np.inf, high=np.inf):
 
 def mean_frame(X, train):
     """Predict every frame by the mean of all frames of the training sequences."""
-    n_frames = sum(len(v) for v in train)
-    mean = sum(np.sum(v, axis=0, dtype=float) for v in train) / n_frames
+    mean = _mean(train)
     return _each(X, lambda v: np.broadcast_to(mean.astype(v.dtype), v.shape))
+
+
+def _mean(train):
+    return sum(np.sum(v, axis=0, dtype=float) for v in train) / sum(len(v) for v in train)
+
+
+def autoregression(X, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
+    """Predict v_t by an affine function of v_{t-1}, ..., v_{t-n_taps}, clipped to [low, high]: the linear predictor.
+
+    With m the mean of all frames of the training sequences,
+
+        prediction_t = m + a + sum_n (v_{t-n} - m) A_n
+
+    where a and A_1, ..., A_{n_taps} have the least squared error over frames 2..T of the training sequences (by
+    ridge regression). The first frame stands in for those before it, and is itself predicted by m. Copying and, from
+    2 taps on, extrapolation are special cases.
+
+    Parameters
+    ----------
+    X, train : (n_sequences, n_frames, n_visible) ndarrays, or lists of (n_frames_i, n_visible) ndarrays
+        What to predict, and what to fit. Fitting takes the memory of a few matrices of n_taps * n_visible rows and
+        columns, whatever the number of training sequences.
+    n_taps : int
+        Number of past frames.
+    low, high : float
+        Bounds of the predictions.
+    ridge : float
+        Penalty on the squares of all A_n, in units of the mean diagonal of the normal equations. Features that never
+        change, or always change together, would make these singular; the default is far above rounding errors and
+        shrinks a direction of average variance by a millionth.
+
+    Returns
+    -------
+    (n_sequences, n_frames, n_visible) ndarray or list of (n_frames_i, n_visible) ndarrays
+        In the form of X.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `n_taps` is no integer of at least 1 or `ridge` no number above 0, if no training sequence has a second
+        frame, or X and `train` differ in their number of features.
+
+    Examples
+    --------
+    A straight line goes on, from its second frame:
+
+    >>> line = np.arange(5.0)[None, :, None]
+    >>> autoregression(line, line, n_taps=2, ridge=1e-9).round(3).ravel()
+    array([2., 1., 2., 3., 4.])
+    """
+    check_count("n_taps", n_taps)
+    check_number("ridge", ridge, 0)
+    if max(map(len, train), default=0) < 2:
+        raise ValueError("train must have a sequence of at least 2 frames: the first frame is not fitted")
+    mean = _mean(train)
+    if any(np.shape(v)[1:] != mean.shape for v in X):
+        raise ValueError(f"X must have {len(mean)} features, as train has")
+    normal, moments = 0, 0
+    for v in train:
+        v = np.asarray(v) - mean
+        past = _past(v, n_taps)
+        normal += past.T @ past
+        moments += past.T @ v[1:]
+    squares = np.einsum("ii->i", normal)[:-1]  # a view; the constant has no penalty
+    squares += ridge * (squares.mean() or 1)
+    coefficients = np.linalg.solve(normal, moments)  # A_1, ..., a
+
+    def predict(v):
+        ahead = np.zeros(v.shape)
+        ahead[1:] = _past(v - mean, n_taps) @ coefficients
+        return np.clip(ahead + mean, low, high).astype(v.dtype)
+
+    return _each(X, predict)
+
+
+def _past(v, n_taps):
+    """What frames 2..T are predicted from: v_{t-1}, ..., v_{t-n_taps}, 1, the first frame in place of earlier ones."""
+    at = np.arange(len(v) - 1)[:, None] - np.arange(n_taps)
+    taps = v[at.clip(0)].reshape(len(at), n_taps * v.shape[1])
+    return np.concatenate([taps, np.ones((len(at), 1))], axis=1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rtrbm.evaluate import copy_previous, linear_extrapolation, mean_frame, squared_error
+from rtrbm.evaluate import autoregression, copy_previous, linear_extrapolation, mean_frame, squared_error
 
 # One feature; two sequences of 2 and 4 frames.
 RAGGED = [np.array([[1.0], [3.0]]), np.array([[0.0], [1.0], [4.0], [2.0]])]
@@ -41,11 +41,18 @@ def test_mean_frame_by_hand():
     np.testing.assert_allclose(np.concatenate(predicted), 11 / 6, rtol=1e-15)
 
 
+def waves(n_features):
+    """Sequences to fit, of 3 to 22 frames."""
+    rng = np.random.default_rng(1)
+    return [rng.standard_normal((n, n_features)).cumsum(axis=0) for n in range(3, 23)]
+
+
 PREDICTORS = {
     "copy_previous": copy_previous,
     "linear_extrapolation": linear_extrapolation,
     "clipped extrapolation": lambda X: linear_extrapolation(X, 0, 1),
     "mean_frame": lambda X: mean_frame(X, X),
+    "autoregression": lambda X: autoregression(X, waves(np.shape(X[0])[1])),
 }
 predictors = pytest.mark.parametrize("predictor", PREDICTORS.values(), ids=PREDICTORS)
 
@@ -69,7 +76,7 @@ def test_array_and_list_agree(predictor):
     np.testing.assert_array_equal(of_array, np.stack(of_list))
 
 
-@pytest.mark.parametrize("predictor", [copy_previous, linear_extrapolation])
+@pytest.mark.parametrize("predictor", [copy_previous, linear_extrapolation, PREDICTORS["autoregression"]])
 def test_predictors_know_the_past_alone(predictor):
     X = np.random.default_rng(0).random((3, 6, 2))
     for t in range(6):
@@ -100,6 +107,105 @@ def test_binary_data_of_any_dtype_is_predicted_as_its_numbers(predictor, dtype):
 @predictors
 def test_nested_lists_are_sequences_too(predictor):
     same([np.asarray(p) for p in predictor([v.tolist() for v in RAGGED])], predictor(RAGGED))
+
+
+# ----------------------------------------------------------------------------------- autoregression
+
+
+@pytest.mark.parametrize("n_taps", [1, 2, 4])
+def test_autoregression_is_the_least_squares_solution(n_taps):
+    """Beside a regression written frame by frame, on sequences shorter and longer than the taps."""
+    rng = np.random.default_rng(0)
+    train = [5 + rng.standard_normal((n, 3)) for n in [1, 2, 3, 4, *range(5, 40)]]
+    X = [5 + rng.standard_normal((n, 3)) for n in (1, 2, 3, 9)]
+
+    def rows(sequences):
+        return [
+            np.concatenate([*(v[max(t - n, 0)] for n in range(1, n_taps + 1)), [1]])
+            for v in sequences
+            for t in range(1, len(v))
+        ]
+
+    solution = np.linalg.lstsq(rows(train), np.concatenate([v[1:] for v in train]), rcond=None)[0]
+    predicted = autoregression(X, train, n_taps, ridge=1e-13)
+    np.testing.assert_allclose(np.concatenate([p[1:] for p in predicted]), rows(X) @ solution, rtol=1e-9)
+    for p in predicted:
+        np.testing.assert_allclose(p[0], np.concatenate(train).mean(axis=0), rtol=1e-13)
+
+
+def process(rng, n_sequences, n_frames, A_1, A_2, constant):
+    """Sequences of v_t = constant + v_{t-1} A_1 + v_{t-2} A_2 + noise, the first frame standing before itself."""
+    v = rng.standard_normal((n_sequences, n_frames, len(A_1)))
+    for t in range(1, n_frames):
+        v[:, t] += constant + v[:, t - 1] @ A_1 + v[:, max(t - 2, 0)] @ A_2
+    return v
+
+
+def test_autoregression_finds_the_process():
+    """Mean prediction over 100 fits against E[v_t | v_{t-1}, v_{t-2}]; control: one tap does not reach it."""
+    rng = np.random.default_rng(0)
+    A_1, A_2 = np.array([[0.9, 0.3], [-0.2, 0.7]]), np.array([[-0.5, 0.1], [0.2, -0.3]])
+    constant = np.array([1.0, -0.5])
+    X = process(rng, 3, 6, A_1, A_2, constant)
+    expected = constant + X[:, 1:-1] @ A_1 + X[:, :-2] @ A_2
+    trains = [process(rng, 200, 8, A_1, A_2, constant) for _ in range(100)]
+    z = {}
+    for n_taps in (1, 2):
+        fits = np.array([autoregression(X, train, n_taps)[:, 2:] for train in trains])
+        z[n_taps] = abs(fits.mean(axis=0) - expected) / (fits.std(axis=0, ddof=1) / 10)
+    assert z[2].max() < 4 < z[1].max()
+
+
+def test_autoregression_sees_its_taps_and_nothing_else():
+    X, train = np.random.default_rng(0).random((2, 9, 3)), waves(3)
+    before = autoregression(X, train, n_taps=2)
+    for t in range(9):
+        other = X.copy()
+        other[:, t] += 1
+        changed = (autoregression(other, train, n_taps=2) != before).any(axis=(0, 2))
+        assert np.flatnonzero(changed).tolist() == [s for s in (t + 1, t + 2) if s < 9]
+
+
+def test_autoregression_fits_arrays_and_lists_alike_and_clips():
+    X, train = np.random.default_rng(0).random((2, 4, 9, 3))
+    predicted = autoregression(X, train)
+    np.testing.assert_array_equal(autoregression(X, list(train)), predicted)
+    np.testing.assert_array_equal(autoregression(X, train, 2, 0.4, 0.5), predicted.clip(0.4, 0.5))
+
+
+@pytest.mark.parametrize("n_taps", [1, 3])
+def test_features_that_never_change_are_predicted_as_they_are(n_taps):
+    train = [v * [1, 0, 0] + [0, 2, 0] for v in waves(3)]
+    for predicted in autoregression(train, train, n_taps):
+        np.testing.assert_allclose(
+            predicted[:, 1:], np.broadcast_to([2.0, 0.0], (len(predicted), 2)), atol=1e-12
+        )
+    np.testing.assert_allclose(autoregression(VIDEO, VIDEO * 0 + 3, n_taps), np.full(VIDEO.shape, 3.0))
+
+
+def test_a_large_ridge_leaves_the_mean():
+    """The constant is not shrunk: what is left is the mean of the frames that are fitted, all but the first."""
+    train = waves(2)
+    predicted = np.concatenate([p[1:] for p in autoregression(train, train, ridge=1e12)])
+    fitted = np.concatenate([v[1:] for v in train])
+    np.testing.assert_allclose(predicted, np.broadcast_to(fitted.mean(axis=0), predicted.shape), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "arguments, error, message",
+    [
+        ({"n_taps": 0}, ValueError, "n_taps"),
+        ({"n_taps": 1.0}, TypeError, "n_taps"),
+        ({"ridge": 0}, ValueError, "ridge"),
+        ({"ridge": -1.0}, ValueError, "ridge"),
+        ({"train": VIDEO[:, :1]}, ValueError, "train"),
+        ({"train": []}, ValueError, "train"),
+        ({"train": RAGGED}, ValueError, "features"),
+    ],
+)
+def test_autoregression_refuses_by_name(arguments, error, message):
+    with pytest.raises(error, match=message):
+        autoregression(**{"X": VIDEO, "train": VIDEO, **arguments})
 
 
 # ------------------------------------------------------------------------------------ squared error
