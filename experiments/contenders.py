@@ -21,8 +21,9 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from rtrbm import RTRBM, ranks
+from rtrbm.dynamics import initial_params, tap_shapes
 from rtrbm.parallel import processors
-from rtrbm.rtrbm import initial_params
+from rtrbm.rtrbm import as_rtrbm
 from rtrbm.sequences import pack
 
 RATE = 1e-3
@@ -100,7 +101,8 @@ def jax_update(setting, videos, **options):
 
 
 def _initial(setting, videos):
-    return initial_params(lambda update: pack(videos)[0], setting.n_hidden, "bernoulli", 0)
+    shapes = tap_shapes(videos.shape[2], setting.n_hidden, 0, 1, 0)
+    return as_rtrbm(initial_params(lambda update: pack(videos)[0], shapes, "bernoulli", 0))
 
 
 OWN, PRODUCTS = "rtrbm", "products alone"

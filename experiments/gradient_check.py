@@ -10,9 +10,10 @@ from functools import partial
 import numpy as np
 
 from experiments.runner import output_folder, print_table, run, write_settings, write_table
-from rtrbm import exact, gibbs, rnn
+from rtrbm import exact, gibbs, rnn, taps
+from rtrbm.dynamics import gradient, states_and_biases, tap_shapes, visible_biases
 from rtrbm.rbm import cd_averages
-from rtrbm.rtrbm import RTRBMParams, gradient, states_and_biases
+from rtrbm.rtrbm import RTRBMParams, as_rtrbm, as_trbm
 from rtrbm.sequences import pack, previous_rows
 from rtrbm.streams import stream
 from rtrbm.validation import check_count
@@ -31,6 +32,14 @@ def small_model(seed):
 def objective(params, v, where):
     """O = sum_t log Q(v_t | r_{t-1}) (eq. 3.22), by enumeration."""
     _, b_v, b_h = states_and_biases(params, v, where)
+    return exact.log_likelihood(v, params.W, b_v, b_h).sum()
+
+
+def objective_given_states(params, states, v, where):
+    """The same with the hidden states of the past held: what the TRBM's rule climbs (3.2.2)."""
+    b_v = visible_biases(params, v, states, where)
+    b_h = params.b_h + taps.forward(states, where, params.B, params.b_init)
+    b_h += taps.forward(v, where, params.C)
     return exact.log_likelihood(v, params.W, b_v, b_h).sum()
 
 
@@ -61,7 +70,7 @@ def printed_gradient(params, v, where):
     3.25: dW = sum_{t<T} [W'^T (r_{t+1} (1 - r_{t+1}) dO/dr_{t+1})] v_t^T + the CD term, whose factor should be
     r_t (1 - r_t) dO/dr_t.
     """
-    r, b_v, b_h = states_and_biases(params, v, where)
+    r, b_v, b_h = states_and_biases(as_trbm(params), v, where)
     negative = exact_averages(r, params.W, b_v, b_h)
     d, _ = rnn.backward(r, where, params.U, d_bias=r - negative.h)
     now = previous_rows(where)
@@ -75,20 +84,16 @@ def cd_estimates(params, v, where, n_gibbs, n_draws, seed):
     draws = []
     for draw in range(n_draws):
         chains = gibbs.chains(where, seed, "chain", n_gibbs, draw)
-        estimate, _ = gradient(
-            params,
-            v,
-            where,
-            partial(cd_averages, n_gibbs=n_gibbs, visible="bernoulli", chains=chains),
-        )
-        draws.append(np.concatenate([d.ravel() for d in estimate]))
+        negative_phase = partial(cd_averages, n_gibbs=n_gibbs, visible="bernoulli", chains=chains)
+        estimate, *_ = gradient(params, v, where, negative_phase)
+        draws.append(np.concatenate([d.ravel() for d in as_rtrbm(estimate)]))
     return np.mean(draws, axis=0), np.std(draws, axis=0, ddof=1) / np.sqrt(n_draws)
 
 
 def gradient_rows(params, v, where):
     """Each parameter's exact gradient, right and printed, against central differences."""
-    numerical = central_differences(lambda p: objective(p, v, where), params)
-    right, _ = gradient(params, v, where, exact_averages)
+    numerical = central_differences(lambda p: objective(as_trbm(p), v, where), params)
+    right = as_rtrbm(gradient(as_trbm(params), v, where, exact_averages)[0])
     printed = printed_gradient(params, v, where)
     rows = []
     for name, equation in zip(params._fields, ("3.25", "3.24", "-", "-", "-")):
@@ -100,16 +105,49 @@ def gradient_rows(params, v, where):
 
 def cd_rows(params, v, where, n_draws, seed):
     """Each parameter's largest z-score of the mean CD-k gradient against the exact one, for several k."""
-    exact_gradient, _ = gradient(params, v, where, exact_averages)
-    sizes = np.cumsum([array.size for array in params])[:-1]
+    names, params = params._fields, as_trbm(params)
+    exact_gradient = as_rtrbm(gradient(params, v, where, exact_averages)[0])
+    sizes = np.cumsum([d.size for d in exact_gradient])[:-1]
     truth = np.split(np.concatenate([d.ravel() for d in exact_gradient]), sizes)
     rows = []
     for k in (1, 5, 25, 100):
         estimates = (np.split(a, sizes) for a in cd_estimates(params, v, where, k, n_draws, seed))
-        for name, mean, error, true in zip(params._fields, *estimates, truth):
+        for name, mean, error, true in zip(names, *estimates, truth):
             z = (mean - true) / error
             worst = np.argmax(abs(z))
             rows.append((f"CD-{k}", name, true[worst], mean[worst], error[worst], z[worst]))
+    return rows
+
+
+MODELS = {
+    "RTRBM": {"n_B": 1, "bptt": True},
+    "RTRBM, dynamic visible bias": {"n_B": 1, "n_U_v": 1, "bptt": True},
+    "RTRBM, 2 taps": {"n_A": 2, "n_B": 1, "n_C": 2, "bptt": True},
+    "TRBM, 2 taps, BPTT": {"n_A": 2, "n_B": 2, "n_C": 2, "bptt": True},
+    "CRBM, 2 taps": {"n_A": 2, "n_C": 2, "bptt": False},
+    "TRBM, 2 taps": {"n_A": 2, "n_B": 2, "n_C": 2, "bptt": False},
+    "simplified TRBM": {"n_B": 1, "bptt": False},
+}
+
+
+def model_rows(v, where, seed):
+    """Each model's rule against central differences of its objective, and of the same with the past's states held.
+
+    With BPTT the rule is the gradient; so it is if no state is carried on. Without, it is that of the second alone.
+    """
+    rows = []
+    for name, numbers in MODELS.items():
+        numbers = dict(n_A=0, n_B=0, n_C=0) | numbers
+        bptt, rng = numbers.pop("bptt"), stream(seed, "initial", 1)
+        shapes = tap_shapes(N_VISIBLE, N_HIDDEN, **numbers)
+        params = type(shapes)(*(SCALE * rng.standard_normal(shape) for shape in shapes))
+        rule = gradient(params, v, where, exact_averages, bptt)[0]
+        states = states_and_biases(params, v, where)[0]
+        whole = central_differences(partial(objective, v=v, where=where), params)
+        held = central_differences(partial(objective_given_states, states=states, v=v, where=where), params)
+        largest = max(abs(d).max() for d in whole if d.size)
+        errors = (max(abs(a - b).max() for a, b in zip(rule, other) if a.size) for other in (whole, held))
+        rows.append((name, "yes" if bptt else "no", largest, *errors))
     return rows
 
 
@@ -133,6 +171,13 @@ def main(arguments=None):
     print_table(
         columns, rows, f"Exact gradient against central differences (step {STEP}), largest absolute error"
     )
+    model_columns = ("model", "bptt", "largest_entry", "error", "error_given_states")
+    models = model_rows(v, where, options.seed)
+    print_table(
+        model_columns,
+        models,
+        "Every model's rule against central differences of its objective, and of the same given the filtered states",
+    )
     cd_columns = ("method", "parameter", "exact", "mean", "standard_error", "z")
     cd = cd_rows(params, v, where, options.draws, options.seed)
     print_table(
@@ -146,6 +191,7 @@ def main(arguments=None):
     print("is biased, shows |z| > 4 in every parameter; CD-100 shows none.")
     write_settings(folder / "settings.json", vars(options))
     write_table(folder / "gradient.csv", columns, rows)
+    write_table(folder / "models.csv", model_columns, models)
     write_table(folder / "cd.csv", cd_columns, cd)
 
 

@@ -3,10 +3,11 @@
 Seen from a hidden unit, weight W_ij and bias b_j do almost the same when pixel i is nearly constant, and a step of one
 undoes that of the other. In terms of centred units v - m and h - l the two are apart: the same model reads
 
-    b_h = beta_h - m W - l U,  b_init = beta_init + l U,  b_v = beta_v - l W^T - l U_v,
+    b_h = beta_h - m W - sum_n l B_n - sum_n m C_n,   b_v = beta_v - l W^T - sum_n m A_n - sum_n l U_v_n,
 
-and the gradient is taken with respect to W, U, U_v at constant beta. Only the path of learning changes: neither the
-model nor its gradient with respect to its own parameters does.
+and the biases of frame t <= n, which tap n does not reach, are as if it were not there: b_init_t = beta_init_t + l B_n,
+and so on. The gradient is taken with respect to weights and taps at constant beta. Only the path of learning changes:
+neither the model nor its gradient with respect to its own parameters does. Everything is a `rtrbm.dynamics.TRBMParams`.
 """
 
 import numpy as np
@@ -15,11 +16,11 @@ import numpy as np
 def centre_gradient(gradient, v_mean, h_mean):
     """Turn derivatives at constant biases b into derivatives at constant beta, in place.
 
-    dO/dW -= m dO/db_h + dO/db_v l,  dO/dU -= l (dO/db_h - dO/db_init),  dO/dU_v -= l dO/db_v  (outer products).
+    dO/dW -= m dO/db_h + dO/db_v l;  dO/dB_n -= l (dO/db_h - sum_{t<=n} dO/db_init_t), and so on (outer products).
 
     Parameters
     ----------
-    gradient : NamedTuple with W, b_v, b_h and perhaps U, b_init, U_v
+    gradient : TRBMParams
     v_mean : (n_visible,) ndarray
         m, about the mean of the visible units.
     h_mean : (n_hidden,) ndarray
@@ -29,31 +30,40 @@ def centre_gradient(gradient, v_mean, h_mean):
         [gradient.b_h, h_mean]
     )  # m dO/db_h + dO/db_v l
     _subtract(gradient.W, both)
-    if hasattr(gradient, "U"):
-        _subtract(gradient.U, np.outer(h_mean, gradient.b_h - gradient.b_init))
-    if hasattr(gradient, "U_v"):
-        _subtract(gradient.U_v, np.outer(h_mean, gradient.b_v))
+    for taps, mean, d_b, d_init in _kinds(gradient, v_mean, h_mean):
+        for n, d_T in enumerate(taps, 1):
+            _subtract(d_T, np.outer(mean, d_b - d_init[:n].sum(axis=0)))
 
 
 def centre_biases(params, step, v_mean, h_mean):
-    """After params += step in W, U, U_v and beta, let the biases b follow, in place.
+    """After params += step in weights, taps and beta, let the biases b follow, in place.
 
-    b_h -= m step_W + l step_U,  b_init += l step_U,  b_v -= l step_W^T + l step_U_v.
+    b_h -= m step_W + l step_B_n;  b_init_t += l step_B_n for t <= n;  and so on.
 
     Parameters
     ----------
-    params, step : NamedTuple with W, b_v, b_h and perhaps U, b_init, U_v
+    params, step : TRBMParams
     v_mean, h_mean : ndarray
         As in `centre_gradient`.
     """
     _subtract(params.b_h, v_mean @ step.W)
     _subtract(params.b_v, step.W @ h_mean)
-    if hasattr(params, "U"):
-        past = h_mean @ step.U
-        _subtract(params.b_h, past)
-        _subtract(params.b_init, -past)
-    if hasattr(params, "U_v"):
-        _subtract(params.b_v, h_mean @ step.U_v)
+    kinds = zip(_kinds(step, v_mean, h_mean), _kinds(params, v_mean, h_mean))
+    for (taps, mean, *_), (*_, b, init) in kinds:
+        for n, T in enumerate(taps, 1):
+            past = mean @ T
+            _subtract(b, past)
+            _subtract(init[:n], -past)
+
+
+def _kinds(params, v_mean, h_mean):
+    """The taps of every kind, the mean of the units they lead from, the bias they lead to and its initial values."""
+    return (
+        (params.A, v_mean, params.b_v, params.b_v_init),
+        (params.B, h_mean, params.b_h, params.b_init),
+        (params.C, v_mean, params.b_h, params.b_init),
+        (params.U_v, h_mean, params.b_v, params.b_v_init),
+    )
 
 
 def _subtract(a, b):

@@ -1,18 +1,21 @@
 """Models in HDF5 files, written whole or not at all, read without pickle.
 
 File layout: attributes `format`, `model` (class name), `hyper_parameters` and `progress` (JSON); a group for each of
-`params`, `optimizer` and `history`, holding arrays (nested NamedTuples are nested groups).
+`params`, `optimizer` and `history`, holding arrays (nested NamedTuples are nested groups). A stack has the attributes
+`format` and `model`, and a group for each layer, `layer_1` at the bottom, which is laid out like a file.
 """
 
 import contextlib
 import json
 import os
 import tempfile
+from typing import NamedTuple
 
 import h5py
 
 FORMAT = "rtrbm model, version 1"
 PROGRESS = ("n_updates", "seed")
+STACK = "Stack"
 
 
 def check_path(name, path):
@@ -79,27 +82,46 @@ def _read(group):
     return {name: _read(item) if isinstance(item, h5py.Group) else item[()] for name, item in group.items()}
 
 
-def write(path, model, hyper_parameters, progress, **groups):
+class Contents(NamedTuple):
+    """What is kept of a model.
+
+    model : str, its class's name; hyper_parameters : dict, anything JSON can hold; progress : dict, the integers
+    `n_updates` and `seed`; groups : dict of dicts or NamedTuples of arrays.
+    """
+
+    model: str
+    hyper_parameters: dict
+    progress: dict
+    groups: dict
+
+
+def write(path, contents):
     """Write a model.
 
     Parameters
     ----------
     path : path-like
         Replaced whole once the new file is complete.
-    model : str
-        Class name.
-    hyper_parameters : dict
-        Anything JSON can hold.
-    progress : dict
-        The integers `n_updates` and `seed`.
-    **groups : dict or NamedTuple of arrays
+    contents : Contents
     """
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["model"] = model
-        file.attrs["hyper_parameters"] = json.dumps(hyper_parameters)
-        file.attrs["progress"] = json.dumps(progress)
-        _write(file, groups)
+        _write_contents(file, contents)
+
+
+def write_stack(path, layers):
+    """Write a stack of models, the bottom one first; arguments as of `write`."""
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"], file.attrs["model"] = FORMAT, STACK
+        for i, contents in enumerate(layers, 1):
+            _write_contents(file.create_group(f"layer_{i}"), contents)
+
+
+def _write_contents(group, contents):
+    group.attrs["format"] = FORMAT
+    group.attrs["model"] = contents.model
+    group.attrs["hyper_parameters"] = json.dumps(contents.hyper_parameters)
+    group.attrs["progress"] = json.dumps(contents.progress)
+    _write(group, contents.groups)
 
 
 def read(path, model):
@@ -113,8 +135,7 @@ def read(path, model):
 
     Returns
     -------
-    hyper_parameters, progress : dict
-    groups : dict of dicts of ndarrays
+    Contents
 
     Raises
     ------
@@ -123,31 +144,56 @@ def read(path, model):
     ValueError
         If it is truncated, no HDF5 file, no model of this package, or a model of another class.
     """
+    with _opened(path, model) as file:
+        return _contents(file, path)
+
+
+def read_stack(path):
+    """Read the layers of a stack, the bottom one first; raises as `read`.
+
+    Returns
+    -------
+    list of Contents
+    """
+    with _opened(path, STACK) as file:
+        if not len(file):
+            raise ValueError(f"path must be a complete model file, {os.fspath(path)!r} has no layers")
+        return [_contents(file[f"layer_{i}"], path) for i in range(1, len(file) + 1)]
+
+
+@contextlib.contextmanager
+def _opened(path, model):
+    """Context that gives the open file of a model of that class."""
     path = os.fspath(path)
     if not os.path.exists(path):
         raise FileNotFoundError(f"no model file at {path!r}")
     try:
         with h5py.File(path, "r") as file:
             attributes = dict(file.attrs)
-            groups = _read(file)
-    except (OSError, RuntimeError) as error:
+            if attributes.get("format") != FORMAT:
+                raise ValueError(f"path must be a file of {FORMAT!r}, {path!r} is another kind of HDF5 file")
+            if attributes.get("model") != model:
+                raise ValueError(
+                    f"path must hold a model of class {model}, {path!r} holds {attributes.get('model')}"
+                )
+            yield file
+    except (OSError, RuntimeError, KeyError) as error:
         raise ValueError(
             f"path must be a complete HDF5 model file, {path!r} cannot be read: {error}"
         ) from error
-    if attributes.get("format") != FORMAT:
-        raise ValueError(f"path must be a file of {FORMAT!r}, {path!r} is another kind of HDF5 file")
-    if attributes.get("model") != model:
-        raise ValueError(f"path must hold a model of class {model}, {path!r} holds {attributes.get('model')}")
+
+
+def _contents(group, path):
     try:
         hyper_parameters, progress = (
-            json.loads(attributes[name]) for name in ("hyper_parameters", "progress")
+            json.loads(group.attrs[name]) for name in ("hyper_parameters", "progress")
         )
-        hyper_parameters, progress = dict(hyper_parameters), {name: int(progress[name]) for name in PROGRESS}
+        progress = {name: int(progress[name]) for name in PROGRESS}
+        return Contents(group.attrs["model"], dict(hyper_parameters), progress, _read(group))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"path must be a complete model file, the attributes of {path!r} cannot be read: {error}"
+            f"path must be a complete model file, the attributes of {os.fspath(path)!r} cannot be read: {error}"
         ) from error
-    return hyper_parameters, progress, groups
 
 
 def named_tuple(kind, arrays, path):

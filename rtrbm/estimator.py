@@ -27,6 +27,11 @@ from .validation import (
 )
 
 OPTIMIZERS = ("adam", "momentum")
+SHAPING = (
+    "n_taps",
+    "without",
+    "dynamic_visible_bias",
+)  # hyper-parameters that say which parameters there are
 HISTORY = ("reconstruction_error", "gradient_norm", "learning_rate", "n_gibbs")
 
 
@@ -81,9 +86,10 @@ class Estimator:
 class TrainedRBM(Estimator):
     """A model trained by stochastic gradient ascent on its log-likelihood.
 
-    A subclass says what the dimensions of its input are (`_axes`), how it is checked (`_check`), which NamedTuple its
-    parameters are (`_params_type`), how they start (`_initial_params`) and what their gradient is (`_gradient`); and
-    how checked input becomes rows (`_pack`), if not as sequences.
+    A subclass says what the dimensions of its input are (`_axes`), how it is checked (`_check`), which NamedTuple of
+    arrays its parameters are (`_blank`, of their shapes) and how it reads as that of the most general model
+    (`_general`, sharing memory), how they start (`_initial_params`) and what their gradient is (`_gradient`); and how
+    checked input becomes rows (`_pack`), if not as sequences.
     """
 
     comm = None
@@ -238,15 +244,7 @@ class TrainedRBM(Estimator):
         ValueError
             If the model is not fitted, or the folder does not exist.
         """
-        self._check_fitted()
-        self._check_trainable()
-        if not self._finite():
-            raise ValueError("the parameters are not finite: training diverged, load the last checkpoint")
-        settings = {k: _to_json(v) for k, v in self.get_params().items()}
-        progress, params, optimizer_state, history = self._state()
-        history = {name: np.asarray(values) for name, values in history.items()}
-        groups = {"params": params, "optimizer": optimizer_state, "history": history}
-        files.write(path, type(self).__name__, settings, progress, **groups)
+        files.write(path, self._contents())
 
     @classmethod
     def load(cls, path):
@@ -269,13 +267,29 @@ class TrainedRBM(Estimator):
         ValueError
             If it is truncated or of another kind.
         """
-        settings, *state = cls._read(path)
+        return cls._loaded(files.read(path, cls.__name__), path)
+
+    def _contents(self):
+        """What a file keeps of this model."""
+        self._check_fitted()
+        self._check_trainable()
+        if not self._finite():
+            raise ValueError("the parameters are not finite: training diverged, load the last checkpoint")
+        settings = {k: _to_json(v) for k, v in self.get_params().items()}
+        progress, params, optimizer_state, history = self._state()
+        history = {name: np.asarray(values) for name, values in history.items()}
+        groups = {"params": params, "optimizer": optimizer_state, "history": history}
+        return files.Contents(type(self).__name__, settings, progress, groups)
+
+    @classmethod
+    def _loaded(cls, contents, path):
+        settings, *state = cls._parsed(contents, path)
         return cls(**settings)._set_state(*state)
 
     def _resume(self, path, data):
         """Take the state of training from a file that was written with the same settings."""
         gibbs.noise_of(self.engine)
-        settings, progress, *arrays = self._read(path)
+        settings, progress, *arrays = self._parsed(files.read(path, type(self).__name__), path)
         own = {name: _from_json(_to_json(value)) for name, value in self.get_params().items()}
         differ = sorted(
             k for k, v in settings.items() if k not in ("n_jobs", "verbose", "random_state") and v != own[k]
@@ -290,9 +304,9 @@ class TrainedRBM(Estimator):
         self._set_state(progress, *arrays)
 
     @classmethod
-    def _read(cls, path):
-        """Settings, progress, parameters, optimiser state and history of a model file."""
-        settings, progress, groups = files.read(path, cls.__name__)
+    def _parsed(cls, contents, path):
+        """Settings, progress, parameters, optimiser state and history of what a file holds."""
+        _, settings, progress, groups = contents
         settings = {name: _from_json(value) for name, value in settings.items()}
         unknown = sorted(set(settings) - set(cls._names()))
         if unknown:
@@ -300,7 +314,7 @@ class TrainedRBM(Estimator):
                 f"path must hold hyper-parameters of this version, {os.fspath(path)!r} has {unknown}"
             )
         model = cls(**settings)
-        params = files.named_tuple(model._params_type(), groups.get("params", {}), path)
+        params = files.named_tuple(type(model._blank(1)), groups.get("params", {}), path)
         blank = model._optimizer().init(params)
         state = files.named_tuple(type(blank), groups.get("optimizer", {}), path)
         nested = (
@@ -367,7 +381,7 @@ class TrainedRBM(Estimator):
             return self._pack(sequences)[0]
 
         n_visible = minibatch(0).shape[1]
-        n_elements = (n_visible + int(self.n_hidden)) * int(self.n_hidden)
+        n_elements = sum(array.size for array in self._blank(n_visible))
         check_memory(
             f"parameters for n_hidden={self.n_hidden} and {n_visible} features", n_elements, self.dtype
         )
@@ -384,10 +398,10 @@ class TrainedRBM(Estimator):
         """
 
         def sums():
-            gradient, negative = self._gradient(v, where, self._cd(where, self.n_updates_, self.seed_, first))
-            h_sum = negative.h.sum(axis=0)
-            error = np.subtract(v, negative.v, out=negative.v)
-            return *gradient, v.sum(axis=0), h_sum, np.array([np.vdot(error, error), len(v)])
+            negative_phase = self._cd(where, self.n_updates_, self.seed_, first)
+            gradient, c_v, h_neg = self._gradient(v, where, negative_phase)
+            counts = np.array([np.vdot(c_v, c_v), len(v)])
+            return *gradient, v.sum(axis=0), h_neg.sum(axis=0), counts
 
         params = self.params_
         like = (*params, params.b_v, params.b_h, np.empty(2))
@@ -418,12 +432,12 @@ class TrainedRBM(Estimator):
         if not np.isfinite(norm):
             return norm
         if self.centering:
-            centre_gradient(gradient, v_mean, h_mean)
+            centre_gradient(self._general(gradient), v_mean, h_mean)
         step, self.optimizer_state_ = self._optimizer().update(gradient, self.optimizer_state_, rate)
         for parameter, change in zip(self.params_, step):
             parameter += change
         if self.centering:
-            centre_biases(self.params_, step, v_mean, h_mean)
+            centre_biases(self._general(self.params_), self._general(step), v_mean, h_mean)
         return norm
 
     def _pack(self, data):
@@ -484,8 +498,9 @@ class TrainedRBM(Estimator):
             raise ValueError(
                 f"n_hidden={self.n_hidden} was set after fitting {len(self.params_.b_h)} hidden units: fit again"
             )
-        if type(self.params_) is not self._params_type():
-            raise ValueError("dynamic_visible_bias was changed after fitting: fit again")
+        if not _alike(self.params_, self._blank(self.n_features_in_), any_dtype=True):
+            shaping = [name for name in SHAPING if name in self._names()]
+            raise ValueError(f"{' or '.join(shaping)} was changed after fitting: fit again")
 
     def _check_trainable(self):
         """Raise unless the state of training is of the kind the hyper-parameters say."""
@@ -497,20 +512,12 @@ class TrainedRBM(Estimator):
             )
 
     def _finite(self):
-        return all(np.isfinite((parameter.min(), parameter.max())).all() for parameter in self.params_)
+        return all(np.isfinite((p.min(), p.max())).all() for p in self.params_ if p.size)
 
 
 def _check_arrays(params, blank, state, history, model, progress, path):
     """Raise unless the arrays of a model file fit together."""
-    n_visible, n_hidden = len(np.atleast_1d(params.W)), model.n_hidden
-    shapes = {
-        "W": (n_visible, n_hidden), "U": (n_hidden, n_hidden), "U_v": (n_hidden, n_visible),
-        "b_v": (n_visible,), "b_h": (n_hidden,), "b_init": (n_hidden,),
-    }  # fmt: skip
-    dtype = np.dtype(model.dtype)
-    fits = all(
-        np.shape(a) == shapes[name] and np.asarray(a).dtype == dtype for name, a in params._asdict().items()
-    )
+    fits = np.ndim(params.W) == 2 and _alike(params, model._blank(len(params.W)))
     fits = fits and all(map(_alike, state, blank))
     fits = fits and all(np.shape(values) == (progress["n_updates"],) for values in history.values())
     if not fits:
@@ -519,11 +526,11 @@ def _check_arrays(params, blank, state, history, model, progress, path):
         )
 
 
-def _alike(a, b):
-    """Whether two arrays, or two NamedTuples of arrays, agree in shape and dtype."""
+def _alike(a, b, any_dtype=False):
+    """Whether two arrays, or two NamedTuples of arrays, agree in type, shape and dtype."""
     if hasattr(b, "_fields"):
-        return all(map(_alike, a, b))
-    return np.shape(a) == b.shape and np.asarray(a).dtype == b.dtype
+        return type(a) is type(b) and all(_alike(x, y, any_dtype) for x, y in zip(a, b))
+    return np.shape(a) == b.shape and (any_dtype or np.asarray(a).dtype == b.dtype)
 
 
 def _to_json(value):

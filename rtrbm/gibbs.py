@@ -245,7 +245,7 @@ def random_visible(shape, dtype, visible, chains):
     return v
 
 
-def average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, chains, n_jobs=None):
+def average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, chains, n_jobs=None, held=None):
     """Average E[v | h] along a Gibbs chain.
 
     From v, n_burn_in + n_average times h ~ P(h | v), v ~ P(v | h); the mean of E[v | h] over the last n_average
@@ -258,6 +258,8 @@ def average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, chains, n_job
     n_burn_in, n_average : int
     W, b_v, b_h, visible, chains, n_jobs
         As in `reconstruct`.
+    held : (n_rows, n_visible) bool ndarray, optional
+        Units that keep the value they start with: the chain is that of the others given these.
 
     Returns
     -------
@@ -281,6 +283,8 @@ def average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, chains, n_job
             if step >= n_burn_in:
                 total += tile.v
             tile.sample_visible_mean()
+            if held is not None:
+                np.copyto(tile.v, v[rows], where=held[rows])
         mean[rows], last[rows] = total / n_average, tile.v
 
     run(run_tile, chains, n_jobs)

@@ -5,6 +5,7 @@ Work is cut by the shapes of its arrays, never by the number of threads, so resu
 
 import functools
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -46,9 +47,25 @@ def n_threads(n_jobs):
     return n_jobs if n_jobs > 0 else max(1, processors() // _n_processes + 1 + n_jobs)
 
 
-def one_blas_thread():
-    """Context in which the matrix library uses the calling thread alone."""
-    return _blas().limit(limits=1, user_api="blas")
+class one_blas_thread:
+    """Context in which the matrix library uses the calling thread alone.
+
+    The library's limit is one of the whole process: the first thread to come in sets it, the last to leave lifts it.
+    """
+
+    _lock, _inside, _limit = threading.Lock(), 0, None
+
+    def __enter__(self):
+        with self._lock:
+            if not one_blas_thread._inside:
+                one_blas_thread._limit = _blas().limit(limits=1, user_api="blas")
+            one_blas_thread._inside += 1
+
+    def __exit__(self, *exception):
+        with self._lock:
+            one_blas_thread._inside -= 1
+            if not one_blas_thread._inside:
+                one_blas_thread._limit.restore_original_limits()
 
 
 def run(function, items, n_jobs):

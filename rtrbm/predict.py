@@ -16,7 +16,7 @@ N_CHAINS, N_BURN_IN, N_AVERAGE = 4, 25, 25
 MEAN_FIELD_STEPS = 50
 
 
-def expectation(frames, W, b_v, b_h, visible, protocol, chains, n_jobs=None):
+def expectation(frames, W, b_v, b_h, visible, protocol, chains, n_jobs=None, held=None):
     """E[v] of an RBM for each row of biases.
 
     ``"chain"`` : one chain of 50 steps from noise; its last E[v | h] (the protocol of the 2008 release).
@@ -26,7 +26,7 @@ def expectation(frames, W, b_v, b_h, visible, protocol, chains, n_jobs=None):
     Parameters
     ----------
     frames : (n_rows, n_visible) ndarray
-        The frames to predict; only their shape and dtype are used.
+        The frames to predict; only their shape and dtype are used, and the values of units that are held.
     W : (n_visible, n_hidden) ndarray
     b_v : (n_visible,) or (n_rows, n_visible) ndarray
     b_h : (n_rows, n_hidden) ndarray
@@ -35,6 +35,8 @@ def expectation(frames, W, b_v, b_h, visible, protocol, chains, n_jobs=None):
     chains : callable (number) -> list of Chains
         The rows' chains of that number (`rtrbm.gibbs.chains`), which draw numbers of their own.
     n_jobs : int, optional
+    held : (n_rows, n_visible) bool ndarray, optional
+        Units that keep their value; the expectation of the others is then that given these.
 
     Returns
     -------
@@ -42,10 +44,11 @@ def expectation(frames, W, b_v, b_h, visible, protocol, chains, n_jobs=None):
     """
     if protocol == "mean_field":
         v = np.broadcast_to(reconstruction_mean(np.zeros_like(b_h[:1]), W, b_v, visible), frames.shape)
+        v = _with_held(v, frames, held)
         W_T = np.ascontiguousarray(W.T)
         for _ in range(MEAN_FIELD_STEPS):
             h = sigmoid(product(v, W, n_jobs) + b_h)
-            v = visible_mean(product(h, W_T, n_jobs) + b_v, visible)
+            v = _with_held(visible_mean(product(h, W_T, n_jobs) + b_v, visible), frames, held)
         return v
     n_chains, n_burn_in, n_average = (
         (1, CHAIN_STEPS - 1, 1) if protocol == "chain" else (N_CHAINS, N_BURN_IN, N_AVERAGE)
@@ -53,6 +56,11 @@ def expectation(frames, W, b_v, b_h, visible, protocol, chains, n_jobs=None):
     total = np.zeros_like(frames)
     for number in range(n_chains):
         these = chains(number)
-        start = random_visible(frames.shape, frames.dtype, visible, these)
-        total += average_visible(start, W, b_v, b_h, n_burn_in, n_average, visible, these, n_jobs)[0]
-    return total / n_chains
+        start = _with_held(random_visible(frames.shape, frames.dtype, visible, these), frames, held)
+        total += average_visible(start, W, b_v, b_h, n_burn_in, n_average, visible, these, n_jobs, held)[0]
+    return _with_held(total / n_chains, frames, held)
+
+
+def _with_held(v, frames, held):
+    """v, with the values of `frames` in units that are held."""
+    return v if held is None else np.where(held, frames, v)

@@ -57,7 +57,11 @@ def sample_hidden(v, W, b_h, rng):
 
 def sample_visible(h, W, b_v, rng, visible="bernoulli"):
     """Visible states from P(v | h); arguments as in `reconstruction_mean`."""
-    mean = reconstruction_mean(h, W, b_v, visible)
+    return draw_visible(reconstruction_mean(h, W, b_v, visible), rng, visible)
+
+
+def draw_visible(mean, rng, visible="bernoulli"):
+    """Visible states of these means."""
     if visible == "bernoulli":
         return (rng.random(mean.shape) < mean).astype(mean.dtype)
     return mean + rng.standard_normal(mean.shape).astype(mean.dtype)

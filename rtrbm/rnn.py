@@ -2,13 +2,14 @@
 
 Nothing here knows what the loss is. A loss may reach the hidden states r_t (an output layer, say) and, as in
 the RTRBM, the biases b_t themselves; `backward` takes the derivatives of both. Frames are packed
-(`rtrbm.sequences`); B_t sequences are alive at frame t.
+(`rtrbm.sequences`); B_t sequences are alive at frame t. There may be several hidden taps: states of earlier frames
+than the last one, each with a matrix of its own.
 """
 
 import numpy as np
 
-from .parallel import gram, run, slices
-from .sequences import previous_rows
+from . import taps
+from .parallel import run, slices
 from .units import sigmoid
 
 THREADED = 2**24  # multiplications in a step of the recurrence that are worth waking threads for
@@ -17,16 +18,20 @@ THREADED = 2**24  # multiplications in a step of the recurrence that are worth w
 def forward(x, where, U, b, b_init, n_jobs=None):
     """Run the recurrence over packed frames.
 
-    b_1 = b + b_init,  b_t = b + r_{t-1} U,  r_t = sigmoid(x_t + b_t)  (eq. 3.20).
+    b_1 = b + b_init,  b_t = b + r_{t-1} U,  r_t = sigmoid(x_t + b_t)  (eq. 3.20);
+    with m taps b_t = b + sum_n r_{t-n} U_n, plus b_init_t at the first frames.
 
     Parameters
     ----------
     x : (n_rows, n_hidden) ndarray
         Input to the hidden units at every frame (v_t W in the RTRBM).
     where : Layout
-    U : (n_hidden, n_hidden) ndarray
-        The thesis's W' transposed.
-    b, b_init : (n_hidden,) ndarray
+    U : (n_hidden, n_hidden) or (m, n_hidden, n_hidden) ndarray
+        The thesis's W' transposed. U[n - 1] leads from frame t - n; m may be 0.
+    b : (n_hidden,) or (n_rows, n_hidden) ndarray
+        The rest of the bias, for all frames or for each.
+    b_init : (n_hidden,) or (n_init, n_hidden) ndarray
+        Added to the bias of the first frame, or of each of the first ones.
     n_jobs : int, optional
 
     Returns
@@ -36,17 +41,24 @@ def forward(x, where, U, b, b_init, n_jobs=None):
         b_t, what the past adds to the input of the hidden units.
     """
     r, bias = np.empty_like(x), np.empty_like(x)
-    times_U = _times(U, where.batch_sizes[0], n_jobs)
-    past = None
-    for x_t, bias_t, r_t in zip(*(_frames(a, where) for a in (x, bias, r))):
-        if past is None:
-            bias_t[:] = b_init
-        else:
-            times_U(past[: len(x_t)], bias_t)  # r_{t-1} U, (B_t, n_hidden)
-        bias_t += b
+    b_init, carried = np.atleast_2d(b_init), np.empty_like(x[: where.batch_sizes[0]])
+    steps = [_times(U_n, where.batch_sizes[0], n_jobs) for U_n in _taps(U)]
+    past = []  # r_{t-1}, r_{t-2}, ...
+    frames = zip(*(_frames(a, where) for a in (x, np.broadcast_to(b, x.shape), bias, r)))
+    for t, (x_t, b_t, bias_t, r_t) in enumerate(frames):
+        if not past:
+            bias_t[:] = 0
+        for n, (times_U, r_n) in enumerate(zip(steps, past)):
+            if n == 0:
+                times_U(r_n[: len(x_t)], bias_t)  # r_{t-1} U, (B_t, n_hidden)
+            else:
+                bias_t += times_U(r_n[: len(x_t)], carried[: len(x_t)])
+        if t < len(b_init):
+            bias_t += b_init[t]
+        bias_t += b_t
         np.add(x_t, bias_t, out=r_t)
         sigmoid(r_t, out=r_t)  # eq. 3.20
-        past = r_t
+        past = [r_t, *past][: len(steps)]
     return r, bias
 
 
@@ -55,14 +67,16 @@ def backward(r, where, U, d_bias=None, d_r=None, n_jobs=None):
 
     With c_t = dL/db_t and e_t = dL/dr_t the derivatives that reach frame t from its own loss,
 
-        g_t = e_t + (d_{t+1} + c_{t+1}) U^T,   g_T = e_T,   d_t = r_t (1 - r_t) g_t.
+        g_t = e_t + (d_{t+1} + c_{t+1}) U^T,   g_T = e_T,   d_t = r_t (1 - r_t) g_t,
+
+    and, with m taps, g_t = e_t + sum_n (d_{t+n} + c_{t+n}) U_n^T.
 
     Parameters
     ----------
     r : (n_rows, n_hidden) ndarray
         Hidden states from `forward`.
     where : Layout
-    U : (n_hidden, n_hidden) ndarray
+    U : (n_hidden, n_hidden) or (m, n_hidden, n_hidden) ndarray
     d_bias : (n_rows, n_hidden) ndarray, optional
         c_t: the derivative of the loss with respect to b_t other than through r_t; zero if not given.
     d_r : (n_rows, n_hidden) ndarray, optional
@@ -80,17 +94,21 @@ def backward(r, where, U, d_bias=None, d_r=None, n_jobs=None):
     d_total = d_x if d_bias is None else np.array(d_bias)  # becomes d_t + c_t
     slope = 1 - r
     slope *= r
-    times_U_T = _times(U.T, where.batch_sizes[0], n_jobs)
+    steps = [_times(U_n.T, where.batch_sizes[0], n_jobs) for U_n in _taps(U)]
     carried = np.empty_like(r[: where.batch_sizes[0]])
-    later = None
+    future = []  # d_{t+1} + c_{t+1}, d_{t+2} + c_{t+2}, ...
     for g, slope_t, total in zip(*(_frames(a, where)[::-1] for a in (d_x, slope, d_total))):
-        if later is not None:
+        for times_U_T, later in zip(steps, future):
             g[: len(later)] += times_U_T(later, carried[: len(later)])  # eq. 3.23
         g *= slope_t  # now d_t
         if d_bias is not None:
             total += g
-        later = total
+        future = [total, *future][: len(steps)]
     return d_x, d_total
+
+
+def _taps(U):
+    return U if U.ndim == 3 else U[None]
 
 
 def _frames(a, where):
@@ -129,7 +147,7 @@ def _times(U, n_rows, n_jobs):
 
 
 def parameter_gradient(r, where, d_total, n_jobs=None):
-    """Derivatives with respect to U, b and b_init, given those of every b_t (eq. 3.24).
+    """Derivatives with respect to one matrix U, b and b_init, given those of every b_t (eq. 3.24).
 
     dU = sum_{t>=2} r_{t-1}^T (d_t + c_t),  db = sum_t (d_t + c_t),  db_init = d_1 + c_1, summed over sequences.
 
@@ -145,6 +163,5 @@ def parameter_gradient(r, where, d_total, n_jobs=None):
     -------
     d_U, d_b, d_b_init : ndarray
     """
-    n_first = where.batch_sizes[0]
-    d_U = gram(r[previous_rows(where)], d_total[n_first:], n_jobs)  # eq. 3.24
-    return d_U, d_total.sum(axis=0), d_total[:n_first].sum(axis=0)
+    d_U = taps.gradient(r, where, d_total, 1, n_jobs)  # eq. 3.24
+    return d_U[0], d_total.sum(axis=0), taps.initial_gradient(where, d_total, 1)[0]

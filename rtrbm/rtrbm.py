@@ -2,21 +2,17 @@
 
 The hidden states r_t = sigmoid(v_t W + b_h + r_{t-1} U) (eq. 3.20) are deterministic given the video; frame t is an RBM
 with hidden bias b_h + r_{t-1} U (b_h + b_init at the first frame) and visible bias b_v. The objective is
-O = sum_t log Q(v_t | r_{t-1}) (eq. 3.22).
+O = sum_t log Q(v_t | r_{t-1}) (eq. 3.22). It is the TRBM with one hidden tap whose gradient goes through the filter:
+`rtrbm.dynamics` has its states, its biases and its gradient.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from . import rbm, rnn
-from .parallel import gram, product, run
-from .rbm import hidden_mean
-from .sequences import previous_rows
-from .streams import stream
+from .dynamics import TRBMParams, tap_shapes
 from .temporal import TemporalRBM
-from .validation import check_choice
+from .validation import check_choice, check_n_taps
 
 
 class RTRBMParams(NamedTuple):
@@ -47,126 +43,30 @@ class DynamicRTRBMParams(NamedTuple):
     U_v: np.ndarray
 
 
-def states_and_biases(params, v, where, n_jobs=None):
-    """The hidden states of a minibatch and the biases its RBMs receive (eq. 3.20).
+def as_trbm(params):
+    """The same model as a TRBM with one hidden tap, B_1 = U; the arrays share memory.
 
     Parameters
     ----------
     params : RTRBMParams or DynamicRTRBMParams
-    v : (n_rows, n_visible) ndarray
-        Packed frames.
-    where : Layout
-    n_jobs : int, optional
 
     Returns
     -------
-    r : (n_rows, n_hidden) ndarray
-        r_t, which is also P(h_t = 1 | v_t, r_{t-1}).
-    b_v : (n_visible,) or, with the dynamic visible bias, (n_rows, n_visible) ndarray
-    b_h : (n_rows, n_hidden) ndarray
+    TRBMParams
     """
-    r, b_h = rnn.forward(product(v, params.W, n_jobs), where, params.U, params.b_h, params.b_init, n_jobs)
-    if isinstance(params, RTRBMParams):
-        return r, params.b_v, b_h
-    b_v = np.empty_like(v)
-    n_first = where.batch_sizes[0]
-    b_v[:n_first] = params.b_v
-    np.add(product(r[previous_rows(where)], params.U_v, n_jobs), params.b_v, out=b_v[n_first:])
-    return r, b_v, b_h
+    shapes = tap_shapes(*params.W.shape, 0, 0, 0)
+    empty = TRBMParams(*(np.empty(shape, params.W.dtype) if 0 in shape else None for shape in shapes))
+    params = params._asdict()
+    for name in ("U", "b_init", "U_v"):
+        if name in params:
+            params[name] = params[name][None]
+    return empty._replace(B=params.pop("U"), **params)
 
 
-def gradient(params, v, where, negative_phase, bptt=True, n_jobs=None):
-    """Gradient of sum_t log Q(v_t | r_{t-1}) over all sequences of a minibatch (eq. 3.25, in its right form).
-
-    With c_t = r_t - <h_t> and d_t = r_t (1 - r_t) dO/dr_t from `rtrbm.rnn.backward`,
-
-        dW = sum_t v_t^T d_t + sum_t (v_t^T r_t - <v_t^T h_t>),  dU = sum_{t>=2} r_{t-1}^T (d_t + c_t),
-        db_v = sum_t (v_t - <v_t>),  db_h = sum_t (d_t + c_t),  db_init = d_1 + c_1,
-        dU_v = sum_{t>=2} r_{t-1}^T (v_t - <v_t>).
-
-    Parameters
-    ----------
-    params : RTRBMParams or DynamicRTRBMParams
-    v : (n_rows, n_visible) ndarray
-        Packed frames.
-    where : Layout
-    negative_phase : callable (h_pos, W, b_v, b_h) -> Averages
-        The model averages <.>: exact (`rtrbm.exact.averages`) or by CD-k (`rtrbm.rbm.cd_averages`).
-    bptt : bool
-        If False, d_t = 0: the chapter's TRBM baseline (3.11).
-    n_jobs : int, optional
-
-    Returns
-    -------
-    RTRBMParams or DynamicRTRBMParams
-        The gradient.
-    Averages
-        The negative phase.
-    """
-    r, b_v, b_h = states_and_biases(params, v, where, n_jobs)
-    negative = negative_phase(r, params.W, b_v, b_h)
-    c = r - negative.h
-    n_first, previous = where.batch_sizes[0], previous_rows(where)
-    dynamic = isinstance(params, DynamicRTRBMParams)
-    if dynamic:
-        c_v = v - negative.v
-    if bptt:
-        e = None
-        if dynamic:
-            e = np.zeros_like(r)  # through the visible bias of frame t + 1
-            e[previous] = product(c_v[n_first:], params.U_v.T, n_jobs)
-        backward = partial(rnn.backward, r, where, params.U, d_bias=c, d_r=e, n_jobs=n_jobs)
-        (d, c), negative_vh = run(lambda task: task(), [backward, negative.vh], n_jobs)
-        d += r
-    else:
-        d, negative_vh = r, negative.vh()
-    d_W = gram(v, d, n_jobs)  # eq. 3.25: sum_t v_t^T (d_t + r_t) - <v_t^T h_t>
-    d_W -= negative_vh
-    d_U, d_b_h, d_b_init = rnn.parameter_gradient(r, where, c, n_jobs)  # eq. 3.24
-    d_b_v = v.sum(axis=0) - negative.v.sum(axis=0)
-    derivatives = RTRBMParams(d_W, d_U, d_b_v, d_b_h, d_b_init)
-    if not dynamic:
-        return derivatives, negative
-    return DynamicRTRBMParams(*derivatives, gram(r[previous], c_v[n_first:], n_jobs)), negative
-
-
-def initial_params(minibatch, n_hidden, visible, seed, initialization="data", dynamic_visible_bias=False):
-    """Parameters to start training from.
-
-    ``"data"`` : weights N(0, 0.01^2), hidden biases 0, b_v reproducing the mean of the first minibatch.
-    ``"thesis"`` : W from 30 CD-5 updates of a static RBM at rate 0.01, all else N(0, 0.005^2) (3.11.3).
-
-    Parameters
-    ----------
-    minibatch : callable (update) -> (n_rows, n_visible) ndarray
-        Frames to learn from.
-    n_hidden : int
-    visible : {"bernoulli", "gaussian"}
-    seed : int
-    initialization : {"data", "thesis"}
-    dynamic_visible_bias : bool
-
-    Returns
-    -------
-    RTRBMParams or DynamicRTRBMParams
-        Of the dtype of the frames.
-    """
-    rng = stream(seed, "initial", 1)
-    frames = minibatch(0)
-
-    def normal(*shape):
-        scale = 0.005 if initialization == "thesis" else 0.01
-        return (scale * rng.standard_normal(shape)).astype(frames.dtype)
-
-    n_visible = frames.shape[1]
-    U, U_v = normal(n_hidden, n_hidden), normal(n_hidden, n_visible)
-    if initialization == "thesis":
-        W = rbm.pretrained_weights(minibatch, n_hidden, visible, seed)
-        params = RTRBMParams(W, U, normal(n_visible), normal(n_hidden), normal(n_hidden))
-    else:
-        W, b_v, b_h = rbm.initial_params(frames, n_hidden, visible, seed)
-        params = RTRBMParams(W, U, b_v, b_h, np.zeros_like(b_h))
-    return DynamicRTRBMParams(*params, U_v) if dynamic_visible_bias else params
+def as_rtrbm(params):
+    """The inverse of `as_trbm`."""
+    static = RTRBMParams(params.W, params.B[0], params.b_v, params.b_h, params.b_init[0])
+    return DynamicRTRBMParams(*static, params.U_v[0]) if len(params.U_v) else static
 
 
 class RTRBM(TemporalRBM):
@@ -182,8 +82,11 @@ class RTRBM(TemporalRBM):
         Hidden units.
     visible : {"bernoulli", "gaussian"}
         Bernoulli units for data in [0, 1], unit-variance Gaussian ones for standardised real values.
+    n_taps : int
+        Also let v_{t-1}..v_{t-n_taps} act on the biases of frame t, both visible and hidden (see
+        `rtrbm.trbm.TRBMParams`). What is more, ``TRBM(bptt=True)`` has hidden taps on r_{t-2}..r_{t-n_taps}.
     dynamic_visible_bias : bool
-        Let the past act on the visible units too: visible bias b_v + r_{t-1} U_v.
+        Let the hidden state act on the visible units too: visible bias b_v + r_{t-1} U_v.
     bptt : bool
         False leaves out the backward pass (d_t = 0): the chapter's TRBM baseline.
     n_gibbs : int or dict {first_update: k}
@@ -202,7 +105,7 @@ class RTRBM(TemporalRBM):
     n_updates : int
         Updates of `fit`.
     initialization : {"data", "thesis"}
-        See `initial_params`.
+        See `rtrbm.trbm.initial_params`.
     dtype : {"float32", "float64"}
     engine : {"numpy", "numba"}
         Who samples in training: numpy, or numba (the extra ``rtrbm[fast]``), faster and with other random numbers.
@@ -219,7 +122,8 @@ class RTRBM(TemporalRBM):
     Attributes
     ----------
     params_ : RTRBMParams or DynamicRTRBMParams
-        Learned arrays W, U, b_v, b_h, b_init (and U_v).
+        Learned arrays W, U, b_v, b_h, b_init (and U_v). With taps, TRBMParams: W, A, B, C, U_v, b_v, b_h, b_v_init,
+        b_init, with U as B[0].
     history_ : dict of lists
         reconstruction_error (|v - v_k|^2 per frame, v_k the sampled end of the CD chain), gradient_norm,
         learning_rate and n_gibbs of every update.
@@ -247,6 +151,7 @@ class RTRBM(TemporalRBM):
         n_hidden=100,
         *,
         visible="bernoulli",
+        n_taps=0,
         dynamic_visible_bias=False,
         bptt=True,
         n_gibbs=10,
@@ -267,6 +172,7 @@ class RTRBM(TemporalRBM):
     ):
         self.n_hidden = n_hidden
         self.visible = visible
+        self.n_taps = n_taps
         self.dynamic_visible_bias = dynamic_visible_bias
         self.bptt = bptt
         self.n_gibbs = n_gibbs
@@ -285,33 +191,17 @@ class RTRBM(TemporalRBM):
         self.comm = comm
         self.verbose = verbose
 
-    def _params_type(self):
-        return DynamicRTRBMParams if self.dynamic_visible_bias else RTRBMParams
-
     def _check_hyper_parameters(self):
         super()._check_hyper_parameters()
-        check_choice("initialization", self.initialization, ("data", "thesis"))
-        check_choice("bptt", self.bptt, (True, False))
+        check_n_taps(self, minimum=0)
         check_choice("dynamic_visible_bias", self.dynamic_visible_bias, (True, False))
 
-    def _initial_params(self, minibatch, seed):
-        return initial_params(
-            minibatch, self.n_hidden, self.visible, seed, self.initialization, self.dynamic_visible_bias
-        )
+    def _shapes(self, n_visible):
+        n_taps = int(self.n_taps)
+        return tap_shapes(n_visible, self.n_hidden, n_taps, 1, n_taps, int(self.dynamic_visible_bias))
 
-    def _gradient(self, v, where, negative_phase):
-        return gradient(self.params_, v, where, negative_phase, self.bptt, self.n_jobs)
+    def _general(self, params):
+        return params if isinstance(params, TRBMParams) else as_trbm(params)
 
-    def _states_and_biases(self, v, where):
-        return states_and_biases(self.params_, v, where, self.n_jobs)
-
-    def _next_biases(self, r, n_sequences):
-        params = self.params_
-        b_h = params.b_h + (params.b_init if r is None else r @ params.U)
-        b_v = params.b_v
-        if isinstance(params, DynamicRTRBMParams) and r is not None:
-            b_v = b_v + r @ params.U_v
-        return b_v, np.broadcast_to(b_h, (n_sequences, self.n_hidden))
-
-    def _next_states(self, v, b_h):
-        return hidden_mean(v, self.params_.W, b_h)
+    def _own(self, params):
+        return params if self.n_taps else as_rtrbm(params)

@@ -139,18 +139,25 @@ def unpack(packed, where):
     return np.split(packed[_packed_rows(where)], np.cumsum(where.lengths)[:-1])
 
 
-def previous_rows(where):
-    """For every row past the first frames, the row of the same sequence one frame earlier.
+def previous_rows(where, n=1):
+    """For every row past the first n frames, the row of the same sequence n frames earlier.
 
     Returns
     -------
     slice or int ndarray
         A slice (no copy) when all sequences have the same length.
     """
-    n_first = where.batch_sizes[0]
-    if where.batch_sizes[-1] == n_first:
-        return slice(0, where.n_rows - n_first)
-    return np.arange(n_first, where.n_rows) - np.repeat(where.batch_sizes[:-1], where.batch_sizes[1:])
+    n = min(n, len(where.starts))
+    n_early = later_rows(where, n).start
+    if where.batch_sizes[-1] == where.batch_sizes[0]:
+        return slice(0, where.n_rows - n_early)
+    distance = where.starts[n:] - where.starts[: len(where.starts) - n]
+    return np.arange(n_early, where.n_rows) - np.repeat(distance, where.batch_sizes[n:])
+
+
+def later_rows(where, n=1):
+    """The rows past the first n frames, a slice."""
+    return slice(int(where.batch_sizes[:n].sum()), where.n_rows)
 
 
 def pieces(lengths):

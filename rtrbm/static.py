@@ -1,15 +1,26 @@
 """The static RBM: frames without order."""
 
+from functools import partial
+
 import numpy as np
 
 from . import ais, exact, gibbs
+from .dynamics import TRBMParams, tap_shapes
 from .estimator import TrainedRBM
 from .parallel import gram, product
-from .rbm import RBMParams, free_energy, hidden_mean, initial_params, sample_visible
+from .predict import expectation
+from .rbm import (
+    RBMParams,
+    free_energy,
+    hidden_mean,
+    initial_params,
+    reconstruction_mean,
+    sample_visible,
+)
 from .sequences import layout
 from .streams import as_seed, stream
 from .units import sigmoid
-from .validation import check_count, check_frames, check_memory
+from .validation import check_count, check_frames, check_memory, without_missing
 
 
 def gradient(params, v, negative_phase, n_jobs=None):
@@ -25,10 +36,11 @@ def gradient(params, v, negative_phase, n_jobs=None):
 
     Returns
     -------
-    RBMParams
-        The gradient.
-    Averages
-        The negative phase.
+    derivatives : RBMParams
+    c_v : (n_rows, n_visible) ndarray
+        v - <v>
+    h_neg : (n_rows, n_hidden) or (1, n_hidden) ndarray
+        <h>
     """
     W, b_v, b_h = params
     h_pos = product(v, W, n_jobs)
@@ -37,7 +49,8 @@ def gradient(params, v, negative_phase, n_jobs=None):
     negative = negative_phase(h_pos, W, b_v, b_h)
     d_W = gram(v, h_pos, n_jobs)
     d_W -= len(v) // len(negative.v) * negative.vh()
-    return RBMParams(d_W, (v - negative.v).sum(axis=0), (h_pos - negative.h).sum(axis=0)), negative
+    c_v = v - negative.v
+    return RBMParams(d_W, c_v.sum(axis=0), (h_pos - negative.h).sum(axis=0)), c_v, negative.h
 
 
 class RBM(TrainedRBM):
@@ -169,6 +182,50 @@ class RBM(TrainedRBM):
         v = self._check_rows(X)
         return self._chain(v, 1, "chain", as_seed(random_state))[1]
 
+    def denoise(self, X):
+        """E[v | h = P(h = 1 | X)] of each row: up and down once.
+
+        Parameters
+        ----------
+        X : (n_samples, n_visible) array_like
+
+        Returns
+        -------
+        (n_samples, n_visible) ndarray
+        """
+        return reconstruction_mean(self.transform(X), self.params_.W, self.params_.b_v, self.visible)
+
+    def impute(self, X, mask, random_state=None):
+        """Fill in missing values of each row with E[v_missing | v_present], averaged over Gibbs chains.
+
+        Parameters
+        ----------
+        X : (n_samples, n_visible) array_like
+            Values at missing places are ignored; they may be NaN.
+        mask : (n_samples, n_visible) array_like of bool
+            True where a value is missing.
+        random_state : None, int, RandomState or Generator
+            None: the seed the model was trained with.
+
+        Returns
+        -------
+        (n_samples, n_visible) ndarray
+            X, with probabilities (Bernoulli) or means (Gaussian) where a value was missing.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, X is not what it should be, or `mask` has another shape.
+        """
+        self._check_fitted()
+        X, mask = without_missing(np.asarray(X), mask)
+        v = self._check_rows(X)
+        seed = self.seed_ if random_state is None else as_seed(random_state)
+        chains = partial(gibbs.chains, layout([1] * len(v)), seed, "impute")
+        W, b_v, b_h = self.params_
+        b_h = np.broadcast_to(b_h, (len(v), len(b_h)))
+        return expectation(v, W, b_v, b_h, self.visible, "mean", chains, self.n_jobs, held=~mask)
+
     def sample(self, n_samples=1, random_state=None, *, n_gibbs=1000, return_states=False):
         """Draw rows, each from a Gibbs chain of its own that starts with all hidden units off.
 
@@ -291,8 +348,16 @@ class RBM(TrainedRBM):
     def _pack(self, data):
         return data, layout([1] * len(data))
 
-    def _params_type(self):
-        return RBMParams
+    def _blank(self, n_visible):
+        nothing, n_hidden = np.zeros((), self.dtype), int(self.n_hidden)
+        shapes = RBMParams((n_visible, n_hidden), (n_visible,), (n_hidden,))
+        return RBMParams(*(np.broadcast_to(nothing, shape) for shape in shapes))
+
+    def _general(self, params):
+        W, b_v, b_h = params
+        shapes = tap_shapes(*W.shape, 0, 0, 0)
+        empty = TRBMParams(*(np.empty(shape, W.dtype) if 0 in shape else None for shape in shapes))
+        return empty._replace(W=W, b_v=b_v, b_h=b_h)
 
     def _initial_params(self, minibatch, seed):
         return initial_params(minibatch(0), self.n_hidden, self.visible, seed)

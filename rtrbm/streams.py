@@ -4,7 +4,7 @@ import numbers
 
 import numpy as np
 
-PURPOSES = ("initial", "shuffle", "data", "chain", "sample", "predict", "pretrain", "ais")
+PURPOSES = ("initial", "shuffle", "data", "chain", "sample", "predict", "pretrain", "ais", "decode", "impute")
 
 
 def stream(seed, purpose, *address):

@@ -1,15 +1,28 @@
 """The verbs of a temporal RBM, the same for every model that makes the biases of its frames from the past."""
 
-import numpy as np
+from functools import partial
 
-from . import exact, gibbs
+import numpy as np
+from tqdm import tqdm
+
+from . import dynamics, exact, gibbs
+from .dynamics import Past
 from .estimator import TrainedRBM
 from .evaluate import squared_error
-from .parallel import one_blas_thread
+from .parallel import one_blas_thread, product
 from .predict import PROTOCOLS, expectation
+from .rbm import draw_visible, hidden_mean, reconstruction_mean
 from .sequences import layout, pack, unpack
-from .streams import as_seed
-from .validation import as_float, check_choice, check_count, check_memory, check_sequences
+from .streams import as_seed, stream
+from .units import visible_mean
+from .validation import (
+    as_float,
+    check_choice,
+    check_count,
+    check_memory,
+    check_sequences,
+    without_missing,
+)
 
 GROUP_ROWS = 8192
 
@@ -17,9 +30,8 @@ GROUP_ROWS = 8192
 class TemporalRBM(TrainedRBM):
     """A model of sequences.
 
-    A subclass adds to `TrainedRBM`: `_states_and_biases(v, where)` -> states, b_v, b_h, and
-    `_next_biases(states, n_sequences)` -> b_v, b_h and `_next_states(v, b_h)` -> states
-    for one frame of every sequence.
+    A subclass says which shapes its parameters have (`_shapes`); if they are not `rtrbm.dynamics.TRBMParams`, also how
+    they are read as such (`_general`) and back (`_own`).
     """
 
     _axes = ("n_sequences", "n_frames", "n_visible")
@@ -40,7 +52,7 @@ class TemporalRBM(TrainedRBM):
         TypeError, ValueError
             If the model is not fitted, or X is not what it should be.
         """
-        return self._map(self._checked(X), lambda v, where, first: self._states_and_biases(v, where)[0])
+        return self._map(self._checked(X), lambda v, where, first: self._biases(v, where)[0])
 
     def predict(self, X, protocol="mean", random_state=None):
         """One-step predictions E[v_t | v_1..v_{t-1}], for every t including the first.
@@ -69,11 +81,9 @@ class TemporalRBM(TrainedRBM):
         seed = self.seed_ if random_state is None else as_seed(random_state)
 
         def group(v, where, first):
-            _, b_v, b_h = self._states_and_biases(v, where)
+            _, b_v, b_h = self._biases(v, where)
 
-            def chains(number):
-                return gibbs.chains(where, seed, "predict", number, first=first)
-
+            chains = partial(gibbs.chains, where, seed, "predict", first=first)
             return expectation(v, self.params_.W, b_v, b_h, self.visible, protocol, chains, self.n_jobs)
 
         return self._map(X, group)
@@ -93,6 +103,107 @@ class TemporalRBM(TrainedRBM):
             Greater is better.
         """
         return -squared_error(X, self.predict(X))[0]
+
+    def denoise(self, X):
+        """Filter and reconstruct: E[v_t | h_t = r_t, past] with r_t = P(h_t = 1 | v_1..v_t), X taken as noisy (3.3).
+
+        Parameters
+        ----------
+        X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+
+        Returns
+        -------
+        array or list of arrays, as X
+            Probabilities (Bernoulli) or means (Gaussian). Unlike a prediction they depend on the frame itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, or X is not what it should be.
+        """
+        return self.reconstruct(X, self.transform(X))
+
+    def reconstruct(self, X, H):
+        """E[v_t | h_t = H_t, past] of frames whose hidden states are given, by another layer say.
+
+        Parameters
+        ----------
+        X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+            Only the past of a frame is used, where biases depend on it.
+        H : (n_sequences, n_frames, n_hidden) array_like or list of (n_frames_i, n_hidden) array_like
+            Hidden states or their probabilities, in [0, 1].
+
+        Returns
+        -------
+        array or list of arrays, as X
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, or X or H is not what it should be.
+        """
+        X = self._checked(X)
+        H = check_sequences(H, "bernoulli", self.params_.W.dtype, self.n_hidden, "H")
+        if [len(h) for h in H] != [len(v) for v in X]:
+            raise ValueError("H must have as many sequences and frames as X")
+        params = self._general(self.params_)
+
+        def group(v, where, first, h):
+            b_v = dynamics.visible_biases(params, v, h, where, self.n_jobs)
+            return visible_mean(product(h, params.W.T, self.n_jobs) + b_v, self.visible)
+
+        return self._map(X, group, H)
+
+    def impute(self, X, mask, random_state=None):
+        """Fill in missing pixels or frames with their mean given the rest of the frame and the past.
+
+        Frame by frame, E[v_t, missing | v_t, present, past]: the average of E[v | h] over Gibbs chains of frame t's RBM
+        in which the pixels at hand are held (protocol `mean` of `predict`, which is what it is if the whole frame is
+        missing). What was filled in is part of the past of the frames after it.
+
+        Parameters
+        ----------
+        X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+            Values at missing places are ignored; they may be NaN.
+        mask : array_like of bool, or list of them, of the shape of X
+            True where a value is missing.
+        random_state : None, int, RandomState or Generator
+            None: the seed the model was trained with.
+
+        Returns
+        -------
+        array or list of arrays, as X
+            X, with probabilities (Bernoulli) or means (Gaussian) where a value was missing.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, X is not what it should be, or `mask` has another shape.
+        """
+        self._check_fitted()
+        X, mask = without_missing(X, mask)
+        X = self._checked(X)
+        seed = self.seed_ if random_state is None else as_seed(random_state)
+        params, shown = self._general(self.params_), None if self.verbose else True
+        n_frames = max(map(len, X))
+
+        def group(v, where, first, missing):
+            v, past = v.copy(), Past()
+            frames = zip(where.starts.tolist(), where.batch_sizes.tolist())
+            for t, (start, n) in enumerate(tqdm(frames, total=n_frames, unit="frame", disable=shown)):
+                frame, gaps = v[start : start + n], missing[start : start + n]
+                past = past.of(n)
+                b_v, b_h = dynamics.next_biases(params, past, n)
+                if gaps.any():
+                    chains = partial(gibbs.chains, layout([1] * n), seed, "impute", t, first=first)
+                    filled = expectation(
+                        frame, params.W, b_v, b_h, self.visible, "mean", chains, self.n_jobs, held=~gaps
+                    )
+                    np.copyto(frame, filled, where=gaps)
+                past = past.followed_by(frame, hidden_mean(frame, params.W, b_h), self._reach())
+            return v
+
+        return self._map(X, group, mask)
 
     def log_likelihood(self, X):
         """Log-likelihood of each sequence, sum_t log Q(v_t | r_{t-1}) (eq. 3.22), by exact enumeration.
@@ -117,7 +228,7 @@ class TemporalRBM(TrainedRBM):
         exact.check_enumerable(*self.params_.W.shape, self.visible)
 
         def group(v, where, first):
-            _, b_v, b_h = self._states_and_biases(v, where)
+            _, b_v, b_h = self._biases(v, where)
             return exact.log_likelihood(v, self.params_.W, b_v, b_h, self.visible)[:, None]
 
         return np.array([frames.sum() for frames in self._map(self._checked(X), group)])
@@ -153,7 +264,7 @@ class TemporalRBM(TrainedRBM):
         else:
             seed = self.seed_ if random_state is None else as_seed(random_state)
             negative_phase = self._cd(where, self.n_updates_, seed)
-        gradient, _ = self._gradient(v, where, negative_phase)
+        gradient, *_ = self._gradient(v, where, negative_phase)
         return type(gradient)(*(g / len(X) for g in gradient))
 
     def sample(
@@ -194,7 +305,8 @@ class TemporalRBM(TrainedRBM):
         check_count("n_frames", n_frames)
         check_count("n_sequences", n_sequences)
         check_count("n_gibbs", n_gibbs)
-        W, n_frames, n_sequences = self.params_.W, int(n_frames), int(n_sequences)
+        params, n_frames, n_sequences = self._general(self.params_), int(n_frames), int(n_sequences)
+        W = params.W
         what = f"n_frames={n_frames} frames of n_sequences={n_sequences} sequences"
         check_memory(what, 2 * n_frames * n_sequences * len(W), W.dtype)
         if prefix is not None:
@@ -204,24 +316,74 @@ class TemporalRBM(TrainedRBM):
         where = layout([1] * n_sequences)
         if prefix is None:
             chains = gibbs.chains(where, seed, "sample", 0)
-            states, v = None, gibbs.random_visible((n_sequences, len(W)), W.dtype, self.visible, chains)
+            past, v = Past(), gibbs.random_visible((n_sequences, len(W)), W.dtype, self.visible, chains)
         else:
-            r, *_ = self._states_and_biases(*pack(prefix))
-            states, v = r[-n_sequences:], prefix[:, -1]
+            past, v = self._past(prefix, self.transform(prefix)), prefix[:, -1]
         probabilities = np.empty((n_sequences, n_frames, len(W)), W.dtype)
         binary = np.empty_like(probabilities) if return_states else None
         for t in range(n_frames):
             with one_blas_thread():
-                b_v, b_h = self._next_biases(states, n_sequences)
+                b_v, b_h = dynamics.next_biases(params, past, n_sequences)
                 chains = gibbs.chains(where, seed, "sample", t + 1)
                 mean, v = gibbs.average_visible(
                     v, W, b_v, b_h, n_gibbs - 1, 1, self.visible, chains, self.n_jobs
                 )
-                states = self._next_states(v, b_h)
+                past = past.followed_by(v, hidden_mean(v, W, b_h), self._reach())
             probabilities[:, t] = mean
             if return_states:
                 binary[:, t] = v
         return (probabilities, binary) if return_states else probabilities
+
+    def decode(self, H, prefix=None, random_state=None, *, return_states=False):
+        """Draw the frames that hidden states call for, on line (3.4): v_t ~ P(v_t | h_t = H_t, past), frame by frame.
+
+        Parameters
+        ----------
+        H : (n_sequences, n_frames, n_hidden) array_like
+            Hidden states, those a layer above has drawn say, in [0, 1].
+        prefix : (n_prefix, n_visible) or (n_sequences, n_prefix, n_visible) array_like, optional
+            Frames before the first, as in `sample`.
+        random_state : None, int, RandomState or Generator
+        return_states : bool
+            Also return the sampled visible states.
+
+        Returns
+        -------
+        probabilities : (n_sequences, n_frames, n_visible) ndarray
+            E[v_t | h_t, past].
+        states : (n_sequences, n_frames, n_visible) ndarray
+            Only with `return_states`: the sampled frames the sequence went on from.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, or an argument is not what it should be.
+        """
+        self._check_fitted()
+        params, seed = self._general(self.params_), as_seed(random_state)
+        H = check_sequences(np.asarray(H), "bernoulli", params.W.dtype, self.n_hidden, "H")
+        past = Past()
+        if prefix is not None:
+            prefix = self._check_prefix(prefix, len(H))
+            past = self._past(prefix, self.transform(prefix))
+        probabilities = np.empty((*H.shape[:2], self.n_features_in_), params.W.dtype)
+        states = np.empty_like(probabilities)
+        for t in range(H.shape[1]):
+            b_v, _ = dynamics.next_biases(params, past, len(H))
+            probabilities[:, t] = reconstruction_mean(H[:, t], params.W, b_v, self.visible)
+            states[:, t] = draw_visible(probabilities[:, t], stream(seed, "decode", t), self.visible)
+            past = past.followed_by(states[:, t], H[:, t], self._reach())
+        return (probabilities, states) if return_states else probabilities
+
+    def _past(self, v, r):
+        """What sequences (n_sequences, n_frames, ...) leave behind."""
+        back = range(1, min(self._reach(), v.shape[1]) + 1)
+        return Past(tuple(v[:, -n] for n in back), tuple(r[:, -n] for n in back), v.shape[1])
+
+    def _reach(self):
+        """The number of frames the biases look back."""
+        params = self._general(self.params_)
+        return max(map(len, (params.A, params.B, params.C, params.U_v)))
 
     def _check_prefix(self, prefix, n_sequences):
         prefix = as_float(prefix, "prefix", self.params_.W.dtype)  # sequences of one length
@@ -240,15 +402,47 @@ class TemporalRBM(TrainedRBM):
         self._check_fitted()
         return self._check(X, self.n_features_in_)
 
-    def _map(self, X, function):
-        """Apply function(v, where, first sequence) to packed groups of sequences; the result has the form of X."""
+    def _map(self, X, function, *others):
+        """Apply function(v, where, first sequence, ...) to packed groups of sequences of X and of `others`.
+
+        The result has the form of X.
+        """
         results, first = [], 0
         ends = np.cumsum([len(sequence) for sequence in X])
         while first < len(X):
             done = ends[first - 1] if first else 0
             last = max(first + 1, int(np.searchsorted(ends, done + GROUP_ROWS, side="right")))
             v, where = pack(X[first:last])
+            packed = [pack(other[first:last])[0] for other in others]
             with one_blas_thread():
-                results += unpack(function(v, where, first), where)
+                results += unpack(function(v, where, first, *packed), where)
             first = last
         return np.stack(results) if isinstance(X, np.ndarray) else results
+
+    def _check_hyper_parameters(self):
+        super()._check_hyper_parameters()
+        check_choice("bptt", self.bptt, (True, False))
+        check_choice("initialization", self.initialization, ("data", "thesis"))
+
+    def _general(self, params):
+        return params
+
+    def _own(self, params):
+        return params
+
+    def _initial_params(self, minibatch, seed):
+        shapes = self._shapes(minibatch(0).shape[1])
+        return self._own(dynamics.initial_params(minibatch, shapes, self.visible, seed, self.initialization))
+
+    def _blank(self, n_visible):
+        nothing = np.zeros((), self.dtype)
+        shapes = self._shapes(n_visible)
+        return self._own(type(shapes)(*(np.broadcast_to(nothing, shape) for shape in shapes)))
+
+    def _gradient(self, v, where, negative_phase):
+        params = self._general(self.params_)
+        derivatives, *rest = dynamics.gradient(params, v, where, negative_phase, self.bptt, self.n_jobs)
+        return self._own(derivatives), *rest
+
+    def _biases(self, v, where):
+        return dynamics.states_and_biases(self._general(self.params_), v, where, self.n_jobs)

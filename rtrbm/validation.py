@@ -54,6 +54,12 @@ def check_n_gibbs(value):
         raise ValueError(f"n_gibbs must have a value for update 0, got {value!r}")
 
 
+def check_n_taps(model, minimum=1):
+    """Raise unless `n_taps` of a model is a count of at least `minimum` whose taps fit in memory."""
+    check_count("n_taps", model.n_taps, minimum)
+    check_memory(f"n_taps={model.n_taps} taps", int(model.n_taps) * int(model.n_hidden), model.dtype)
+
+
 def check_memory(what, n_elements, dtype):
     """Raise a ValueError if an array of so many elements could not fit in the machine's memory."""
     if not hasattr(os, "sysconf"):  # a system that does not tell its memory
@@ -147,6 +153,47 @@ def check_sequences(X, visible, dtype, n_visible=None, name="X"):
         sequences.append(check_frames(sequence, visible, dtype, n_visible, f"{name}[{i}]"))
         n_visible = sequences[0].shape[1]
     return sequences
+
+
+def without_missing(X, mask, name="X"):
+    """Sequences (or rows) with zeros where values are missing, and the mask in the same form.
+
+    Parameters
+    ----------
+    X : array_like or list of array_like
+    mask : array_like of bool or list of them
+        True where a value is missing; of the shape of X.
+    name : str
+
+    Returns
+    -------
+    X, mask : ndarrays, or lists of ndarrays
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is no array and no list of arrays, or `mask` is not of its shape or not boolean.
+    """
+    if isinstance(X, np.ndarray):
+        return _without_missing(X, mask, name, "mask")
+    wrong = f"{name} must be an array or a list of arrays, got {type(X).__name__}"
+    if isinstance(X, str | bytes | Mapping | Iterator) or not hasattr(X, "__len__"):
+        raise TypeError(wrong)
+    if not hasattr(mask, "__len__") or len(mask) != len(X):
+        raise ValueError(f"mask must have the form of {name}, {len(X)} arrays, got {np.shape(mask)}")
+    pairs = [_without_missing(x, m, f"{name}[{i}]", f"mask[{i}]") for i, (x, m) in enumerate(zip(X, mask))]
+    return [x for x, _ in pairs], [m for _, m in pairs]
+
+
+def _without_missing(X, mask, name, mask_name):
+    X, mask = np.asarray(X), np.asarray(mask)
+    if mask.dtype != bool:
+        raise TypeError(
+            f"{mask_name} must hold booleans, True where a value is missing, got dtype {mask.dtype}"
+        )
+    if mask.shape != X.shape:
+        raise ValueError(f"{mask_name} must have the shape of {name}, {X.shape}, got {mask.shape}")
+    return np.where(mask, 0, X), mask
 
 
 def as_float(X, name, dtype):

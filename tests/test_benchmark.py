@@ -7,7 +7,8 @@ import pytest
 from helpers import Z_MAX, model_with, random_array, random_params
 
 from rtrbm.rbm import Averages
-from rtrbm.rtrbm import RTRBMParams, gradient, states_and_biases
+from rtrbm.dynamics import gradient, states_and_biases
+from rtrbm.rtrbm import RTRBMParams, as_rtrbm, as_trbm
 from rtrbm.sequences import pack
 
 pytestmark = pytest.mark.filterwarnings(
@@ -53,7 +54,7 @@ def test_states(rival):
     module, array = rival
     params, X = single_precision()
     v, where = pack(X)
-    r, _, b_h = states_and_biases(params, v, where)
+    r, _, b_h = states_and_biases(as_trbm(params), v, where)
     found = module.states(RTRBMParams(*map(array, params)), array(by_frame(v)))
     np.testing.assert_allclose(found[0], by_frame(r), atol=1e-6)
     np.testing.assert_allclose(found[1], by_frame(b_h), atol=1e-6)
@@ -66,8 +67,10 @@ def test_gradient_given_the_negative_phase(rival):
     rng = np.random.default_rng(2)
     v_neg = rng.integers(0, 2, v.shape).astype(np.float32)
     h_neg = rng.random((len(v), N_HIDDEN), np.float32)
-    expected, _ = gradient(params, v, where, lambda *_: Averages(lambda: v_neg.T @ h_neg, v_neg, h_neg))
-    r, *_ = states_and_biases(params, v, where)
+    averages = Averages(lambda: v_neg.T @ h_neg, v_neg, h_neg)
+    expected, *_ = gradient(as_trbm(params), v, where, lambda *_: averages)
+    expected = as_rtrbm(expected)
+    r, *_ = states_and_biases(as_trbm(params), v, where)
     arrays = (array(by_frame(a)) for a in (v, r, v_neg, h_neg))
     for name, d, true in zip(
         params._fields, module.gradient(RTRBMParams(*map(array, params)), *arrays), expected

@@ -7,14 +7,15 @@ from helpers import random_params, random_sequences
 from rtrbm import RBM, RTRBM, exact
 from rtrbm.centering import centre_biases, centre_gradient
 from rtrbm.datasets import bouncing_balls
-from rtrbm.rtrbm import gradient, states_and_biases
+from rtrbm.dynamics import gradient, states_and_biases
+from rtrbm.rtrbm import as_rtrbm, as_trbm
 from rtrbm.sequences import pack
 
 STEP = 1e-5  # truncation ~ STEP^2 and rounding ~ 1e-16 / STEP are both far below 1e-8
 
 
 def objective(params, v, where):
-    _, b_v, b_h = states_and_biases(params, v, where)
+    _, b_v, b_h = states_and_biases(as_trbm(params), v, where)
     return exact.log_likelihood(v, params.W, b_v, b_h).sum()
 
 
@@ -46,9 +47,12 @@ def case(request):
 def test_centred_gradient_is_the_derivative_at_constant_beta(case):
     beta, v, where, m, mean_h = case
     params = from_beta(beta, m, mean_h)
-    centred, _ = gradient(params, v, where, lambda h, W, b_v, b_h: exact.averages(W, b_v, b_h))
+    centred, *_ = gradient(
+        as_trbm(params), v, where, lambda h, W, b_v, b_h: exact.averages(W, b_v, b_h), bptt=True
+    )
     plain = copied(centred)
     centre_gradient(centred, m, mean_h)
+    centred = as_rtrbm(centred)
     for name, array in beta._asdict().items():
         numerical = np.empty_like(array)
         for index in np.ndindex(array.shape):
@@ -68,7 +72,7 @@ def test_biases_follow_so_that_beta_moves_by_the_step(case):
     params = copied(from_beta(beta, m, mean_h))
     for parameter, change in zip(params, step):
         parameter += change
-    centre_biases(params, step, m, mean_h)
+    centre_biases(as_trbm(params), as_trbm(step), m, mean_h)
     wanted = from_beta(type(beta)(*(a + b for a, b in zip(beta, step))), m, mean_h)
     for found, right in zip(params, wanted):
         np.testing.assert_allclose(found, right, atol=1e-13)

@@ -57,7 +57,7 @@ def test_there_is_something_to_check():
     """Control: the gradient's page quotes lines, and a line or a name that is not there is noticed."""
     text = (ROOT / "docs" / "gradient.md").read_text()
     assert len(quotations(text)) >= 6 and "rtrbm.exact.averages" in names(text)
-    assert not is_in("d_W = gram(h, d, n_jobs)", "rtrbm.rtrbm.gradient")
+    assert not is_in("d_W = gram(h, d, n_jobs)", "rtrbm.dynamics.gradient")
     with pytest.raises((AttributeError, ModuleNotFoundError)):
         find("rtrbm.rnn.forwards")
 

@@ -47,7 +47,7 @@ def refuses(match, function, *args, **kwargs):
 # ------------------------------------------------------------------------------ scikit-learn habits
 
 ODD = dict(
-    n_hidden=np.int64(7), visible="no such units", n_gibbs={0: 1, 9: 2}, optimizer=None, learning_rate=-1,
+    n_hidden=np.int64(7), visible="no such units", n_taps=2, n_gibbs={0: 1, 9: 2}, optimizer=None, learning_rate=-1,
     momentum="0.9", max_norm=np.float32(3), batch_size=[8], n_updates=0, initialization=0, dtype=np.float64,
     n_jobs=0, random_state=np.random.RandomState(0), verbose=object(), bptt="no", dynamic_visible_bias=2,
     centering="yes", engine="steam", comm="me",
@@ -451,6 +451,7 @@ HUGE = 2**40
 BAD_SETTINGS = {
     "n_hidden": [0, -1, 2.5, 3.0, "3", None, True, [3], np.nan, HUGE, np.int64(HUGE), np.array([3, 3])],
     "visible": ["binary", "Bernoulli", "", None, 3, True, ["bernoulli"], np.array(["bernoulli", "gaussian"])],
+    "n_taps": [-1, 1.5, "2", None, True, [2], HUGE, np.int64(HUGE)],
     "dynamic_visible_bias": ["yes", 2, None, 0.5, np.array([True, True])],
     "bptt": ["no", 2, None, 0.5, np.array([True, True])],
     "n_gibbs": [
@@ -497,7 +498,7 @@ def test_every_hyper_parameter_is_checked(name):
     """Control of the tests above: they are all here, and a good value passes."""
     assert BAD_SETTINGS.keys() == RTRBM().get_params().keys()
     good = dict(
-        n_hidden=np.int64(4), visible="gaussian", dynamic_visible_bias=True, bptt=False, centering=False,
+        n_hidden=np.int64(4), visible="gaussian", n_taps=np.int8(2), dynamic_visible_bias=True, bptt=False, centering=False,
         n_gibbs={0: 1, np.int64(2): 2}, optimizer="momentum", learning_rate=np.float32(0.1), momentum=0,
         max_norm=1, batch_size=np.int32(3), n_updates=1, initialization="thesis", dtype=np.float64, engine="numpy",
         comm=None,

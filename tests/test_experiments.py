@@ -121,7 +121,9 @@ def test_exponents_of_a_power_law():
 
 def test_interleaved():
     calls = []
-    seconds = interleaved([lambda: calls.append("a") or 1.0, lambda: calls.append("b") or 2.0], 5, limit=0, pause=0)
+    seconds = interleaved(
+        [lambda: calls.append("a") or 1.0, lambda: calls.append("b") or 2.0], 5, limit=0, pause=0
+    )
     assert calls == ["a", "b"] * 3 and seconds.tolist() == [[1.0, 2.0]] * 3
 
 

@@ -68,8 +68,8 @@ def test_nor_do_those_of_a_fitted_model(bptt, protocol):
 class SeesItself(RTRBM):
     """A cheat: a millionth of the frame leaks into the visible bias it is predicted with."""
 
-    def _states_and_biases(self, v, where):
-        r, b_v, b_h = super()._states_and_biases(v, where)
+    def _biases(self, v, where):
+        r, b_v, b_h = super()._biases(v, where)
         return r, b_v + 1e-6 * v, b_h
 
 
@@ -79,8 +79,8 @@ class KnowsItsState(RTRBM):
     Hidden units of a chain flip only now and then for it, so the check wants some sequences.
     """
 
-    def _states_and_biases(self, v, where):
-        r, b_v, b_h = super()._states_and_biases(v, where)
+    def _biases(self, v, where):
+        r, b_v, b_h = super()._biases(v, where)
         return r, b_v, b_h + 0.3 * r
 
 

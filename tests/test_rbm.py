@@ -242,7 +242,7 @@ def log_likelihood(params, v, visible):
 @pytest.mark.parametrize("visible", KINDS)
 def test_gradient_is_that_of_central_differences(visible):
     params, v = parameters(), frames(7, visible)
-    gradient, _ = static.gradient(params, v, lambda h_pos, W, b_v, b_h: exact.averages(W, b_v, b_h, visible))
+    gradient, *_ = static.gradient(params, v, lambda h_pos, W, b_v, b_h: exact.averages(W, b_v, b_h, visible))
     known = central_differences(lambda *params: log_likelihood(params, v, visible).sum(), params)
     for derivative, difference in zip(gradient, known):
         np.testing.assert_allclose(derivative, difference, atol=1e-10)
@@ -256,10 +256,11 @@ def test_gradient_by_contrastive_divergence(visible):
     def negative_phase(h_pos, W, b_v, b_h):
         return rbm.cd_averages(h_pos, W, b_v, b_h, 2, visible, chains(300))
 
-    gradient, negative = static.gradient(params, v, negative_phase)
+    gradient, c_v, h_neg = static.gradient(params, v, negative_phase)
     for a, b in zip(gradient, (d_W, d_b_v.sum(0), d_b_h.sum(0))):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-10)
-    assert negative.v.shape == v.shape
+    np.testing.assert_array_equal(c_v, d_b_v)
+    assert h_neg.shape == d_b_h.shape
 
 
 @pytest.mark.parametrize("visible", KINDS)
