@@ -1,5 +1,6 @@
 """Data sets: those that are computed, and readers of those that are files."""
 
+from .binary_addition import binary_addition
 from .bouncing_balls import BouncingBalls, bouncing_balls
 
-__all__ = ["BouncingBalls", "bouncing_balls"]
+__all__ = ["BouncingBalls", "binary_addition", "bouncing_balls"]
