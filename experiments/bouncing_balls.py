@@ -68,7 +68,7 @@ PROFILES = {
         "n_updates": 100_000,
     },
 }
-N_BALLS, N_FRAMES, N_TEST = 3, 100, 100
+N_BALLS, N_FRAMES, N_TEST, N_LINEAR = 3, 100, 100, 400  # N_LINEAR videos fit the predictors without a model
 TITLES = {"rtrbm": "RTRBM", "trbm": "TRBM"}
 
 
@@ -84,6 +84,7 @@ def train(name, options, settings, folder, comm):
     model = RTRBM(
         **hyper_parameters,
         bptt=name == "rtrbm",
+        n_taps=options.n_taps,
         dynamic_visible_bias=options.dynamic_visible_bias,
         n_jobs=options.n_jobs,
         random_state=options.seed,
@@ -103,13 +104,17 @@ def train(name, options, settings, folder, comm):
     return model.fit(stream, checkpoint=path, resume=options.resume)
 
 
-def error_rows(models, test, train_videos):
+def error_rows(models, n_taps, test, train_videos):
     """Squared error per frame of every predictor under every protocol, with its standard error."""
     trivial = {
         "copy-previous": evaluate.copy_previous(test),
         "linear extrapolation": evaluate.linear_extrapolation(test, 0, 1),
         "mean frame": evaluate.mean_frame(test, train_videos),
     }
+    for m in sorted({2, n_taps} - {0}):
+        trivial[f"autoregression, {m} tap{'s' * (m > 1)}"] = evaluate.autoregression(
+            test, train_videos, m, 0, 1
+        )
     rows = [(name, "none", *evaluate.squared_error(test, predicted)) for name, predicted in trivial.items()]
     for name, model in models.items():
         for protocol in PROTOCOLS:
@@ -118,12 +123,12 @@ def error_rows(models, test, train_videos):
     return rows
 
 
-def draw(models, test, seed, folder):
+def draw(models, test, options, folder):
     """Every picture of the models that were trained."""
     from rtrbm import plots
 
     dreams = {
-        f"{TITLES[name]} dream": model.sample(N_FRAMES, random_state=seed)[0]
+        f"{TITLES[name]} dream": model.sample(N_FRAMES, random_state=options.seed)[0]
         for name, model in models.items()
     }
     rows = {"data": test[0], **dreams}
@@ -137,7 +142,7 @@ def draw(models, test, seed, folder):
     }
     save_figure(plots.learning_curves(histories), folder / "learning_curves.png")
     for name, model in models.items():
-        W, U = model.params_.W, model.params_.U
+        W, U = model.params_.W, model.params_.B[0] if options.n_taps else model.params_.U
         strongest = np.argsort(-np.linalg.norm(W, axis=0))[:36]
         save_figure(
             plots.receptive_fields(W, U, strongest, arrange=True), folder / f"{name}_receptive_fields.png"
@@ -157,6 +162,12 @@ def parser():
     parser.add_argument(
         "--dynamic-visible-bias", action="store_true", help="let the past act on the visible units too"
     )
+    parser.add_argument(
+        "--n-taps",
+        type=int,
+        default=0,
+        help="delay taps: let so many frames before act on all biases (default: 0)",
+    )
     parser.add_argument("--out", help="folder for the results (default: results/bouncing_balls-PROFILE)")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--resume", action="store_true", help="go on from the models in the folder")
@@ -170,6 +181,7 @@ def write_all_settings(folder, options, settings):
         "n_balls": N_BALLS,
         "n_frames": N_FRAMES,
         "n_test": N_TEST,
+        "n_linear": N_LINEAR,
         "test_seed": options.seed + TEST_SEED_OFFSET,
         "scored_frames": f"2..{N_FRAMES}",
     }
@@ -180,6 +192,7 @@ def main(arguments=None):
     started = time.perf_counter()
     options = parser().parse_args(arguments)
     check_count("--seed", options.seed, 0)
+    check_count("--n-taps", options.n_taps, 0)
     settings, comm = PROFILES[options.profile], ranks.world()
     folder = output_folder(options.out or f"results/bouncing_balls-{options.profile}")
     names = ("rtrbm", "trbm") if options.model == "both" else (options.model,)
@@ -197,14 +210,15 @@ def main(arguments=None):
     videos = {"n_frames": N_FRAMES, "resolution": settings["resolution"], "n_balls": N_BALLS}
     test = bouncing_balls(N_TEST, **videos, random_state=options.seed + TEST_SEED_OFFSET)
     columns = ("predictor", "protocol", "squared_error_per_frame", "standard_error")
-    rows = error_rows(models, test, bouncing_balls(N_TEST, **videos, random_state=options.seed))
+    train_videos = bouncing_balls(N_LINEAR, **videos, random_state=options.seed)
+    rows = error_rows(models, options.n_taps, test, train_videos)
     write_table(folder / "errors.csv", columns, rows)
     print_table(
         columns,
         rows,
         f"One-step prediction of {N_TEST} fresh videos, frames 2..{N_FRAMES}, seed {options.seed}",
     )
-    draw(models, test, options.seed, folder)
+    draw(models, test, options, folder)
     print(f"\n{time.perf_counter() - started:.0f} s; model, history, table and pictures are in {folder}")
     return 0
 

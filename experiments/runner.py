@@ -32,11 +32,15 @@ def run(main):
 
     Of several ranks the first says it.
     """
+    comm = None
     try:
+        comm = ranks.world()
         sys.exit(main())
     except (ValueError, TypeError, FloatingPointError, OSError, RuntimeError) as error:
-        first = ranks.is_first(ranks.world())
-        sys.exit(f"{pathlib.Path(sys.argv[0]).stem}: {error}" if first else 1)
+        if ranks.is_first(comm):
+            print(f"{pathlib.Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
+        ranks.meet(comm)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         sys.exit(130)

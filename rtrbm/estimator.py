@@ -182,8 +182,9 @@ class TrainedRBM(Estimator):
             while self.n_updates_ < self.n_updates:
                 try:
                     minibatch = ranks.together(lambda: ahead.minibatch(self.n_updates_), self.comm)
-                except (TypeError, ValueError, RuntimeError):
+                except Exception:
                     save()
+                    ranks.meet(self.comm)
                     raise
                 stopped = ranks.any_of(interrupt.requested, self.comm)
                 if stopped:

@@ -5,10 +5,13 @@ imports it when there is none.
 """
 
 import os
+import sys
+import time
 
 import numpy as np
 
 LAUNCHED = ("PMI_SIZE", "PMIX_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS")
+PATIENCE = 20  # seconds
 
 
 def world():
@@ -31,11 +34,6 @@ def check_comm(comm):
     """Raise TypeError unless `comm` is None or an MPI communicator."""
     if comm is not None and not hasattr(comm, "Allreduce"):
         raise TypeError(f"comm must be None or an mpi4py communicator, got {type(comm).__name__}")
-
-
-def size(comm):
-    """The number of ranks."""
-    return 1 if comm is None else comm.size
 
 
 def is_first(comm):
@@ -107,6 +105,21 @@ def together(function, comm):
         error = caught
     _agree(error, comm)
     return result
+
+
+def meet(comm):
+    """Wait for all ranks before leaving with an error: mpiexec ends every rank as soon as the first has left.
+
+    If they do not come within PATIENCE seconds, the error was this rank's alone, and all are ended from here.
+    """
+    if comm is None:
+        return
+    sys.stderr.flush()
+    arrival, deadline = comm.Ibarrier(), time.monotonic() + PATIENCE
+    while not arrival.Test():
+        if time.monotonic() > deadline:
+            comm.Abort(1)
+        time.sleep(0.01)
 
 
 def any_of(flag, comm):

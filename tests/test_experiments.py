@@ -28,9 +28,13 @@ def table(path):
 def tiny(monkeypatch):
     monkeypatch.setitem(bouncing_balls.PROFILES, "quick", TINY)
     monkeypatch.setattr(bouncing_balls, "N_TEST", 3)
+    monkeypatch.setattr(bouncing_balls, "N_LINEAR", 3)
 
 
-@pytest.mark.parametrize("arguments", [["--model", "both"], ["--dynamic-visible-bias"], ["--model", "trbm"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--model", "both"], ["--dynamic-visible-bias"], ["--model", "trbm"], ["--n-taps", "1"]],
+)
 def test_bouncing_balls(tiny, tmp_path, arguments):
     pytest.importorskip("matplotlib")
     assert bouncing_balls.main([*arguments, "--out", str(tmp_path), "--seed", "3"]) == 0
