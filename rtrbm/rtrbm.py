@@ -84,7 +84,7 @@ class RTRBM(TemporalRBM):
         Bernoulli units for data in [0, 1], unit-variance Gaussian ones for standardised real values.
     n_taps : int
         Also let v_{t-1}..v_{t-n_taps} act on the biases of frame t, both visible and hidden (see
-        `rtrbm.trbm.TRBMParams`). What is more, ``TRBM(bptt=True)`` has hidden taps on r_{t-2}..r_{t-n_taps}.
+        `rtrbm.dynamics.TRBMParams`). What is more, ``TRBM(bptt=True)`` has hidden taps on r_{t-2}..r_{t-n_taps}.
     dynamic_visible_bias : bool
         Let the hidden state act on the visible units too: visible bias b_v + r_{t-1} U_v.
     bptt : bool
@@ -105,7 +105,7 @@ class RTRBM(TemporalRBM):
     n_updates : int
         Updates of `fit`.
     initialization : {"data", "thesis"}
-        See `rtrbm.trbm.initial_params`.
+        See `rtrbm.dynamics.initial_params`.
     dtype : {"float32", "float64"}
     engine : {"numpy", "numba"}
         Who samples in training: numpy, or numba (the extra ``rtrbm[fast]``), faster and with other random numbers.
