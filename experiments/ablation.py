@@ -5,9 +5,9 @@ one-step error stands that of the linear predictor on as many past frames (`rtrb
 below it the RBM adds. Writes settings.json, errors.csv (a row for each variant and seed), summary.csv, the models and
 one figure, ablation.png: the errors and a dream of every variant.
 
-    python -m experiments.ablation                      15x15 pixels, under 3 minutes
-    python -m experiments.ablation --n-updates 3000     the same, nearer to the end of learning
-    python -m experiments.ablation --profile standard   30x30 pixels, hours; --seeds 1: a third of that
+    python -m experiments.ablation                      15x15 pixels, about 2 minutes
+    python -m experiments.ablation --n-updates 2000     the same, nearer to the end of learning, 10 minutes
+    python -m experiments.ablation --profile standard   30x30 pixels, about 2 hours; --seeds 1: 40 minutes
 """
 
 import argparse
@@ -38,7 +38,7 @@ PROFILES = {
         "resolution": 15,
         "n_frames": 50,
         "n_hidden": 200,
-        "n_gibbs": (1, 3),
+        "n_gibbs": (1, 3),  # in the first and in the second half of the updates
         "learning_rate": 2e-2,
         "batch_size": 4,
         "n_updates": 300,
@@ -71,7 +71,7 @@ class Variant(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What errors.csv has of one predictor, and one seed if it learns from seeds; seconds are those of training."""
+    """What errors.csv has of one predictor, and of one seed if it is a model; seconds of training, in this run."""
 
     predictor: str
     seed: int | None
@@ -100,9 +100,9 @@ NAMES, ERRORS, ABOVE, BELOW = 1.68, 1.75, 0.34, 0.44  # inches of the figure
 
 def train(title, settings, seed, options, folder):
     """Train one variant from one seed; its file is the checkpoint that --resume continues from."""
-    model, own, _ = VARIANTS[title]
+    kind, own, _ = VARIANTS[title]
     first, last = settings["n_gibbs"]
-    model = model(
+    model = kind(
         settings["n_hidden"],
         **own,
         n_gibbs={0: first, max(1, settings["n_updates"] // 2): last},
