@@ -547,4 +547,6 @@ def _to_json(value):
 
 
 def _from_json(value):
-    return dict(map(tuple, value["schedule"])) if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return dict(map(tuple, value["schedule"]))
+    return tuple(value) if isinstance(value, list) else value

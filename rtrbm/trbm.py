@@ -97,6 +97,10 @@ class TRBM(TemporalRBM):
     def _check_hyper_parameters(self):
         super()._check_hyper_parameters()
         check_n_taps(self)
+        if not isinstance(self.without, str | tuple | list):
+            raise TypeError(
+                f"without must be one of {', '.join(map(repr, CONNECTIONS))} or a tuple of them, got {self.without!r}"
+            )
         for kind in _kinds(self.without):
             check_choice("without", kind, CONNECTIONS)
 
