@@ -343,7 +343,7 @@ class TemporalRBM(TrainedRBM):
         Parameters
         ----------
         H : (n_sequences, n_frames, n_hidden) array_like
-            Hidden states, those a layer above has drawn say, in [0, 1].
+            Hidden states, those a layer above has drawn say, in [0, 1]; one sequence of them serves several prefixes.
         prefix : (n_prefix, n_visible) or (n_sequences, n_prefix, n_visible) array_like, optional
             Frames before the first, as in `sample`.
         random_state : None, int, RandomState or Generator
@@ -363,12 +363,15 @@ class TemporalRBM(TrainedRBM):
             If the model is not fitted, or an argument is not what it should be.
         """
         self._check_fitted()
-        params, seed = self._general(self.params_), as_seed(random_state)
-        H = check_sequences(np.asarray(H), "bernoulli", params.W.dtype, self.n_hidden, "H")
+        params = self._general(self.params_)
+        H = as_float(H, "H", params.W.dtype)  # sequences of one length
+        H = check_sequences(H, "bernoulli", params.W.dtype, self.n_hidden, "H")
         past = Past()
         if prefix is not None:
             prefix = self._check_prefix(prefix, len(H))
             past = self._past(prefix, self.transform(prefix))
+            H = np.broadcast_to(H, (len(prefix), *H.shape[1:]))
+        seed = as_seed(random_state)
         probabilities = np.empty((*H.shape[:2], self.n_features_in_), params.W.dtype)
         states = np.empty_like(probabilities)
         for t in range(H.shape[1]):
