@@ -20,7 +20,7 @@ from .rbm import (
 from .sequences import layout
 from .streams import as_seed, stream
 from .units import sigmoid
-from .validation import check_count, check_frames, check_memory, without_missing
+from .validation import check_count, check_frames, check_memory, rows_without_missing
 
 
 def gradient(params, v, negative_phase, n_jobs=None):
@@ -218,7 +218,7 @@ class RBM(TrainedRBM):
             If the model is not fitted, X is not what it should be, or `mask` has another shape.
         """
         self._check_fitted()
-        X, mask = without_missing(np.asarray(X), mask)
+        X, mask = rows_without_missing(X, mask)
         v = self._check_rows(X)
         seed = self.seed_ if random_state is None else as_seed(random_state)
         chains = partial(gibbs.chains, layout([1] * len(v)), seed, "impute")

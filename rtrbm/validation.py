@@ -156,7 +156,7 @@ def check_sequences(X, visible, dtype, n_visible=None, name="X"):
 
 
 def without_missing(X, mask, name="X"):
-    """Sequences (or rows) with zeros where values are missing, and the mask in the same form.
+    """Sequences with zeros where values are missing, and the mask in the same form.
 
     Parameters
     ----------
@@ -175,18 +175,20 @@ def without_missing(X, mask, name="X"):
         If X is no array and no list of arrays, or `mask` is not of its shape or not boolean.
     """
     if isinstance(X, np.ndarray):
-        return _without_missing(X, mask, name, "mask")
+        return rows_without_missing(X, mask, name, "mask")
     wrong = f"{name} must be an array or a list of arrays, got {type(X).__name__}"
     if isinstance(X, str | bytes | Mapping | Iterator) or not hasattr(X, "__len__"):
         raise TypeError(wrong)
     if not hasattr(mask, "__len__") or len(mask) != len(X):
-        raise ValueError(f"mask must have the form of {name}, {len(X)} arrays, got {np.shape(mask)}")
-    pairs = [_without_missing(x, m, f"{name}[{i}]", f"mask[{i}]") for i, (x, m) in enumerate(zip(X, mask))]
+        got = f"{len(mask)} of them" if hasattr(mask, "__len__") else type(mask).__name__
+        raise ValueError(f"mask must have the form of {name}, a list of {len(X)} arrays, got {got}")
+    pairs = [rows_without_missing(x, m, f"{name}[{i}]", f"mask[{i}]") for i, (x, m) in enumerate(zip(X, mask))]
     return [x for x, _ in pairs], [m for _, m in pairs]
 
 
-def _without_missing(X, mask, name, mask_name):
-    X, mask = np.asarray(X), np.asarray(mask)
+def rows_without_missing(X, mask, name="X", mask_name="mask"):
+    """The same for one array."""
+    X, mask = _numbers(X, name), _rectangular(mask, mask_name)
     if mask.dtype != bool:
         raise TypeError(
             f"{mask_name} must hold booleans, True where a value is missing, got dtype {mask.dtype}"
@@ -198,14 +200,23 @@ def _without_missing(X, mask, name, mask_name):
 
 def as_float(X, name, dtype):
     """An array of that dtype, or an error if X is not numeric or not rectangular."""
-    try:
-        array = np.asarray(X)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular array of numbers: {error}") from None
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    array = _numbers(X, name)
     with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as such
         return array.astype(dtype, copy=False)
+
+
+def _numbers(X, name):
+    array = _rectangular(X, name)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    return array
+
+
+def _rectangular(X, name):
+    try:
+        return np.asarray(X)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a rectangular array: {error}") from None
 
 
 def _check_values(X, visible, n_visible, name):
