@@ -65,14 +65,18 @@ class Stack(Estimator):
             As the layers' `fit`; also if `layers` is not a list of models that fit together.
         """
         self._check_layers()
+        for layer in self.layers:  # all of them before the first is trained
+            layer._check_hyper_parameters()
         if isinstance(X, Iterator) and len(self.layers) > 1:
             raise TypeError("X must not be an iterator: every layer reads the data again")
-        base, suffix = (None, None) if checkpoint is None else os.path.splitext(os.fspath(checkpoint))
+        paths = self._paths(checkpoint)
         with sources.opened(X) as X:
-            for i, layer in enumerate(self.layers, 1):
-                path = None if base is None else f"{base}-{i}{suffix}"
+            for path in filter(None, paths):  # the layers above do not see the user's file
+                sources.check_apart(path, X)
+            for i, (layer, path) in enumerate(zip(self.layers, paths)):
+                if i:
+                    X = _filtered(self.layers[i - 1], X)
                 layer.fit(X, checkpoint=path, checkpoint_every=checkpoint_every, resume=resume)
-                X = _filtered(layer, X)
         return self
 
     def fit_transform(self, X, y=None):
@@ -187,6 +191,14 @@ class Stack(Estimator):
         stack = cls(layers)
         stack._fitted()
         return stack
+
+    def _paths(self, checkpoint):
+        """The checkpoint of every layer."""
+        if checkpoint is None:
+            return [None] * len(self.layers)
+        files.check_path("checkpoint", checkpoint)
+        base, suffix = os.path.splitext(os.fspath(checkpoint))
+        return [f"{base}-{i}{suffix}" for i in range(1, len(self.layers) + 1)]
 
     def _check_layers(self):
         if not isinstance(self.layers, list | tuple):
