@@ -14,6 +14,7 @@ from .evaluate import squared_error
 from .rtrbm import RTRBM
 from .streams import as_seed
 from .trbm import TRBM
+from .validation import check_count
 
 KINDS = {kind.__name__: kind for kind in (CRBM, RTRBM, TRBM)}
 
@@ -160,10 +161,15 @@ class Stack(Estimator):
         (n_sequences, n_frames, n_visible) ndarray
             Conditional probabilities (means) of the frames drawn.
         """
-        layers, seed = self._fitted(), as_seed(random_state)
-        prefixes = [prefix]
+        layers = self._fitted()
+        for name, value in (("n_frames", n_frames), ("n_sequences", n_sequences), ("n_gibbs", n_gibbs)):
+            check_count(name, value)
+        if prefix is not None:
+            layers[0]._check_prefix(prefix, n_sequences)
+            prefix = layers[0]._check_prefix(prefix, 1)  # filtered once, even if it serves many sequences
+        seed, prefixes = as_seed(random_state), [prefix]
         for layer in layers[:-1]:
-            prefixes.append(None if prefix is None else _hidden_prefix(layer, prefixes[-1]))
+            prefixes.append(None if prefix is None else layer.transform(prefixes[-1]))
         probabilities, states = layers[-1].sample(
             n_frames, n_sequences, prefixes[-1], seed, n_gibbs=n_gibbs, return_states=True
         )
@@ -234,12 +240,6 @@ def _down(layers, X, at_top):
     if len(layers) == 1:
         return at_top(layers[0], X)
     return layers[0].reconstruct(X, _down(layers[1:], layers[0].transform(X), at_top))
-
-
-def _hidden_prefix(layer, prefix):
-    """The hidden states of a prefix of one or several sequences."""
-    prefix = np.asarray(prefix)
-    return layer.transform(prefix[None] if prefix.ndim == 2 else prefix)
 
 
 def _filtered(layer, X):

@@ -182,7 +182,9 @@ def without_missing(X, mask, name="X"):
     if not hasattr(mask, "__len__") or len(mask) != len(X):
         got = f"{len(mask)} of them" if hasattr(mask, "__len__") else type(mask).__name__
         raise ValueError(f"mask must have the form of {name}, a list of {len(X)} arrays, got {got}")
-    pairs = [rows_without_missing(x, m, f"{name}[{i}]", f"mask[{i}]") for i, (x, m) in enumerate(zip(X, mask))]
+    pairs = [
+        rows_without_missing(x, m, f"{name}[{i}]", f"mask[{i}]") for i, (x, m) in enumerate(zip(X, mask))
+    ]
     return [x for x, _ in pairs], [m for _, m in pairs]
 
 
