@@ -129,7 +129,7 @@ class TemporalRBM(TrainedRBM):
         Parameters
         ----------
         X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
-            Only the past of a frame is used, where biases depend on it.
+            Only the past of a frame is used, its pixels and its filtered hidden states, where biases depend on them.
         H : (n_sequences, n_frames, n_hidden) array_like or list of (n_frames_i, n_hidden) array_like
             Hidden states or their probabilities, in [0, 1].
 
@@ -146,11 +146,10 @@ class TemporalRBM(TrainedRBM):
         H = check_sequences(H, "bernoulli", self.params_.W.dtype, self.n_hidden, "H")
         if [len(h) for h in H] != [len(v) for v in X]:
             raise ValueError("H must have as many sequences and frames as X")
-        params = self._general(self.params_)
 
         def group(v, where, first, h):
-            b_v = dynamics.visible_biases(params, v, h, where, self.n_jobs)
-            return visible_mean(product(h, params.W.T, self.n_jobs) + b_v, self.visible)
+            _, b_v, _ = self._biases(v, where)
+            return visible_mean(product(h, self.params_.W.T, self.n_jobs) + b_v, self.visible)
 
         return self._map(X, group, H)
 
@@ -340,6 +339,8 @@ class TemporalRBM(TrainedRBM):
     def decode(self, H, prefix=None, random_state=None, *, return_states=False):
         """Draw the frames that hidden states call for, on line (3.4): v_t ~ P(v_t | h_t = H_t, past), frame by frame.
 
+        The past is that of the model, the frames drawn so far and their filtered hidden states.
+
         Parameters
         ----------
         H : (n_sequences, n_frames, n_hidden) array_like
@@ -375,10 +376,10 @@ class TemporalRBM(TrainedRBM):
         probabilities = np.empty((*H.shape[:2], self.n_features_in_), params.W.dtype)
         states = np.empty_like(probabilities)
         for t in range(H.shape[1]):
-            b_v, _ = dynamics.next_biases(params, past, len(H))
+            b_v, b_h = dynamics.next_biases(params, past, len(H))
             probabilities[:, t] = reconstruction_mean(H[:, t], params.W, b_v, self.visible)
             states[:, t] = draw_visible(probabilities[:, t], stream(seed, "decode", t), self.visible)
-            past = past.followed_by(states[:, t], H[:, t], self._reach())
+            past = past.followed_by(states[:, t], hidden_mean(states[:, t], params.W, b_h), self._reach())
         return (probabilities, states) if return_states else probabilities
 
     def _past(self, v, r):
