@@ -32,7 +32,8 @@ def centre_gradient(gradient, v_mean, h_mean):
     _subtract(gradient.W, both)
     for taps, mean, d_b, d_init in _kinds(gradient, v_mean, h_mean):
         for n, d_T in enumerate(taps, 1):
-            _subtract(d_T, np.outer(mean, d_b - d_init[:n].sum(axis=0)))
+            if d_T.any():  # else no sequence is as long as that, and the difference below is a rounding error
+                _subtract(d_T, np.outer(mean, d_b - d_init[:n].sum(axis=0)))
 
 
 def centre_biases(params, step, v_mean, h_mean):
