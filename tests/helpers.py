@@ -8,7 +8,8 @@ import itertools
 
 import numpy as np
 
-from rtrbm import RTRBM
+from rtrbm import CRBM, RTRBM, TRBM
+from rtrbm.dynamics import TRBMParams
 from rtrbm.rtrbm import DynamicRTRBMParams, RTRBMParams
 
 Z_MAX = 4  # of one standard normal number: 6e-5, and the seeds are fixed
@@ -56,6 +57,43 @@ def model_with(params, **settings):
     model = RTRBM(n_hidden, dynamic_visible_bias=dynamic, **settings)
     model.partial_fit(np.full((2, 2, n_visible), 0.5))
     model.params_ = type(params)(*(p.astype(settings["dtype"]) for p in params))
+    return model
+
+
+TAPS = {
+    "TRBM": (TRBM, dict(n_taps=3)),
+    "TRBM bptt": (TRBM, dict(n_taps=2, bptt=True)),
+    "simplified TRBM": (TRBM, dict(n_taps=1, without=("VV", "VH"))),
+    "CRBM": (CRBM, dict(n_taps=2)),
+    "RTRBM": (RTRBM, dict(n_taps=2)),
+    "RTRBM dynamic b_v": (RTRBM, dict(n_taps=2, dynamic_visible_bias=True)),
+}  # models with delay taps: a class and its settings
+
+
+def random_taps(n_A, n_B, n_C, n_U_v=0, n_visible=3, n_hidden=2, scale=0.7, seed=0):
+    """`TRBMParams` with these numbers of taps of each kind."""
+    shapes = TRBMParams(
+        W=(n_visible, n_hidden),
+        A=(n_A, n_visible, n_visible),
+        B=(n_B, n_hidden, n_hidden),
+        C=(n_C, n_visible, n_hidden),
+        U_v=(n_U_v, n_hidden, n_visible),
+        b_v=(n_visible,),
+        b_h=(n_hidden,),
+        b_v_init=(n_A, n_visible),
+        b_init=(max(n_B, n_C), n_hidden),
+    )
+    rng = np.random.default_rng(seed)
+    return TRBMParams(*(scale * rng.standard_normal(shape) for shape in shapes))
+
+
+def random_model(kind, n_visible=3, n_hidden=2, scale=0.7, seed=0, **settings):
+    """A model of any class with parameters of that scale, after one update that set up the rest of its state."""
+    model = kind(n_hidden, **dict(random_state=0, dtype="float64", n_gibbs=1, n_jobs=1) | settings)
+    model.partial_fit(np.full((2, 2, n_visible), 0.5))
+    rng = np.random.default_rng(seed)
+    params = (scale * rng.standard_normal(p.shape) for p in model.params_)
+    model.params_ = type(model.params_)(*(p.astype(model.dtype) for p in params))
     return model
 
 
@@ -164,8 +202,13 @@ def cd_moments(n_gibbs):
     return moments
 
 
-def slow_states(params, v):
-    """r_t, b_v[t] and b_h[t] of one sequence, frame after frame (eq. 3.20)."""
+def slow_states(params, v, held=None):
+    """r_t, b_v[t] and b_h[t] of one sequence, frame after frame (eq. 3.20).
+
+    held : hidden states that stand for r in the biases of later frames (parameters with taps only).
+    """
+    if hasattr(params, "A"):
+        return slow_tap_states(params, v, held)
     r, b_v, b_h = [], [], []
     for t in range(len(v)):
         b_h.append(params.b_h + (params.b_init if t == 0 else r[t - 1] @ params.U))
@@ -175,10 +218,36 @@ def slow_states(params, v):
     return np.array(r), np.array(b_v), np.array(b_h)
 
 
-def slow_log_likelihood(params, v, visible="bernoulli"):
+def slow_tap_states(params, v, held=None):
+    """The same with delay taps: every term of every bias by itself (chapter 3.2)."""
+    r, b_v, b_h = [], [], []
+    past_h = r if held is None else held
+    for t in range(len(v)):
+        b_v_t, b_h_t = np.array(params.b_v), np.array(params.b_h)
+        if t < len(params.b_v_init):
+            b_v_t += params.b_v_init[t]
+        if t < len(params.b_init):
+            b_h_t += params.b_init[t]
+        for s in range(t):
+            delay = t - s  # frame s acts on frame t through the tap of that delay, if there is one
+            if delay <= len(params.A):
+                b_v_t += v[s] @ params.A[delay - 1]
+            if delay <= len(params.U_v):
+                b_v_t += past_h[s] @ params.U_v[delay - 1]
+            if delay <= len(params.B):
+                b_h_t += past_h[s] @ params.B[delay - 1]
+            if delay <= len(params.C):
+                b_h_t += v[s] @ params.C[delay - 1]
+        b_v.append(b_v_t)
+        b_h.append(b_h_t)
+        r.append(sigmoid(v[t] @ params.W + b_h_t))
+    return np.array(r), np.array(b_v), np.array(b_h)
+
+
+def slow_log_likelihood(params, v, visible="bernoulli", held=None):
     """sum_t log Q(v_t | r_{t-1}) of one sequence (eq. 3.22)."""
     total = 0.0
-    for frame, b_v, b_h in zip(v, *slow_states(params, v)[1:]):
+    for frame, b_v, b_h in zip(v, *slow_states(params, v, held)[1:]):
         log_z, _ = hidden_distribution(params.W, b_v, b_h, visible)
         total += log_sum(frame_energies(frame, params.W, b_v, b_h, visible)) - log_z
     return total
@@ -278,7 +347,7 @@ def largest_difference(a, b):
     """Largest absolute difference of two collections of arrays of the same shapes."""
     a, b = list(a), list(b)
     assert [np.shape(x) for x in a] == [np.shape(y) for y in b]
-    return max(float(np.abs(x - y).max()) for x, y in zip(a, b))
+    return max(float(np.abs(x - y).max(initial=0)) for x, y in zip(a, b))
 
 
 def z_scores(draws, expected):
