@@ -1,0 +1,320 @@
+"""Missing values: their mean given what is there of the frame and the past, and never anything else."""
+
+import numpy as np
+import pytest
+from helpers import (
+    TAPS,
+    Z_MAX,
+    binary_states,
+    frame_energies,
+    random_array,
+    random_model,
+    random_sequences,
+    sigmoid,
+    slow_predictions,
+    slow_states,
+    state,
+    visible_means,
+    z_scores,
+)
+
+import rtrbm.temporal
+from rtrbm import CRBM, RBM, RTRBM, TRBM
+
+N_COPIES = 1000
+KINDS = {**TAPS, "RTRBM without taps": (RTRBM, {})}
+any_kind = pytest.mark.parametrize("kind, settings", KINDS.values(), ids=KINDS)
+units = pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
+SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=4, batch_size=2, random_state=0, n_jobs=1)
+X, RAGGED = random_array(5, 6), random_sequences((4, 1, 7, 2, 3))
+
+
+def mask_of(shape, seed=3):
+    """A third of the values, no whole sequence."""
+    return np.random.default_rng(seed).random(shape) < 1 / 3
+
+
+def missing_means(W, b_v, b_h, frame, missing, visible):
+    """E[v | v_present] of one frame, by a sum over missing (Bernoulli) or hidden (Gaussian) states."""
+    n_missing = int(missing.sum())
+    if visible == "bernoulli":
+        completions = np.repeat(frame[None], 2**n_missing, axis=0)
+        completions[:, missing] = binary_states(n_missing)
+        weights = [np.exp(frame_energies(v, W, b_v, b_h, visible)).sum() for v in completions]
+        return np.average(completions, axis=0, weights=weights)
+    h = binary_states(W.shape[1])
+    means = visible_means(h, W, b_v, visible)
+    present = np.where(missing, 0, frame)
+    log_p = h @ b_h + (present @ W) @ h.T + 0.5 * (means[:, missing] ** 2).sum(axis=1)
+    return np.where(missing, np.average(means, axis=0, weights=np.exp(log_p)), frame)
+
+
+@units
+@any_kind
+@pytest.mark.parametrize("t", [0, 3])
+def test_missing_pixels_have_their_mean_given_the_others_and_the_past(kind, settings, visible, t):
+    """Control: the mean given the past alone, without regard to the present pixels."""
+    model = random_model(kind, scale=1.0, seed=1, visible=visible, **settings)
+    video, missing = random_sequences([5], 3, visible)[0], np.array([True, False, False])
+    mask = np.zeros((5, 3), bool)
+    mask[t] = missing
+    filled = model.impute(np.repeat(video[None], N_COPIES, axis=0), np.repeat(mask[None], N_COPIES, axis=0))
+    _, b_v, b_h = slow_states(model.params_, video)
+    parameters = model.params_.W, b_v[t], b_h[t]
+    expected = missing_means(*parameters, video[t], missing, visible)
+    assert np.abs(z_scores(filled[:, t, missing], expected[missing])).max() < Z_MAX
+    past_alone, _ = slow_predictions(model.params_, video, visible)
+    assert np.abs(z_scores(filled[:, t, missing], past_alone[t, missing])).max() > Z_MAX
+    np.testing.assert_array_equal(filled[:, ~mask], np.repeat(video[~mask][None], N_COPIES, axis=0))
+
+
+@units
+@any_kind
+def test_a_missing_frame_is_predicted(kind, settings, visible):
+    """A frame without any pixel has the mean of `predict`. Control: that of the frame before."""
+    model = random_model(kind, scale=1.0, seed=1, visible=visible, **settings)
+    video, mask = random_sequences([4], 3, visible)[0], np.zeros((4, 3), bool)
+    mask[3] = True
+    X, masks = (np.repeat(a[None], N_COPIES, axis=0) for a in (video, mask))
+    filled = model.impute(X, masks)[:, 3]
+    expected, variance = slow_predictions(model.params_, video, visible)
+    assert np.abs(z_scores(filled, expected[3])).max() < Z_MAX
+    assert np.abs(z_scores(filled, expected[2])).max() > Z_MAX
+    # the protocol is that of predict, 4 x 25 states: its spread is too
+    ratio = filled.var(axis=0) / model.predict(X[:150])[:, 3].var(axis=0)
+    assert ((0.6 < ratio) & (ratio < 1.6)).all()  # 150 draws: standard error 0.12
+
+
+@units
+def test_what_was_filled_in_is_the_past_of_later_frames(visible):
+    """Frame 2 has its mean given the values filled into frame 1. Control: given those that were hidden."""
+    model = random_model(RTRBM, n_taps=2, dynamic_visible_bias=True, scale=1.5, seed=1, visible=visible)
+    video, mask = random_sequences([3], 3, visible)[0], np.zeros((3, 3), bool)
+    mask[1], mask[2, :2] = True, True
+    video[1] = 1 - video[1].round()
+    filled = model.impute(np.repeat(video[None], 300, axis=0), np.repeat(mask[None], 300, axis=0))
+
+    def error(sequence, value):
+        _, b_v, b_h = slow_states(model.params_, sequence)
+        mean = missing_means(model.params_.W, b_v[2], b_h[2], sequence[2], mask[2], visible)
+        return (value - mean)[mask[2]]
+
+    right = np.array([error(v, v[2]) for v in filled])
+    wrong = np.array([error(np.array([video[0], video[1], video[2]]), v[2]) for v in filled])
+    assert np.abs(z_scores(right, 0)).max() < Z_MAX < np.abs(z_scores(wrong, 0)).max()
+
+
+@any_kind
+@pytest.mark.parametrize("form", [np.stack, list], ids=["array", "list"])
+def test_neither_later_frames_nor_masked_values_count(kind, settings, form):
+    model, data = random_model(kind, **settings), random_array(6, 5, 3)
+    mask = mask_of(data.shape)
+    filled = np.stack(model.impute(form(data), form(mask)))
+    garbage = np.where(mask, np.nan, data)
+    np.testing.assert_array_equal(np.stack(model.impute(form(garbage), form(mask))), filled)
+    for wild in (np.inf, -np.inf, 1e300, -7):
+        np.testing.assert_array_equal(model.impute(np.where(mask, wild, data), mask), filled)
+    for t in range(1, 5):
+        changed, other_mask = data.copy(), mask.copy()
+        changed[:, t:] = 1 - changed[:, t:]
+        other_mask[:, t:] = mask_of(mask[:, t:].shape, seed=9)
+        again = np.stack(model.impute(form(changed), form(other_mask)))
+        np.testing.assert_array_equal(again[:, :t], filled[:, :t])
+        assert (again[:, t:][mask[:, t:]] != filled[:, t:][mask[:, t:]]).any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@units
+def test_present_values_come_back_and_nothing_is_written_to(dtype, visible):
+    model = random_model(TRBM, 4, 3, visible=visible, dtype=dtype)
+    for data in (random_array(5, 6, visible=visible), random_sequences((4, 1, 7), visible=visible)):
+        data = [v.astype(dtype) for v in data] if isinstance(data, list) else data.astype(dtype)
+        masks = [mask_of(v.shape, seed=i) for i, v in enumerate(data)]
+        kept, before = [v.copy() for v in data], state(model)
+        for array in (*data, *masks):
+            array.flags.writeable = False
+        filled = model.impute(data, masks if isinstance(data, list) else np.array(masks))
+        assert isinstance(filled, type(data)) and state(model) == before
+        for v, found, old, mask in zip(data, filled, kept, masks):
+            np.testing.assert_array_equal(v, old)
+            np.testing.assert_array_equal(found[~mask], v[~mask])
+            assert found.dtype == dtype and (found[mask] != v[mask]).all()
+            assert not np.shares_memory(found, v)
+            if visible == "bernoulli":
+                assert ((0 < found[mask]) & (found[mask] < 1)).all()
+
+
+def test_nothing_missing_is_nothing_changed():
+    for kind in (TRBM, CRBM, RTRBM):
+        model = random_model(kind, 4, 3)
+        np.testing.assert_array_equal(model.impute(X, np.zeros(X.shape, bool)), X)
+
+
+def test_imputation_follows_its_seed():
+    model, mask = random_model(TRBM, 4, 3), mask_of(X.shape)
+
+    def impute(random_state):
+        return model.impute(X, mask, random_state)
+
+    np.testing.assert_array_equal(impute(None), impute(0))  # the seed of training
+    assert (impute(3) != impute(4)).any()
+    generator = np.random.default_rng(0)
+    assert (impute(generator) != impute(generator)).any()
+
+
+def test_sequences_have_noise_of_their_own(monkeypatch):
+    """Also those of different groups. Copies of one video are filled differently."""
+    monkeypatch.setattr(rtrbm.temporal, "GROUP_ROWS", 12)
+    model, data = random_model(TRBM, 4, 3), np.repeat(X[:1], 7, axis=0)
+    mask = np.repeat(mask_of(X[:1].shape), 7, axis=0)
+    filled = model.impute(data, mask)
+    assert len({v.tobytes() for v in filled}) == 7
+    frames = np.where(mask, filled, 0)
+    assert (
+        len({v.tobytes() for v in frames[:, mask[0].any(axis=1)].reshape(-1, 4)})
+        == 7 * mask[0].any(axis=1).sum()
+    )
+
+
+def test_a_list_is_filled_as_its_array():
+    model, mask = random_model(TRBM, 4, 3), mask_of(X.shape)
+    filled = model.impute(X, mask)
+    for data, masks in (
+        (list(X), list(mask)),
+        (list(X), mask),
+        (X, list(mask)),
+        (X.tolist(), mask.tolist()),
+        (tuple(X), tuple(mask)),
+    ):
+        np.testing.assert_array_equal(np.stack(model.impute(data, masks)), filled)
+
+
+# ------------------------------------------------------------------------------------------ static RBM
+
+
+@units
+def test_rows_of_a_static_rbm(visible):
+    """Against enumeration; control: without regard to the present pixels."""
+    model = RBM(2, visible=visible, n_gibbs=1, dtype="float64", random_state=0)
+    rows = random_sequences([N_COPIES], 3, visible)[0]
+    model.partial_fit(rows)
+    rng = np.random.default_rng(1)
+    model.params_ = type(model.params_)(*(1.2 * rng.standard_normal(p.shape) for p in model.params_))
+    W, b_v, b_h = model.params_
+    row, missing = rows[1], np.array([True, False, True])
+    data = np.repeat(row[None], N_COPIES, axis=0)
+    masks = np.repeat(missing[None], N_COPIES, axis=0)
+    filled = model.impute(data, masks)
+    expected = missing_means(W, b_v, b_h, row, missing, visible)
+    assert np.abs(z_scores(filled[:, missing], expected[missing])).max() < Z_MAX
+    wrong = missing_means(W, b_v, b_h, row, np.ones(3, bool), visible)
+    assert np.abs(z_scores(filled[:, missing], wrong[missing])).max() > Z_MAX
+    np.testing.assert_array_equal(filled[:, ~missing], data[:, ~missing])
+    data[masks] = np.nan
+    data.flags.writeable = masks.flags.writeable = False
+    np.testing.assert_array_equal(model.impute(data, masks), filled)
+    assert (model.impute(data, masks, 5) != filled).any()
+    h = sigmoid(rows @ W + b_h)
+    mean = b_v + h @ W.T
+    expected = sigmoid(mean) if visible == "bernoulli" else mean
+    np.testing.assert_allclose(model.denoise(rows), expected, rtol=0, atol=1e-13)
+
+
+# ---------------------------------------------------------------------------------------------- errors
+
+MASK = mask_of(X.shape)
+WRONG_MASKS = {
+    "fewer frames": (MASK[:, :5], ValueError, "mask must have the shape of X"),
+    "fewer sequences": (MASK[:4], ValueError, "mask must have the shape of X"),
+    "one sequence": (MASK[0], ValueError, "mask must have the shape of X"),
+    "fewer features": (MASK[..., :3], ValueError, "mask must have the shape of X"),
+    "numbers": (MASK.astype(float), TypeError, "mask must hold booleans"),
+    "integers": (MASK.astype(int), TypeError, "mask must hold booleans"),
+    "text": ("mask", TypeError, "mask must hold booleans"),
+    "None": (None, TypeError, "mask must hold booleans"),
+    "a truth value": (True, ValueError, "mask must have the shape of X"),
+    "ragged": ([MASK[0], MASK[1, :2]], ValueError, "mask must be a rectangular array"),
+}
+WRONG_LISTS = {
+    "fewer": (list(MASK[:4]), ValueError, "mask must have the form of X, a list of 5 arrays, got 4"),
+    "fewer and ragged": ([MASK[0], MASK[1, :2]], ValueError, "mask must have the form of X"),
+    "one of another length": (
+        [*MASK[:4], MASK[4, :5]],
+        ValueError,
+        r"mask\[4\] must have the shape of X\[4\]",
+    ),
+    "one of numbers": ([*MASK[:4], 1 * MASK[4]], TypeError, r"mask\[4\] must hold booleans"),
+    "one ragged": (
+        [[[True], [True, False]], *MASK[1:]],
+        ValueError,
+        r"mask\[0\] must be a rectangular array",
+    ),
+    "None": (None, ValueError, "mask must have the form of X"),
+    "an iterator": (iter(MASK), ValueError, "mask must have the form of X"),
+}
+
+
+@pytest.mark.parametrize("mask, error, match", WRONG_MASKS.values(), ids=WRONG_MASKS)
+def test_wrong_masks_are_refused(mask, error, match):
+    generator = np.random.default_rng(0)
+    for model, data in (
+        (TRBM(**SETTINGS).fit(X), X),
+        (RTRBM(**SETTINGS).fit(X), X),
+        (RBM(**SETTINGS).fit(X[0]), X.reshape(-1, 4)),
+    ):
+        with pytest.raises(error, match=match):
+            model.impute(data, mask, generator)
+    assert generator.bit_generator.state == np.random.default_rng(0).bit_generator.state
+
+
+@pytest.mark.parametrize("mask, error, match", WRONG_LISTS.values(), ids=WRONG_LISTS)
+def test_wrong_lists_of_masks_are_refused(mask, error, match):
+    with pytest.raises(error, match=match):
+        TRBM(**SETTINGS).fit(X).impute(list(X), mask)
+
+
+WRONG_DATA = {
+    "NaN elsewhere": (np.where(MASK, X, np.nan), ValueError, "X must be finite"),
+    "above 1 elsewhere": (np.where(MASK, X, 1.01), ValueError, "X must lie in"),
+    "text": (np.full(X.shape, "a"), TypeError, "X must hold real numbers"),
+    "objects": (X.astype(object), TypeError, "X must hold real numbers"),
+    "None": (None, TypeError, "X must"),
+    "a name": ("video", TypeError, "X must"),
+    "an iterator": (iter(X), TypeError, "X must"),
+    "a number": (3, TypeError, "X must"),
+    "a dictionary": ({"a": X[0]}, TypeError, "X must"),
+}
+
+
+@pytest.mark.parametrize("data, error, match", WRONG_DATA.values(), ids=WRONG_DATA)
+def test_wrong_data_are_refused(data, error, match):
+    for kind in (TRBM, RTRBM):
+        with pytest.raises(error, match=match):
+            kind(**SETTINGS).fit(X).impute(data, MASK)
+    rows = data.reshape(-1, 4) if isinstance(data, np.ndarray) else data
+    if not isinstance(data, int):  # an array of no dimensions
+        with pytest.raises(error, match=match):
+            RBM(**SETTINGS).fit(X[0]).impute(rows, MASK.reshape(-1, 4))
+
+
+def test_other_dimensions_are_refused():
+    model = TRBM(**SETTINGS).fit(X)
+    for data, match in ((X[0], "X must have 3 dimensions"), (X[..., :3], "X must have 4 features")):
+        with pytest.raises(ValueError, match=match):
+            model.impute(data, np.zeros(data.shape, bool))
+    for data, match in (
+        ([], "X must hold at least one sequence"),
+        ([X[0], X[1, :, :2]], r"X\[1\] must have 4 feat"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            model.impute(data, [np.zeros(v.shape, bool) for v in data])
+    with pytest.raises(ValueError, match="X must have 2 dimensions"):
+        RBM(**SETTINGS).fit(X[0]).impute(X, MASK)
+    with pytest.raises(ValueError, match="random_state"):
+        model.impute(X, MASK, random_state=-1)
+
+
+def test_an_unfitted_rbm_says_so():
+    for verb in (lambda m: m.impute(X[0], MASK[0]), lambda m: m.denoise(X[0])):
+        with pytest.raises(ValueError, match="not fitted"):
+            verb(RBM(3))
