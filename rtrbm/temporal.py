@@ -339,7 +339,7 @@ class TemporalRBM(TrainedRBM):
     def decode(self, H, prefix=None, random_state=None, *, return_states=False):
         """Draw the frames that hidden states call for, on line (3.4): v_t ~ P(v_t | h_t = H_t, past), frame by frame.
 
-        The past is that of the model, the frames drawn so far and their filtered hidden states.
+        The past are the frames drawn so far and what goes on from them in `sample`: r_t, or without BPTT h_t.
 
         Parameters
         ----------
@@ -379,7 +379,8 @@ class TemporalRBM(TrainedRBM):
             b_v, b_h = dynamics.next_biases(params, past, len(H))
             probabilities[:, t] = reconstruction_mean(H[:, t], params.W, b_v, self.visible)
             states[:, t] = draw_visible(probabilities[:, t], stream(seed, "decode", t), self.visible)
-            past = past.followed_by(states[:, t], hidden_mean(states[:, t], params.W, b_h), self._reach())
+            h = hidden_mean(states[:, t], params.W, b_h) if self.bptt else H[:, t]
+            past = past.followed_by(states[:, t], h, self._reach())
         return (probabilities, states) if return_states else probabilities
 
     def _past(self, v, r):

@@ -197,75 +197,97 @@ def test_a_gaussian_crbm_learns_an_autoregression():
 
 # ---------------------------------------------------------------------------------------------- sampling
 
-N_SAMPLES = 20_000
+N_SAMPLES = 10_000
 
 
 def visible_pairs(frames):
     return np.bincount(state_codes(frames[:, -2]) * 8 + state_codes(frames[:, -1]), minlength=64)
 
 
-def joint(params, prefix, law):
-    """Probability of every pair of frames after a prefix; law(params, b_v, b_h, t) that of frame t after the prefix."""
-    states, rows = binary_states(3), []
-    for first in states:
+def joint(params, prefix, law, hidden=None):
+    """Probability of every pair of frames after a prefix; law(params, b_v, b_h, t) that of frame t after the prefix.
+
+    hidden : callable (r_1) -> probability and value of the first frame's hidden states as the second knows them; r_1 if
+    not given.
+    """
+    n, rows = len(prefix), []
+    for first in binary_states(3):
         video = np.concatenate([prefix, [first, first]])
-        _, b_v, b_h = slow_states(params, video)
-        p = [law(params, b_v[len(prefix) + t], b_h[len(prefix) + t], t) for t in range(2)]
-        rows.append(p[0][state_codes(first[None])[0]] * p[1])
+        r, b_v, b_h = slow_states(params, video)
+        p, second = law(params, b_v[n], b_h[n], 0)[state_codes(first[None])[0]], 0.0
+        for weight, h in hidden(r[n]) if hidden else [(1, r[n])]:
+            _, b_v, b_h = slow_states(params, video, held=[*r[:n], h])
+            second = second + weight * law(params, b_v[n + 1], b_h[n + 1], 1)
+        rows.append(p * second)
     return np.ravel(rows)
+
+
+def drawn(r):
+    """Hidden states themselves, with their probabilities."""
+    return [(np.prod(np.where(h == 1, r, 1 - r)), h) for h in binary_states(2)]
 
 
 def free(params, b_v, b_h, t):
     return visible_distribution(params.W, b_v, b_h)
 
 
-def controls(params, prefix, law):
+def controls(params, prefix, law, hidden):
     """The law of models that lack something, or that had another past."""
-    zeroed = {
-        name: params._replace(**{name: 0 * getattr(params, name)})
-        for name in ("A", "C", "B", "U_v", "b_init")
-    }
-    wrong = {name: joint(p, prefix, law) for name, p in zeroed.items() if getattr(params, name).size}
-    for name in ("A", "C"):
-        if len(getattr(params, name)) > 1:
-            wrong[f"{name} backwards"] = joint(
-                params._replace(**{name: getattr(params, name)[::-1]}), prefix, law
-            )
-    if len(prefix):
-        wrong["prefix backwards"] = joint(params, prefix[::-1], law)
-        wrong["no prefix"] = joint(params, prefix[:0], law)
-        del wrong["b_init"]  # its frames are over
-    return wrong
+
+    def without(name):
+        return joint(params._replace(**{name: 0 * getattr(params, name)}), prefix, law, hidden)
+
+    def backwards(name):
+        return joint(params._replace(**{name: getattr(params, name)[::-1]}), prefix, law, hidden)
+
+    wrong = {name: without(name) for name in ("A", "B", "C", "U_v") if len(getattr(params, name))}
+    wrong |= {f"{name} backwards": backwards(name) for name in ("A", "C")}
+    if not len(prefix):
+        return wrong | {"b_init": without("b_init")}
+    wrong["prefix backwards"] = joint(params, prefix[::-1], law, hidden)
+    return wrong | {"no prefix": joint(params, prefix[:0], law, hidden)}
+
+
+SAMPLED = {name: TAPS[name] for name in ("TRBM", "TRBM bptt", "CRBM", "RTRBM dynamic b_v")}
+SAMPLED["RTRBM dynamic b_v, no bptt"] = (RTRBM, dict(n_taps=2, dynamic_visible_bias=True, bptt=False))
+sampled = pytest.mark.parametrize("kind, settings", SAMPLED.values(), ids=SAMPLED)
 
 
 @pytest.mark.parametrize("n_prefix", [0, 3])
-@pytest.mark.parametrize("name", ["TRBM", "CRBM", "RTRBM dynamic b_v"])
-def test_samples_have_the_models_distribution_over_two_frames(name, n_prefix):
+@sampled
+def test_samples_have_the_models_distribution_over_two_frames(kind, settings, n_prefix):
     """P(v_1) P(v_2 | v_1), or that of the two frames after a prefix, 64 cells."""
-    kind, settings = TAPS[name]
-    model, prefix = random_model(kind, scale=1.0, seed=3, **settings), random_sequences([n_prefix], 3)[0]
-    model.params_ = model.params_._replace(B=3 * model.params_.B)  # a recurrence that matters
+    model, prefix = random_model(kind, scale=1.0, seed=6, **settings), random_sequences([n_prefix], 3)[0]
+    params = model.params_ = model.params_._replace(B=3 * model.params_.B)  # a recurrence that matters
     given = prefix if n_prefix else None
     _, frames = model.sample(2, N_SAMPLES, given, random_state=0, return_states=True)
-    counts = visible_pairs(frames)
-    assert abs(chi_square_z(counts, joint(model.params_, prefix, free))) < Z_MAX
-    z = {name: chi_square_z(counts, p) for name, p in controls(model.params_, prefix, free).items()}
+    counts, hidden = visible_pairs(frames), None if model.bptt else drawn
+    assert abs(chi_square_z(counts, joint(params, prefix, free, hidden))) < Z_MAX
+    wrong = controls(params, prefix, free, hidden)
+    z = {name: chi_square_z(counts, p) for name, p in wrong.items()}
     assert min(z.values()) > Z_MAX, z
 
 
+@sampled
+def test_what_goes_on_in_samples_is_the_filters_state_or_the_one_drawn(kind, settings):
+    """With BPTT r_1 (Algorithm 3), without h_1 (Algorithm 2). Control: the other one, where there are hidden taps."""
+    model, nothing = random_model(kind, scale=1.0, seed=6, **settings), np.zeros((0, 3))
+    params = model.params_ = model.params_._replace(B=8 * model.params_.B, U_v=4 * model.params_.U_v)
+    counts = visible_pairs(model.sample(2, N_SAMPLES, random_state=0, return_states=True)[1])
+    right, other = (None, drawn) if model.bptt else (drawn, None)
+    assert abs(chi_square_z(counts, joint(params, nothing, free, right))) < Z_MAX
+    assert kind is CRBM or chi_square_z(counts, joint(params, nothing, free, other)) > 2 * Z_MAX
+
+
 @pytest.mark.parametrize("n_prefix", [0, 3])
-@pytest.mark.parametrize("name", ["TRBM", "CRBM", "RTRBM dynamic b_v"])
-def test_decoding_draws_what_hidden_states_call_for(name, n_prefix):
+@sampled
+def test_decoding_draws_what_hidden_states_call_for(kind, settings, n_prefix):
     """v_t ~ P(v_t | h_t, past). Controls: the past is left out or another, the hidden states are others or drawn."""
-    kind, settings = TAPS[name]
     model, prefix = random_model(kind, scale=1.0, seed=2, **settings), random_sequences([n_prefix], 3)[0]
+    params = model.params_ = model.params_._replace(U_v=2 * model.params_.U_v)
     H = np.array([[1.0, 0.0], [0.2, 0.9]])
-    means, frames = model.decode(
-        np.repeat(H[None], N_SAMPLES, axis=0),
-        prefix if n_prefix else None,
-        random_state=0,
-        return_states=True,
-    )
+    copies, given = np.repeat(H[None], N_SAMPLES, axis=0), prefix if n_prefix else None
+    means, frames = model.decode(copies, given, random_state=0, return_states=True)
     counts = visible_pairs(frames)
 
     def decoded(H):
@@ -275,16 +297,17 @@ def test_decoding_draws_what_hidden_states_call_for(name, n_prefix):
 
         return law
 
-    assert abs(chi_square_z(counts, joint(model.params_, prefix, decoded(H)))) < Z_MAX
-    wrong = controls(model.params_, prefix, decoded(H))
-    hidden = [
-        name for name in wrong if name[0] in "BC" or name == "b_init"
-    ]  # given h, their biases say nothing
-    wrong = {name: p for name, p in wrong.items() if name not in hidden}
-    wrong |= {
-        "H backwards": joint(model.params_, prefix, decoded(H[::-1])),
-        "no H": joint(model.params_, prefix, free),
-    }
+    def as_given(r):
+        return [(1, H[0])]
+
+    right, other = (None, as_given) if model.bptt else (as_given, None)
+    assert abs(chi_square_z(counts, joint(params, prefix, decoded(H), right))) < Z_MAX
+    wrong = controls(params, prefix, decoded(H), right)
+    wrong = {name: p for name, p in wrong.items() if name[0] in "AUnp"}  # given h, its biases say nothing
+    wrong["H backwards"] = joint(params, prefix, decoded(H[::-1]), right)
+    wrong["H drawn"] = joint(params, prefix, free, right)
+    if len(params.U_v):
+        wrong["r for h, or h for r"] = joint(params, prefix, decoded(H), other)
     z = {name: chi_square_z(counts, p) for name, p in wrong.items()}
     assert min(z.values()) > Z_MAX, z
     # what is returned are the probabilities of what was drawn
