@@ -69,7 +69,7 @@ def test_missing_pixels_have_their_mean_given_the_others_and_the_past(kind, sett
 
 
 @units
-@any_kind
+@pytest.mark.parametrize("kind, settings", [KINDS[name] for name in ("TRBM", "RTRBM dynamic b_v")])
 def test_a_missing_frame_is_predicted(kind, settings, visible):
     """A frame without any pixel has the mean of `predict`. Control: that of the frame before."""
     model = random_model(kind, scale=1.0, seed=1, visible=visible, **settings)
@@ -105,9 +105,12 @@ def test_what_was_filled_in_is_the_past_of_later_frames(visible):
 
 
 @any_kind
-@pytest.mark.parametrize("form", [np.stack, list], ids=["array", "list"])
-def test_neither_later_frames_nor_masked_values_count(kind, settings, form):
-    model, data = random_model(kind, **settings), random_array(6, 5, 3)
+def test_neither_later_frames_nor_masked_values_count(kind, settings):
+    model, data, form = (
+        random_model(kind, **settings),
+        random_array(6, 5, 3),
+        list if kind is TRBM else np.stack,
+    )
     mask = mask_of(data.shape)
     filled = np.stack(model.impute(form(data), form(mask)))
     garbage = np.where(mask, np.nan, data)
@@ -174,6 +177,15 @@ def test_sequences_have_noise_of_their_own(monkeypatch):
         len({v.tobytes() for v in frames[:, mask[0].any(axis=1)].reshape(-1, 4)})
         == 7 * mask[0].any(axis=1).sum()
     )
+
+
+def test_frames_have_noise_of_their_own():
+    """Without any past all frames have one law; the same numbers would give the same means."""
+    model = random_model(CRBM, 4, 3, n_taps=1)
+    alone = {name: 0 * getattr(model.params_, name) for name in ("A", "C", "b_init", "b_v_init")}
+    model.params_ = model.params_._replace(**alone)
+    filled = model.impute(X, np.ones(X.shape, bool))
+    assert len({frame.tobytes() for frame in filled.reshape(-1, 4)}) == 30
 
 
 def test_a_list_is_filled_as_its_array():

@@ -347,6 +347,26 @@ def test_the_frames_drawn_are_the_past_of_the_next():
     assert (np.abs(counts - 5000 / 8) / np.sqrt(variance)).max() > Z_MAX  # control
 
 
+def test_every_layer_draws_numbers_of_its_own(monkeypatch):
+    """Of fair coins everywhere, two layers' states agree in half of their units. Control: those of one layer."""
+    stack, decoded, decode = Stack([RTRBM(4, **SETTINGS) for _ in range(3)]).fit(X), [], RTRBM.decode
+    for layer in stack.layers:
+        layer.params_ = type(layer.params_)(*(0 * p for p in layer.params_))
+
+    def recording(*args, **settings):
+        decoded.append(decode(*args, **settings))
+        return decoded[-1]
+
+    monkeypatch.setattr(RTRBM, "decode", recording)
+    stack.sample(50, 20, random_state=0)
+    (_, upper), (_, lower) = decoded
+    agreement = (upper == lower) - 0.5
+    assert abs(agreement.sum() / np.sqrt(agreement.size / 4)) < Z_MAX
+    for states in (upper, lower):
+        assert abs((states - 0.5).sum() / np.sqrt(states.size / 4)) < Z_MAX
+        assert ((states == states) - 0.5).sum() / np.sqrt(states.size / 4) > Z_MAX
+
+
 def test_samples_follow_their_seed_and_their_prefix(fitted):
     np.testing.assert_array_equal(fitted.sample(4, 3, random_state=1), fitted.sample(4, 3, random_state=1))
     assert (fitted.sample(4, random_state=1) != fitted.sample(4, random_state=2)).any()
@@ -464,7 +484,7 @@ def test_resumed_is_uninterrupted(tmp_path, broken, data):
 
 def test_any_number_of_threads_gives_the_same_numbers():
     data = random_array(30, 30, 6)
-    one, two = (stack_of(n_jobs=n_jobs, batch_size=30).fit(data) for n_jobs in (1, 2))
+    one, two = (stack_of(n_jobs=n_jobs, batch_size=30, n_updates=3).fit(data) for n_jobs in (1, 2))
     assert states_of(one) == states_of(two)
     np.testing.assert_array_equal(one.predict(data), two.predict(data))
     np.testing.assert_array_equal(one.denoise(data), two.denoise(data))
