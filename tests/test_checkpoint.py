@@ -29,8 +29,8 @@ def saved(path):
     return path
 
 
-class Stops(Exception):
-    """What breaks a run off."""
+class Stops(BaseException):
+    """What breaks a run off without a word: an Exception of the data would be followed by a checkpoint."""
 
 
 class Stopping:
