@@ -187,7 +187,7 @@ class TemporalRBM(TrainedRBM):
         n_frames = max(map(len, X))
 
         def group(v, where, first, missing):
-            v, past = v.copy(), Past()
+            past = Past()
             frames = zip(where.starts.tolist(), where.batch_sizes.tolist())
             for t, (start, n) in enumerate(tqdm(frames, total=n_frames, unit="frame", disable=shown)):
                 frame, gaps = v[start : start + n], missing[start : start + n]
