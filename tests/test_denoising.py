@@ -1,9 +1,15 @@
 """The noise is what it says, the Wiener filter is the exact one, and the script runs."""
 
+import csv
+import json
+import os
+
 import numpy as np
 import pytest
 
+from experiments import denoising
 from experiments.smoothers import Smoother, Wiener
+from rtrbm import TRBM
 from rtrbm.datasets import bouncing_balls, correlated_noise
 
 # ------------------------------------------------------------------------------------ the noise
@@ -146,3 +152,91 @@ def test_smoothing_and_wiener_estimates_are_better_than_the_noisy_input():
     clean, noisy = pair(1)
     errors = [np.square(e.denoise(noisy) - clean).mean() for e in (Smoother(*pair(0)), Wiener(*pair(0), 2))]
     assert max(errors) < np.square(noisy - clean).mean() / 2
+
+
+# ------------------------------------------------------------------------------------ the script
+
+
+TINY = {
+    "models": tuple(denoising.MODELS),
+    "n_frames": 8,
+    "batch_size": 2,
+    "n_fit": 6,
+    "layers": [
+        {"n_hidden": 6, "n_gibbs": 1, "learning_rate": 1e-2, "n_updates": 4},
+        {"n_hidden": 5, "n_gibbs": 1, "learning_rate": 1e-2, "n_updates": 4},
+    ],
+}
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setitem(denoising.PROFILES, "quick", TINY)
+    monkeypatch.setitem(denoising.VIDEOS, "resolution", 8)
+    monkeypatch.setattr(denoising, "N_TEST", 3)
+    monkeypatch.setattr(denoising, "N_FRAMES", 12)
+
+
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_denoising_writes_models_table_and_picture(tiny, tmp_path):
+    pytest.importorskip("matplotlib")
+    assert denoising.main(["--out", str(tmp_path), "--seed", "3"]) == 0
+    rows = table(tmp_path / "errors.csv")
+    assert tuple(rows[0]) == denoising.COLUMNS
+    assert [(row["denoiser"], row["layers"]) for row in rows[:2]] == [
+        ("noisy", ""),
+        ("Gaussian smoothing", ""),
+    ]
+    assert [row["layers"] for row in rows if row["denoiser"] in denoising.MODELS] == ["1", "2"] * 5
+    assert all(float(row["squared_error_per_frame"]) > 0 for row in rows)
+    for row in rows[4::2]:
+        one, two = (
+            float(row["squared_error_per_frame"]),
+            float(rows[rows.index(row) + 1]["squared_error_per_frame"]),
+        )
+        assert float(rows[rows.index(row) + 1]["one_layer_minus_two"]) == pytest.approx(one - two)
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    assert settings["time"] == denoising.NOISE["time"] and settings["models"]["TRBM-HH"]["without"] == "HH"
+    assert (tmp_path / "denoising.png").stat().st_size > 1000
+    for name, (kind, _) in denoising.MODELS.items():
+        layers = [kind.load(tmp_path / f"{name}-{i}.h5") for i in (1, 2)]
+        assert [layer.n_features_in_ for layer in layers] == [64, 6]
+
+
+def test_denoising_repeats_and_resumes(tiny, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    denoising.main(["--models", "TRBM", "--out", str(whole)])
+    original = denoising.Drawn.minibatch
+
+    def interrupted(self, update):
+        if self._depth == 1 and update == 3:
+            os.kill(os.getpid(), 2)
+        return original(self, update)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(denoising.Drawn, "minibatch", interrupted)
+        assert denoising.main(["--models", "TRBM", "--out", str(parts)]) == 130
+    assert 0 < TRBM.load(parts / "TRBM-2.h5").n_updates_ < 4
+    denoising.main(["--models", "TRBM", "--out", str(parts), "--resume"])
+    assert (whole / "errors.csv").read_text() == (parts / "errors.csv").read_text()
+
+
+def test_an_estimate_that_is_right_has_no_error_and_gains_are_paired():
+    random = np.random.default_rng(0)
+    clean = random.random((5, 4, 9))
+    shift = 0.1 * np.arange(5)[:, None, None]  # videos differ much, the gain not at all
+    estimates = {
+        ("noisy", None): clean + 1,
+        ("m", 1): clean + np.sqrt(shift + 1),
+        ("m", 2): clean + np.sqrt(shift),
+    }
+    rows = {row[:2]: row[2:] for row in denoising.error_rows(clean, estimates)}
+    assert rows["noisy", None][:3] == pytest.approx((9, 0, 1))
+    assert rows["m", 2][0] == pytest.approx(9 * 0.2) and rows["m", 2][2] == pytest.approx(5)
+    assert rows["m", 2][1] == pytest.approx(9 * np.std(shift, ddof=1) / np.sqrt(5))
+    assert rows["m", 2][3:] == pytest.approx((9, 0), abs=1e-9)

@@ -143,7 +143,7 @@ def test_recipe(tmp_path, monkeypatch):
     )  # every change changes something
 
 
-@pytest.mark.parametrize("name", ["bouncing_balls", "gradient_check", "benchmark", "recipe"])
+@pytest.mark.parametrize("name", ["bouncing_balls", "denoising", "gradient_check", "benchmark", "recipe"])
 def test_help(name):
     done = subprocess.run(
         [sys.executable, "-m", f"experiments.{name}", "--help"], cwd=ROOT, capture_output=True, text=True
