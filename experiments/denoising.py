@@ -48,7 +48,7 @@ PROFILES = {
         "models": ("TRBM", "TRBM-VV", "TRBM-HH", "TRBM-VH"),
         "n_frames": 64,
         "batch_size": 8,
-        "n_fit": 100,
+        "n_fit": 300,
         "layers": [
             {"n_hidden": 150, "n_gibbs": {0: 1, 600: 3}, "learning_rate": 8e-3, "n_updates": 1200},
             {"n_hidden": 250, "n_gibbs": 1, "learning_rate": 1e-2, "n_updates": 800},
@@ -58,13 +58,14 @@ PROFILES = {
         "models": tuple(MODELS),
         "n_frames": 128,
         "batch_size": 4,
-        "n_fit": 400,
+        "n_fit": 1000,
         "layers": [
             {"n_hidden": 300, "n_gibbs": {0: 1, 3000: 3}, "learning_rate": 5e-3, "n_updates": 6000},
             {"n_hidden": 400, "n_gibbs": {0: 1, 3000: 3}, "learning_rate": 5e-3, "n_updates": 6000},
         ],
     },
 }
+LAYERS = {None: "", 1: ", one layer", 2: ", two layers"}
 COLUMNS = (
     "denoiser",
     "layers",
@@ -162,7 +163,7 @@ def draw(clean, estimates, folder):
 
     rows = {"clean": clean[0]}
     for (name, n_layers), estimate in estimates.items():
-        rows[name if n_layers is None else f"{name}, {n_layers}"] = estimate[0]
+        rows[name + LAYERS[n_layers]] = estimate[0]
     save_figure(plots.film_strip(rows, start=N_FRAMES // 2), folder / "denoising.png")
 
 
