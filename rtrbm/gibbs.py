@@ -266,10 +266,12 @@ def average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, chains, n_job
     mean : (n_rows, n_visible) ndarray
     v : (n_rows, n_visible) ndarray
         The chains' last states, sampled.
+    h : (n_rows, n_hidden) ndarray
+        Those v was sampled from.
     """
     weights = _weights(W, visible)
     scale_v = 0.5 if visible == "bernoulli" else 1.0
-    mean, last = np.zeros_like(v), np.empty_like(v)
+    mean, last_v, last_h = np.zeros_like(v), np.empty_like(v), np.empty((len(v), W.shape[1]), W.dtype)
 
     def run_tile(these):
         rows, noise = these
@@ -285,7 +287,7 @@ def average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, chains, n_job
             tile.sample_visible_mean()
             if held is not None:
                 np.copyto(tile.v, v[rows], where=held[rows])
-        mean[rows], last[rows] = total / n_average, tile.v
+        mean[rows], last_v[rows], last_h[rows] = total / n_average, tile.v, tile.h
 
     run(run_tile, chains, n_jobs)
-    return mean, last
+    return mean, last_v, last_h

@@ -333,7 +333,7 @@ class RBM(TrainedRBM):
         n_burn_in, n_average = n_gibbs - 1, 1
         return gibbs.average_visible(
             v, *self.params_, n_burn_in, n_average, self.visible, chains, self.n_jobs
-        )
+        )[:2]
 
     def _float64(self):
         return RBMParams(*(parameter.astype(float, copy=False) for parameter in self.params_))

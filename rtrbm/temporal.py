@@ -270,9 +270,10 @@ class TemporalRBM(TrainedRBM):
     def sample(
         self, n_frames, n_sequences=1, prefix=None, random_state=None, *, n_gibbs=50, return_states=False
     ):
-        """Draw sequences (Algorithm 3): at every frame a Gibbs chain of that frame's RBM, then r_t from its end.
+        """Draw sequences: at every frame a Gibbs chain of that frame's RBM, whose end is the past of later frames.
 
-        What is returned are the probabilities (means, of Gaussian units) of the frames drawn, as the thesis shows them;
+        Of an RTRBM it is r_t that goes on (Algorithm 3). Without BPTT (a TRBM, a CRBM, RTRBM(bptt=False)) it is h_t as
+        drawn (Algorithm 2), so that frames and hidden states are a sample of the TRBM itself. What is returned are the probabilities (means, of Gaussian units) of the frames drawn, as the thesis shows them;
         `return_states` gives the draws themselves. The first frame's chain starts from noise, each later one from the
         frame before it.
 
@@ -325,10 +326,12 @@ class TemporalRBM(TrainedRBM):
             with one_blas_thread():
                 b_v, b_h = dynamics.next_biases(params, past, n_sequences)
                 chains = gibbs.chains(where, seed, "sample", t + 1)
-                mean, v = gibbs.average_visible(
+                mean, v, h = gibbs.average_visible(
                     v, W, b_v, b_h, n_gibbs - 1, 1, self.visible, chains, self.n_jobs
                 )
-                past = past.followed_by(v, hidden_mean(v, W, b_h), self._reach())
+                if self.bptt:
+                    h = hidden_mean(v, W, b_h)  # r_t, eq. 3.20
+                past = past.followed_by(v, h, self._reach())
             probabilities[:, t] = mean
             if return_states:
                 binary[:, t] = v

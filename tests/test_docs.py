@@ -92,7 +92,12 @@ def test_every_equation_the_code_cites_is_on_the_chapters_page():
     equations = {"3.20", "3.22", "3.23", "3.24", "3.25"}
     assert equations | {"Algorithm 1", "Algorithm 3", "Algorithm 4"} <= code
     assert set(re.findall(r"\b3\.2\d\b(?!\.)", page)) == equations  # and the page has no others
-    assert cited("(eq. 3.21), eq. 3.26 to 3.28, Algorithm 5") - on_page == {"3.21", "3.26", "3.28", "Algorithm 5"}
+    assert cited("(eq. 3.21), eq. 3.26 to 3.28, Algorithm 5") - on_page == {
+        "3.21",
+        "3.26",
+        "3.28",
+        "Algorithm 5",
+    }
 
 
 def models(text):

@@ -144,9 +144,13 @@ def test_average_visible_is_that_of_the_chain(n_burn_in, n_average, dtype):
     W, b_v, b_h = small_rbm(dtype)
     start = np.array([1, 0, 0.3], dtype)  # a pixel between 0 and 1 counts with its value
     v = np.tile(start, (N_ROWS, 1))
-    mean, last = average_visible(
+    mean, last, h = average_visible(
         v, W, b_v, b_h, n_burn_in, n_average, "bernoulli", independent_chains(N_ROWS)
     )
+    if n_average == 1:
+        np.testing.assert_allclose(
+            mean, sigmoid(h @ W.T + b_v), rtol=1e-5
+        )  # float32; h is what v was drawn from
     right, p_last = exact_average(start, W, b_v, b_h, n_burn_in, n_average)
     assert mean.dtype == last.dtype == np.dtype(dtype)
     assert np.abs(z_scores(mean, right)).max() < Z_MAX
@@ -161,7 +165,7 @@ def test_average_visible_is_that_of_the_chain(n_burn_in, n_average, dtype):
 def test_long_averages_are_the_models_expectation():
     W, b_v, b_h = small_rbm(scale=1)
     v = np.zeros((2000, N_VISIBLE))
-    mean, _ = average_visible(v, W, b_v, b_h, 30, 20, "bernoulli", independent_chains(len(v)))
+    mean, *_ = average_visible(v, W, b_v, b_h, 30, 20, "bernoulli", independent_chains(len(v)))
     assert np.abs(z_scores(mean, model_moments(W, b_v, b_h, "bernoulli")[0])).max() < Z_MAX
     assert np.abs(z_scores(mean, sigmoid(b_v))).max() > Z_MAX  # control: the biases alone
 
@@ -197,7 +201,7 @@ def test_gaussian_chain_ends_in_the_model():
 def test_gaussian_averages_are_of_the_mean_given_h():
     W, b_v, b_h = small_rbm(scale=1)
     v = np.zeros((2000, N_VISIBLE))
-    mean, last = average_visible(v, W, b_v, b_h, 30, 20, "gaussian", independent_chains(len(v)))
+    mean, last, _ = average_visible(v, W, b_v, b_h, 30, 20, "gaussian", independent_chains(len(v)))
     expected = model_moments(W, b_v, b_h, "gaussian")[0]
     assert np.abs(z_scores(mean, expected)).max() < Z_MAX
     assert np.abs(z_scores(last, expected)).max() < Z_MAX
@@ -267,7 +271,7 @@ def test_extreme_inputs_give_0_and_1(size, dtype):
     v_neg, h_neg = reconstruct(h, W, bias, -bias, 3, "bernoulli", independent_chains(600))
     np.testing.assert_array_equal(v_neg, signs > 0)
     np.testing.assert_array_equal(h_neg, signs < 0)
-    mean, last = average_visible(h, W, bias, -bias, 1, 2, "bernoulli", independent_chains(600))
+    mean, last, _ = average_visible(h, W, bias, -bias, 1, 2, "bernoulli", independent_chains(600))
     np.testing.assert_array_equal(mean, signs > 0)
     np.testing.assert_array_equal(last, signs > 0)
 

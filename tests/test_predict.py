@@ -20,6 +20,7 @@ from helpers import (
     visible_distribution,
     visible_means,
     z_scores,
+    independent,
 )
 
 from rtrbm import RTRBM
@@ -277,6 +278,29 @@ def test_samples_have_the_models_distribution_over_two_frames(dynamic):
     if dynamic:
         controls["static b_v"] = joint(params._replace(U_v=0 * params.U_v))
     assert {name for name, p in controls.items() if chi_square_z(counts, p) > Z_MAX} == set(controls)
+
+
+def test_without_bptt_the_drawn_states_go_on():
+    """Algorithm 2: pairs of frames against sum_h P(v_1, h_1) P(v_2 | h_1). Control: Algorithm 3's r_1 in place of h_1."""
+    params = random_params(3, 2, seed=3)
+    params = params._replace(U=6 * params.U)
+    settings = dict(random_state=0, return_states=True)
+    frames = {
+        bptt: model_with(params, bptt=bptt).sample(2, N_SAMPLES, **settings)[1] for bptt in (False, True)
+    }
+    W, U, b_v, b_h, b_init = params
+    first = visible_distribution(W, b_v, b_h + b_init)
+    states = binary_states(2)
+    h_given_v = independent(sigmoid(binary_states(3) @ W + b_h + b_init))  # (v_1, h_1)
+    second = np.array([visible_distribution(W, b_v, b_h + h @ U) for h in states])
+    joint = np.ravel(first[:, None] * (h_given_v @ second))
+
+    def z(frames):
+        counts = np.bincount(state_codes(frames[:, 0]) * 8 + state_codes(frames[:, 1]), minlength=64)
+        return chi_square_z(counts, joint)
+
+    assert abs(z(frames[False])) < Z_MAX
+    assert z(frames[True]) > 2 * Z_MAX
 
 
 def test_probabilities_average_to_the_mean_of_the_first_frame(params):
