@@ -273,9 +273,9 @@ class TemporalRBM(TrainedRBM):
         """Draw sequences: at every frame a Gibbs chain of that frame's RBM, whose end is the past of later frames.
 
         Of an RTRBM it is r_t that goes on (Algorithm 3). Without BPTT (a TRBM, a CRBM, RTRBM(bptt=False)) it is h_t as
-        drawn (Algorithm 2), so that frames and hidden states are a sample of the TRBM itself. What is returned are the probabilities (means, of Gaussian units) of the frames drawn, as the thesis shows them;
-        `return_states` gives the draws themselves. The first frame's chain starts from noise, each later one from the
-        frame before it.
+        drawn (Algorithm 2), so that frames and hidden states are a sample of the TRBM itself. What is returned are the
+        probabilities (means, of Gaussian units) of the frames drawn, as the thesis shows them; `return_states` gives
+        the draws themselves. The first frame's chain starts from noise, each later one from the frame before it.
 
         Parameters
         ----------

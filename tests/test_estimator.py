@@ -498,11 +498,10 @@ def test_every_hyper_parameter_is_checked(name):
     """Control of the tests above: they are all here, and a good value passes."""
     assert BAD_SETTINGS.keys() == RTRBM().get_params().keys()
     good = dict(
-        n_hidden=np.int64(4), visible="gaussian", n_taps=np.int8(2), dynamic_visible_bias=True, bptt=False, centering=False,
-        n_gibbs={0: 1, np.int64(2): 2}, optimizer="momentum", learning_rate=np.float32(0.1), momentum=0,
-        max_norm=1, batch_size=np.int32(3), n_updates=1, initialization="thesis", dtype=np.float64, engine="numpy",
-        comm=None,
-        n_jobs=np.int64(2), random_state=np.uint8(3), verbose=True,
+        n_hidden=np.int64(4), visible="gaussian", n_taps=np.int8(2), dynamic_visible_bias=True, bptt=False,
+        centering=False, n_gibbs={0: 1, np.int64(2): 2}, optimizer="momentum", learning_rate=np.float32(0.1),
+        momentum=0, max_norm=1, batch_size=np.int32(3), n_updates=1, initialization="thesis", dtype=np.float64,
+        engine="numpy", comm=None, n_jobs=np.int64(2), random_state=np.uint8(3), verbose=True,
     )  # fmt: skip
     RTRBM(**SETTINGS | {name: good[name]}).fit(X)
 

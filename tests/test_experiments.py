@@ -143,7 +143,10 @@ def test_recipe(tmp_path, monkeypatch):
     )  # every change changes something
 
 
-@pytest.mark.parametrize("name", ["bouncing_balls", "denoising", "gradient_check", "benchmark", "recipe"])
+SCRIPTS = sorted(p.stem for p in (ROOT / "experiments").glob("*.py") if "__main__" in p.read_text())
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_help(name):
     done = subprocess.run(
         [sys.executable, "-m", f"experiments.{name}", "--help"], cwd=ROOT, capture_output=True, text=True

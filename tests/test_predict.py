@@ -281,7 +281,7 @@ def test_samples_have_the_models_distribution_over_two_frames(dynamic):
 
 
 def test_without_bptt_the_drawn_states_go_on():
-    """Algorithm 2: pairs of frames against sum_h P(v_1, h_1) P(v_2 | h_1). Control: Algorithm 3's r_1 in place of h_1."""
+    """Algorithm 2: pairs of frames against sum_h P(v_1, h_1) P(v_2 | h_1). Control: Algorithm 3, r_1 for h_1."""
     params = random_params(3, 2, seed=3)
     params = params._replace(U=6 * params.U)
     settings = dict(random_state=0, return_states=True)
