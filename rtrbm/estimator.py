@@ -435,11 +435,16 @@ class TrainedRBM(Estimator):
         if self.centering:
             centre_gradient(self._general(gradient), v_mean, h_mean)
         step, self.optimizer_state_ = self._optimizer().update(gradient, self.optimizer_state_, rate)
+        step = self._damped(step)
         for parameter, change in zip(self.params_, step):
             parameter += change
         if self.centering:
             centre_biases(self._general(self.params_), self._general(step), v_mean, h_mean)
         return norm
+
+    def _damped(self, step):
+        """The step, made smaller for parameters that are to learn more slowly."""
+        return step
 
     def _pack(self, data):
         """Checked input as a packed block of rows, and its layout."""

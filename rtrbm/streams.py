@@ -4,7 +4,9 @@ import numbers
 
 import numpy as np
 
-PURPOSES = ("initial", "shuffle", "data", "chain", "sample", "predict", "pretrain", "ais", "decode", "impute")
+PURPOSES = (
+    "initial", "shuffle", "data", "chain", "sample", "predict", "pretrain", "ais", "decode", "impute", "noise",
+)  # fmt: skip
 
 
 def stream(seed, purpose, *address):

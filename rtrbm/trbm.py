@@ -2,7 +2,7 @@
 
 from .dynamics import tap_shapes
 from .temporal import TemporalRBM
-from .validation import check_choice, check_n_taps
+from .validation import check_choice, check_n_taps, check_number
 
 CONNECTIONS = ("VV", "HH", "VH")  # visible to visible, hidden to hidden, visible to hidden: A, B, C
 
@@ -24,6 +24,9 @@ class TRBM(TemporalRBM):
         Kinds of connections to leave out, the ablations of the paper: "VV" visible to visible (A), "HH" hidden to
         hidden (B; filtering is then exact), "VH" visible to hidden (C). ``TRBM(n_taps=1, without=("VV", "VH"))`` is the
         simplified TRBM (3.6), which is ``RTRBM(bptt=False)``.
+    vv_rate : float
+        Factor of the learning rate for A; the paper's is 0.01. Pixels are much like those before, and with A learned as
+        fast as the rest the hidden units are left with little to do.
     bptt : bool
         Also learn through the filter, as the RTRBM does (eq. 3.25).
     visible, n_gibbs, optimizer, learning_rate, momentum, centering, max_norm, batch_size, n_updates, initialization,
@@ -55,6 +58,7 @@ class TRBM(TemporalRBM):
         *,
         n_taps=4,
         without=(),
+        vv_rate=1.0,
         visible="bernoulli",
         bptt=False,
         n_gibbs=10,
@@ -76,6 +80,7 @@ class TRBM(TemporalRBM):
         self.n_hidden = n_hidden
         self.n_taps = n_taps
         self.without = without
+        self.vv_rate = vv_rate
         self.visible = visible
         self.bptt = bptt
         self.n_gibbs = n_gibbs
@@ -103,11 +108,15 @@ class TRBM(TemporalRBM):
             )
         for kind in _kinds(self.without):
             check_choice("without", kind, CONNECTIONS)
+        check_number("vv_rate", self.vv_rate, 0, closed=True)
 
     def _shapes(self, n_visible):
         without = _kinds(self.without)
         n_A, n_B, n_C = (0 if kind in without else self.n_taps for kind in CONNECTIONS)
         return tap_shapes(n_visible, self.n_hidden, n_A, n_B, n_C)
+
+    def _damped(self, step):
+        return step if self.vv_rate == 1 else step._replace(A=step.A * step.A.dtype.type(self.vv_rate))
 
 
 def _kinds(without):

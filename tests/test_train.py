@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers import random_array, random_sequences, state
 
-from rtrbm import RTRBM
+from rtrbm import RTRBM, TRBM
 from rtrbm.sources import Shuffled
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1)
@@ -124,6 +124,28 @@ def test_long_gradients_are_cut_to_their_greatest_norm():
         lengths[max_norm] = np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(model.params_, before)))
     assert lengths[1e-3] == pytest.approx(1e-4, rel=1e-9)
     assert lengths[None] == lengths[1e3] > 2e-4
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+@pytest.mark.parametrize("centering", [True, False])
+def test_a_rate_of_its_own_for_the_connections_between_visible_units(optimizer, centering):
+    """A alone takes smaller steps, and with the rate 0 none."""
+    X = random_sequences((6, 5, 6))
+    settings = SETTINGS | dict(
+        n_taps=2, optimizer=optimizer, centering=centering, dtype="float64", n_updates=1
+    )
+    whole, damped = (TRBM(**settings, learning_rate=0.1, vv_rate=c).fit(X).params_ for c in (1, 0.25))
+    np.testing.assert_allclose(damped.A, whole.A / 4, atol=1e-12)
+    np.testing.assert_array_equal(damped.C, whole.C)
+    np.testing.assert_array_equal(damped.W, whole.W)
+    assert np.array_equal(damped.b_v, whole.b_v) == (not centering)  # centred, the bias makes up for A
+    frozen = TRBM(**settings | dict(n_updates=5), learning_rate=0.1, vv_rate=0).fit(X).params_
+    assert not frozen.A.any() and frozen.C.any()
+
+
+def test_what_vv_rate_refuses():
+    with pytest.raises(ValueError, match="vv_rate"):
+        TRBM(vv_rate=-1).fit(random_sequences((4, 4)))
 
 
 def test_training_learns():

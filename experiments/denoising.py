@@ -1,0 +1,230 @@
+"""Temporal RBMs of one and of two layers denoise videos of two bouncing balls (chapter 3.3, 3.4).
+
+The models are trained on clean videos alone, 20x20 pixels. Noisy ones are then filtered, and reconstructed from their
+filtered hidden states. The noise is Gaussian, correlated in space and time (`rtrbm.datasets.correlated_noise`), and its
+sum with the video is clipped to [0, 1]. Beside the models stand Gaussian smoothing and Wiener filters, which are fitted
+to pairs of clean and noisy videos. Writes settings.json, the models (HDF5), errors.csv and denoising.png to a folder.
+
+    python -m experiments.denoising                     small layers, under 3 minutes
+    python -m experiments.denoising --profile paper     300 and 400 hidden units
+"""
+
+import argparse
+import sys
+import time
+
+import numpy as np
+
+from experiments.runner import (
+    TEST_SEED_OFFSET,
+    output_folder,
+    print_table,
+    run,
+    save_figure,
+    write_settings,
+    write_table,
+)
+from experiments.smoothers import Smoother, Wiener
+from rtrbm import RTRBM, TRBM, Stack
+from rtrbm.datasets import BouncingBalls, bouncing_balls, correlated_noise
+from rtrbm.streams import stream
+from rtrbm.validation import check_count
+
+VIDEOS = {"resolution": 20, "n_balls": 2}
+NOISE = {"deviation": 0.4, "space": 0.25, "time": 0.5}
+N_FRAMES, N_TEST = 128, 100
+FIT_SEED_OFFSET = 2_000_003  # of the videos the linear denoisers are fitted to
+
+TAPS = {"n_taps": 4, "vv_rate": 0.01}
+MODELS = {
+    "TRBM": (TRBM, TAPS),
+    "TRBM-VV": (TRBM, {**TAPS, "without": "VV"}),
+    "TRBM-HH": (TRBM, {**TAPS, "without": "HH"}),
+    "TRBM-VH": (TRBM, {**TAPS, "without": "VH"}),
+    "RTRBM": (RTRBM, {}),
+}
+PROFILES = {
+    "quick": {
+        "models": ("TRBM", "TRBM-VV", "TRBM-HH", "TRBM-VH"),
+        "n_frames": 64,
+        "batch_size": 8,
+        "n_fit": 300,
+        "layers": [
+            {"n_hidden": 150, "n_gibbs": {0: 1, 600: 3}, "learning_rate": 8e-3, "n_updates": 1200},
+            {"n_hidden": 250, "n_gibbs": 1, "learning_rate": 1e-2, "n_updates": 800},
+        ],
+    },
+    "paper": {
+        "models": tuple(MODELS),
+        "n_frames": 128,
+        "batch_size": 4,
+        "n_fit": 1000,
+        "layers": [
+            {"n_hidden": 300, "n_gibbs": {0: 1, 3000: 3}, "learning_rate": 5e-3, "n_updates": 6000},
+            {"n_hidden": 400, "n_gibbs": {0: 1, 3000: 3}, "learning_rate": 5e-3, "n_updates": 6000},
+        ],
+    },
+}
+LAYERS = {None: "", 1: ", one layer", 2: ", two layers"}
+COLUMNS = (
+    "denoiser",
+    "layers",
+    "squared_error_per_frame",
+    "standard_error",
+    "noisy_over_this",
+    "one_layer_minus_two",
+    "its_standard_error",
+)
+
+
+def videos(n_videos, noise, seed):
+    """Clean videos and noisy ones."""
+    clean = bouncing_balls(n_videos, N_FRAMES, **VIDEOS, random_state=seed)
+    added = correlated_noise(n_videos, N_FRAMES, resolution=VIDEOS["resolution"], **noise, random_state=seed)
+    return clean, np.clip(clean + added, 0, 1)
+
+
+class Drawn:
+    """A stream of binary units, drawn from the pixels of a stream, or from what a layer filters from one.
+
+    Units drawn are the data of the model as it is written. They also keep its taps from living on small differences
+    between successive frames, which noise would drown.
+    """
+
+    def __init__(self, source, seed, depth, layer=None):
+        self._source, self._seed, self._depth, self._layer = source, seed, depth, layer
+
+    def minibatch(self, update):
+        p = self._source.minibatch(update)
+        if self._layer is not None:
+            p = self._layer.transform(p)
+        uniform = stream(self._seed, "noise", update, self._depth).random(p.shape, p.dtype)
+        return (uniform < p).astype(p.dtype)
+
+
+def train(name, options, profile, folder):
+    """Train two layers on clean videos; their files are the checkpoints that --resume continues from.
+
+    Without --resume earlier models of that name are kept as NAME.previous-1.h5 and NAME.previous-2.h5.
+    """
+    kind, settings = MODELS[name]
+    layers = [
+        kind(**settings, **layer, n_jobs=options.n_jobs, random_state=options.seed, verbose=1)
+        for layer in profile["layers"]
+    ]
+    for depth in range(1, len(layers) + 1):
+        path = folder / f"{name}-{depth}.h5"
+        if path.exists() and not options.resume:
+            path.replace(folder / f"{name}.previous-{depth}.h5")
+    balls = BouncingBalls(profile["batch_size"], profile["n_frames"], **VIDEOS, random_state=options.seed)
+    data = Drawn(balls, options.seed, 0)
+    for depth, layer in enumerate(layers, 1):
+        print(f"training the {name}, layer {depth}", flush=True)
+        layer.fit(data, checkpoint=folder / f"{name}-{depth}.h5", resume=options.resume)
+        data = Drawn(data, options.seed, depth, layer)
+    return Stack(layers)
+
+
+def linear_estimates(noisy, pairs):
+    """What the linear denoisers, fitted to pairs of clean and noisy videos, make of other noisy ones."""
+    denoisers = {
+        "Gaussian smoothing": Smoother(*(these[:10] for these in pairs)),  # has four numbers to fit
+        "Wiener, 2 frames back": Wiener(*pairs, 2),
+        "Wiener, 2 back, 2 ahead": Wiener(*pairs, 2, 2),
+    }
+    return {(name, None): denoiser.denoise(noisy) for name, denoiser in denoisers.items()}
+
+
+def error_rows(clean, estimates):
+    """Squared error per frame of every estimate, beside that of the noisy videos; what a second layer gives.
+
+    `estimates` has the keys (name, number of layers). All frames count, the first too; videos are the independent units
+    of standard errors. The gain of a second layer is that on the same videos.
+    """
+
+    def per_video(estimate):
+        return np.square(np.subtract(clean, estimate, dtype=float)).sum(axis=2).mean(axis=1)
+
+    def mean(values):
+        return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+
+    errors = {key: per_video(estimate) for key, estimate in estimates.items()}
+    noisy = errors["noisy", None].mean()
+    rows = []
+    for (name, n_layers), values in errors.items():
+        gain = mean(errors[name, 1] - values) if n_layers == 2 else (None, None)
+        rows.append((name, n_layers, *mean(values), float(noisy / values.mean()), *gain))
+    return rows
+
+
+def draw(clean, estimates, folder):
+    """The first video: clean, noisy and every estimate."""
+    from rtrbm import plots
+
+    rows = {"clean": clean[0]}
+    for (name, n_layers), estimate in estimates.items():
+        rows[name + LAYERS[n_layers]] = estimate[0]
+    save_figure(plots.film_strip(rows, start=N_FRAMES // 2), folder / "denoising.png")
+
+
+def parser():
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--profile", choices=PROFILES, default="quick", help="size and recipe (default: quick)"
+    )
+    parser.add_argument(
+        "--models", nargs="+", choices=MODELS, metavar="MODEL",
+        help=f"some of {', '.join(MODELS)} (default: all; quick: all but the last)",
+    )  # fmt: skip
+    for name, value in NOISE.items():
+        parser.add_argument(
+            f"--{name}", type=float, default=value, help=f"of the noise, see above (default: {value})"
+        )
+    parser.add_argument("--out", help="folder for the results (default: results/denoising-PROFILE)")
+    parser.add_argument("--seed", type=int, default=0, help="default: 0")
+    parser.add_argument("--resume", action="store_true", help="go on from the models in the folder")
+    parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
+    return parser
+
+
+def main(arguments=None):
+    started = time.perf_counter()
+    options = parser().parse_args(arguments)
+    check_count("--seed", options.seed, 0)
+    profile = PROFILES[options.profile]
+    names = options.models or profile["models"]
+    noise = {name: getattr(options, name) for name in NOISE}
+    test_seed, fit_seed = options.seed + TEST_SEED_OFFSET, options.seed + FIT_SEED_OFFSET
+    clean, noisy = videos(N_TEST, noise, test_seed)
+    folder = output_folder(options.out or f"results/denoising-{options.profile}")
+    settings = {**vars(options), **profile, "models": {name: MODELS[name][1] for name in names}, **VIDEOS}
+    protocol = {
+        "test_seed": test_seed,
+        "fit_seed": fit_seed,
+        "n_test": N_TEST,
+        "scored_frames": f"1..{N_FRAMES}",
+    }
+    write_settings(folder / "settings.json", {**settings, **protocol})
+    try:
+        stacks = {name: train(name, options, profile, folder) for name in names}
+    except KeyboardInterrupt:
+        print(f"\nstopped; the same command with --resume goes on from {folder}", file=sys.stderr)
+        return 130
+    estimates = {("noisy", None): noisy}
+    estimates |= linear_estimates(noisy, videos(profile["n_fit"], noise, fit_seed))
+    for name, stack in stacks.items():
+        estimates[name, 1] = stack.layers[0].denoise(noisy)
+        estimates[name, 2] = stack.denoise(noisy)
+    rows = error_rows(clean, estimates)
+    write_table(folder / "errors.csv", COLUMNS, rows)
+    print_table(COLUMNS, rows, f"{N_TEST} fresh videos, frames 1..{N_FRAMES}, seed {options.seed}")
+    draw(clean, estimates, folder)
+    print(f"\n{time.perf_counter() - started:.0f} s; models, table and picture are in {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
