@@ -434,7 +434,8 @@ class TrainedRBM(Estimator):
             return norm
         if self.centering:
             centre_gradient(self._general(gradient), v_mean, h_mean)
-        step, self.optimizer_state_ = self._optimizer().update(gradient, self.optimizer_state_, rate)
+        block = optim.adam_block if self.engine == "numpy" else gibbs.compiled().adam_block
+        step, self.optimizer_state_ = self._optimizer(block).update(gradient, self.optimizer_state_, rate)
         step = self._damped(step)
         for parameter, change in zip(self.params_, step):
             parameter += change
@@ -460,8 +461,10 @@ class TrainedRBM(Estimator):
 
         return negative_phase
 
-    def _optimizer(self):
-        return getattr(optim, self.optimizer)(float(self.momentum))
+    def _optimizer(self, block=optim.adam_block):
+        if self.optimizer == "momentum":
+            return optim.momentum(float(self.momentum))
+        return optim.adam(float(self.momentum), block=block, n_jobs=self.n_jobs)
 
     def _n_gibbs(self, update):
         return optim.scheduled(self.n_gibbs, update)

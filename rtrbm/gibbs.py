@@ -201,20 +201,23 @@ def reconstruct(h, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None):
 
 
 def noise_of(engine):
-    """The class of random numbers that samples for an engine.
+    """The class of random numbers that samples for an engine; raises as `compiled`."""
+    return Noise if engine == "numpy" else compiled().FusedNoise
+
+
+def compiled():
+    """The module `rtrbm.fast`.
 
     Raises
     ------
     ValueError
-        If the engine is numba, and numba is missing.
+        If numba is missing.
     """
-    if engine == "numpy":
-        return Noise
     try:
-        from .fast import FusedNoise
+        from . import fast
     except ImportError:
         raise ValueError("engine='numba' needs numba: install rtrbm[fast]") from None
-    return FusedNoise
+    return fast
 
 
 def random_visible(shape, dtype, visible, chains):

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .parallel import run
+
 BLOCK = 2**16
 
 # Added to gradients: where they are zero for long (a pixel that is never lit), running means would decay to subnormal
@@ -75,7 +77,24 @@ def momentum(decay=0.9):
     return Optimizer(MomentumState, init, update)
 
 
-def adam(decay=0.9, square_decay=0.999, epsilon=1e-8):
+def adam_block(g, total, square, decay, square_decay, epsilon, scale):
+    """One piece of Adam's arrays: the sums take in the gradient, and g becomes the step.
+
+    total <- decay total + g,  square <- square_decay square + g^2,  g <- scale total / (sqrt(square) + epsilon).
+    """
+    g += NEGLIGIBLE
+    total *= decay
+    total += g
+    np.square(g, out=g)
+    square *= square_decay
+    square += g
+    np.sqrt(square, out=g)
+    g += epsilon
+    np.divide(total, g, out=g)
+    g *= scale
+
+
+def adam(decay=0.9, square_decay=0.999, epsilon=1e-8, block=adam_block, n_jobs=None):
     """Adam (Kingma & Ba 2015): step = rate m / (sqrt(s) + epsilon), m and s unbiased running means of g and g^2.
 
     With the decaying sums M = sum_i decay^(n - i) g_i and S likewise, m = (1 - decay) / (1 - decay^n) M. The sums take
@@ -86,6 +105,9 @@ def adam(decay=0.9, square_decay=0.999, epsilon=1e-8):
     decay, square_decay : float
         Decay of the running mean of the gradient and of its square.
     epsilon : float
+    block : callable
+        `adam_block`, or what does the same (`rtrbm.fast.adam_block`).
+    n_jobs : int, optional
 
     Returns
     -------
@@ -100,17 +122,8 @@ def adam(decay=0.9, square_decay=0.999, epsilon=1e-8):
         n = int(state.n_steps)
         root = ((1 - square_decay) / (1 - square_decay**n)) ** 0.5
         scale = rate * (1 - decay) / (1 - decay**n) / root
-        for g, total, square in _blocks(gradient, *state[1:]):
-            g += NEGLIGIBLE
-            total *= decay
-            total += g
-            np.square(g, out=g)
-            square *= square_decay
-            square += g
-            np.sqrt(square, out=g)
-            g += epsilon / root
-            np.divide(total, g, out=g)
-            g *= scale
+        settings = decay, square_decay, epsilon / root, scale
+        run(lambda arrays: block(*arrays, *settings), list(_blocks(gradient, *state[1:])), n_jobs)
         return gradient, state
 
     return Optimizer(AdamState, init, update)

@@ -315,9 +315,9 @@ def test_fused_sampling_at_its_extremes():
         assert (half == state).all()
 
 
-@pytest.mark.parametrize("lag", [1, 2, 450, 900])
+@pytest.mark.parametrize("lag", [1, 2, 450, 900, 2**16, 900_000])
 def test_fused_sampling_has_no_memory(lag):
-    """Fair coins: neighbours in a row, the middle of a row, the next row and two rows on are uncorrelated."""
+    """Fair coins: neighbours in a row, the middle of a row, the next row, the next piece are uncorrelated."""
     fast = pytest.importorskip("rtrbm.fast")
     coins = np.zeros((3000, 900), np.float32)
     streams = [np.random.Generator(np.random.SFC64(seed)) for seed in range(3)]

@@ -141,3 +141,23 @@ def test_linear_decay_falls_to_zero():
 def test_a_schedule_holds_until_its_next_entry(update, k):
     assert optim.scheduled({1000: 3, 0: 10, 100: 25}, update) == k
     assert optim.scheduled(k, update) == k
+
+
+@pytest.mark.parametrize("dtype, rounding", [("float64", 1e-14), ("float32", 1e-6)])
+def test_the_compiled_pass_is_the_plain_one(dtype, rounding):
+    """Relative to steps of order 0.1: rounding of a few operations, summed over twenty steps."""
+    fast = pytest.importorskip("rtrbm.fast")
+    gs = gradients(20, dtype)
+    plain = steps(optim.adam(), gs, RATES)
+    fused = steps(optim.adam(block=fast.adam_block), gs, RATES)
+    assert fused[0].a.dtype == dtype
+    np.testing.assert_allclose(flat(fused), flat(plain), rtol=0, atol=rounding)
+    other = steps(optim.adam(0.8, block=fast.adam_block), gs, RATES)
+    assert abs(flat(other) - flat(plain)).max() > 1000 * rounding  # control
+
+
+def test_adam_does_not_depend_on_threads(monkeypatch):
+    monkeypatch.setattr(optim, "BLOCK", 3)
+    gs = gradients(5)
+    one, two = (steps(optim.adam(n_jobs=n_jobs), gs, RATES) for n_jobs in (None, 2))
+    np.testing.assert_array_equal(flat(one), flat(two))
