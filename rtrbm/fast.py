@@ -1,6 +1,6 @@
 """Sampling and Adam in one pass, compiled by numba: the extra ``rtrbm[fast]``.
 
-numpy makes five passes over a layer (bias, tanh, random integers, their scaling, comparison) and ten over the parameters.
+numpy makes five passes over a layer (bias, tanh, random integers, their scaling, comparison), ten over the parameters.
 Here all of them happen while a number is in a register. The random numbers differ from numpy's, their law does not.
 """
 
