@@ -6,7 +6,7 @@ below it the RBM adds. Writes settings.json, errors.csv (a row for each variant 
 one figure, ablation.png: the errors and a dream of every variant.
 
     python -m experiments.ablation                      15x15 pixels, about 2 minutes
-    python -m experiments.ablation --n-updates 2000     the same, nearer to the end of learning, 10 minutes
+    python -m experiments.ablation --n-updates 2000     the same, nearer to the end of learning, 15 minutes
     python -m experiments.ablation --profile standard   30x30 pixels, about 2 hours; --seeds 1: 40 minutes
 """
 

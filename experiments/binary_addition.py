@@ -74,7 +74,7 @@ def states_and_outputs(params, v, where):
 
 
 def objective(params, v, y, where):
-    """O = sum_t log P(y_t | v_1..v_t), mean over the sequences: minus the cross-entropy."""
+    """O = sum_t log P(y_t | v_1..v_t), mean over the sequences: minus the log-probability of y_t."""
     _, output = states_and_outputs(params, v, where)
     return float((y * output - softplus(output)).sum()) / where.batch_sizes[0]
 
@@ -138,7 +138,7 @@ def recursion_rows(seed):
     r, output = states_and_outputs(params, v, where)
     p = sigmoid(output)
     deltas = {
-        "output layer, cross-entropy": y - p,
+        "output layer, log-probability of y_t": y - p,
         "output layer, half the squared error": (y - p) * p * (1 - p),
     }
     rows = []

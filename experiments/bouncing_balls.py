@@ -158,7 +158,12 @@ def parser():
     parser.add_argument(
         "--profile", choices=PROFILES, default="quick", help="size and recipe (default: quick)"
     )
-    parser.add_argument("--model", choices=("rtrbm", "trbm", "both"), default="rtrbm", help="default: rtrbm")
+    parser.add_argument(
+        "--model",
+        choices=("rtrbm", "trbm", "both"),
+        default="rtrbm",
+        help="trbm: the simplified one, RTRBM(bptt=False) (default: rtrbm)",
+    )
     parser.add_argument(
         "--dynamic-visible-bias", action="store_true", help="let the past act on the visible units too"
     )

@@ -63,7 +63,7 @@ class Wiener:
     Attributes
     ----------
     K : ((n_past + 1 + n_future) * n_pixels, n_pixels) ndarray
-        K_n_past first, K_{-n_future} last.
+        K_{n_past} first, K_{-n_future} last.
     """
 
     def __init__(self, clean, noisy, n_past, n_future=0):

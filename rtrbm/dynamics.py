@@ -76,7 +76,7 @@ def states_and_biases(params, v, where, n_jobs=None):
     -------
     r : (n_rows, n_hidden) ndarray
         r_t = sigmoid(v_t W + b_t), P(h_t = 1 | v_t, past).
-    b_v : (n_visible,) or, with taps on the visible units, (n_rows, n_visible) ndarray
+    b_v : (n_visible,) or, with taps that lead to the visible units (A, U_v), (n_rows, n_visible) ndarray
         a_t.
     b_h : (n_rows, n_hidden) ndarray
         b_t.
@@ -100,7 +100,7 @@ def visible_biases(params, v, r, where, n_jobs=None):
 
     Returns
     -------
-    (n_visible,) or, with taps on the visible units, (n_rows, n_visible) ndarray
+    (n_visible,) or, with taps that lead to the visible units (A, U_v), (n_rows, n_visible) ndarray
     """
     if not (len(params.A) or len(params.U_v)):
         return params.b_v
@@ -233,6 +233,13 @@ def initial_params(minibatch, shapes, visible, seed, initialization="data"):
     W = rbm.pretrained_weights(minibatch, n_hidden, visible, seed)
     b_v, b_h, b_init = normal(n_visible), normal(n_hidden), normal(*shapes.b_init)
     return params._replace(W=W, b_v=b_v, b_h=b_h, b_init=b_init, b_v_init=normal(*shapes.b_v_init))
+
+
+def without_taps(W, **arrays):
+    """`TRBMParams` with W, with these arrays and with no other taps or initial values."""
+    shapes = tap_shapes(*W.shape, 0, 0, 0)
+    empty = TRBMParams(*(np.empty(shape, W.dtype) if 0 in shape else None for shape in shapes))
+    return empty._replace(W=W, **arrays)
 
 
 def tap_shapes(n_visible, n_hidden, n_A, n_B, n_C, n_U_v=0):

@@ -77,9 +77,13 @@ class Estimator:
             setattr(self, name, value)
         return self
 
+    def fit_transform(self, X, y=None):
+        """`fit` on X, then `transform` X."""
+        return self.fit(X).transform(X)
+
     def __repr__(self):
         defaults = inspect.signature(type(self).__init__).parameters
-        changed = {k: v for k, v in self.get_params().items() if v != defaults[k].default}
+        changed = {k: v for k, v in self.get_params().items() if repr(v) != repr(defaults[k].default)}
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in changed.items())})"
 
 
@@ -198,10 +202,6 @@ class TrainedRBM(Estimator):
         if stopped or interrupt.requested:
             raise KeyboardInterrupt
 
-    def fit_transform(self, X, y=None):
-        """`fit` on X, then `transform` X."""
-        return self.fit(X).transform(X)
-
     def partial_fit(self, X, y=None):
         """Make one update on the data X, at the constant `learning_rate`.
 
@@ -293,7 +293,9 @@ class TrainedRBM(Estimator):
         settings, progress, *arrays = self._parsed(files.read(path, type(self).__name__), path)
         own = {name: _from_json(_to_json(value)) for name, value in self.get_params().items()}
         differ = sorted(
-            k for k, v in settings.items() if k not in ("n_jobs", "verbose", "random_state") and v != own[k]
+            k
+            for k, v in settings.items()
+            if k not in ("n_jobs", "verbose", "random_state") and _plain(v) != _plain(own[k])
         )
         if isinstance(self.random_state, numbers.Integral) and self.random_state != progress["seed"]:
             differ.append("random_state (the seed)")
@@ -552,6 +554,12 @@ def _to_json(value):
         return json.loads(json.dumps(value))
     except TypeError:
         return None if not isinstance(value, type | np.dtype) else np.dtype(value).name
+
+
+def _plain(value):
+    """A hyper-parameter as it compares: a tuple of names in any order, one name as a tuple."""
+    value = (value,) if isinstance(value, str) else value
+    return set(value) if isinstance(value, tuple | list) else value
 
 
 def _from_json(value):

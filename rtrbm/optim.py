@@ -18,7 +18,7 @@ NEGLIGIBLE = 1e-15
 
 
 class MomentumState(NamedTuple):
-    """velocity: the step last taken."""
+    """velocity: the step last proposed."""
 
     velocity: NamedTuple
 

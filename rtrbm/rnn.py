@@ -149,6 +149,9 @@ def _times(U, n_rows, n_jobs):
 def parameter_gradient(r, where, d_total, n_jobs=None):
     """Derivatives with respect to one matrix U, b and b_init, given those of every b_t (eq. 3.24).
 
+    For a loss of one's own, as in experiments/binary_addition.py; the models of this package have more taps
+    (`rtrbm.dynamics.gradient`).
+
     dU = sum_{t>=2} r_{t-1}^T (d_t + c_t),  db = sum_t (d_t + c_t),  db_init = d_1 + c_1, summed over sequences.
 
     Parameters

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .dynamics import TRBMParams, tap_shapes
+from .dynamics import TRBMParams, tap_shapes, without_taps
 from .temporal import TemporalRBM
 from .validation import check_choice, check_n_taps
 
@@ -54,13 +54,11 @@ def as_trbm(params):
     -------
     TRBMParams
     """
-    shapes = tap_shapes(*params.W.shape, 0, 0, 0)
-    empty = TRBMParams(*(np.empty(shape, params.W.dtype) if 0 in shape else None for shape in shapes))
     params = params._asdict()
     for name in ("U", "b_init", "U_v"):
         if name in params:
             params[name] = params[name][None]
-    return empty._replace(B=params.pop("U"), **params)
+    return without_taps(B=params.pop("U"), **params)
 
 
 def as_rtrbm(params):
@@ -84,7 +82,7 @@ class RTRBM(TemporalRBM):
         Bernoulli units for data in [0, 1], unit-variance Gaussian ones for standardised real values.
     n_taps : int
         Also let v_{t-1}..v_{t-n_taps} act on the biases of frame t, both visible and hidden (see
-        `rtrbm.dynamics.TRBMParams`). What is more, ``TRBM(bptt=True)`` has hidden taps on r_{t-2}..r_{t-n_taps}.
+        `rtrbm.dynamics.TRBMParams`). ``TRBM(bptt=True)`` is this with hidden taps on r_{t-2}..r_{t-n_taps} besides.
     dynamic_visible_bias : bool
         Let the hidden state act on the visible units too: visible bias b_v + r_{t-1} U_v.
     bptt : bool
@@ -124,7 +122,7 @@ class RTRBM(TemporalRBM):
     ----------
     params_ : RTRBMParams or DynamicRTRBMParams
         Learned arrays W, U, b_v, b_h, b_init (and U_v). With taps, TRBMParams: W, A, B, C, U_v, b_v, b_h, b_v_init,
-        b_init, with U as B[0].
+        b_init, with U as B[0], and U_v with a leading axis of length 0 or 1.
     history_ : dict of lists
         reconstruction_error (|v - v_k|^2 per frame, v_k the sampled end of the CD chain), gradient_norm,
         learning_rate and n_gibbs of every update.

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 
 import h5py
-import numpy as np
 
 from . import checkpoint as files
 from . import sources
@@ -12,7 +11,7 @@ from .crbm import CRBM
 from .estimator import Estimator
 from .evaluate import squared_error
 from .rtrbm import RTRBM
-from .streams import as_seed
+from .streams import as_seed, stream
 from .trbm import TRBM
 from .validation import check_count
 
@@ -80,10 +79,6 @@ class Stack(Estimator):
                 layer.fit(X, checkpoint=path, checkpoint_every=checkpoint_every, resume=resume)
         return self
 
-    def fit_transform(self, X, y=None):
-        """`fit` on X, then `transform` X."""
-        return self.fit(X).transform(X)
-
     def transform(self, X):
         """Filtered hidden states of the top layer, from the bottom up.
 
@@ -148,18 +143,22 @@ class Stack(Estimator):
             values[missing] = better[missing]
         return filled
 
-    def sample(self, n_frames, n_sequences=1, prefix=None, random_state=None, *, n_gibbs=50):
+    def sample(
+        self, n_frames, n_sequences=1, prefix=None, random_state=None, *, n_gibbs=50, return_states=False
+    ):
         """Draw sequences from the top down (3.4): the top layer its own, every layer below the frames they call for.
 
         Parameters
         ----------
-        n_frames, n_sequences, prefix, random_state, n_gibbs
+        n_frames, n_sequences, prefix, random_state, n_gibbs, return_states
             As of `rtrbm.RTRBM.sample`; `n_gibbs` steps are those of the top layer.
 
         Returns
         -------
-        (n_sequences, n_frames, n_visible) ndarray
+        probabilities : (n_sequences, n_frames, n_visible) ndarray
             Conditional probabilities (means) of the frames drawn.
+        states : (n_sequences, n_frames, n_visible) ndarray
+            Only with `return_states`: the frames themselves.
         """
         layers = self._fitted()
         for name, value in (("n_frames", n_frames), ("n_sequences", n_sequences), ("n_gibbs", n_gibbs)):
@@ -174,9 +173,9 @@ class Stack(Estimator):
             n_frames, n_sequences, prefixes[-1], seed, n_gibbs=n_gibbs, return_states=True
         )
         for i in reversed(range(len(layers) - 1)):
-            noise = np.random.default_rng([seed, i])
+            noise = stream(seed, "decode", i)
             probabilities, states = layers[i].decode(states, prefixes[i], noise, return_states=True)
-        return probabilities
+        return (probabilities, states) if return_states else probabilities
 
     def score(self, X, y=None):
         """Minus the squared error of one-step prediction (`predict`), summed over features, mean over frames 2..T."""

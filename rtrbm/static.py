@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from . import ais, exact, gibbs
-from .dynamics import TRBMParams, tap_shapes
+from .dynamics import without_taps
 from .estimator import TrainedRBM
 from .parallel import gram, product
 from .predict import expectation
@@ -341,10 +341,10 @@ class RBM(TrainedRBM):
 
     def _check_rows(self, X):
         self._check_fitted()
-        return check_frames(X, self.visible, self.params_.W.dtype, self.n_features_in_)
+        return check_frames(X, self.visible, self.params_.W.dtype, self.n_features_in_, axes=self._axes)
 
     def _check(self, X, n_visible=None):
-        return check_frames(X, self.visible, np.dtype(self.dtype), n_visible)
+        return check_frames(X, self.visible, np.dtype(self.dtype), n_visible, axes=self._axes)
 
     def _pack(self, data):
         return data, layout([1] * len(data))
@@ -356,9 +356,7 @@ class RBM(TrainedRBM):
 
     def _general(self, params):
         W, b_v, b_h = params
-        shapes = tap_shapes(*W.shape, 0, 0, 0)
-        empty = TRBMParams(*(np.empty(shape, W.dtype) if 0 in shape else None for shape in shapes))
-        return empty._replace(W=W, b_v=b_v, b_h=b_h)
+        return without_taps(W, b_v=b_v, b_h=b_h)
 
     def _initial_params(self, minibatch, seed):
         return initial_params(minibatch(0), self.n_hidden, self.visible, seed)

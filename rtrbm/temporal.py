@@ -121,7 +121,12 @@ class TemporalRBM(TrainedRBM):
         TypeError, ValueError
             If the model is not fitted, or X is not what it should be.
         """
-        return self.reconstruct(X, self.transform(X))
+
+        def group(v, where, first):
+            r, b_v, _ = self._biases(v, where)
+            return self._visible_mean(r, b_v)
+
+        return self._map(self._checked(X), group)
 
     def reconstruct(self, X, H):
         """E[v_t | h_t = H_t, past] of frames whose hidden states are given, by another layer say.
@@ -143,13 +148,16 @@ class TemporalRBM(TrainedRBM):
             If the model is not fitted, or X or H is not what it should be.
         """
         X = self._checked(X)
-        H = check_sequences(H, "bernoulli", self.params_.W.dtype, self.n_hidden, "H")
-        if [len(h) for h in H] != [len(v) for v in X]:
-            raise ValueError("H must have as many sequences and frames as X")
+        H = check_sequences(H, "hidden", self.params_.W.dtype, self.n_hidden, "H")
+        wanted, given = ([len(sequence) for sequence in these] for these in (X, H))
+        if wanted != given:
+            raise ValueError(
+                f"H must have the sequences and frames of X, {_summary(wanted)}, got {_summary(given)}"
+            )
 
         def group(v, where, first, h):
             _, b_v, _ = self._biases(v, where)
-            return visible_mean(product(h, self.params_.W.T, self.n_jobs) + b_v, self.visible)
+            return self._visible_mean(h, b_v)
 
         return self._map(X, group, H)
 
@@ -365,11 +373,10 @@ class TemporalRBM(TrainedRBM):
         """
         self._check_fitted()
         params = self._general(self.params_)
-        H = as_float(H, "H", params.W.dtype)  # sequences of one length
-        H = check_sequences(H, "bernoulli", params.W.dtype, self.n_hidden, "H")
+        H = check_sequences(_of_one_length(H, "H"), "hidden", params.W.dtype, self.n_hidden, "H")
         past = Past()
         if prefix is not None:
-            prefix = self._check_prefix(prefix, len(H))
+            prefix = self._check_prefix(prefix, len(H), "as H has")
             past = self._past(prefix, self.transform(prefix))
             H = np.broadcast_to(H, (len(prefix), *H.shape[1:]))
         seed = as_seed(random_state)
@@ -393,13 +400,17 @@ class TemporalRBM(TrainedRBM):
         params = self._general(self.params_)
         return max(map(len, (params.A, params.B, params.C, params.U_v)))
 
-    def _check_prefix(self, prefix, n_sequences):
-        prefix = as_float(prefix, "prefix", self.params_.W.dtype)  # sequences of one length
+    def _check_prefix(self, prefix, n_sequences, source="n_sequences"):
+        prefix = as_float(_of_one_length(prefix, "prefix"), "prefix", self.params_.W.dtype)
+        if prefix.ndim not in (2, 3):
+            raise ValueError(
+                f"prefix must have 2 or 3 dimensions ([n_sequences,] n_frames, n_visible), got shape {prefix.shape}"
+            )
         if prefix.ndim == 2:
             prefix = prefix[None]
         prefix = check_sequences(prefix, self.visible, self.params_.W.dtype, self.n_features_in_, "prefix")
         if 1 not in (len(prefix), n_sequences) and len(prefix) != n_sequences:
-            raise ValueError(f"prefix must hold 1 or n_sequences={n_sequences} sequences, got {len(prefix)}")
+            raise ValueError(f"prefix must hold 1 sequence or {n_sequences} ({source}), got {len(prefix)}")
         return np.broadcast_to(prefix, (max(len(prefix), n_sequences), *prefix.shape[1:]))
 
     def _check(self, X, n_visible=None):
@@ -452,5 +463,22 @@ class TemporalRBM(TrainedRBM):
         derivatives, *rest = dynamics.gradient(params, v, where, negative_phase, self.bptt, self.n_jobs)
         return self._own(derivatives), *rest
 
+    def _visible_mean(self, h, b_v):
+        """E[v | h] of every row."""
+        return visible_mean(product(h, self.params_.W.T, self.n_jobs) + b_v, self.visible)
+
     def _biases(self, v, where):
         return dynamics.states_and_biases(self._general(self.params_), v, where, self.n_jobs)
+
+
+def _of_one_length(sequences, name):
+    """Sequences as one array."""
+    try:
+        return np.asarray(sequences)
+    except ValueError:
+        raise ValueError(f"{name} must be sequences of one length, got some of different lengths") from None
+
+
+def _summary(lengths):
+    """Numbers of frames, for a message."""
+    return f"{len(lengths)} of {min(lengths, default=0)} to {max(lengths, default=0)} frames"

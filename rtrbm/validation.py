@@ -29,6 +29,7 @@ def check_number(name, value, minimum, maximum=np.inf, closed=False):
 
 def check_choice(name, value, choices):
     """Raise unless `value` is one of `choices`."""
+    value = bool(value) if isinstance(value, np.bool_) else value
     if not any(value is choice or isinstance(value, str) and value == choice for choice in choices):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
@@ -113,7 +114,7 @@ def check_sequences(X, visible, dtype, n_visible=None, name="X"):
     ----------
     X : (n_sequences, n_frames, n_visible) array_like, or list of (n_frames_i, n_visible) array_like
     visible, dtype, n_visible, name
-        As in `check_frames`.
+        As in `check_frames`; `visible` may be "hidden" too, for hidden states or their probabilities.
 
     Returns
     -------
@@ -128,11 +129,12 @@ def check_sequences(X, visible, dtype, n_visible=None, name="X"):
         raise TypeError(
             f"{name} must be an array or a list of arrays, got a stream: take one minibatch of it"
         )
+    axes = ("n_frames", "n_hidden" if visible == "hidden" else "n_visible")
     if isinstance(X, np.ndarray):
         X = as_float(X, name, dtype)
         if X.ndim != 3:
             raise ValueError(
-                f"{name} must have 3 dimensions (n_sequences, n_frames, n_visible), got shape {X.shape}; "
+                f"{name} must have 3 dimensions (n_sequences, {', '.join(axes)}), got shape {X.shape}; "
                 f"one sequence is {name}[None], sequences of different lengths are a list"
             )
         if not len(X):
@@ -150,7 +152,7 @@ def check_sequences(X, visible, dtype, n_visible=None, name="X"):
         raise ValueError(f"{name} must hold at least one sequence, got an empty list")
     sequences = []
     for i, sequence in enumerate(X):
-        sequences.append(check_frames(sequence, visible, dtype, n_visible, f"{name}[{i}]"))
+        sequences.append(check_frames(sequence, visible, dtype, n_visible, f"{name}[{i}]", axes))
         n_visible = sequences[0].shape[1]
     return sequences
 
@@ -208,6 +210,10 @@ def as_float(X, name, dtype):
 
 
 def _numbers(X, name):
+    if isinstance(X, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} must not be a masked array: fill it in with impute({name}.data, {name}.mask)"
+        )
     array = _rectangular(X, name)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
@@ -225,10 +231,15 @@ def _check_values(X, visible, n_visible, name):
     if not X.size:
         raise ValueError(f"{name} must have at least one frame and one feature, got shape {X.shape}")
     if n_visible is not None and X.shape[-1] != n_visible:
-        raise ValueError(f"{name} must have {n_visible} features, got {X.shape[-1]}")
+        units = "hidden units" if visible == "hidden" else "features"
+        raise ValueError(f"{name} must have {n_visible} {units}, got {X.shape[-1]}")
     low, high = X.min(), X.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"{name} must be finite in {X.dtype}, got NaN or infinite values")
+    if visible == "hidden" and (low < 0 or high > 1):
+        raise ValueError(
+            f"{name} must lie in [0, 1], hidden states or their probabilities, got values from {low:g} to {high:g}"
+        )
     if visible == "bernoulli" and (low < 0 or high > 1):
         raise ValueError(
             f"{name} must lie in [0, 1] for Bernoulli units, got values from {low:g} to {high:g}; "

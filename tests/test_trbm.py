@@ -505,9 +505,10 @@ def test_right_settings_are_not_refused(tmp_path):
 def test_the_hyper_parameters_are_those_of_the_rtrbm():
     names = {kind: set(kind().get_params()) for kind in (TRBM, CRBM, RTRBM)}
     assert names[RTRBM] - names[TRBM] == {"dynamic_visible_bias"} and names[TRBM] - names[RTRBM] == {
-        "without"
+        "without",
+        "vv_rate",
     }
-    assert names[TRBM] - names[CRBM] == {"without", "bptt"} and names[CRBM] < names[TRBM]
+    assert names[TRBM] - names[CRBM] == {"without", "vv_rate", "bptt"} and names[CRBM] < names[TRBM]
 
 
 @pytest.mark.parametrize("changed", [dict(n_taps=3), dict(without="VV"), dict(without=ALL)], ids=str)
@@ -541,7 +542,7 @@ def test_an_unfitted_model_says_so():
 
 H = random_array(5, 6, 3)
 WRONG_H = {
-    "another number of units": (H[..., :2], ValueError, "H must have 3 features"),
+    "another number of units": (H[..., :2], ValueError, "H must have 3 hidden units"),
     "2-D": (H[0], ValueError, "H must have 3 dimensions"),
     "above 1": (1.5 * H + 0.1, ValueError, "H must lie in"),
     "NaN": (np.nan * H, ValueError, "H must be finite"),
@@ -570,7 +571,7 @@ def test_hidden_states_of_other_sequences_are_refused():
         with pytest.raises(ValueError, match="H must"):
             model.reconstruct(X, wrong)
     np.testing.assert_array_equal(model.reconstruct(X, H), np.stack(model.reconstruct(list(X), H)))
-    with pytest.raises(ValueError, match="H must be a rectangular array"):
+    with pytest.raises(ValueError, match="H must be sequences of one length"):
         model.decode([H[0], H[1, :2]])
     for prefix in (X[:2], X[0, :, :3], X[0, 0], "prefix", [X[0], X[1, :2]]):
         with pytest.raises((TypeError, ValueError), match="prefix"):

@@ -1,4 +1,4 @@
-"""Data sets: those that are computed, and readers of those that are files."""
+"""Data sets, all of them computed."""
 
 from .binary_addition import binary_addition
 from .bouncing_balls import BouncingBalls, bouncing_balls
