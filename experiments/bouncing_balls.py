@@ -5,6 +5,7 @@ writes settings.json, the models with their learning histories (HDF5), errors.cs
 
     python -m experiments.bouncing_balls                      15x15 pixels, under 3 minutes
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, under 20 minutes
+    python -m experiments.bouncing_balls --profile taps       the same with delay taps and a dynamic visible bias
     python -m experiments.bouncing_balls --profile long       the same with more updates, about 75 minutes
     python -m experiments.bouncing_balls --profile paper      the thesis's recipe, 100,000 updates
     mpiexec -n 2 python -m experiments.bouncing_balls         any of them by several processes (rtrbm[mpi])
@@ -47,6 +48,16 @@ PROFILES = {
         "batch_size": 4,
         "n_updates": 10_000,
     },
+    "taps": {
+        "resolution": 30,
+        "n_hidden": 400,
+        "n_taps": 2,
+        "dynamic_visible_bias": True,
+        "n_gibbs": {0: 3, 4000: 10},
+        "learning_rate": 7e-3,
+        "batch_size": 4,
+        "n_updates": 12_000,
+    },
     "long": {
         "resolution": 30,
         "n_hidden": 400,
@@ -84,8 +95,6 @@ def train(name, options, settings, folder, comm):
     model = RTRBM(
         **hyper_parameters,
         bptt=name == "rtrbm",
-        n_taps=options.n_taps,
-        dynamic_visible_bias=options.dynamic_visible_bias,
         n_jobs=options.n_jobs,
         random_state=options.seed,
         comm=comm,
@@ -142,7 +151,7 @@ def draw(models, test, options, folder):
     }
     save_figure(plots.learning_curves(histories), folder / "learning_curves.png")
     for name, model in models.items():
-        W, U = model.params_.W, model.params_.B[0] if options.n_taps else model.params_.U
+        W, U = model.params_.W, model.params_.B[0] if model.n_taps else model.params_.U
         strongest = np.argsort(-np.linalg.norm(W, axis=0))[:36]
         save_figure(
             plots.receptive_fields(W, U, strongest, arrange=True), folder / f"{name}_receptive_fields.png"
@@ -197,8 +206,13 @@ def main(arguments=None):
     started = time.perf_counter()
     options = parser().parse_args(arguments)
     check_count("--seed", options.seed, 0)
-    check_count("--n-taps", options.n_taps, 0)
-    settings, comm = PROFILES[options.profile], ranks.world()
+    if options.n_taps is not None:
+        check_count("--n-taps", options.n_taps, 0)
+    settings, comm = {"n_taps": 0, "dynamic_visible_bias": False, **PROFILES[options.profile]}, ranks.world()
+    if options.n_taps is not None:
+        settings["n_taps"] = options.n_taps
+    if options.dynamic_visible_bias:
+        settings["dynamic_visible_bias"] = True
     folder = output_folder(options.out or f"results/bouncing_balls-{options.profile}")
     names = ("rtrbm", "trbm") if options.model == "both" else (options.model,)
     try:
@@ -216,7 +230,7 @@ def main(arguments=None):
     test = bouncing_balls(N_TEST, **videos, random_state=options.seed + TEST_SEED_OFFSET)
     columns = ("predictor", "protocol", "squared_error_per_frame", "standard_error")
     train_videos = bouncing_balls(N_LINEAR, **videos, random_state=options.seed)
-    rows = error_rows(models, options.n_taps, test, train_videos)
+    rows = error_rows(models, settings["n_taps"], test, train_videos)
     write_table(folder / "errors.csv", columns, rows)
     print_table(
         columns,
