@@ -179,8 +179,7 @@ def parser():
     parser.add_argument(
         "--n-taps",
         type=int,
-        default=0,
-        help="delay taps: let so many frames before act on all biases (default: 0)",
+        help="delay taps: let so many frames before act on all biases (default: that of the profile)",
     )
     parser.add_argument("--out", help="folder for the results (default: results/bouncing_balls-PROFILE)")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
