@@ -21,6 +21,7 @@ import numpy as np
 
 from experiments.runner import (
     TEST_SEED_OFFSET,
+    model_file,
     output_folder,
     print_table,
     run,
@@ -99,7 +100,10 @@ NAMES, ERRORS, ABOVE, BELOW = 1.68, 1.75, 0.34, 0.44  # inches of the figure
 
 
 def train(title, settings, seed, options, folder):
-    """Train one variant from one seed; its file is the checkpoint that --resume continues from."""
+    """Train one variant from one seed; its file is the checkpoint that --resume continues from.
+
+    Without --resume an earlier model of that name is kept as NAME.previous.h5.
+    """
     kind, own, _ = VARIANTS[title]
     first, last = settings["n_gibbs"]
     model = kind(
@@ -120,7 +124,9 @@ def train(title, settings, seed, options, folder):
         random_state=seed,
     )
     name = re.sub(r"\W+", "_", title).lower()
-    return model.fit(stream, checkpoint=folder / f"{name}-{seed}.h5", resume=options.resume)
+    return model.fit(
+        stream, checkpoint=model_file(folder, f"{name}-{seed}", options.resume), resume=options.resume
+    )
 
 
 def baselines(test, train_videos):

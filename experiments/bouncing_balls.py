@@ -19,6 +19,7 @@ import numpy as np
 
 from experiments.runner import (
     TEST_SEED_OFFSET,
+    model_file,
     output_folder,
     print_table,
     run,
@@ -88,9 +89,7 @@ def train(name, options, settings, folder, comm):
 
     Without --resume an earlier model of that name is kept as NAME.previous.h5.
     """
-    path = folder / f"{name}.h5"
-    if path.exists() and not options.resume and ranks.is_first(comm):
-        path.replace(folder / f"{name}.previous.h5")
+    path = model_file(folder, name, options.resume, comm)
     hyper_parameters = {key: value for key, value in settings.items() if key != "resolution"}
     model = RTRBM(
         **hyper_parameters,

@@ -17,6 +17,7 @@ import numpy as np
 
 from experiments.runner import (
     TEST_SEED_OFFSET,
+    model_file,
     output_folder,
     print_table,
     run,
@@ -105,22 +106,19 @@ class Drawn:
 def train(name, options, profile, folder):
     """Train two layers on clean videos; their files are the checkpoints that --resume continues from.
 
-    Without --resume earlier models of that name are kept as NAME.previous-1.h5 and NAME.previous-2.h5.
+    Without --resume earlier models of that name are kept as NAME-1.previous.h5 and NAME-2.previous.h5.
     """
     kind, settings = MODELS[name]
     layers = [
         kind(**settings, **layer, n_jobs=options.n_jobs, random_state=options.seed, verbose=1)
         for layer in profile["layers"]
     ]
-    for depth in range(1, len(layers) + 1):
-        path = folder / f"{name}-{depth}.h5"
-        if path.exists() and not options.resume:
-            path.replace(folder / f"{name}.previous-{depth}.h5")
+    paths = [model_file(folder, f"{name}-{depth}", options.resume) for depth in (1, 2)]
     balls = BouncingBalls(profile["batch_size"], profile["n_frames"], **VIDEOS, random_state=options.seed)
     data = Drawn(balls, options.seed, 0)
-    for depth, layer in enumerate(layers, 1):
+    for depth, (layer, path) in enumerate(zip(layers, paths), 1):
         print(f"training the {name}, layer {depth}", flush=True)
-        layer.fit(data, checkpoint=folder / f"{name}-{depth}.h5", resume=options.resume)
+        layer.fit(data, checkpoint=path, resume=options.resume)
         data = Drawn(data, options.seed, depth, layer)
     return Stack(layers)
 

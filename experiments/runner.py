@@ -27,6 +27,14 @@ def output_folder(path):
     return folder
 
 
+def model_file(folder, name, resume, comm=None):
+    """The file of a model that is to be trained; unless it goes on, an earlier one is kept as NAME.previous.h5."""
+    path = folder / f"{name}.h5"
+    if path.exists() and not resume and ranks.is_first(comm):
+        path.replace(folder / f"{name}.previous.h5")
+    return path
+
+
 def run(main):
     """Run a script's `main`; what the user got wrong ends it with one line, Ctrl-C with status 130.
 
