@@ -5,7 +5,7 @@ filtered hidden states. The noise is Gaussian, correlated in space and time (`rt
 sum with the video is clipped to [0, 1]. Beside the models stand Gaussian smoothing and Wiener filters, which are fitted
 to pairs of clean and noisy videos. Writes settings.json, the models (HDF5), errors.csv and denoising.png to a folder.
 
-    python -m experiments.denoising                     small layers, under 3 minutes
+    python -m experiments.denoising                     small layers, 4 minutes
     python -m experiments.denoising --profile paper     300 and 400 hidden units
 """
 

@@ -155,7 +155,8 @@ def gradient(params, v, where, negative_phase, bptt=True, n_jobs=None):
         Packed frames.
     where : Layout
     negative_phase : callable (h_pos, W, b_v, b_h) -> Averages
-        The model averages <.>: exact (`rtrbm.exact.averages`) or by CD-k (`rtrbm.rbm.cd_averages`).
+        The model averages <.>: exact (`rtrbm.exact.averages`) or by CD-k (`rtrbm.rbm.cd_averages`). Their array v may
+        be overwritten.
     bptt : bool
         If False, d_t = 0: the TRBM's rule (3.2.2), which takes the past's hidden states as given.
     n_jobs : int, optional
@@ -170,9 +171,11 @@ def gradient(params, v, where, negative_phase, bptt=True, n_jobs=None):
     """
     r, b_v, b_h = states_and_biases(params, v, where, n_jobs)
     negative = negative_phase(r, params.W, b_v, b_h)
-    c, c_v = r - negative.h, v - negative.v
+    c, c_v, e = r - negative.h, None, None
+    if len(params.U_v):
+        c_v = v - negative.v
+        e = taps.backward(c_v, where, params.U_v, n_jobs)
     if bptt:
-        e = taps.backward(c_v, where, params.U_v, n_jobs) if len(params.U_v) else None
         backward = partial(rnn.backward, r, where, params.B, d_bias=c, d_r=e, n_jobs=n_jobs)
         (d, c), negative_vh = run(lambda task: task(), [backward, negative.vh], n_jobs)
         d += r
@@ -180,6 +183,8 @@ def gradient(params, v, where, negative_phase, bptt=True, n_jobs=None):
         d, negative_vh = r, negative.vh()
     d_W = gram(v, d, n_jobs)  # eq. 3.25: sum_t v_t^T (d_t + r_t) - <v_t^T h_t>
     d_W -= negative_vh
+    if c_v is None:
+        c_v = np.subtract(v, negative.v, out=negative.v)  # in its place: large new arrays are slow
     derivatives = TRBMParams(
         W=d_W,
         A=taps.gradient(v, where, c_v, len(params.A), n_jobs),

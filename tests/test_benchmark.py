@@ -67,7 +67,7 @@ def test_gradient_given_the_negative_phase(rival):
     rng = np.random.default_rng(2)
     v_neg = rng.integers(0, 2, v.shape).astype(np.float32)
     h_neg = rng.random((len(v), N_HIDDEN), np.float32)
-    averages = Averages(lambda: v_neg.T @ h_neg, v_neg, h_neg)
+    averages = Averages(lambda: v_neg.T @ h_neg, v_neg.copy(), h_neg)
     expected, *_ = gradient(as_trbm(params), v, where, lambda *_: averages)
     expected = as_rtrbm(expected)
     r, *_ = states_and_biases(as_trbm(params), v, where)
