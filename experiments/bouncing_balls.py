@@ -204,10 +204,9 @@ def main(arguments=None):
     started = time.perf_counter()
     options = parser().parse_args(arguments)
     check_count("--seed", options.seed, 0)
-    if options.n_taps is not None:
-        check_count("--n-taps", options.n_taps, 0)
     settings, comm = {"n_taps": 0, "dynamic_visible_bias": False, **PROFILES[options.profile]}, ranks.world()
     if options.n_taps is not None:
+        check_count("--n-taps", options.n_taps, 0)
         settings["n_taps"] = options.n_taps
     if options.dynamic_visible_bias:
         settings["dynamic_visible_bias"] = True

@@ -229,9 +229,8 @@ def initial_params(minibatch, shapes, visible, seed, initialization="data"):
 
     params = TRBMParams(*(np.zeros(shape, frames.dtype) for shape in shapes))
     B = normal(*shapes.B)
-    U_v = normal(1, n_hidden, n_visible)[
-        : shapes.U_v[0]
-    ]  # drawn in any case, so that what follows is the same
+    # Drawn in any case, so that the numbers after it are the same.
+    U_v = normal(1, n_hidden, n_visible)[: shapes.U_v[0]]
     params = params._replace(B=B, U_v=U_v)
     if initialization == "data":
         return params._replace(**rbm.initial_params(frames, n_hidden, visible, seed)._asdict())

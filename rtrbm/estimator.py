@@ -27,11 +27,8 @@ from .validation import (
 )
 
 OPTIMIZERS = ("adam", "momentum")
-SHAPING = (
-    "n_taps",
-    "without",
-    "dynamic_visible_bias",
-)  # hyper-parameters that say which parameters there are
+# Hyper-parameters that say which parameters there are.
+SHAPING = ("n_taps", "without", "dynamic_visible_bias")
 HISTORY = ("reconstruction_error", "gradient_norm", "learning_rate", "n_gibbs")
 
 
