@@ -18,8 +18,8 @@ class CRBM(TemporalRBM):
         Hidden units.
     n_taps : int
         m, the number of frames the biases look back.
-    visible, n_gibbs, optimizer, learning_rate, momentum, centering, max_norm, batch_size, n_updates, initialization,
-    dtype, engine, n_jobs, random_state, comm, verbose
+    visible, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm, batch_size, n_updates,
+    initialization, dtype, engine, n_jobs, random_state, comm, verbose
         As of `rtrbm.RTRBM`.
 
     Attributes
@@ -48,6 +48,7 @@ class CRBM(TemporalRBM):
         n_taps=3,
         visible="bernoulli",
         n_gibbs=10,
+        sample_visible=True,
         optimizer="adam",
         learning_rate=3e-3,
         momentum=0.9,
@@ -67,6 +68,7 @@ class CRBM(TemporalRBM):
         self.n_taps = n_taps
         self.visible = visible
         self.n_gibbs = n_gibbs
+        self.sample_visible = sample_visible
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.momentum = momentum

@@ -456,7 +456,9 @@ class TrainedRBM(Estimator):
         chains = gibbs.chains(where, seed, "chain", update, first=first, engine=self.engine)
 
         def negative_phase(h_pos, W, b_v, b_h):
-            return cd_averages(h_pos, W, b_v, b_h, n_gibbs, self.visible, chains, self.n_jobs)
+            return cd_averages(
+                h_pos, W, b_v, b_h, n_gibbs, self.visible, chains, self.n_jobs, bool(self.sample_visible)
+            )
 
         return negative_phase
 
@@ -473,6 +475,7 @@ class TrainedRBM(Estimator):
         check_memory(f"a frame's n_hidden={self.n_hidden} hidden units", self.n_hidden, "float32")
         check_visible(self.visible)
         check_n_gibbs(self.n_gibbs)
+        check_choice("sample_visible", self.sample_visible, (True, False))
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_number("learning_rate", self.learning_rate, 0)
         check_number("momentum", self.momentum, 0, 1, closed=True)

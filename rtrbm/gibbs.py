@@ -153,7 +153,7 @@ def _rows(a, rows, scale):
     return scale * (a[rows] if a.ndim == 2 else a)
 
 
-def reconstruct(h, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None):
+def reconstruct(h, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None, sample_visible=True):
     """Run n_gibbs steps of alternating Gibbs sampling from hidden probabilities h (Algorithm 1).
 
     h_0 ~ h; then n_gibbs times v ~ P(v | h), h ~ P(h | v), but the last h is a probability.
@@ -171,11 +171,13 @@ def reconstruct(h, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None):
     chains : list of Chains
         From `chains`, for all rows.
     n_jobs : int, optional
+    sample_visible : bool
+        If False, the chain takes v = E[v | h] in place of a sample of P(v | h) (3.3).
 
     Returns
     -------
     v_neg : (n_rows, n_visible) ndarray
-        A sample.
+        A sample, or the mean.
     h_neg : (n_rows, n_hidden) ndarray
         P(h | v_neg).
     """
@@ -186,13 +188,14 @@ def reconstruct(h, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None):
     def run_tile(these):
         rows, noise = these
         tile = _Tile(len(rows), weights, noise)
+        reconstruct_visible = tile.sample_visible if sample_visible else tile.visible_mean
         bias_v, bias_h = _rows(b_v, rows, scale_v), _rows(b_h, rows, 0.5)
         np.take(h, rows, axis=0, out=tile.h, mode="clip")
         tile.sample_mean(tile.h)
         for _ in range(n_gibbs - 1):
-            tile.sample_visible(bias_v)
+            reconstruct_visible(bias_v)
             tile.sample_hidden(bias_h)
-        tile.sample_visible(bias_v)
+        reconstruct_visible(bias_v)
         tile.hidden_mean(bias_h)
         v_neg[rows], h_neg[rows] = tile.v, tile.h
 

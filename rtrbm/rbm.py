@@ -108,23 +108,23 @@ class Averages(NamedTuple):
     h: np.ndarray
 
 
-def cd_averages(h_pos, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None):
+def cd_averages(h_pos, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None, sample_visible=True):
     """Averages estimated from a chain of n_gibbs steps that starts at the data (CD-k, Algorithm 1).
 
-    Only the chain's end counts: its sample v_k and P(h | v_k).
+    Only the chain's end counts: v_k and P(h | v_k).
 
     Parameters
     ----------
     h_pos : (n_rows, n_hidden) ndarray
         P(h | v) of the data.
-    W, b_v, b_h, n_gibbs, visible, chains, n_jobs
+    W, b_v, b_h, n_gibbs, visible, chains, n_jobs, sample_visible
         As in `rtrbm.gibbs.reconstruct`.
 
     Returns
     -------
     Averages
     """
-    v_neg, h_neg = gibbs.reconstruct(h_pos, W, b_v, b_h, n_gibbs, visible, chains, n_jobs)
+    v_neg, h_neg = gibbs.reconstruct(h_pos, W, b_v, b_h, n_gibbs, visible, chains, n_jobs, sample_visible)
     return Averages(lambda: gram(v_neg, h_neg, n_jobs), v_neg, h_neg)
 
 

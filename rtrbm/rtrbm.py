@@ -89,6 +89,9 @@ class RTRBM(TemporalRBM):
         False leaves out the backward pass (d_t = 0): the chapter's TRBM baseline.
     n_gibbs : int or dict {first_update: k}
         Steps of the CD chain, constant or growing with training; a schedule starts at update 0.
+    sample_visible : bool
+        If False, the CD chain takes visible units by their means, as the TRBM of 3.3 does: a little biased, since a mean
+        is no state of a binary unit, but far less noisy.
     optimizer : {"adam", "momentum"}
     learning_rate : float
         At the first update; `fit` lets it fall linearly to 0.
@@ -154,6 +157,7 @@ class RTRBM(TemporalRBM):
         dynamic_visible_bias=False,
         bptt=True,
         n_gibbs=10,
+        sample_visible=True,
         optimizer="adam",
         learning_rate=3e-3,
         momentum=0.9,
@@ -175,6 +179,7 @@ class RTRBM(TemporalRBM):
         self.dynamic_visible_bias = dynamic_visible_bias
         self.bptt = bptt
         self.n_gibbs = n_gibbs
+        self.sample_visible = sample_visible
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.momentum = momentum

@@ -67,6 +67,9 @@ class RBM(TrainedRBM):
         Bernoulli units for data in [0, 1], unit-variance Gaussian ones for standardised real values.
     n_gibbs : int or dict {first_update: k}
         Steps of the CD chain, constant or growing with training; a schedule starts at update 0.
+    sample_visible : bool
+        If False, the CD chain takes visible units by their means, as the TRBM of 3.3 does: a little biased, since a mean
+        is no state of a binary unit, but far less noisy.
     optimizer : {"adam", "momentum"}
     learning_rate : float
         At the first update; `fit` lets it fall linearly to 0.
@@ -123,6 +126,7 @@ class RBM(TrainedRBM):
         *,
         visible="bernoulli",
         n_gibbs=10,
+        sample_visible=True,
         optimizer="adam",
         learning_rate=3e-3,
         momentum=0.9,
@@ -139,6 +143,7 @@ class RBM(TrainedRBM):
         self.n_hidden = n_hidden
         self.visible = visible
         self.n_gibbs = n_gibbs
+        self.sample_visible = sample_visible
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.momentum = momentum

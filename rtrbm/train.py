@@ -68,7 +68,7 @@ class Interruptible:
 class progress_bar:
     """Context that shows a model's updates with tqdm, if its `verbose` asks for it and there is a terminal.
 
-    Shown are the squared reconstruction error |v - v_k|^2 per frame (v_k the sampled end of the CD chain), the
+    Shown are the squared reconstruction error |v - v_k|^2 per frame (v_k the end of the CD chain), the
     gradient's norm and the frames learnt from per second.
     """
 

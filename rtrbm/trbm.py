@@ -29,8 +29,8 @@ class TRBM(TemporalRBM):
         fast as the rest the hidden units are left with little to do.
     bptt : bool
         Also learn through the filter, as the RTRBM does (eq. 3.25).
-    visible, n_gibbs, optimizer, learning_rate, momentum, centering, max_norm, batch_size, n_updates, initialization,
-    dtype, engine, n_jobs, random_state, comm, verbose
+    visible, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm, batch_size, n_updates,
+    initialization, dtype, engine, n_jobs, random_state, comm, verbose
         As of `rtrbm.RTRBM`.
 
     Attributes
@@ -62,6 +62,7 @@ class TRBM(TemporalRBM):
         visible="bernoulli",
         bptt=False,
         n_gibbs=10,
+        sample_visible=True,
         optimizer="adam",
         learning_rate=3e-3,
         momentum=0.9,
@@ -84,6 +85,7 @@ class TRBM(TemporalRBM):
         self.visible = visible
         self.bptt = bptt
         self.n_gibbs = n_gibbs
+        self.sample_visible = sample_visible
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.momentum = momentum
