@@ -67,6 +67,7 @@ VARIANTS = {
     "clipped": dict(max_norm=0.01),
     "gaussian": dict(visible="gaussian"),
     "not centred": dict(centering=False),
+    "visible means": dict(sample_visible=False),
 }
 variants = pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
 

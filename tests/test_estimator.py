@@ -50,7 +50,7 @@ ODD = dict(
     n_hidden=np.int64(7), visible="no such units", n_taps=2, n_gibbs={0: 1, 9: 2}, optimizer=None, learning_rate=-1,
     momentum="0.9", max_norm=np.float32(3), batch_size=[8], n_updates=0, initialization=0, dtype=np.float64,
     n_jobs=0, random_state=np.random.RandomState(0), verbose=object(), bptt="no", dynamic_visible_bias=2,
-    centering="yes", engine="steam", comm="me",
+    centering="yes", engine="steam", comm="me", sample_visible="now and then",
 )  # fmt: skip
 
 
@@ -458,6 +458,7 @@ BAD_SETTINGS = {
         0, -1, 1.5, "2", None, True, [1], {}, {1: 3}, {0: 0}, {0: 1.5}, {0: 1, -1: 1}, {"0": 1}, {0: None},
         {0.5: 1, 0: 1},
     ],
+    "sample_visible": ["yes", 2, None, 0.5, np.array([True, True])],
     "optimizer": ["sgd", "", None, 3, ["adam"], np.array(["adam", "momentum"])],
     "learning_rate": [0, -1e-3, np.nan, np.inf, "0.1", None, True, 1j, [0.1], np.array([0.1, 0.1])],
     "momentum": [-0.1, 1, 1.5, np.nan, "0.9", None, True, [0.9]],
@@ -501,7 +502,7 @@ def test_every_hyper_parameter_is_checked(name):
         n_hidden=np.int64(4), visible="gaussian", n_taps=np.int8(2), dynamic_visible_bias=True, bptt=False,
         centering=False, n_gibbs={0: 1, np.int64(2): 2}, optimizer="momentum", learning_rate=np.float32(0.1),
         momentum=0, max_norm=1, batch_size=np.int32(3), n_updates=1, initialization="thesis", dtype=np.float64,
-        engine="numpy", comm=None, n_jobs=np.int64(2), random_state=np.uint8(3), verbose=True,
+        engine="numpy", comm=None, sample_visible=np.False_, n_jobs=np.int64(2), random_state=np.uint8(3), verbose=True,
     )  # fmt: skip
     RTRBM(**SETTINGS | {name: good[name]}).fit(X)
 

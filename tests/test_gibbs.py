@@ -92,6 +92,29 @@ def test_the_last_hidden_layer_is_a_probability_given_the_last_visible(dtype):
 
 
 @engines
+@pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_chain_of_visible_means(dtype, visible, engine):
+    """Of two steps: v_1 = E[v | h_0], h_1 a sample, v_2 = E[v | h_1]; the h_0 are on or off for certain."""
+    W, b_v, b_h = small_rbm(dtype, scale=3 if visible == "bernoulli" else 1)
+    h_0 = np.tile(np.array([1, 0], dtype), (N_ROWS, 1))
+    v, h_neg = reconstruct(
+        h_0, W, b_v, b_h, 2, visible, independent_chains(N_ROWS, engine=engine), sample_visible=False
+    )
+    # inputs of up to 10 to the hidden units
+    np.testing.assert_allclose(h_neg, sigmoid(v @ W + b_h), rtol=0, atol=50 * np.finfo(dtype).eps)
+    v_1 = visible_means(h_0[:1], W, b_v, visible)
+    p = independent(sigmoid(v_1 @ W + b_h)[0])
+    ends = visible_means(binary_states(N_HIDDEN), W, b_v, visible)
+    distances = np.abs(v[:, None] - ends).max(axis=2)
+    assert distances.min(axis=1).max() < 50 * np.finfo(dtype).eps
+    counts = np.bincount(distances.argmin(axis=1), minlength=len(ends))
+    assert abs(chi_square_z(counts, p)) < Z_MAX
+    if visible == "bernoulli":
+        assert chi_square_z(counts, independent(v_1[0]) @ up_kernel(W, b_h)) > Z_MAX  # control: h_1 of a sampled v_1
+
+
+@engines
 def test_each_row_has_biases_of_its_own(engine):
     W, b_v, b_h = small_rbm("float32")
     rng = np.random.default_rng(3)

@@ -264,6 +264,20 @@ def test_gradient_by_contrastive_divergence(visible):
 
 
 @pytest.mark.parametrize("visible", KINDS)
+def test_visible_means_make_the_gradient_less_noisy(visible):
+    params, v = parameters(), frames(300, visible)
+    h_pos = rbm.hidden_mean(v, params.W, params.b_h)
+
+    def spread(sample_visible):
+        ends = rbm.cd_averages(h_pos, *params, 1, visible, chains(300), sample_visible=sample_visible)
+        residuals = v - ends.v
+        return residuals.var(axis=0).sum(), (h_pos - ends.h).var(axis=0).sum()
+
+    (sampled_v, sampled_h), (mean_v, mean_h) = spread(True), spread(False)
+    assert mean_v < 0.8 * sampled_v and mean_h < 0.8 * sampled_h
+
+
+@pytest.mark.parametrize("visible", KINDS)
 def test_initial_biases_reproduce_the_mean(visible):
     v = np.concatenate([frames(99, visible)[:, :3], np.zeros((99, 1))], axis=1).astype(np.float32)
     params = rbm.initial_params(v, 500, visible, seed=3)
