@@ -10,10 +10,8 @@ one figure, ablation.png: the errors and a dream of every variant.
     python -m experiments.ablation --profile standard   30x30 pixels, about 2 hours; --seeds 1: 40 minutes
 """
 
-import argparse
 import math
 import re
-import sys
 import time
 from typing import NamedTuple
 
@@ -21,11 +19,13 @@ import numpy as np
 
 from experiments.runner import (
     TEST_SEED_OFFSET,
+    command_line,
     model_file,
     output_folder,
     print_table,
     run,
     save_figure,
+    stopped,
     write_settings,
     write_table,
 )
@@ -281,18 +281,9 @@ def _film(axes, videos, shown):
 
 def parser():
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--profile", choices=PROFILES, default="quick", help="size and recipe (default: quick)"
-    )
+    parser = command_line(__doc__, "ablation", PROFILES)
     parser.add_argument("--n-updates", type=int, help="updates of every variant (default: the profile's)")
-    parser.add_argument("--seeds", type=int, default=3, help="number of seeds (default: 3)")
-    parser.add_argument("--seed", type=int, default=0, help="the first of them (default: 0)")
-    parser.add_argument("--out", help="folder for the results (default: results/ablation-PROFILE)")
-    parser.add_argument("--resume", action="store_true", help="go on from the models in the folder")
-    parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, --seed the first (default: 3)")
     return parser
 
 
@@ -326,8 +317,7 @@ def main(arguments=None):
             try:
                 model = train(title, settings, seed, options, folder)
             except KeyboardInterrupt:
-                print(f"\nstopped; the same command with --resume goes on from {folder}", file=sys.stderr)
-                return 130
+                return stopped(folder)
             seconds = time.perf_counter() - start
             n_parameters = sum(p.size for p in model.params_)
             error = evaluate.squared_error(test, model.predict(test))

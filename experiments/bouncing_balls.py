@@ -11,19 +11,19 @@ writes settings.json, the models with their learning histories (HDF5), errors.cs
     mpiexec -n 2 python -m experiments.bouncing_balls         any of them by several processes (rtrbm[mpi])
 """
 
-import argparse
-import sys
 import time
 
 import numpy as np
 
 from experiments.runner import (
     TEST_SEED_OFFSET,
+    command_line,
     model_file,
     output_folder,
     print_table,
     run,
     save_figure,
+    stopped,
     write_settings,
     write_table,
 )
@@ -161,12 +161,7 @@ def draw(models, test, options, folder):
 
 def parser():
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--profile", choices=PROFILES, default="quick", help="size and recipe (default: quick)"
-    )
+    parser = command_line(__doc__, "bouncing_balls", PROFILES)
     parser.add_argument(
         "--model",
         choices=("rtrbm", "trbm", "both"),
@@ -181,10 +176,6 @@ def parser():
         type=int,
         help="delay taps: let so many frames before act on all biases (default: that of the profile)",
     )
-    parser.add_argument("--out", help="folder for the results (default: results/bouncing_balls-PROFILE)")
-    parser.add_argument("--seed", type=int, default=0, help="default: 0")
-    parser.add_argument("--resume", action="store_true", help="go on from the models in the folder")
-    parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
     return parser
 
 
@@ -219,8 +210,7 @@ def main(arguments=None):
         if not ranks.is_first(comm):
             return 130
         write_all_settings(folder, options, settings)
-        print(f"\nstopped; the same command with --resume goes on from {folder}", file=sys.stderr)
-        return 130
+        return stopped(folder)
     if not ranks.is_first(comm):
         return 0
     write_all_settings(folder, options, settings)

@@ -9,19 +9,19 @@ to pairs of clean and noisy videos. Writes settings.json, the models (HDF5), err
     python -m experiments.denoising --profile paper     300 and 400 hidden units
 """
 
-import argparse
-import sys
 import time
 
 import numpy as np
 
 from experiments.runner import (
     TEST_SEED_OFFSET,
+    command_line,
     model_file,
     output_folder,
     print_table,
     run,
     save_figure,
+    stopped,
     write_settings,
     write_table,
 )
@@ -167,12 +167,7 @@ def draw(clean, estimates, folder):
 
 def parser():
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--profile", choices=PROFILES, default="quick", help="size and recipe (default: quick)"
-    )
+    parser = command_line(__doc__, "denoising", PROFILES)
     parser.add_argument(
         "--models", nargs="+", choices=MODELS, metavar="MODEL",
         help=f"some of {', '.join(MODELS)} (default: all; quick: all but the last)",
@@ -181,10 +176,6 @@ def parser():
         parser.add_argument(
             f"--{name}", type=float, default=value, help=f"of the noise, see above (default: {value})"
         )
-    parser.add_argument("--out", help="folder for the results (default: results/denoising-PROFILE)")
-    parser.add_argument("--seed", type=int, default=0, help="default: 0")
-    parser.add_argument("--resume", action="store_true", help="go on from the models in the folder")
-    parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
     return parser
 
 
@@ -209,8 +200,7 @@ def main(arguments=None):
     try:
         stacks = {name: train(name, options, profile, folder) for name in names}
     except KeyboardInterrupt:
-        print(f"\nstopped; the same command with --resume goes on from {folder}", file=sys.stderr)
-        return 130
+        return stopped(folder)
     estimates = {("noisy", None): noisy}
     estimates |= linear_estimates(noisy, videos(profile["n_fit"], noise, fit_seed))
     for name, stack in stacks.items():

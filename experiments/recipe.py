@@ -35,11 +35,13 @@ def variants(n_updates):
         "k = 1 throughout": {"n_gibbs": 1},
         "k = 3 throughout": {"n_gibbs": 3},
         "k = 10 throughout": {"n_gibbs": 10},
+        "visible units by their means": {"sample_visible": False},
         "4 videos an update": {"batch_size": 4},
         "gradient clipped to norm 1": {"max_norm": 1.0},
         "W pre-trained, biases random (the thesis's start)": {"initialization": "thesis"},
         "400 hidden units": {"n_hidden": 400},
         "dynamic visible bias": {"dynamic_visible_bias": True},
+        "the same, visible units by their means": {"dynamic_visible_bias": True, "sample_visible": False},
     }
     return {name: {**recipe, **change} for name, change in changes.items()}
 
@@ -48,7 +50,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--n-updates", type=int, default=800, help="updates of every variant (default: 800)")
+    parser.add_argument("--n-updates", type=int, default=400, help="updates of every variant (default: 400)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
     parser.add_argument("--out", default="results/recipe", help="folder for settings.json and recipe.csv")

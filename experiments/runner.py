@@ -1,5 +1,6 @@
 """What every experiment script shares: its folder, its settings, its tables."""
 
+import argparse
 import csv
 import json
 import pathlib
@@ -15,6 +16,21 @@ from rtrbm import ranks
 from rtrbm.checkpoint import replacing
 
 TEST_SEED_OFFSET = 1_000_003  # the test videos' seed is not that of the training stream
+
+
+def command_line(description, name, profiles):
+    """The options of a script that trains: more can be added. Results go to results/NAME-PROFILE by default."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--profile", choices=profiles, default="quick", help="size and recipe (default: quick)"
+    )
+    parser.add_argument("--out", help=f"folder for the results (default: results/{name}-PROFILE)")
+    parser.add_argument("--seed", type=int, default=0, help="default: 0")
+    parser.add_argument("--resume", action="store_true", help="go on from the models in the folder")
+    parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
+    return parser
 
 
 def output_folder(path):
@@ -33,6 +49,12 @@ def model_file(folder, name, resume, comm=None):
     if path.exists() and not resume and ranks.is_first(comm):
         path.replace(folder / f"{name}.previous.h5")
     return path
+
+
+def stopped(folder):
+    """Say how to go on after Ctrl-C; returns the status to end with."""
+    print(f"\nstopped; the same command with --resume goes on from {folder}", file=sys.stderr)
+    return 130
 
 
 def run(main):

@@ -110,8 +110,8 @@ def product(a, b, n_jobs):
     return out
 
 
-def gram(a, b, n_jobs):
-    """The sum over rows a^T b, by slices of columns of `a`."""
-    out = np.empty((a.shape[1], b.shape[1]), a.dtype)
+def gram(a, b, n_jobs, out=None):
+    """The sum over rows a^T b, by slices of columns of `a`; in `out` if it is given."""
+    out = np.empty((a.shape[1], b.shape[1]), a.dtype) if out is None else out
     run(lambda columns: np.matmul(a[:, columns].T, b, out=out[columns]), slices(a.shape[1]), n_jobs)
     return out

@@ -75,7 +75,7 @@ def gradient(x, where, d_bias, m, n_jobs=None):
     """
     d_T = np.zeros((m, x.shape[1], d_bias.shape[1]), x.dtype)
     for n in _reaching(d_T, where):
-        d_T[n - 1] = gram(x[previous_rows(where, n)], d_bias[later_rows(where, n)], n_jobs)
+        gram(x[previous_rows(where, n)], d_bias[later_rows(where, n)], n_jobs, out=d_T[n - 1])
     return d_T
 
 

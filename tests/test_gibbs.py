@@ -111,7 +111,9 @@ def test_a_chain_of_visible_means(dtype, visible, engine):
     counts = np.bincount(distances.argmin(axis=1), minlength=len(ends))
     assert abs(chi_square_z(counts, p)) < Z_MAX
     if visible == "bernoulli":
-        assert chi_square_z(counts, independent(v_1[0]) @ up_kernel(W, b_h)) > Z_MAX  # control: h_1 of a sampled v_1
+        assert (
+            chi_square_z(counts, independent(v_1[0]) @ up_kernel(W, b_h)) > Z_MAX
+        )  # control: h_1 of a sampled v_1
 
 
 @engines
