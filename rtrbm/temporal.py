@@ -180,7 +180,7 @@ class TemporalRBM(TrainedRBM):
         Returns
         -------
         array or list of arrays, as X
-            X, with probabilities (Bernoulli) or means (Gaussian) where a value was missing.
+            X in the dtype of the model, with probabilities (Bernoulli) or means (Gaussian) where a value was missing.
 
         Raises
         ------
