@@ -5,7 +5,7 @@ filtered hidden states. The noise is Gaussian, correlated in space and time (`rt
 sum with the video is clipped to [0, 1]. Beside the models stand Gaussian smoothing and Wiener filters, which are fitted
 to pairs of clean and noisy videos. Writes settings.json, the models (HDF5), errors.csv and denoising.png to a folder.
 
-    python -m experiments.denoising                     small layers, 4 minutes
+    python -m experiments.denoising                     small layers, under 3 minutes
     python -m experiments.denoising --profile paper     300 and 400 hidden units
 """
 
@@ -51,8 +51,14 @@ PROFILES = {
         "batch_size": 8,
         "n_fit": 300,
         "layers": [
-            {"n_hidden": 150, "n_gibbs": {0: 1, 600: 3}, "learning_rate": 8e-3, "n_updates": 1200},
-            {"n_hidden": 250, "n_gibbs": 1, "learning_rate": 1e-2, "n_updates": 800},
+            {
+                "n_hidden": 150,
+                "n_gibbs": {0: 1, 400: 3},
+                "sample_visible": False,
+                "learning_rate": 8e-3,
+                "n_updates": 800,
+            },
+            {"n_hidden": 250, "n_gibbs": 1, "learning_rate": 1e-2, "n_updates": 700},
         ],
     },
     "paper": {
@@ -61,7 +67,13 @@ PROFILES = {
         "batch_size": 4,
         "n_fit": 1000,
         "layers": [
-            {"n_hidden": 300, "n_gibbs": {0: 1, 3000: 3}, "learning_rate": 5e-3, "n_updates": 6000},
+            {
+                "n_hidden": 300,
+                "n_gibbs": {0: 1, 3000: 3},
+                "sample_visible": False,
+                "learning_rate": 5e-3,
+                "n_updates": 6000,
+            },
             {"n_hidden": 400, "n_gibbs": {0: 1, 3000: 3}, "learning_rate": 5e-3, "n_updates": 6000},
         ],
     },
