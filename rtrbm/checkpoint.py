@@ -16,6 +16,7 @@ import h5py
 FORMAT = "rtrbm model, version 1"
 PROGRESS = ("n_updates", "seed")
 STACK = "Stack"
+LONGEST = 200  # bytes: file systems take 255, the temporary file beside a file needs some more than its name
 
 
 def check_path(name, path):
@@ -31,8 +32,11 @@ def check_path(name, path):
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"{name} must be a path, got {path!r}")
     path = os.fspath(path)
-    if os.path.isdir(path) or not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+    folder, file = os.path.split(path)
+    if "\0" in path or not file or os.path.isdir(path) or not os.path.isdir(os.path.abspath(folder)):
         raise ValueError(f"{name} must be a file in an existing folder, got {path!r}")
+    if len(os.fsencode(file)) > LONGEST:
+        raise ValueError(f"{name} must be a file of a shorter name, of {LONGEST} bytes at most, got {path!r}")
     if not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK):
         raise ValueError(f"{name} must be in a folder that can be written to, got {path!r}")
 
@@ -164,15 +168,17 @@ def read_stack(path):
 @contextlib.contextmanager
 def _opened(path, model):
     """Context that gives the open file of a model of that class."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be a path, got {path!r}")
     path = os.fspath(path)
     if not os.path.exists(path):
         raise FileNotFoundError(f"no model file at {path!r}")
     try:
         with h5py.File(path, "r") as file:
             attributes = dict(file.attrs)
-            if attributes.get("format") != FORMAT:
+            if str(attributes.get("format")) != FORMAT:
                 raise ValueError(f"path must be a file of {FORMAT!r}, {path!r} is another kind of HDF5 file")
-            if attributes.get("model") != model:
+            if str(attributes.get("model")) != model:
                 raise ValueError(
                     f"path must hold a model of class {model}, {path!r} holds {attributes.get('model')}"
                 )
@@ -189,8 +195,9 @@ def _contents(group, path):
             json.loads(group.attrs[name]) for name in ("hyper_parameters", "progress")
         )
         progress = {name: int(progress[name]) for name in PROGRESS}
-        return Contents(group.attrs["model"], dict(hyper_parameters), progress, _read(group))
-    except (KeyError, TypeError, ValueError) as error:
+        groups = {name: item for name, item in _read(group).items() if isinstance(item, dict)}
+        return Contents(str(group.attrs["model"]), dict(hyper_parameters), progress, groups)
+    except (KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
         raise ValueError(
             f"path must be a complete model file, the attributes of {os.fspath(path)!r} cannot be read: {error}"
         ) from error
@@ -204,7 +211,7 @@ def named_tuple(kind, arrays, path):
     ValueError
         If an array is missing.
     """
-    missing = set(kind._fields) - set(arrays)
+    missing = set(kind._fields) - set(arrays if isinstance(arrays, dict) else ())
     if missing:
         raise ValueError(f"path must be a complete model file, {os.fspath(path)!r} lacks {sorted(missing)}")
     return kind(*(arrays[name] for name in kind._fields))

@@ -271,13 +271,15 @@ class TrainedRBM(Estimator):
         """What a file keeps of this model."""
         self._check_fitted()
         self._check_trainable()
-        if not self._finite():
-            raise ValueError("the parameters are not finite: training diverged, load the last checkpoint")
-        settings = {k: _to_json(v) for k, v in self.get_params().items()}
         progress, params, optimizer_state, history = self._state()
         history = {name: np.asarray(values) for name, values in history.items()}
         groups = {"params": params, "optimizer": optimizer_state, "history": history}
-        return files.Contents(type(self).__name__, settings, progress, groups)
+        return files.Contents(type(self).__name__, self._settings(), progress, groups)
+
+    def _settings(self):
+        """Hyper-parameters as JSON has them."""
+        settings = {name: _to_json(value) for name, value in self.get_params().items()}
+        return {**settings, "dtype": np.dtype(self.dtype).name}
 
     @classmethod
     def _loaded(cls, contents, path):
@@ -288,7 +290,7 @@ class TrainedRBM(Estimator):
         """Take the state of training from a file that was written with the same settings."""
         gibbs.noise_of(self.engine)
         settings, progress, *arrays = self._parsed(files.read(path, type(self).__name__), path)
-        own = {name: _from_json(_to_json(value)) for name, value in self.get_params().items()}
+        own = {name: _from_json(value) for name, value in self._settings().items()}
         differ = sorted(
             k
             for k, v in settings.items()
@@ -307,24 +309,34 @@ class TrainedRBM(Estimator):
     def _parsed(cls, contents, path):
         """Settings, progress, parameters, optimiser state and history of what a file holds."""
         _, settings, progress, groups = contents
-        settings = {name: _from_json(value) for name, value in settings.items()}
         unknown = sorted(set(settings) - set(cls._names()))
         if unknown:
             raise ValueError(
                 f"path must hold hyper-parameters of this version, {os.fspath(path)!r} has {unknown}"
             )
-        model = cls(**settings)
-        params = files.named_tuple(type(model._blank(1)), groups.get("params", {}), path)
+        try:
+            model = cls(**{name: _from_json(value) for name, value in settings.items()})
+            model._check_hyper_parameters()
+        except (TypeError, ValueError, KeyError) as error:
+            raise ValueError(
+                f"path must hold hyper-parameters a model can have, those of {os.fspath(path)!r} are not: {error}"
+            ) from error
+        params, *state, history = (groups.get(name, {}) for name in ("params", "optimizer", "history"))
+        params = files.named_tuple(type(model._blank(1)), params, path)
+        if np.ndim(params.W) != 2 or not _alike(params, model._blank(len(params.W))):
+            raise _unfitting(path)
         blank = model._optimizer().init(params)
-        state = files.named_tuple(type(blank), groups.get("optimizer", {}), path)
-        nested = (
-            files.named_tuple(type(params), saved, path) if isinstance(saved, dict) else np.asarray(saved)
-            for saved in state
+        state = files.named_tuple(type(blank), *state, path)
+        state = type(blank)(
+            *(
+                files.named_tuple(type(params), saved, path) if hasattr(kind, "_fields") else np.asarray(saved)
+                for saved, kind in zip(state, blank)
+            )
         )
-        state = type(blank)(*nested)
-        history = {name: groups.get("history", {}).get(name) for name in HISTORY}
-        _check_arrays(params, blank, state, history, model, progress, path)
-        return settings, progress, params, state, {name: values.tolist() for name, values in history.items()}
+        history = {name: np.asarray(history.get(name)) for name in HISTORY}
+        _check_state(params, blank, state, history, progress, path)
+        history = {name: values.tolist() for name, values in history.items()}
+        return model.get_params(), progress, params, state, history
 
     def _set_state(self, progress, params, optimizer_state, history):
         self.params_, self.optimizer_state_, self.history_ = params, optimizer_state, history
@@ -381,9 +393,10 @@ class TrainedRBM(Estimator):
             return self._pack(sequences)[0]
 
         n_visible = minibatch(0).shape[1]
-        n_elements = sum(array.size for array in self._blank(n_visible))
+        copies = 1 + 1 + len(self._optimizer().state._fields)  # parameters, gradient, the optimiser's state
+        n_elements = copies * sum(array.size for array in self._blank(n_visible))
         check_memory(
-            f"parameters for n_hidden={self.n_hidden} and {n_visible} features", n_elements, self.dtype
+            f"training n_hidden={self.n_hidden} units on {n_visible} features", n_elements, self.dtype
         )
         self.params_ = self._initial_params(minibatch, seed)
         self.optimizer_state_ = self._optimizer().init(self.params_)
@@ -410,9 +423,9 @@ class TrainedRBM(Estimator):
             *gradient, v_sum, h_sum, counts = totals
             error, n_frames = counts.tolist()
             norm = self._climb(type(params)(*gradient), v_sum / n_frames, h_sum / n_frames, n_frames, rate)
-        if not (np.isfinite(norm) and self._finite()):
+        if not (np.isfinite(norm) and _finite(self.params_)):
             raise FloatingPointError(
-                f"update {self.n_updates_} is not finite: learning_rate={self.learning_rate} is too large"
+                f"update {self.n_updates_} is not finite: learning_rate={self.learning_rate} is too large, or values of X"
             )
         self.history_["reconstruction_error"].append(error / n_frames)
         self.history_["gradient_norm"].append(norm)
@@ -493,7 +506,7 @@ class TrainedRBM(Estimator):
             check_count("n_jobs", self.n_jobs, minimum=None)
             if self.n_jobs == 0:
                 raise ValueError("n_jobs must be None or an integer other than 0, got 0")
-        if not isinstance(self.verbose, numbers.Integral):
+        if not isinstance(self.verbose, numbers.Integral | np.bool_):
             raise TypeError(f"verbose must be an integer or a bool, got {self.verbose!r}")
 
     def _check_fitted(self):
@@ -512,6 +525,10 @@ class TrainedRBM(Estimator):
         if not _alike(self.params_, self._blank(self.n_features_in_), any_dtype=True):
             shaping = [name for name in SHAPING if name in self._names()]
             raise ValueError(f"{' or '.join(shaping)} was changed after fitting: fit again")
+        if not _finite(self.params_):
+            raise ValueError(
+                "the parameters are not finite: training diverged, load the last checkpoint or fit again"
+            )
 
     def _check_trainable(self):
         """Raise unless the state of training is of the kind the hyper-parameters say."""
@@ -522,19 +539,23 @@ class TrainedRBM(Estimator):
                 f"dtype={self.dtype!r} was set after fitting in {self.params_.W.dtype}: fit again"
             )
 
-    def _finite(self):
-        return all(np.isfinite((p.min(), p.max())).all() for p in self.params_ if p.size)
+def _finite(params):
+    return all(np.isfinite((p.min(), p.max())).all() for p in params if p.size)
 
 
-def _check_arrays(params, blank, state, history, model, progress, path):
-    """Raise unless the arrays of a model file fit together."""
-    fits = np.ndim(params.W) == 2 and _alike(params, model._blank(len(params.W)))
-    fits = fits and all(map(_alike, state, blank))
-    fits = fits and all(np.shape(values) == (progress["n_updates"],) for values in history.values())
+def _check_state(params, blank, state, history, progress, path):
+    """Raise unless the state of training in a model file is one that training can have left."""
+    fits = progress["seed"] >= 0 and all(map(_alike, state, blank)) and _finite(params)
+    for values in history.values():
+        fits = fits and values.shape == (progress["n_updates"],) and values.dtype.kind in "iuf"
     if not fits:
-        raise ValueError(
-            f"path must be a complete model file, the arrays of {os.fspath(path)!r} do not fit together"
-        )
+        raise _unfitting(path)
+
+
+def _unfitting(path):
+    return ValueError(
+        f"path must be a complete model file, the arrays of {os.fspath(path)!r} do not fit together"
+    )
 
 
 def _alike(a, b, any_dtype=False):

@@ -203,7 +203,10 @@ class Stack(Estimator):
             return [None] * len(self.layers)
         files.check_path("checkpoint", checkpoint)
         base, suffix = os.path.splitext(os.fspath(checkpoint))
-        return [f"{base}-{i}{suffix}" for i in range(1, len(self.layers) + 1)]
+        paths = [f"{base}-{i}{suffix}" for i in range(1, len(self.layers) + 1)]
+        for path in paths:
+            files.check_path("checkpoint", path)
+        return paths
 
     def _check_layers(self):
         if not isinstance(self.layers, list | tuple):

@@ -37,7 +37,7 @@ def check_choice(name, value, choices):
 def check_dtype(value):
     """Raise unless `value` means float32 or float64."""
     try:
-        known = value is not None and np.dtype(value).name in ("float32", "float64")
+        known = value is not None and np.dtype(value) in (np.dtype("float32"), np.dtype("float64"))
     except TypeError:
         known = False
     if not known:
