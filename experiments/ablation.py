@@ -19,6 +19,7 @@ import numpy as np
 
 from experiments.runner import (
     TEST_SEED_OFFSET,
+    check_figures,
     command_line,
     model_file,
     output_folder,
@@ -124,9 +125,8 @@ def train(title, settings, seed, options, folder):
         random_state=seed,
     )
     name = re.sub(r"\W+", "_", title).lower()
-    return model.fit(
-        stream, checkpoint=model_file(folder, f"{name}-{seed}", options.resume), resume=options.resume
-    )
+    with model_file(folder, f"{name}-{seed}", options.resume) as path:
+        return model.fit(stream, checkpoint=path, resume=options.resume)
 
 
 def baselines(test, train_videos):
@@ -304,7 +304,8 @@ def main(arguments=None):
         "test_seed": options.seed + TEST_SEED_OFFSET,
         "scored_frames": f"2..{N_TEST_FRAMES}",
     }
-    write_settings(folder / "settings.json", {**vars(options), **settings, **protocol})
+    settings_file = folder / "settings.json", {**vars(options), **settings, **protocol}
+    check_figures()
 
     videos = {"n_frames": N_TEST_FRAMES, "resolution": settings["resolution"], "n_balls": N_BALLS}
     test = bouncing_balls(settings["n_test"], **videos, random_state=options.seed + TEST_SEED_OFFSET)
@@ -317,12 +318,14 @@ def main(arguments=None):
             try:
                 model = train(title, settings, seed, options, folder)
             except KeyboardInterrupt:
+                write_settings(*settings_file)
                 return stopped(folder)
             seconds = time.perf_counter() - start
             n_parameters = sum(p.size for p in model.params_)
             error = evaluate.squared_error(test, model.predict(test))
             linear = variant.n_linear, linear_errors[variant.n_linear]
             rows.append(Row(title, seed, n_parameters, *error, *linear, seconds))
+            write_settings(*settings_file)
             write_table(folder / "errors.csv", Row._fields, rows)
             print(f"seed {seed}, {title}: {error[0]:.4g} after {seconds:.1f} s", flush=True)
             if seed == options.seed:

@@ -242,6 +242,13 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     for name in (*Setting._fields[:-1], "repeats"):
         check_count("--" + name.replace("_", "-"), getattr(options, name))
+    if np.isnan(options.limit) or options.limit < 0:
+        raise ValueError(f"--limit must be a number of seconds of at least 0, got {options.limit}")
+    if options.n_jobs == 0:
+        raise ValueError("--n-jobs must be an integer other than 0")
+    missing = [name for name in options.contenders or [] if name not in installed()]
+    if missing:
+        raise ValueError(f"--contenders must be installed, {', '.join(missing)} is not")
     folder = output_folder(options.out)
     names = [name for name in CONTENDERS if name in (options.contenders or installed()) or name == PRODUCTS]
     setting = Setting(*(getattr(options, name) for name in Setting._fields))

@@ -18,6 +18,7 @@ import numpy as np
 
 from experiments.runner import (
     TEST_SEED_OFFSET,
+    check_figures,
     command_line,
     model_file,
     output_folder,
@@ -102,7 +103,6 @@ def train(name, options, settings, folder, comm):
 
     Without --resume an earlier model of that name is kept as NAME.previous.h5.
     """
-    path = model_file(folder, name, options.resume, comm)
     hyper_parameters = {key: value for key, value in settings.items() if key != "resolution"}
     model = RTRBM(
         **hyper_parameters,
@@ -122,7 +122,8 @@ def train(name, options, settings, folder, comm):
     if ranks.is_first(comm):
         work = f"{settings['n_updates']} updates of {settings['batch_size']} videos"
         print(f"training the {TITLES[name]}: {work}", flush=True)
-    return model.fit(stream, checkpoint=path, resume=options.resume)
+    with model_file(folder, name, options.resume, comm) as path:
+        return model.fit(stream, checkpoint=path, resume=options.resume)
 
 
 def error_rows(models, n_taps, test, train_videos):
@@ -216,6 +217,7 @@ def main(arguments=None):
         settings["dynamic_visible_bias"] = True
     folder = output_folder(options.out or f"results/bouncing_balls-{options.profile}")
     names = ("rtrbm", "trbm") if options.model == "both" else (options.model,)
+    check_figures()
     try:
         models = {name: train(name, options, settings, folder, comm) for name in names}
     except KeyboardInterrupt:

@@ -15,6 +15,7 @@ import numpy as np
 
 from experiments.runner import (
     TEST_SEED_OFFSET,
+    check_figures,
     command_line,
     model_file,
     output_folder,
@@ -125,12 +126,12 @@ def train(name, options, profile, folder):
         kind(**settings, **layer, n_jobs=options.n_jobs, random_state=options.seed, verbose=1)
         for layer in profile["layers"]
     ]
-    paths = [model_file(folder, f"{name}-{depth}", options.resume) for depth in (1, 2)]
     balls = BouncingBalls(profile["batch_size"], profile["n_frames"], **VIDEOS, random_state=options.seed)
     data = Drawn(balls, options.seed, 0)
-    for depth, (layer, path) in enumerate(zip(layers, paths), 1):
+    for depth, layer in enumerate(layers, 1):
         print(f"training the {name}, layer {depth}", flush=True)
-        layer.fit(data, checkpoint=path, resume=options.resume)
+        with model_file(folder, f"{name}-{depth}", options.resume) as path:
+            layer.fit(data, checkpoint=path, resume=options.resume)
         data = Drawn(data, options.seed, depth, layer)
     return Stack(layers)
 
@@ -208,11 +209,13 @@ def main(arguments=None):
         "n_test": N_TEST,
         "scored_frames": f"1..{N_FRAMES}",
     }
-    write_settings(folder / "settings.json", {**settings, **protocol})
+    check_figures()
     try:
         stacks = {name: train(name, options, profile, folder) for name in names}
     except KeyboardInterrupt:
+        write_settings(folder / "settings.json", {**settings, **protocol})
         return stopped(folder)
+    write_settings(folder / "settings.json", {**settings, **protocol})
     estimates = {("noisy", None): noisy}
     estimates |= linear_estimates(noisy, videos(profile["n_fit"], noise, fit_seed))
     for name, stack in stacks.items():

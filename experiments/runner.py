@@ -1,12 +1,14 @@
 """What every experiment script shares: its folder, its settings, its tables."""
 
 import argparse
+import contextlib
 import csv
 import json
 import pathlib
 import platform
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import h5py
 import numpy as np
@@ -43,12 +45,21 @@ def output_folder(path):
     return folder
 
 
+@contextlib.contextmanager
 def model_file(folder, name, resume, comm=None):
-    """The file of a model that is to be trained; unless it goes on, an earlier one is kept as NAME.previous.h5."""
-    path = folder / f"{name}.h5"
-    if path.exists() and not resume and ranks.is_first(comm):
-        path.replace(folder / f"{name}.previous.h5")
-    return path
+    """Context that gives the file of a model that is to be trained.
+
+    Unless it goes on, an earlier one is kept as NAME.previous.h5, once there is a new one.
+    """
+    path, aside = folder / f"{name}.h5", folder / f"{name}.earlier.h5"
+    moved = path.exists() and not resume and ranks.is_first(comm)
+    if moved:
+        path.replace(aside)
+    try:
+        yield path
+    finally:
+        if moved:
+            aside.replace(folder / f"{name}.previous.h5" if path.exists() else path)
 
 
 def stopped(folder):
@@ -66,7 +77,7 @@ def run(main):
     try:
         comm = ranks.world()
         sys.exit(main())
-    except (ValueError, TypeError, FloatingPointError, OSError, RuntimeError) as error:
+    except (ValueError, TypeError, FloatingPointError, OSError, RuntimeError, ImportError) as error:
         if ranks.is_first(comm):
             print(f"{pathlib.Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
         ranks.meet(comm)
@@ -124,6 +135,12 @@ def _cell(value):
     if value is None or value != value:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def check_figures():
+    """Raise ValueError if pictures cannot be drawn, before any work."""
+    if find_spec("matplotlib") is None:
+        raise ValueError("pictures need matplotlib: install rtrbm[figures]")
 
 
 def save_figure(figure, path):

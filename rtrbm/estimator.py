@@ -18,6 +18,7 @@ from .train import Ahead, Interruptible, progress_bar
 from .validation import (
     check_choice,
     check_count,
+    check_dense,
     check_dtype,
     check_frames,
     check_memory,
@@ -329,7 +330,9 @@ class TrainedRBM(Estimator):
         state = files.named_tuple(type(blank), *state, path)
         state = type(blank)(
             *(
-                files.named_tuple(type(params), saved, path) if hasattr(kind, "_fields") else np.asarray(saved)
+                files.named_tuple(type(params), saved, path)
+                if hasattr(kind, "_fields")
+                else np.asarray(saved)
                 for saved, kind in zip(state, blank)
             )
         )
@@ -359,6 +362,7 @@ class TrainedRBM(Estimator):
             n_visible = frames.shape[-1]
             return frames.copy()  # the owner may put the next sequence into the same array
 
+        check_dense(X)
         if hasattr(X, "minibatch"):
             return X
         if sources.is_on_disk(X):
@@ -425,7 +429,8 @@ class TrainedRBM(Estimator):
             norm = self._climb(type(params)(*gradient), v_sum / n_frames, h_sum / n_frames, n_frames, rate)
         if not (np.isfinite(norm) and _finite(self.params_)):
             raise FloatingPointError(
-                f"update {self.n_updates_} is not finite: learning_rate={self.learning_rate} is too large, or values of X"
+                f"update {self.n_updates_} is not finite: "
+                f"learning_rate={self.learning_rate} is too large, or values of X are"
             )
         self.history_["reconstruction_error"].append(error / n_frames)
         self.history_["gradient_norm"].append(norm)
@@ -538,6 +543,7 @@ class TrainedRBM(Estimator):
             raise ValueError(
                 f"dtype={self.dtype!r} was set after fitting in {self.params_.W.dtype}: fit again"
             )
+
 
 def _finite(params):
     return all(np.isfinite((p.min(), p.max())).all() for p in params if p.size)

@@ -7,7 +7,7 @@ form of X: an array (n_sequences, n_frames, n_visible) or a list of arrays (n_fr
 
 import numpy as np
 
-from .validation import check_count, check_number
+from .validation import check_count, check_memory, check_number, check_sequences
 
 
 def squared_error(X, predicted):
@@ -26,19 +26,19 @@ def squared_error(X, predicted):
 
     Raises
     ------
-    ValueError
-        If the two differ in form, or no sequence has a second frame.
+    TypeError, ValueError
+        If X or `predicted` are no sequences of finite numbers, if the two differ in form, or no sequence has a second
+        frame.
 
     Examples
     --------
     >>> squared_error(np.ones((2, 3, 4)), np.zeros((2, 3, 4)))
     (4.0, 0.0)
     """
-    if [np.shape(v) for v in X] != [np.shape(p) for p in predicted]:
+    X, predicted = _sequences(X), _sequences(predicted, "predicted")
+    if [v.shape for v in X] != [p.shape for p in predicted]:
         raise ValueError("predicted must have the shape of X, sequence by sequence")
     n_frames = np.array([len(v) - 1 for v in X])
-    if n_frames.min(initial=0) < 0:
-        raise ValueError("X must have no sequence without frames")
     if not n_frames.sum():
         raise ValueError("X must have a sequence of at least 2 frames: the first frame is not scored")
     sums = np.array([np.square(np.subtract(v[1:], p[1:], dtype=float)).sum() for v, p in zip(X, predicted)])
@@ -50,15 +50,24 @@ def squared_error(X, predicted):
     return float(error), float(np.sqrt(variance) / n_frames.sum())
 
 
+def _sequences(X, name="X", n_visible=None):
+    """X, checked: an array (n_sequences, n_frames, n_visible) or a list of arrays, of floating point numbers."""
+    if hasattr(X, "dtype"):
+        return check_sequences(X, "gaussian", _floating(X), n_visible, name)
+    checked = check_sequences(X, "gaussian", float, n_visible, name)
+    return [v.astype(_floating(given), copy=False) for v, given in zip(checked, X)]
+
+
+def _floating(v):
+    """The type of an array if it is a floating point one, or double precision."""
+    dtype = np.asarray(v).dtype
+    return dtype if dtype.kind == "f" else np.dtype(float)
+
+
 def _each(X, predict):
     """A prediction for every sequence, in the form of X."""
-    predicted = [predict(_as_float(v)) for v in X]
+    predicted = [predict(v) for v in X]
     return np.stack(predicted) if isinstance(X, np.ndarray) else predicted
-
-
-def _as_float(v):
-    v = np.asarray(v)
-    return v if v.dtype.kind == "f" else v.astype(float)
 
 
 def _previous(v):
@@ -67,7 +76,7 @@ def _previous(v):
 
 def copy_previous(X):
     """Predict v_t by v_{t-1} (the first frame by zero)."""
-    return _each(X, _previous)
+    return _each(_sequences(X), _previous)
 
 
 def linear_extrapolation(X, low=-np.inf, high=np.inf):
@@ -78,13 +87,13 @@ def linear_extrapolation(X, low=-np.inf, high=np.inf):
         ahead[2:] += v[1:-1] - v[:-2]
         return np.clip(ahead, low, high, out=ahead)
 
-    return _each(X, predict)
+    return _each(_sequences(X), predict)
 
 
 def mean_frame(X, train):
     """Predict every frame by the mean of all frames of the training sequences."""
-    mean = _mean(train)
-    return _each(X, lambda v: np.broadcast_to(mean.astype(v.dtype), v.shape))
+    mean = _mean(_sequences(train, "train"))
+    return _each(_sequences(X, n_visible=len(mean)), lambda v: np.broadcast_to(mean.astype(v.dtype), v.shape))
 
 
 def _mean(train):
@@ -137,14 +146,15 @@ def autoregression(X, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
     """
     check_count("n_taps", n_taps)
     check_number("ridge", ridge, 0)
-    if max(map(len, train), default=0) < 2:
+    train = _sequences(train, "train")
+    if max(map(len, train)) < 2:
         raise ValueError("train must have a sequence of at least 2 frames: the first frame is not fitted")
     mean = _mean(train)
-    if any(np.shape(v)[1:] != mean.shape for v in X):
-        raise ValueError(f"X must have {len(mean)} features, as train has")
+    X = _sequences(X, n_visible=len(mean))
+    check_memory(f"n_taps={n_taps} taps on {len(mean)} features", (int(n_taps) * len(mean) + 1) ** 2, float)
     normal, moments = 0, 0
     for v in train:
-        v = np.asarray(v) - mean
+        v = v - mean
         past = _past(v, n_taps)
         normal += past.T @ past
         moments += past.T @ v[1:]

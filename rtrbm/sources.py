@@ -76,12 +76,15 @@ def _names(file):
 
 
 def check_apart(checkpoint, X):
-    """Raise a ValueError if a checkpoint would replace the file that the data X are read from."""
-    if not is_on_disk(X) or not os.path.exists(checkpoint):
+    """Raise a ValueError if a checkpoint would replace a file that the data X are read from."""
+    if not os.path.exists(checkpoint):
         return
-    path = X.filename if isinstance(X, np.memmap) else X.file.filename if X else None
-    if path is not None and os.path.exists(path) and os.path.samefile(checkpoint, path):
-        raise ValueError(f"checkpoint must be another file than that of X, got {os.fspath(checkpoint)!r}")
+    for part in X if isinstance(X, list | tuple) else [X]:
+        path = None
+        if is_on_disk(part):
+            path = part.filename if isinstance(part, np.memmap) else part.file.filename if part else None
+        if path is not None and os.path.exists(path) and os.path.samefile(checkpoint, path):
+            raise ValueError(f"checkpoint must be another file than that of X, got {os.fspath(checkpoint)!r}")
 
 
 def is_on_disk(X):
@@ -205,8 +208,8 @@ class InOrder:
     """
 
     def __init__(self, iterable, batch_size, n_updates, read):
-        self._batch_size, self._next, self._first = batch_size, 0, None
-        self._given = _endless(iterable, n_updates * batch_size)
+        self._batch_size, self._next, self._first = int(batch_size), 0, None
+        self._given = _endless(iterable, int(n_updates) * self._batch_size)
         self._checked = (read(sequence, f"X[{n}]") for n, sequence in self._given)
 
     def minibatch(self, update):
@@ -266,7 +269,7 @@ class Shuffled:
     """
 
     def __init__(self, sequences, batch_size, seed):
-        self.sequences, self.batch_size, self.seed = sequences, batch_size, seed
+        self.sequences, self.batch_size, self.seed = sequences, int(batch_size), seed
         self._epoch, self._order = None, None
 
     def minibatch(self, update):

@@ -473,6 +473,8 @@ class TemporalRBM(TrainedRBM):
 
 def _of_one_length(sequences, name):
     """Sequences as one array."""
+    if isinstance(sequences, np.ma.MaskedArray):
+        return sequences
     try:
         return np.asarray(sequences)
     except ValueError:

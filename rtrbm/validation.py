@@ -130,7 +130,8 @@ def check_sequences(X, visible, dtype, n_visible=None, name="X"):
             f"{name} must be an array or a list of arrays, got a stream: take one minibatch of it"
         )
     axes = ("n_frames", "n_hidden" if visible == "hidden" else "n_visible")
-    if isinstance(X, np.ndarray):
+    check_dense(X, name)
+    if _is_array(X):
         X = as_float(X, name, dtype)
         if X.ndim != 3:
             raise ValueError(
@@ -157,6 +158,17 @@ def check_sequences(X, visible, dtype, n_visible=None, name="X"):
     return sequences
 
 
+def _is_array(X):
+    """Whether X is an array, of whatever library."""
+    return hasattr(X, "ndim") and hasattr(X, "dtype")
+
+
+def check_dense(X, name="X"):
+    """Raise a TypeError if X is a sparse matrix."""
+    if hasattr(X, "getnnz"):
+        raise TypeError(f"{name} must be dense, got a {type(X).__name__}: take {name}.toarray()")
+
+
 def without_missing(X, mask, name="X"):
     """Sequences with zeros where values are missing, and the mask in the same form.
 
@@ -176,7 +188,8 @@ def without_missing(X, mask, name="X"):
     TypeError, ValueError
         If X is no array and no list of arrays, or `mask` is not of its shape or not boolean.
     """
-    if isinstance(X, np.ndarray):
+    check_dense(X, name)
+    if _is_array(X):
         return rows_without_missing(X, mask, name, "mask")
     wrong = f"{name} must be an array or a list of arrays, got {type(X).__name__}"
     if isinstance(X, str | bytes | Mapping | Iterator) or not hasattr(X, "__len__"):
@@ -192,6 +205,8 @@ def without_missing(X, mask, name="X"):
 
 def rows_without_missing(X, mask, name="X", mask_name="mask"):
     """The same for one array."""
+    if isinstance(mask, np.ma.MaskedArray):
+        raise TypeError(f"{mask_name} must not itself be a masked array")
     X, mask = _numbers(X, name), _rectangular(mask, mask_name)
     if mask.dtype != bool:
         raise TypeError(
@@ -204,6 +219,7 @@ def rows_without_missing(X, mask, name="X", mask_name="mask"):
 
 def as_float(X, name, dtype):
     """An array of that dtype, or an error if X is not numeric or not rectangular."""
+    check_dense(X, name)
     array = _numbers(X, name)
     with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused as such
         return array.astype(dtype, copy=False)

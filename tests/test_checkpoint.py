@@ -1,5 +1,6 @@
 """Model files: whole or not at all, refused when anything else; and runs that go on as if never stopped."""
 
+import json
 import os
 import pickle
 import stat
@@ -326,8 +327,18 @@ def test_files_with_an_attribute_missing_are_refused(saved, name):
         ("hyper_parameters", "{not json"),
         ("hyper_parameters", "[]"),
         ("hyper_parameters", '{"n_hiden": 3}'),
+        ("hyper_parameters", '{"n_hidden": "x"}'),
+        ("hyper_parameters", '{"n_hidden": -1}'),
+        ("hyper_parameters", '{"n_taps": null}'),
+        ("hyper_parameters", '{"dtype": "junk"}'),
+        ("hyper_parameters", '{"visible": "junk"}'),
+        ("hyper_parameters", '{"n_gibbs": {}}'),
+        ("format", np.zeros(3)),
+        ("model", np.zeros(3)),
         ("progress", "{}"),
         ("progress", "no json"),
+        ("progress", '{"n_updates": 3, "seed": -1}'),
+        ("progress", '{"n_updates": 3, "seed": Infinity}'),
     ],
 )
 def test_files_with_other_attributes_are_refused(saved, name, value):
@@ -344,6 +355,9 @@ def test_files_with_other_attributes_are_refused(saved, name, value):
         ("params/b_v", np.zeros((4, 1))),
         ("params/b_h", 0.0),
         ("params/b_init", b"text"),
+        ("params/b_v", np.full(4, np.nan, np.float32)),
+        ("history", np.zeros(3)),
+        ("history/gradient_norm", [b"a", b"b", b"c"]),
         ("optimizer/gradient/W", np.zeros((3, 4))),
     ],
 )
@@ -449,6 +463,7 @@ def test_resuming_with_another_setting_is_refused(path, name):
         (dict(dtype="float32"), dict(dtype=np.float32)),
         (dict(dtype="float64"), dict(dtype=float)),
         (dict(dtype="float32"), dict(dtype=np.dtype("float32"))),
+        (dict(dtype="single"), dict(dtype="f4")),
         (dict(n_hidden=3), dict(n_hidden=np.int64(3))),
         (dict(n_gibbs=2), dict(n_gibbs=np.int32(2))),
         (dict(n_gibbs={0: 1, 2: 3}), dict(n_gibbs={np.int64(0): np.int64(1), 2: np.int64(3)})),
@@ -470,6 +485,18 @@ def test_the_same_setting_in_another_form_is_the_same_run(path, plain, same):
         model = stopped(path, SETTINGS | first)
         RTRBM(**SETTINGS | second).fit(Stopping(model, X, at=99), checkpoint=path, resume=True)
         assert RTRBM.load(path).n_updates_ == 12
+
+
+def test_a_setting_a_file_does_not_know_has_its_default_there(path):
+    """As in files that were written before there was such a setting."""
+    stopped(path, SETTINGS)
+    with h5py.File(path, "a") as file:
+        settings = json.loads(file.attrs["hyper_parameters"])
+        assert settings.pop("sample_visible") is True
+        file.attrs["hyper_parameters"] = json.dumps(settings)
+    with pytest.raises(ValueError, match="differ: sample_visible"):
+        RTRBM(**SETTINGS, sample_visible=False).fit(X, checkpoint=path, resume=True)
+    assert RTRBM(**SETTINGS).fit(X, checkpoint=path, resume=True).n_updates_ == 12
 
 
 def test_resuming_with_other_data_is_refused_before_anything_changes(path):
@@ -501,6 +528,7 @@ class Counting:
 @pytest.mark.parametrize(
     "settings",
     [
+        dict(checkpoint=""), dict(checkpoint="new/"), dict(checkpoint="a\0b"), dict(checkpoint="a" * 300),
         dict(checkpoint="absent/model.h5"), dict(checkpoint="."), dict(checkpoint=3), dict(checkpoint=[]),
         dict(checkpoint="model.h5", checkpoint_every=0), dict(checkpoint="model.h5", checkpoint_every=-1),
         dict(checkpoint="model.h5", checkpoint_every=1.5), dict(checkpoint="model.h5", checkpoint_every="10"),

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -53,6 +54,15 @@ def test_noise_has_mean_zero_and_is_symmetric_and_gaussian(noise):
     assert abs(z_score(noise**3, 0)) < 4
     assert abs(z_score(noise**4, 3)) < 4
     assert abs(z_score(noise**4, 9 / 5)) > 4  # the control: uniform noise
+
+
+def test_long_noise_takes_no_more_memory_than_it_has_numbers():
+    tracemalloc.start()
+    noise = correlated_noise(1, 5000, resolution=1, random_state=0)
+    assert (
+        tracemalloc.get_traced_memory()[1] < 20 * noise.nbytes
+    )  # a matrix of its filter has 10,000 times as many
+    tracemalloc.stop()
 
 
 def test_noise_of_a_video_depends_on_nothing_else():

@@ -339,6 +339,67 @@ def test_a_fitted_model_does_not_keep_the_users_array():
 # ----------------------------------------------------------------------------------------- bad data
 
 
+class Sparse:
+    """As a matrix of scipy.sparse."""
+
+    shape, ndim, dtype = (4, 4), 2, np.dtype(float)
+
+    def getnnz(self):
+        return 0
+
+    def __len__(self):
+        raise TypeError("sparse array length is ambiguous; use getnnz() or shape[0]")
+
+
+class Tensor:
+    """An array of another library."""
+
+    def __init__(self, array):
+        self._array, self.ndim, self.dtype, self.shape = array, array.ndim, "a type", array.shape
+
+    def __array__(self, dtype=None, copy=None):
+        return self._array
+
+    def __len__(self):
+        return len(self._array)
+
+    def __getitem__(self, i):
+        return Tensor(self._array[i])
+
+
+@pytest.mark.parametrize("verb", ["transform", "predict", "denoise"])
+def test_arrays_of_other_libraries_are_arrays(fitted, verb):
+    np.testing.assert_array_equal(getattr(fitted, verb)(Tensor(X)), getattr(fitted, verb)(X))
+
+
+def test_a_masked_array_is_refused_wherever_it_comes_in(fitted):
+    masked, H = np.ma.masked_less(X, 0.5), fitted.transform(X)
+    mask = X < 0.5
+    for verb in (
+        lambda: fitted.transform(masked),
+        lambda: fitted.sample(3, prefix=masked[0]),
+        lambda: fitted.decode(np.ma.masked_less(H, 0.5)),
+        lambda: fitted.reconstruct(X, np.ma.masked_less(H, 0.5)),
+        lambda: fitted.impute(X, np.ma.masked_array(mask, mask)),
+    ):
+        with pytest.raises(TypeError, match="masked array"):
+            verb()
+
+
+def test_a_model_whose_training_diverged_says_so(fitted):
+    before = fitted.n_updates_
+    fitted.set_params(optimizer="momentum").fit(X)
+    fitted.set_params(learning_rate=1e300)
+    with pytest.raises(FloatingPointError, match="learning_rate=1e\\+300 is too large, or values of X"):
+        for _ in range(5):
+            fitted.partial_fit(X)
+    fitted.set_params(learning_rate=0.01)
+    for verb in (fitted.transform, fitted.predict, fitted.denoise, fitted.score, fitted.partial_fit):
+        with pytest.raises(ValueError, match="not finite"):
+            verb(X)
+    assert fitted.fit(X).n_updates_ == before  # a new start
+
+
 def bad_data():
     nan, inf, both, above, below = (X.copy() for _ in range(5))
     nan[1, 2, 3], inf[0, 0, 0], both[0, 0, :2] = np.nan, np.inf, (np.inf, -np.inf)
@@ -380,6 +441,8 @@ def bad_data():
         "complex": X.astype(complex),
         "dates": np.zeros((2, 3, 4), "datetime64[s]"),
         "dict": {"a": X[0]},
+        "sparse": Sparse(),
+        "list of sparse": [Sparse(), Sparse()],
     }
 
 

@@ -35,7 +35,7 @@ def test_linear_extrapolation_by_hand():
 
 def test_mean_frame_by_hand():
     """The mean of all frames together: 11 / 6, not the mean of the sequences' means, 15 / 8."""
-    same(mean_frame(VIDEO, RAGGED[:1] * 2), np.full((1, 4, 2), 2.0))
+    same(mean_frame(VIDEO[..., :1], RAGGED[:1] * 2), np.full((1, 4, 1), 2.0))
     predicted = mean_frame(RAGGED, RAGGED)
     assert [p.shape for p in predicted] == [(2, 1), (4, 1)]
     np.testing.assert_allclose(np.concatenate(predicted), 11 / 6, rtol=1e-15)
@@ -201,6 +201,10 @@ def test_a_large_ridge_leaves_the_mean():
         ({"train": VIDEO[:, :1]}, ValueError, "train"),
         ({"train": []}, ValueError, "train"),
         ({"train": RAGGED}, ValueError, "features"),
+        ({"n_taps": 10**8}, ValueError, "n_taps"),
+        ({"train": (v for v in VIDEO)}, TypeError, "train"),
+        ({"X": (v for v in VIDEO)}, TypeError, "X"),
+        ({"train": np.ma.masked_less(VIDEO, 0.2)}, TypeError, "train"),
     ],
 )
 def test_autoregression_refuses_by_name(arguments, error, message):
@@ -270,6 +274,25 @@ def test_other_shapes_are_refused(X, predicted):
 def test_nothing_to_score_is_an_error(X):
     with pytest.raises(ValueError, match="X"):
         squared_error(X, X)
+
+
+@pytest.mark.parametrize("predict", [copy_previous, linear_extrapolation, lambda X: mean_frame(X, VIDEO)])
+@pytest.mark.parametrize("X", [VIDEO[0], VIDEO * np.nan, [], VIDEO[:0], iter(VIDEO), "video", [VIDEO[0, 0]]])
+def test_what_is_no_set_of_sequences_is_refused(predict, X):
+    with pytest.raises((TypeError, ValueError), match="X"):
+        predict(X)
+
+
+@pytest.mark.parametrize("predicted", [VIDEO * np.nan, np.ma.masked_less(VIDEO, 0.2), VIDEO.astype(str)])
+def test_predictions_that_are_no_numbers_are_refused(predicted):
+    with pytest.raises((TypeError, ValueError), match="predicted"):
+        squared_error(VIDEO, predicted)
+
+
+@pytest.mark.parametrize("train", [[], RAGGED, iter(VIDEO), VIDEO * np.nan])
+def test_a_mean_of_what(train):
+    with pytest.raises((TypeError, ValueError), match="train|features"):
+        mean_frame(VIDEO, train)
 
 
 def test_a_sequence_without_frames_is_an_error():

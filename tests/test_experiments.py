@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import benchmark, bouncing_balls, gradient_check, recipe
+from experiments import benchmark, bouncing_balls, gradient_check, recipe, runner
 from experiments.contenders import Setting, interleaved
+from experiments.runner import model_file
 from rtrbm import RTRBM
 
 ROOT = Path(__file__).parents[1]
@@ -159,6 +160,51 @@ def test_a_file_where_the_folder_should_be(tiny, tmp_path):
     with pytest.raises(ValueError, match="--out"):
         bouncing_balls.main(["--out", str(tmp_path / "taken")])
     assert (tmp_path / "taken").read_text() == "mine"
+
+
+@pytest.mark.parametrize("wrong", [["--n-jobs", "0"], ["--n-taps", "1000000000000"], ["--seed", "-1"]])
+def test_what_is_refused_leaves_the_folder_as_it_is(tiny, tmp_path, wrong):
+    pytest.importorskip("matplotlib")
+    for name in ("rtrbm.h5", "rtrbm.previous.h5", "settings.json"):
+        (tmp_path / name).write_text(f"my {name}")
+    with pytest.raises(ValueError):
+        bouncing_balls.main(["--out", str(tmp_path), *wrong])
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {
+        name: f"my {name}" for name in ("rtrbm.h5", "rtrbm.previous.h5", "settings.json")
+    }
+
+
+def test_an_earlier_model_is_kept(tmp_path):
+    (tmp_path / "a.h5").write_text("first")
+    with model_file(tmp_path, "a", resume=True) as path:
+        assert path.read_text() == "first"
+    with model_file(tmp_path, "a", resume=False) as path:
+        assert not path.exists()
+        path.write_text("second")
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a.h5": "second", "a.previous.h5": "first"}
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--n-jobs", "0"], ["--limit", "nan"], ["--limit", "-1"], ["--repeats", "0"]]
+)
+def test_the_benchmark_refuses(tmp_path, wrong):
+    with pytest.raises(ValueError, match=wrong[0]):
+        benchmark.main(["--out", str(tmp_path / "results"), *wrong])
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_benchmark_says_what_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "installed", lambda: ["rtrbm"])
+    with pytest.raises(ValueError, match="--contenders.*jax"):
+        benchmark.main(["--out", str(tmp_path / "results"), "--contenders", "rtrbm", "jax"])
+
+
+def test_pictures_need_matplotlib(tiny, tmp_path, monkeypatch):
+    """Said before hours of training."""
+    monkeypatch.setattr(runner, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"rtrbm\[figures\]"):
+        bouncing_balls.main(["--out", str(tmp_path)])
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_readme_runs(tmp_path, monkeypatch):

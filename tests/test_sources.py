@@ -533,7 +533,17 @@ def test_a_checkpoint_cannot_replace_the_data(path, tmp_path, monkeypatch):
     with h5py.File(path, "r") as file:
         for data in (file["X"], file["ragged"], (path, "X"), ("videos.h5", "X")):
             refuses(ValueError, "checkpoint must be another file", data, checkpoint="videos.h5")
+        for items in ([file["X"][0], file["X"]], (file["ragged/walk_0"], file["ragged/walk_1"])):
+            refuses(ValueError, "checkpoint must be another file", items, checkpoint="videos.h5")
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+def test_small_integers_do_not_overflow(dtype):
+    X = random_array(5, 4)
+    settings = dict(n_hidden=2, n_gibbs=1, n_updates=40, random_state=0)
+    model = RTRBM(**settings, batch_size=dtype(8)).fit(X)
+    np.testing.assert_array_equal(model.params_.W, RTRBM(**settings, batch_size=8).fit(X).params_.W)
 
 
 # --------------------------------------------------------------------------------- the thread that reads

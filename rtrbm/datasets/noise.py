@@ -53,23 +53,20 @@ def correlated_noise(
     check_number("space", space, 0, 1, closed=True)
     check_number("time", time, 0, 1, closed=True)
     n_pixels = int(resolution) ** 2
-    check_memory("the noise", int(n_sequences) * int(n_frames) * n_pixels, np.float32)
-    seed, along_frames, along_pixels = (
-        as_seed(random_state),
-        _filter(n_frames, time),
-        _filter(resolution, space),
-    )
-    noise = np.empty((n_sequences, n_frames, n_pixels), np.float32)
+    in_double = 2  # one video, while it is made
+    check_memory("the noise", (int(n_sequences) + in_double) * int(n_frames) * n_pixels, np.float32)
+    seed, noise = as_seed(random_state), np.empty((n_sequences, n_frames, n_pixels), np.float32)
     for i, video in enumerate(noise):
-        white = stream(seed, "noise", i).standard_normal((n_frames, n_pixels))
-        frames = (along_frames @ white).reshape(n_frames, resolution, resolution)
-        video[:] = (deviation * (along_pixels @ frames @ along_pixels.T)).reshape(n_frames, n_pixels)
+        frames = stream(seed, "noise", i).standard_normal((n_frames, resolution, resolution))
+        for axis, c in enumerate((time, space, space)):
+            _filter(np.moveaxis(frames, axis, 0), c)
+        frames *= deviation
+        video[:] = frames.reshape(n_frames, n_pixels)
     return noise
 
 
-def _filter(n, c):
-    """The filter x_i = c x_{i-1} + sqrt(1 - c^2) e_i, x_1 = e_1, as a matrix on n values."""
-    i = np.arange(n)
-    response = np.tril(np.power(float(c), np.maximum(i[:, None] - i, 0)))
-    response[:, 1:] *= np.sqrt(1 - c**2)
-    return response
+def _filter(x, c):
+    """e_1, e_2, ... <- x_i = c x_{i-1} + sqrt(1 - c^2) e_i, x_1 = e_1, in their place."""
+    x[1:] *= np.sqrt(1 - c**2)
+    for before, now in zip(x, x[1:]):
+        now += c * before
