@@ -90,8 +90,8 @@ class RTRBM(TemporalRBM):
     n_gibbs : int or dict {first_update: k}
         Steps of the CD chain, constant or growing with training; a schedule starts at update 0.
     sample_visible : bool
-        If False, the CD chain takes visible units by their means, as the TRBM of 3.3 does: a little biased, since a
-        mean is no state of a binary unit, but far less noisy.
+        If False, the CD chain takes visible units by their means, as the TRBM of 3.3 does: far less noisy, but biased
+        however long the chain is, since means are no states (docs/gradient.md).
     optimizer : {"adam", "momentum"}
     learning_rate : float
         At the first update; `fit` lets it fall linearly to 0.
@@ -127,7 +127,7 @@ class RTRBM(TemporalRBM):
         Learned arrays W, U, b_v, b_h, b_init (and U_v). With taps, TRBMParams: W, A, B, C, U_v, b_v, b_h, b_v_init,
         b_init, with U as B[0], and U_v with a leading axis of length 0 or 1.
     history_ : dict of lists
-        reconstruction_error (|v - v_k|^2 per frame, v_k the sampled end of the CD chain), gradient_norm,
+        reconstruction_error (|v - v_k|^2 per frame, v_k the end of the CD chain), gradient_norm,
         learning_rate and n_gibbs of every update.
     n_updates_ : int
         Updates made.

@@ -68,8 +68,8 @@ class RBM(TrainedRBM):
     n_gibbs : int or dict {first_update: k}
         Steps of the CD chain, constant or growing with training; a schedule starts at update 0.
     sample_visible : bool
-        If False, the CD chain takes visible units by their means, as the TRBM of 3.3 does: a little biased, since a
-        mean is no state of a binary unit, but far less noisy.
+        If False, the CD chain takes visible units by their means, as the TRBM of 3.3 does: far less noisy, but biased
+        however long the chain is, since means are no states (docs/gradient.md).
     optimizer : {"adam", "momentum"}
     learning_rate : float
         At the first update; `fit` lets it fall linearly to 0.

@@ -247,7 +247,8 @@ class TemporalRBM(TrainedRBM):
         ----------
         X : array_like or list of array_like
         method : {"exact", "cd"}
-            Model averages by enumeration, or by CD-k with the k in force after the updates made so far.
+            Model averages by enumeration, or by CD-k with the k in force after the updates made so far (and
+            `sample_visible` as it is set).
         random_state : None, int, RandomState or Generator
             Of the chain; None: that of the next update.
 

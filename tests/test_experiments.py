@@ -86,7 +86,7 @@ def test_gradient_check(tmp_path, capsys):
     assert list(rows) == ["W", "U", "b_v", "b_h", "b_init"]
     assert all(float(row["error_right_form"]) < 1e-8 for row in rows.values())
     assert all(float(rows[name]["error_as_printed"]) > 0.01 for name in ("W", "U"))
-    assert len(table(tmp_path / "cd.csv")) == 20
+    assert len(table(tmp_path / "cd.csv")) == 30
     assert "central differences" in capsys.readouterr().out
 
 
