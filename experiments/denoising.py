@@ -70,12 +70,12 @@ PROFILES = {
         "layers": [
             {
                 "n_hidden": 300,
-                "n_gibbs": {0: 1, 3000: 3},
+                "n_gibbs": {0: 1, 1000: 3},
                 "sample_visible": False,
                 "learning_rate": 5e-3,
-                "n_updates": 6000,
+                "n_updates": 2000,
             },
-            {"n_hidden": 400, "n_gibbs": {0: 1, 3000: 3}, "learning_rate": 5e-3, "n_updates": 6000},
+            {"n_hidden": 400, "n_gibbs": 1, "learning_rate": 7e-3, "n_updates": 1500},
         ],
     },
 }
