@@ -190,7 +190,7 @@ def initial_params(frames, n_hidden, visible, seed):
 
 
 def pretrained_weights(minibatch, n_hidden, visible, seed, n_updates=30, n_gibbs=5, rate=0.01):
-    """W of a static RBM after a few CD updates on frames without their order (3.11.3).
+    """W of a static RBM after a few CD updates, visible units sampled, on frames without their order (3.11.3).
 
     Parameters
     ----------
