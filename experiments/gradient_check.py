@@ -195,7 +195,8 @@ def main(arguments=None):
     print(
         "\nEach z is the largest of the 3 to 12 entries of a parameter. With the default number of draws CD-1, which"
     )
-    print("is biased, shows |z| > 4 in every parameter; CD-100 shows none. Chains of visible means are biased at any k.")
+    print("is biased, shows |z| > 4 in every parameter; CD-100 shows none. Chains of visible means are")
+    print("biased at any k.")
     write_settings(folder / "settings.json", vars(options))
     write_table(folder / "gradient.csv", columns, rows)
     write_table(folder / "models.csv", model_columns, models)
