@@ -325,7 +325,8 @@ def main(arguments=None):
             error = evaluate.squared_error(test, model.predict(test))
             linear = variant.n_linear, linear_errors[variant.n_linear]
             rows.append(Row(title, seed, n_parameters, *error, *linear, seconds))
-            write_settings(*settings_file)
+            if not dreams:  # the first model is there, nothing can be refused any more
+                write_settings(*settings_file)
             write_table(folder / "errors.csv", Row._fields, rows)
             print(f"seed {seed}, {title}: {error[0]:.4g} after {seconds:.1f} s", flush=True)
             if seed == options.seed:

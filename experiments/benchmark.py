@@ -34,7 +34,7 @@ from experiments.contenders import (
 from experiments.runner import output_folder, print_table, run, save_figure, write_settings, write_table
 from rtrbm.datasets import BouncingBalls
 from rtrbm.parallel import n_threads, processors
-from rtrbm.validation import check_count
+from rtrbm.validation import check_count, check_n_jobs
 
 GRID = [
     Setting(n_visible, n_hidden, n_sequences=n_sequences, n_gibbs=n_gibbs)
@@ -244,8 +244,7 @@ def main(arguments=None):
         check_count("--" + name.replace("_", "-"), getattr(options, name))
     if np.isnan(options.limit) or options.limit < 0:
         raise ValueError(f"--limit must be a number of seconds of at least 0, got {options.limit}")
-    if options.n_jobs == 0:
-        raise ValueError("--n-jobs must be an integer other than 0")
+    check_n_jobs("--n-jobs", options.n_jobs)
     missing = [name for name in options.contenders or [] if name not in installed()]
     if missing:
         raise ValueError(f"--contenders must be installed, {', '.join(missing)} is not")

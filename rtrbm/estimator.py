@@ -23,6 +23,7 @@ from .validation import (
     check_frames,
     check_memory,
     check_n_gibbs,
+    check_n_jobs,
     check_number,
     check_visible,
 )
@@ -507,10 +508,7 @@ class TrainedRBM(Estimator):
         ranks.check_comm(self.comm)
         check_random_state(self.random_state)
         check_memory(f"a minibatch of batch_size={self.batch_size}", self.batch_size, self.dtype)
-        if self.n_jobs is not None:
-            check_count("n_jobs", self.n_jobs, minimum=None)
-            if self.n_jobs == 0:
-                raise ValueError("n_jobs must be None or an integer other than 0, got 0")
+        check_n_jobs("n_jobs", self.n_jobs)
         if not isinstance(self.verbose, numbers.Integral | np.bool_):
             raise TypeError(f"verbose must be an integer or a bool, got {self.verbose!r}")
 

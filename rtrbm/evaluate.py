@@ -7,7 +7,7 @@ form of X: an array (n_sequences, n_frames, n_visible) or a list of arrays (n_fr
 
 import numpy as np
 
-from .validation import check_count, check_memory, check_number, check_sequences
+from .validation import check_count, check_memory, check_number, check_sequences, is_array
 
 
 def squared_error(X, predicted):
@@ -52,7 +52,7 @@ def squared_error(X, predicted):
 
 def _sequences(X, name="X", n_visible=None):
     """X, checked: an array (n_sequences, n_frames, n_visible) or a list of arrays, of floating point numbers."""
-    if hasattr(X, "dtype"):
+    if is_array(X):
         return check_sequences(X, "gaussian", _floating(X), n_visible, name)
     checked = check_sequences(X, "gaussian", float, n_visible, name)
     return [v.astype(_floating(given), copy=False) for v, given in zip(checked, X)]

@@ -44,6 +44,14 @@ def check_dtype(value):
         raise ValueError(f"dtype must be one of 'float32', 'float64', got {value!r}")
 
 
+def check_n_jobs(name, value):
+    """Raise unless `value` is None or an integer other than 0, a number of threads (`rtrbm.parallel.n_threads`)."""
+    if value is not None:
+        check_count(name, value, minimum=None)
+        if value == 0:
+            raise ValueError(f"{name} must be None or an integer other than 0, got 0")
+
+
 def check_n_gibbs(value):
     """Raise unless `value` is a positive integer or a schedule {first_update: k} that starts at update 0."""
     if not isinstance(value, dict):
@@ -131,7 +139,7 @@ def check_sequences(X, visible, dtype, n_visible=None, name="X"):
         )
     axes = ("n_frames", "n_hidden" if visible == "hidden" else "n_visible")
     check_dense(X, name)
-    if _is_array(X):
+    if is_array(X):
         X = as_float(X, name, dtype)
         if X.ndim != 3:
             raise ValueError(
@@ -158,7 +166,7 @@ def check_sequences(X, visible, dtype, n_visible=None, name="X"):
     return sequences
 
 
-def _is_array(X):
+def is_array(X):
     """Whether X is an array, of whatever library."""
     return hasattr(X, "ndim") and hasattr(X, "dtype")
 
@@ -189,7 +197,7 @@ def without_missing(X, mask, name="X"):
         If X is no array and no list of arrays, or `mask` is not of its shape or not boolean.
     """
     check_dense(X, name)
-    if _is_array(X):
+    if is_array(X):
         return rows_without_missing(X, mask, name, "mask")
     wrong = f"{name} must be an array or a list of arrays, got {type(X).__name__}"
     if isinstance(X, str | bytes | Mapping | Iterator) or not hasattr(X, "__len__"):
