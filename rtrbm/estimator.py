@@ -10,7 +10,7 @@ import numpy as np
 from . import checkpoint as files
 from . import gibbs, optim, ranks, sources
 from .centering import centre_biases, centre_gradient
-from .parallel import one_blas_thread, share_processors
+from .parallel import one_blas_thread, run, share_processors
 from .rbm import cd_averages
 from .sequences import pack
 from .streams import as_seed, check_random_state
@@ -193,7 +193,7 @@ class TrainedRBM(Estimator):
                 if stopped:
                     break
                 rate = optim.linear_decay(float(self.learning_rate), self.n_updates_, self.n_updates)
-                n_frames = self._update(*minibatch, rate)
+                n_frames = self._update(minibatch, rate)
                 bar.advance(self.history_, n_frames)
                 if self.n_updates_ % checkpoint_every == 0:
                     ranks.together(save, self.comm)
@@ -229,7 +229,7 @@ class TrainedRBM(Estimator):
         else:
             self._check_hyper_parameters()
             self._start(sources.Repeated(self._check(X)))
-        self._update(*self._prepare(X), float(self.learning_rate))
+        self._update(self._prepare(X), float(self.learning_rate))
         return self
 
     def save(self, path):
@@ -379,12 +379,14 @@ class TrainedRBM(Estimator):
         return data if hasattr(data, "minibatch") else sources.Shuffled(data, self.batch_size, seed)
 
     def _prepare(self, data):
-        """This rank's part of a minibatch as an update takes it: checked and packed."""
-        part, first = ranks.share(self._check(data, self.n_features_in_), self.comm)
-        v, where = self._pack(part)
-        if isinstance(data, np.ndarray) and np.may_share_memory(v, data):
-            v = v.copy()  # a stream may put the next minibatch into the same array
-        return v, where, first
+        """This rank's parts of a minibatch as an update takes them: checked and packed."""
+        parts = []
+        for part, first in ranks.share(self._check(data, self.n_features_in_), self.comm):
+            v, where = self._pack(part)
+            if isinstance(data, np.ndarray) and np.may_share_memory(v, data):
+                v = v.copy()  # a stream may put the next minibatch into the same array
+            parts.append((v, where, first))
+        return parts
 
     def _start(self, data):
         """Initialise the state of training from what `_data` returns."""
@@ -409,22 +411,20 @@ class TrainedRBM(Estimator):
         self.history_ = {name: [] for name in HISTORY}
         self.n_features_in_ = n_visible
 
-    def _update(self, v, where, first, rate):
-        """One step up the gradient of the log-likelihood per frame; returns the number of frames of all ranks.
+    def _update(self, parts, rate):
+        """One step up the gradient of the log-likelihood per frame; returns the number of frames of all ranks."""
 
-        `first` is the number in the minibatch of the first sequence of this rank.
-        """
-
-        def sums():
+        def sums(part):
+            v, where, first = part
             negative_phase = self._cd(where, self.n_updates_, self.seed_, first)
             gradient, c_v, h_neg = self._gradient(v, where, negative_phase)
-            counts = np.array([np.vdot(c_v, c_v), len(v)])
+            counts = np.array([np.vdot(c_v, c_v), len(v)], v.dtype)
             return *gradient, v.sum(axis=0), h_neg.sum(axis=0), counts
 
         params = self.params_
         like = (*params, params.b_v, params.b_h, np.empty(2))
         with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
-            totals = ranks.total(sums, like, self.comm)
+            totals = ranks.total(lambda: run(sums, parts, self.n_jobs), like, self.comm)
             *gradient, v_sum, h_sum, counts = totals
             error, n_frames = counts.tolist()
             norm = self._climb(type(params)(*gradient), v_sum / n_frames, h_sum / n_frames, n_frames, rate)
@@ -472,7 +472,8 @@ class TrainedRBM(Estimator):
     def _cd(self, where, update, seed, first=0):
         """The negative phase of an update: CD-k with the random numbers of that update."""
         n_gibbs = self._n_gibbs(update)
-        chains = gibbs.chains(where, seed, "chain", update, first=first, engine=self.engine)
+        even = self.comm is None  # else threads take one part each
+        chains = gibbs.chains(where, seed, "chain", update, first=first, engine=self.engine, even=even)
 
         def negative_phase(h_pos, W, b_v, b_h):
             return cd_averages(

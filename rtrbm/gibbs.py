@@ -31,7 +31,7 @@ class Chains(NamedTuple):
     noise: Noise
 
 
-def chains(where, seed, purpose, *address, first=0, engine="numpy"):
+def chains(where, seed, purpose, *address, first=0, engine="numpy", even=True):
     """The chains of all rows of a packed block, tile by tile.
 
     The random numbers of a row are addressed by its place in its sequence: (seed, purpose, *address, sequence, frame).
@@ -47,19 +47,20 @@ def chains(where, seed, purpose, *address, first=0, engine="numpy"):
         Number of the first sequence, if the block is a part of a larger one.
     engine : {"numpy", "numba"}
         Who samples: numpy, or `rtrbm.fast`.
+    even : bool
+        Whether the number of tiles is even.
 
     Returns
     -------
     list of Chains
     """
-
     kind = noise_of(engine)
 
     def noise(pieces):
         streams = [stream(seed, purpose, *address, first + p.sequence, p.frame) for p in pieces]
         return kind(streams, [p.n_rows for p in pieces])
 
-    return [Chains(tile.rows, noise(tile.pieces)) for tile in tiles(where)]
+    return [Chains(tile.rows, noise(tile.pieces)) for tile in tiles(where, even)]
 
 
 class _Tile:
@@ -287,10 +288,12 @@ def average_visible(v, W, b_v, b_h, n_burn_in, n_average, visible, chains, n_job
         np.take(v, rows, axis=0, out=tile.v, mode="clip")
         for step in range(n_burn_in + n_average):
             tile.sample_hidden(bias_h)
-            tile.visible_mean(bias_v)
-            if step >= n_burn_in:
+            if step < n_burn_in:
+                tile.sample_visible(bias_v)
+            else:
+                tile.visible_mean(bias_v)
                 total += tile.v
-            tile.sample_visible_mean()
+                tile.sample_visible_mean()
             if held is not None:
                 np.copyto(tile.v, v[rows], where=held[rows])
         mean[rows], last_v[rows], last_h[rows] = total / n_average, tile.v, tile.h

@@ -4,14 +4,18 @@ A communicator of None stands for this process alone. mpi4py is needed only by w
 imports it when there is none.
 """
 
+import math
 import os
 import sys
 import time
 
 import numpy as np
 
+from .parallel import slices
+
 LAUNCHED = ("PMI_SIZE", "PMIX_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS")
 PATIENCE = 20  # seconds
+PARTS = 4
 
 
 def world():
@@ -53,7 +57,11 @@ def on_this_machine(comm):
 
 
 def share(sequences, comm):
-    """This rank's part of a minibatch: consecutive sequences.
+    """This rank's parts of a minibatch, each some consecutive sequences.
+
+    Sums over a minibatch are taken part by part, and then pairwise (`total`), so that they round alike for any number
+    of ranks that divides the number of parts: `PARTS`, if there are as many sequences, or a multiple. Without a
+    communicator all is one part.
 
     Parameters
     ----------
@@ -63,9 +71,8 @@ def share(sequences, comm):
 
     Returns
     -------
-    part : array or list
-    first : int
-        Number of the part's first sequence in the minibatch.
+    list of (part, first)
+        `first` is the number of the part's first sequence in the minibatch.
 
     Raises
     ------
@@ -73,14 +80,14 @@ def share(sequences, comm):
         If there are fewer sequences than ranks.
     """
     if comm is None:
-        return sequences, 0
+        return [(sequences, 0)]
     n = len(sequences)
     if n < comm.size:
         raise ValueError(
             f"comm must have at most as many ranks as a minibatch has sequences, {n}, got {comm.size}"
         )
-    first, last = n * comm.rank // comm.size, n * (comm.rank + 1) // comm.size
-    return sequences[first:last], first
+    parts = slices(n, min(n, math.lcm(PARTS, comm.size)))
+    return [(sequences[part], part.start) for part in parts[slices(len(parts), comm.size)[comm.rank]]]
 
 
 def same(value, comm):
@@ -128,11 +135,12 @@ def any_of(flag, comm):
 
 
 def total(function, like, comm):
-    """The sum over ranks of the arrays that `function()` returns, in one Allreduce of one flat buffer.
+    """The sum over the parts of all ranks of the arrays that `function` returns, in one Allreduce of one flat buffer.
 
     Parameters
     ----------
-    function : callable () -> list of ndarray
+    function : callable () -> list of lists of ndarray
+        The arrays of each part of this rank; they may be overwritten.
     like : list of ndarray
         Arrays of the shapes and dtype of those to come.
     comm : communicator or None
@@ -147,7 +155,7 @@ def total(function, like, comm):
         As `together`.
     """
     if comm is None:
-        return function()
+        return _pairwise(function())
     flat = np.zeros(sum(a.size for a in like) + 1, like[0].dtype)
     sums, start = [], 0
     for a in like:
@@ -155,7 +163,7 @@ def total(function, like, comm):
         start += a.size
     error = None
     try:
-        for part, a in zip(sums, function()):
+        for part, a in zip(sums, _pairwise(function())):
             part[...] = a
     except Exception as caught:
         error, flat[-1] = caught, 1
@@ -163,6 +171,17 @@ def total(function, like, comm):
     if flat[-1] != 0:
         _agree(error, comm)
     return sums
+
+
+def _pairwise(parts):
+    """The sum of the first half and that of the second, added; in place."""
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    total = _pairwise(parts[:half])
+    for a, b in zip(total, _pairwise(parts[half:])):
+        a += b
+    return total
 
 
 def _mpi():

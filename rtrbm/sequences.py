@@ -185,15 +185,16 @@ def pieces(lengths):
     return cut
 
 
-def tiles(where):
+def tiles(where, even=True):
     """Gather the pieces of a packed block into tiles of nearly equal size, about `TILE_ROWS` rows or less.
 
-    Their number is even, so that two threads have equal work. The cut depends on the lengths alone, never on the number
-    of threads.
+    The cut depends on the lengths alone, never on the number of threads.
 
     Parameters
     ----------
     where : Layout
+    even : bool
+        Whether their number is even, so that two threads have equal work.
 
     Returns
     -------
@@ -201,7 +202,8 @@ def tiles(where):
     """
     cut = pieces(where.lengths)
     ends = np.cumsum([piece.n_rows for piece in cut])
-    n_tiles = 2 * -(-where.n_rows // (2 * TILE_ROWS))
+    multiple = 2 if even else 1
+    n_tiles = multiple * -(-where.n_rows // (multiple * TILE_ROWS))
     wanted = where.n_rows * np.arange(1, n_tiles + 1) / n_tiles
     last = np.unique(np.abs(ends[:, None] - wanted).argmin(axis=0))  # the piece that ends nearest
     rows, tiles, piece, row = _packed_rows(where), [], 0, 0

@@ -549,9 +549,9 @@ def test_checkpoints_come_at_their_interval_and_at_the_end(path):
     seen = []
 
     class Watching(RTRBM):
-        def _update(self, *minibatch):
+        def _update(self, *arguments):
             seen.append(Watching.load(path).n_updates_ if path.exists() else None)
-            return super()._update(*minibatch)
+            return super()._update(*arguments)
 
     Watching(**SETTINGS | dict(n_updates=7)).fit(X, checkpoint=path, checkpoint_every=3)
     assert seen == [None, None, None, 3, 3, 3, 6] and Watching.load(path).n_updates_ == 7

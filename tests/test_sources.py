@@ -246,10 +246,10 @@ def test_a_resumed_run_skips_what_was_used(tmp_path, iterable):
 def test_a_resumed_run_reads_the_file_as_the_first_would_have(tmp_path, path, data):
     checkpoint, whole = tmp_path / "model.h5", RTRBM(**SETTINGS).fit((path, data))
 
-    def stop(model, *minibatch):
+    def stop(model, *arguments):
         if model.n_updates_ == 7:
             raise OSError("power failure")
-        return RTRBM._update(model, *minibatch)
+        return RTRBM._update(model, *arguments)
 
     model = RTRBM(**SETTINGS)
     model._update = stop.__get__(model)
