@@ -12,7 +12,7 @@ from .units import sigmoid, visible_mean
 
 PROTOCOLS = ("mean", "chain", "mean_field")
 CHAIN_STEPS = 50
-N_CHAINS, N_BURN_IN, N_AVERAGE = 4, 25, 25
+N_CHAINS, N_BURN_IN, N_AVERAGE = 16, 25, 5
 MEAN_FIELD_STEPS = 50
 
 
@@ -20,7 +20,7 @@ def expectation(frames, W, b_v, b_h, visible, protocol, chains, n_jobs=None, hel
     """E[v] of an RBM for each row of biases.
 
     ``"chain"`` : one chain of 50 steps from noise; its last E[v | h] (the protocol of the 2008 release).
-    ``"mean"`` : the average of E[v | h] over 4 chains of 50 steps from noise, the first 25 steps of each left out.
+    ``"mean"`` : the average of E[v | h] over 16 chains of 30 steps from noise, the first 25 of each left out.
     ``"mean_field"`` : 50 iterations of h = P(h | v), v = E[v | h] from v = E[v | h = 0]; no sampling.
 
     Parameters
