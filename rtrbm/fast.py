@@ -2,6 +2,7 @@
 
 numpy makes five passes over a layer (bias, tanh, random integers, their scaling, comparison), ten over the parameters.
 Here all of them happen while a number is in a register. The random numbers differ from numpy's, their law does not.
+Where few units are on, as in pictures of balls and in music, their rows of W are added up in place of a matrix product.
 """
 
 import numba
@@ -13,6 +14,8 @@ from .optim import NEGLIGIBLE
 from .streams import Noise
 
 KEYS = 32  # half-steps whose keys are drawn at a time
+SPARSE = 0.15  # share of the units that are on below which adding up rows is faster than a matrix product
+CACHED = 2**19  # numbers of a matrix that stay in the cache while its rows are added up
 
 _MINUS_2_LOG2_E, _LIMIT = np.float32(-2 / np.log(2)), np.float32(126)
 _UNIT = np.nextafter(np.float32(2.0**-31), np.float32(0))
@@ -37,23 +40,59 @@ def _of_32_bits(instruction):
 _add, _mul, _xor, _shift = map(_of_32_bits, ("add", "mul", "xor", "lshr"))
 
 
+def product(states, W, out):
+    """out <- states W, by adding up rows of W if few of the states are not 0; some of the frames tell."""
+    some = states[:: -(-len(states) // 8)]
+    if out.dtype != np.float32 or np.count_nonzero(some) > SPARSE * some.size:
+        np.matmul(states, W, out=out)
+    else:
+        _add_rows(states, W, out, -(-W.size // CACHED))
+
+
+@numba.njit(nogil=True, cache=True, fastmath={"contract"})
+def _add_rows(states, W, out, n_blocks):
+    """out <- states W, a block of columns of W after the other."""
+    unit, value = np.empty(len(W) + 8, np.int32), np.empty(len(W) + 8, np.float32)
+    for block in range(n_blocks):
+        columns = slice(W.shape[1] * block // n_blocks, W.shape[1] * (block + 1) // n_blocks)
+        for i in range(len(states)):
+            n = 0
+            for j in range(len(W)):
+                unit[n], value[n] = j, states[i, j]
+                n += states[i, j] != 0
+            unit[n : n + 8], value[n : n + 8] = 0, 0
+            x = out[i, columns]
+            x[:] = 0
+            for m in range(0, n, 8):  # eight at a time, for x goes to the cache and back with every addition
+                u, s = unit[m : m + 8], value[m : m + 8]
+                a, b, c, d = W[u[0], columns], W[u[1], columns], W[u[2], columns], W[u[3], columns]
+                e, f, g, h = W[u[4], columns], W[u[5], columns], W[u[6], columns], W[u[7], columns]
+                for j in range(len(x)):
+                    x[j] += (s[0] * a[j] + s[1] * b[j] + s[2] * c[j] + s[3] * d[j]) + (
+                        s[4] * e[j] + s[5] * f[j] + s[6] * g[j] + s[7] * h[j]
+                    )
+
+
 class FusedNoise(Noise):
     """`Noise` that samples binary units of single precision in one pass."""
+
+    product = staticmethod(product)
 
     def __init__(self, streams, n_rows):
         super().__init__(streams, n_rows)
         self._keys = iter(())
 
-    def switch_on(self, half, bias, scratch):
-        """As `Noise.switch_on`; every piece takes two random words, from which those of its units follow."""
-        if half.dtype != np.float32:
-            return super().switch_on(half, bias, scratch)
+    def sample(self, states, half_W, half_bias, out, scratch):
+        """As `Noise.sample`; every piece takes two random words, from which those of its units follow."""
+        if out.dtype != np.float32:
+            return super().sample(states, half_W, half_bias, out, scratch)
         keys = next(self._keys, None)
         if keys is None:
             words = [rng.bit_generator.random_raw(2 * KEYS).reshape(KEYS, 2) for rng in self._streams]
             self._keys = iter(np.stack(words, axis=1))
             keys = next(self._keys)
-        _switch_on(half, np.atleast_2d(bias), self._ends, keys)
+        self.product(states, half_W, out)
+        _switch_on(out, np.atleast_2d(half_bias), self._ends, keys)
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract"})

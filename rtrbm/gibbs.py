@@ -5,7 +5,7 @@ Given the biases all frames of all sequences are independent, so they are one ba
 random streams of its own.
 
 The matrix products deliver half the total input of a unit, from which it is sampled without forming its probability
-(`rtrbm.streams.Noise.switch_on`).
+(`rtrbm.streams.Noise.sample`).
 """
 
 import threading
@@ -76,13 +76,12 @@ class _Tile:
 
     def hidden_mean(self, b_h):
         """h <- P(h | v)."""
-        np.matmul(self.v, self.up, out=self.h)
+        self.noise.product(self.v, self.up, out=self.h)
         _mean(self.h, b_h)
 
     def sample_hidden(self, b_h):
         """h <- a sample from P(h | v)."""
-        np.matmul(self.v, self.up, out=self.h)
-        self._switch_on(self.h, b_h)
+        self.noise.sample(self.v, self.up, b_h, self.h, self._scratch(self.h))
 
     def visible_mean(self, b_v):
         """v <- E[v | h]."""
@@ -95,8 +94,7 @@ class _Tile:
     def sample_visible(self, b_v):
         """v <- a sample from P(v | h)."""
         if self.visible == "bernoulli":
-            np.matmul(self.h, self.down, out=self.v)
-            self._switch_on(self.v, b_v)
+            self.noise.sample(self.h, self.down, b_v, self.v, self._scratch(self.v))
         else:
             self.visible_mean(b_v)
             self.sample_visible_mean()
@@ -117,9 +115,6 @@ class _Tile:
         p *= 2
         p -= 1
         np.less(uniform, p, out=p)
-
-    def _switch_on(self, half, bias):
-        self.noise.switch_on(half, bias, self._scratch(half))
 
     def _scratch(self, a):
         return self._drawn.reshape(-1)[: a.size].reshape(a.shape)

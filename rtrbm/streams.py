@@ -66,6 +66,8 @@ class Noise:
     True
     """
 
+    product = staticmethod(np.matmul)
+
     def __init__(self, streams, n_rows):
         self._streams, self._ends = streams, np.cumsum(n_rows)
 
@@ -76,15 +78,16 @@ class Noise:
             words = rng.bit_generator.random_raw(-(-piece.nbytes // 8)).view(integer)[: piece.size]
             np.multiply(words.reshape(piece.shape), unit, out=piece, dtype=out.dtype, casting="unsafe")
 
-    def switch_on(self, half, bias, scratch):
-        """half <- binary states of probability sigmoid(2 (half + bias)), with `scratch` for as many numbers.
+    def sample(self, states, half_W, half_bias, out, scratch):
+        """out <- binary states of probability sigmoid(2 (states half_W + half_bias)); `scratch` is as large as out.
 
         A unit of probability p = sigmoid(2 x) is on when a uniform on [-1, 1) is below tanh(x) = 2 p - 1.
         """
-        half += bias
-        np.tanh(half, out=half)
+        self.product(states, half_W, out=out)
+        out += half_bias
+        np.tanh(out, out=out)
         self.uniform(scratch)
-        np.less(scratch, half, out=half)
+        np.less(scratch, out, out=out)
 
     def normal(self, out):
         """Fill an array of (n_rows, n) floats with standard normal numbers."""

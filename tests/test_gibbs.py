@@ -330,27 +330,51 @@ def test_an_impossible_unit_is_off_whatever_is_drawn(dtype, word):
     np.testing.assert_array_equal(v, 0)
 
 
+def sampled(noise, half_bias, n_rows):
+    """Binary states of units without weights."""
+    out = np.empty((n_rows, len(half_bias)), np.float32)
+    noise.sample(
+        np.zeros((n_rows, 1), np.float32), np.zeros((1, len(half_bias)), np.float32), half_bias, out, None
+    )
+    return out
+
+
 def test_fused_sampling_at_its_extremes():
     """Units of probability 0 and 1 in the pass that numba makes, whatever is drawn in 10 million draws."""
     fast = pytest.importorskip("rtrbm.fast")
     for bias, state in ((1000, 1), (50, 1), (-50, 0), (-1000, 0)):
-        half = np.zeros((10_000, 1000), np.float32)
-        noise = fast.FusedNoise([np.random.Generator(np.random.SFC64(0))], [len(half)])
-        noise.switch_on(half, np.full(1000, bias, np.float32), None)
-        assert (half == state).all()
+        noise = fast.FusedNoise([np.random.Generator(np.random.SFC64(0))], [10_000])
+        assert (sampled(noise, np.full(1000, bias, np.float32), 10_000) == state).all()
 
 
 @pytest.mark.parametrize("lag", [1, 2, 450, 900, 2**16, 900_000])
 def test_fused_sampling_has_no_memory(lag):
     """Fair coins: neighbours in a row, the middle of a row, the next row, the next piece are uncorrelated."""
     fast = pytest.importorskip("rtrbm.fast")
-    coins = np.zeros((3000, 900), np.float32)
     streams = [np.random.Generator(np.random.SFC64(seed)) for seed in range(3)]
-    fast.FusedNoise(streams, [1000] * 3).switch_on(coins, np.zeros(900, np.float32), None)
+    coins = sampled(fast.FusedNoise(streams, [1000] * 3), np.zeros(900, np.float32), 3000)
     signs = 2.0 * coins.ravel() - 1
     assert abs(signs.mean() * np.sqrt(signs.size)) < Z_MAX
     assert abs((signs[lag:] * signs[:-lag]).mean() * np.sqrt(signs.size - lag)) < Z_MAX
     assert abs((signs[lag:] * signs[lag:]).mean() * np.sqrt(signs.size - lag)) > Z_MAX  # control: with itself
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("share", [0, 0.05, 0.1, 0.5, 1])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (50, 33, 7), (400, 225, 200), (30, 900, 800)])
+def test_the_product_with_few_states_that_are_not_0(shape, share, dtype):
+    """Rows of W are added up, in blocks of columns where W is large; beyond a share of units it is a matrix product."""
+    fast = pytest.importorskip("rtrbm.fast")
+    n_rows, n_in, n_out = shape
+    rng = np.random.default_rng(0)
+    states = np.where(rng.random((n_rows, n_in)) < share, rng.random((n_rows, n_in)), 0).astype(dtype)
+    states[-1] = 1  # a row that is full among rows that are not
+    W, out = rng.standard_normal((n_in, n_out)).astype(dtype), np.full((n_rows, n_out), np.nan, dtype)
+    fast.product(states, W, out)
+    largest_sum = (
+        states @ np.abs(W)
+    ).max()  # rounding is at most n_in half-units in the last place of such a sum
+    np.testing.assert_allclose(out, states @ W, rtol=0, atol=n_in * np.finfo(dtype).eps * largest_sum)
 
 
 @pytest.mark.parametrize("p", [0.001, 0.5, 0.999])
