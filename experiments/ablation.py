@@ -33,7 +33,7 @@ from experiments.runner import (
 from rtrbm import CRBM, RTRBM, TRBM, evaluate
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.trbm import CONNECTIONS
-from rtrbm.validation import check_count
+from rtrbm.validation import check_count, check_n_jobs
 
 PROFILES = {
     "quick": {
@@ -295,6 +295,8 @@ def main(arguments=None):
     check_count("--n-updates", settings["n_updates"])
     check_count("--seeds", options.seeds)
     check_count("--seed", options.seed, 0)
+    check_n_jobs("--n-jobs", options.n_jobs)
+    check_figures()
     folder = output_folder(options.out or f"results/ablation-{options.profile}")
     protocol = {
         "protocol": "mean",
@@ -305,7 +307,6 @@ def main(arguments=None):
         "scored_frames": f"2..{N_TEST_FRAMES}",
     }
     settings_file = folder / "settings.json", {**vars(options), **settings, **protocol}
-    check_figures()
 
     videos = {"n_frames": N_TEST_FRAMES, "resolution": settings["resolution"], "n_balls": N_BALLS}
     test = bouncing_balls(settings["n_test"], **videos, random_state=options.seed + TEST_SEED_OFFSET)

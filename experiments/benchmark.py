@@ -31,7 +31,15 @@ from experiments.contenders import (
     library,
     ranks_seconds,
 )
-from experiments.runner import output_folder, print_table, run, save_figure, write_settings, write_table
+from experiments.runner import (
+    check_figures,
+    output_folder,
+    print_table,
+    run,
+    save_figure,
+    write_settings,
+    write_table,
+)
 from rtrbm.datasets import BouncingBalls
 from rtrbm.parallel import n_threads, processors
 from rtrbm.validation import check_count, check_n_jobs
@@ -245,13 +253,22 @@ def main(arguments=None):
     if np.isnan(options.limit) or options.limit < 0:
         raise ValueError(f"--limit must be a number of seconds of at least 0, got {options.limit}")
     check_n_jobs("--n-jobs", options.n_jobs)
+    threads = n_threads(options.n_jobs)
+    if threads > processors():
+        raise ValueError(
+            f"--n-jobs must be at most the number of processors, {processors()}, got {options.n_jobs}"
+        )
+    curves = SCALINGS if options.scaling == [] else options.scaling or []
+    if "n_ranks" in curves and options.n_sequences < 2:
+        raise ValueError(f"--n-sequences must be at least 2 for n_ranks, got {options.n_sequences}")
+    if set(curves) & set(CURVES):
+        check_figures()
     missing = [name for name in options.contenders or [] if name not in installed()]
     if missing:
         raise ValueError(f"--contenders must be installed, {', '.join(missing)} is not")
     folder = output_folder(options.out)
     names = [name for name in CONTENDERS if name in (options.contenders or installed()) or name == PRODUCTS]
     setting = Setting(*(getattr(options, name) for name in Setting._fields))
-    threads = n_threads(options.n_jobs)
     described = {"processor": processor_name(), "processors": processors(), "libraries": _versions(names)}
     print(f"{described['processor']}, {threads} of {processors()} processors, {options.dtype};", end=" ")
     print(", ".join(f"{name} {version}" for name, version in described["libraries"].items()))
@@ -259,9 +276,9 @@ def main(arguments=None):
     budget = options.repeats, options.limit
     if options.grid:
         _grid(names, options.dtype, threads, budget, folder)
-    if options.scaling is not None:
-        _scaling(names, setting, options.scaling or SCALINGS, threads, budget, folder)
-    if not options.grid and options.scaling is None:
+    if curves:
+        _scaling(names, setting, curves, threads, budget, folder)
+    if not options.grid and not curves:
         rows = measure(names, [setting], [threads], *budget)
         _print(rows, None, "contender", "threads", "median_seconds", "minimum_seconds", "frames_per_second", "ratio",
                "peak_megabytes")  # fmt: skip

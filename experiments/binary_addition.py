@@ -18,6 +18,7 @@ from experiments.diagrams import unrolled
 from experiments.gradient_check import STEP, central_differences, exact_averages, small_model
 from experiments.runner import (
     TEST_SEED_OFFSET,
+    check_figures,
     output_folder,
     print_table,
     run,
@@ -258,6 +259,7 @@ def main(arguments=None):
     )
     options = parser.parse_args(arguments)
     check_count("--seed", options.seed, 0)
+    check_figures()
     folder = output_folder(options.out)
     write_settings(folder / "settings.json", vars(options))
     save_figure(unrolled(), folder / "bptt_unrolled.png")

@@ -32,7 +32,7 @@ from experiments.runner import (
 from rtrbm import RTRBM, evaluate, ranks
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.predict import PROTOCOLS
-from rtrbm.validation import check_count
+from rtrbm.validation import check_count, check_n_jobs
 
 PROFILES = {
     "quick": {
@@ -209,6 +209,8 @@ def main(arguments=None):
     started = time.perf_counter()
     options = parser().parse_args(arguments)
     check_count("--seed", options.seed, 0)
+    check_n_jobs("--n-jobs", options.n_jobs)
+    check_figures()
     settings, comm = {"n_taps": 0, "dynamic_visible_bias": False, **PROFILES[options.profile]}, ranks.world()
     if options.n_taps is not None:
         check_count("--n-taps", options.n_taps, 0)
@@ -217,7 +219,6 @@ def main(arguments=None):
         settings["dynamic_visible_bias"] = True
     folder = output_folder(options.out or f"results/bouncing_balls-{options.profile}")
     names = ("rtrbm", "trbm") if options.model == "both" else (options.model,)
-    check_figures()
     try:
         models = {name: train(name, options, settings, folder, comm) for name in names}
     except KeyboardInterrupt:
@@ -245,4 +246,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, by_ranks=True)

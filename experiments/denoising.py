@@ -30,7 +30,7 @@ from experiments.smoothers import Smoother, Wiener
 from rtrbm import RTRBM, TRBM, Stack
 from rtrbm.datasets import BouncingBalls, bouncing_balls, correlated_noise
 from rtrbm.streams import stream
-from rtrbm.validation import check_count
+from rtrbm.validation import check_count, check_n_jobs
 
 VIDEOS = {"resolution": 20, "n_balls": 2}
 NOISE = {"deviation": 0.4, "space": 0.25, "time": 0.5}
@@ -196,6 +196,8 @@ def main(arguments=None):
     started = time.perf_counter()
     options = parser().parse_args(arguments)
     check_count("--seed", options.seed, 0)
+    check_n_jobs("--n-jobs", options.n_jobs)
+    check_figures()
     profile = PROFILES[options.profile]
     names = options.models or profile["models"]
     noise = {name: getattr(options, name) for name in NOISE}
@@ -209,7 +211,6 @@ def main(arguments=None):
         "n_test": N_TEST,
         "scored_frames": f"1..{N_FRAMES}",
     }
-    check_figures()
     try:
         stacks = {name: train(name, options, profile, folder) for name in names}
     except KeyboardInterrupt:

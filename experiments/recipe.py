@@ -10,7 +10,7 @@ import time
 from experiments.runner import TEST_SEED_OFFSET, output_folder, print_table, run, write_settings, write_table
 from rtrbm import RTRBM, evaluate
 from rtrbm.datasets import BouncingBalls, bouncing_balls
-from rtrbm.validation import check_count
+from rtrbm.validation import check_count, check_n_jobs
 
 RESOLUTION, N_FRAMES, N_TEST = 15, 100, 50
 
@@ -57,6 +57,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     check_count("--n-updates", options.n_updates)
     check_count("--seed", options.seed, 0)
+    check_n_jobs("--n-jobs", options.n_jobs)
     folder = output_folder(options.out)
     write_settings(folder / "settings.json", vars(options))
     test = bouncing_balls(

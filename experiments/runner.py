@@ -68,14 +68,16 @@ def stopped(folder):
     return 130
 
 
-def run(main):
+def run(main, by_ranks=False):
     """Run a script's `main`; what the user got wrong ends it with one line, Ctrl-C with status 130.
 
-    Of several ranks the first says it.
+    Of several ranks the first says it; that there are several is wrong unless `main` can share its work among them.
     """
     comm = None
     try:
         comm = ranks.world()
+        if comm is not None and comm.size > 1 and not by_ranks:
+            raise ValueError(f"this script is the work of one process, mpiexec started {comm.size}")
         sys.exit(main())
     except (ValueError, TypeError, FloatingPointError, OSError, RuntimeError, ImportError) as error:
         if ranks.is_first(comm):

@@ -1,5 +1,6 @@
 """What every trained model shares: hyper-parameters, updates, fitting, files."""
 
+import contextlib
 import inspect
 import json
 import numbers
@@ -146,19 +147,21 @@ class TrainedRBM(Estimator):
         --------
         >>> model.fit(("videos.h5", "train"), checkpoint="run.h5")  # doctest: +SKIP
         """
-        self._check_hyper_parameters()
-        check_count("checkpoint_every", checkpoint_every)
-        if checkpoint is not None:
-            files.check_path("checkpoint", checkpoint)
-        elif resume:
-            raise ValueError("resume=True needs checkpoint, the file to resume from")
+        ranks.check_comm(self.comm)
         share_processors(ranks.on_this_machine(self.comm))
-        with sources.opened(X) as X:
+        with contextlib.ExitStack() as files_of_X:
 
             def begin():
+                self._check_hyper_parameters()
+                check_count("checkpoint_every", checkpoint_every)
                 if checkpoint is not None:
-                    sources.check_apart(checkpoint, X)
-                data = self._data(X)
+                    files.check_path("checkpoint", checkpoint)
+                elif resume:
+                    raise ValueError("resume=True needs checkpoint, the file to resume from")
+                opened = files_of_X.enter_context(sources.opened(X))
+                if checkpoint is not None:
+                    sources.check_apart(checkpoint, opened)
+                data = self._data(opened)
                 if resume and os.path.exists(checkpoint):
                     self._resume(checkpoint, data)
                 else:
@@ -223,13 +226,23 @@ class TrainedRBM(Estimator):
         TypeError, ValueError, FloatingPointError
             As `fit`.
         """
-        if hasattr(self, "params_"):
-            self._check_fitted()
-            self._check_trainable()
-        else:
-            self._check_hyper_parameters()
-            self._start(sources.Repeated(self._check(X)))
-        self._update(self._prepare(X), float(self.learning_rate))
+        ranks.check_comm(self.comm)
+        share_processors(ranks.on_this_machine(self.comm))
+        new = ranks.any_of(not hasattr(self, "params_"), self.comm)
+
+        def begin():
+            if new:
+                self._check_hyper_parameters()
+                self._start(sources.Repeated(self._check(X)))
+            else:
+                self._check_fitted()
+                self._check_trainable()
+            return self._prepare(X)
+
+        parts = ranks.together(begin, self.comm)
+        if new:
+            self._set_state(*ranks.same(self._state(), self.comm))
+        self._update(parts, float(self.learning_rate))
         return self
 
     def save(self, path):
@@ -289,8 +302,14 @@ class TrainedRBM(Estimator):
         return cls(**settings)._set_state(*state)
 
     def _resume(self, path, data):
-        """Take the state of training from a file that was written with the same settings."""
+        """Take the state of training from a file."""
         gibbs.noise_of(self.engine)
+        progress, params, *rest = self._saved(path)
+        self._check(self._source(data, progress["seed"]).minibatch(0), len(params.W))
+        self._set_state(progress, params, *rest)
+
+    def _saved(self, path):
+        """The state of training in a file; raises unless it was written with the settings of this model."""
         settings, progress, *arrays = self._parsed(files.read(path, type(self).__name__), path)
         own = {name: _from_json(value) for name, value in self._settings().items()}
         differ = sorted(
@@ -300,12 +319,11 @@ class TrainedRBM(Estimator):
         )
         if isinstance(self.random_state, numbers.Integral) and self.random_state != progress["seed"]:
             differ.append("random_state (the seed)")
-        self._check(self._source(data, progress["seed"]).minibatch(0), len(arrays[0].W))
         if differ:
             raise ValueError(
                 f"resume wants the settings of {os.fspath(path)!r}; these differ: {', '.join(differ)}"
             )
-        self._set_state(progress, *arrays)
+        return progress, *arrays
 
     @classmethod
     def _parsed(cls, contents, path):
@@ -383,7 +401,7 @@ class TrainedRBM(Estimator):
         parts = []
         for part, first in ranks.share(self._check(data, self.n_features_in_), self.comm):
             v, where = self._pack(part)
-            if isinstance(data, np.ndarray) and np.may_share_memory(v, data):
+            if isinstance(part, np.ndarray) and np.may_share_memory(v, part):
                 v = v.copy()  # a stream may put the next minibatch into the same array
             parts.append((v, where, first))
         return parts
@@ -400,7 +418,8 @@ class TrainedRBM(Estimator):
             return self._pack(sequences)[0]
 
         n_visible = minibatch(0).shape[1]
-        copies = 1 + 1 + len(self._optimizer().state._fields)  # parameters, gradient, the optimiser's state
+        # parameters, gradients, the optimiser's state
+        copies = 1 + ranks.n_gradients(self.comm) + len(self._optimizer().state._fields)
         n_elements = copies * sum(array.size for array in self._blank(n_visible))
         check_memory(
             f"training n_hidden={self.n_hidden} units on {n_visible} features", n_elements, self.dtype
@@ -472,7 +491,7 @@ class TrainedRBM(Estimator):
     def _cd(self, where, update, seed, first=0):
         """The negative phase of an update: CD-k with the random numbers of that update."""
         n_gibbs = self._n_gibbs(update)
-        even = self.comm is None  # else threads take one part each
+        even = self.comm is None or self.comm.size > ranks.PARTS  # else a rank's threads have parts to take
         chains = gibbs.chains(where, seed, "chain", update, first=first, engine=self.engine, even=even)
 
         def negative_phase(h_pos, W, b_v, b_h):
@@ -574,8 +593,12 @@ def _to_json(value):
     """A hyper-parameter as JSON has it; a random_state that is a generator is not kept, its seed is."""
     if isinstance(value, dict):
         return {"schedule": [[int(k), int(v)] for k, v in value.items()]}
-    if isinstance(value, np.generic):
-        return value.item()
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
     try:
         return json.loads(json.dumps(value))
     except TypeError:

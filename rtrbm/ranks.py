@@ -19,18 +19,21 @@ PARTS = 4
 
 
 def world():
-    """The communicator of all processes that were started together by mpiexec, None if this one was started alone.
+    """The communicator of all processes that mpiexec started together, be it one; None if it did not start this one.
 
     Raises
     ------
     ValueError
         If there are several processes, and mpi4py is missing.
     """
-    if all(int(os.environ.get(name, 1)) == 1 for name in LAUNCHED):
+    launched = [int(os.environ[name]) for name in LAUNCHED if name in os.environ]
+    if not launched:
         return None
     try:
         return _mpi().COMM_WORLD
     except ImportError:
+        if max(launched) == 1:
+            return None
         raise ValueError("several processes were started, which needs mpi4py: install rtrbm[mpi]") from None
 
 
@@ -59,8 +62,8 @@ def on_this_machine(comm):
 def share(sequences, comm):
     """This rank's parts of a minibatch, each some consecutive sequences.
 
-    Sums over a minibatch are taken part by part, and then pairwise (`total`), so that they round alike for any number
-    of ranks that divides the number of parts: `PARTS`, if there are as many sequences, or a multiple. Without a
+    Sums over a minibatch are taken part by part, and then pairwise (`total`). 1, 2 and 4 ranks have the same `PARTS` parts,
+    if there are as many sequences, so that their sums round alike; other numbers of ranks cut otherwise. Without a
     communicator all is one part.
 
     Parameters
@@ -88,6 +91,11 @@ def share(sequences, comm):
         )
     parts = slices(n, min(n, math.lcm(PARTS, comm.size)))
     return [(sequences[part], part.start) for part in parts[slices(len(parts), comm.size)[comm.rank]]]
+
+
+def n_gradients(comm):
+    """How many gradients a rank holds at most: one of each of its parts, and their sum."""
+    return 1 if comm is None else 1 + -(-PARTS // comm.size)
 
 
 def same(value, comm):

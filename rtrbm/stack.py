@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import h5py
 
 from . import checkpoint as files
-from . import sources
+from . import gibbs, sources
 from .crbm import CRBM
 from .estimator import Estimator
 from .evaluate import squared_error
@@ -65,11 +65,14 @@ class Stack(Estimator):
             As the layers' `fit`; also if `layers` is not a list of models that fit together.
         """
         self._check_layers()
-        for layer in self.layers:  # all of them before the first is trained
+        paths = self._paths(checkpoint)
+        for layer, path in zip(self.layers, paths):  # all of them before the first is trained
             layer._check_hyper_parameters()
+            gibbs.noise_of(layer.engine)
+            if resume and path is not None and os.path.exists(path):
+                layer._saved(path)
         if isinstance(X, Iterator) and len(self.layers) > 1:
             raise TypeError("X must not be an iterator: every layer reads the data again")
-        paths = self._paths(checkpoint)
         with sources.opened(X) as X:
             for path in filter(None, paths):  # the layers above do not see the user's file
                 sources.check_apart(path, X)

@@ -368,3 +368,19 @@ def chi_square_z(counts, probabilities):
     dof = len(counts) - 1
     ratio = ((counts - expected) ** 2 / expected).sum() / dof
     return (ratio ** (1 / 3) - (1 - 2 / (9 * dof))) / np.sqrt(2 / (9 * dof))
+
+
+class Tensor:
+    """An array of another library."""
+
+    def __init__(self, array):
+        self._array, self.ndim, self.dtype, self.shape = array, array.ndim, "a type", array.shape
+
+    def __array__(self, dtype=None, copy=None):
+        return self._array
+
+    def __len__(self):
+        return len(self._array)
+
+    def __getitem__(self, i):
+        return Tensor(self._array[i])

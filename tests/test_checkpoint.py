@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import stat
+from fractions import Fraction
 
 import h5py
 import numpy as np
@@ -555,3 +556,9 @@ def test_checkpoints_come_at_their_interval_and_at_the_end(path):
 
     Watching(**SETTINGS | dict(n_updates=7)).fit(X, checkpoint=path, checkpoint_every=3)
     assert seen == [None, None, None, 3, 3, 3, 6] and Watching.load(path).n_updates_ == 7
+
+
+@pytest.mark.parametrize("number", [Fraction(1, 4), np.longdouble(0.25), np.float16(0.25)])
+def test_numbers_of_any_kind_are_kept(path, number):
+    RTRBM(**SETTINGS | dict(learning_rate=number, max_norm=number)).fit(X, checkpoint=path)
+    assert RTRBM.load(path).learning_rate == RTRBM.load(path).max_norm == 0.25

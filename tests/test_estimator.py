@@ -9,7 +9,7 @@ import signal
 
 import numpy as np
 import pytest
-from helpers import model_with, random_array, random_params, random_sequences, state
+from helpers import Tensor, model_with, random_array, random_params, random_sequences, state
 
 from rtrbm import RTRBM
 
@@ -349,22 +349,6 @@ class Sparse:
 
     def __len__(self):
         raise TypeError("sparse array length is ambiguous; use getnnz() or shape[0]")
-
-
-class Tensor:
-    """An array of another library."""
-
-    def __init__(self, array):
-        self._array, self.ndim, self.dtype, self.shape = array, array.ndim, "a type", array.shape
-
-    def __array__(self, dtype=None, copy=None):
-        return self._array
-
-    def __len__(self):
-        return len(self._array)
-
-    def __getitem__(self, i):
-        return Tensor(self._array[i])
 
 
 @pytest.mark.parametrize("verb", ["transform", "predict", "denoise"])

@@ -11,7 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import benchmark, bouncing_balls, gradient_check, recipe, runner
+from experiments import (
+    ablation,
+    benchmark,
+    binary_addition,
+    bouncing_balls,
+    denoising,
+    gradient_check,
+    recipe,
+    runner,
+)
 from experiments.contenders import Setting, interleaved
 from experiments.runner import model_file
 from rtrbm import RTRBM
@@ -174,6 +183,15 @@ def test_what_is_refused_leaves_the_folder_as_it_is(tiny, tmp_path, wrong):
     }
 
 
+@pytest.mark.parametrize("script", [ablation, bouncing_balls, denoising, recipe])
+@pytest.mark.parametrize("wrong", [["--n-jobs", "0"], ["--seed", "-1"]])
+def test_wrong_options_are_refused_before_there_is_a_folder(tmp_path, script, wrong):
+    pytest.importorskip("matplotlib")
+    with pytest.raises(ValueError, match=wrong[0]):
+        script.main(["--out", str(tmp_path / "results"), *wrong])
+    assert not (tmp_path / "results").exists()
+
+
 def test_an_earlier_model_is_kept(tmp_path):
     (tmp_path / "a.h5").write_text("first")
     with model_file(tmp_path, "a", resume=True) as path:
@@ -185,7 +203,15 @@ def test_an_earlier_model_is_kept(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--n-jobs", "0"], ["--limit", "nan"], ["--limit", "-1"], ["--repeats", "0"]]
+    "wrong",
+    [
+        ["--n-jobs", "0"],
+        ["--n-jobs", "100000"],
+        ["--limit", "nan"],
+        ["--limit", "-1"],
+        ["--repeats", "0"],
+        ["--n-sequences", "1", "--scaling", "n_ranks"],
+    ],
 )
 def test_the_benchmark_refuses(tmp_path, wrong):
     with pytest.raises(ValueError, match=wrong[0]):
@@ -199,12 +225,22 @@ def test_the_benchmark_says_what_is_not_installed(tmp_path, monkeypatch):
         benchmark.main(["--out", str(tmp_path / "results"), "--contenders", "rtrbm", "jax"])
 
 
-def test_pictures_need_matplotlib(tiny, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "script, options",
+    [
+        (ablation, []),
+        (benchmark, ["--scaling"]),
+        (binary_addition, []),
+        (bouncing_balls, []),
+        (denoising, []),
+    ],
+)
+def test_pictures_need_matplotlib(tmp_path, monkeypatch, script, options):
     """Said before hours of training."""
     monkeypatch.setattr(runner, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"rtrbm\[figures\]"):
-        bouncing_balls.main(["--out", str(tmp_path)])
-    assert not list(tmp_path.iterdir())
+        script.main(["--out", str(tmp_path / "results"), *options])
+    assert not (tmp_path / "results").exists()
 
 
 def test_the_readme_runs(tmp_path, monkeypatch):

@@ -20,6 +20,8 @@ needs_mpi = pytest.mark.skipif(
     MPIEXEC is None or find_spec("mpi4py") is None, reason="mpi4py or mpiexec is not installed: rtrbm[mpi]"
 )
 
+needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
+
 PRELUDE = """
 import json, os, signal, sys, traceback
 import numpy as np
@@ -47,7 +49,7 @@ def launch(n_ranks, code, tmp_path, *, timeout=60):
 
 
 TRAIN = """
-model = RTRBM(**settings, n_updates=N_UPDATES, dtype=DTYPE, comm=comm).fit(stream)
+model = RTRBM(**settings | dict(n_updates=100) | MORE, comm=comm).fit(stream)
 np.save(f"params{comm.size}-{comm.rank}.npy", flat(model))
 if comm.rank == 0:
     json.dump(model.history_, open(f"history{comm.size}.json", "w"))
@@ -61,9 +63,9 @@ def alone(seed=0, **settings):
     return np.concatenate([p.ravel() for p in model.params_])
 
 
-def trained_by(n_ranks, dtype, tmp_path):
-    """Parameters and reconstruction errors after 100 updates by so many ranks."""
-    code = TRAIN.replace("DTYPE", repr(dtype)).replace("N_UPDATES", "100")
+def trained_by(n_ranks, tmp_path, **more):
+    """Parameters and reconstruction errors after training by so many ranks."""
+    code = TRAIN.replace("MORE", repr(more))
     status, _, stderr = launch(n_ranks, code, tmp_path)
     assert status == 0, stderr
     each = [np.load(tmp_path / f"params{n_ranks}-{rank}.npy") for rank in range(n_ranks)]
@@ -72,12 +74,20 @@ def trained_by(n_ranks, dtype, tmp_path):
 
 
 @needs_mpi
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_any_number_of_ranks_learns_the_same(tmp_path, dtype):
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"dtype": "float32"},
+        {"dtype": "float64"},
+        {"n_jobs": 2, "n_taps": 2, "dynamic_visible_bias": True, "sample_visible": False, "n_updates": 20},
+        pytest.param({"engine": "numba", "n_updates": 20}, marks=needs_numba),
+    ],
+)
+def test_1_2_and_4_ranks_learn_the_same(tmp_path, more):
     """Bit for bit: sums over the minibatch are taken in the same order."""
-    params, errors = trained_by(1, dtype, tmp_path)
+    params, errors = trained_by(1, tmp_path, **more)
     for n_ranks in (2, 4):
-        others, other_errors = trained_by(n_ranks, dtype, tmp_path)
+        others, other_errors = trained_by(n_ranks, tmp_path, **more)
         np.testing.assert_array_equal(others, params)
         assert other_errors == errors
 
@@ -89,7 +99,7 @@ def test_with_ranks_and_without_it_learns_the_same(tmp_path):
     Training amplifies it, but not before a probability differs from its neighbour just where the uniform is that is
     compared with it. In double precision that does not happen.
     """
-    expected, (params, _) = alone(dtype="float64", n_updates=100), trained_by(2, "float64", tmp_path)
+    expected, (params, _) = alone(dtype="float64", n_updates=100), trained_by(2, tmp_path, dtype="float64")
     other = alone(seed=1, dtype="float64", n_updates=100)
     assert np.abs(params - expected).max() < 1e-10 * np.abs(expected).max()
     assert np.abs(other - expected).max() > 1e-3 * np.abs(expected).max()  # control
@@ -159,6 +169,56 @@ except Exception:
 
 
 @needs_mpi
+@pytest.mark.parametrize("what", ["update", "data", "file", "partial_fit"])
+def test_whatever_fails_on_one_rank_fails_on_all(tmp_path, what):
+    """Rather than that the others wait for ever."""
+    code = """
+X = np.zeros((8, 3, 4))
+model = RTRBM(**settings, n_updates=3, comm=comm)
+if comm.rank == 1:
+    if WHAT == "update":
+        def _gradient(*arguments):
+            raise MemoryError("no room")
+        model._gradient = _gradient
+    elif WHAT == "file":
+        X = ("missing.h5", "X")
+    else:
+        X += 2
+try:
+    model.partial_fit(X) if WHAT == "partial_fit" else model.fit(X)
+except Exception as error:
+    print(f"{comm.rank}: {error}")
+"""
+    status, output, errors = launch(2, code.replace("WHAT", repr(what)), tmp_path)
+    said = {
+        "update": "no room",
+        "data": "must lie in [0, 1]",
+        "file": "no HDF5 file",
+        "partial_fit": "must lie in [0, 1]",
+    }
+    assert status == 0 and output.count(said[what]) == 2 and "0: rank 1 failed" in output, (output, errors)
+
+
+@needs_mpi
+def test_without_a_seed_all_ranks_have_that_of_the_first(tmp_path):
+    code = """
+X = (np.random.default_rng(0).random((8, 3, 4)) < 0.5) * 1.0
+model = RTRBM(**settings | dict(random_state=None), comm=comm).partial_fit(X)
+model.partial_fit(X)
+print(len(set(comm.allgather((model.seed_, flat(model).tobytes())))))
+"""
+    status, output, errors = launch(2, code, tmp_path)
+    assert status == 0 and output.split() == ["1", "1"], (output, errors)
+
+
+@needs_mpi
+def test_one_rank_is_a_world_too(tmp_path):
+    """So that a script learns the same from mpiexec -n 1 as from mpiexec -n 2."""
+    status, output, errors = launch(1, "from rtrbm import ranks; print(ranks.world().size)", tmp_path)
+    assert status == 0 and output.split() == ["1"], errors
+
+
+@needs_mpi
 def test_a_script_of_which_a_rank_fails_says_so_and_keeps_the_checkpoint(tmp_path):
     """The first rank has the time to write and to say it, though mpiexec ends all with the first that exits."""
     code = """
@@ -172,7 +232,7 @@ def breaks(self, update):
 bouncing_balls.BouncingBalls.minibatch = breaks
 from experiments.runner import run
 sys.argv = ["bouncing_balls", "--out", "results"]
-run(bouncing_balls.main)
+run(bouncing_balls.main, by_ranks=True)
 """
     status, _, errors = launch(2, code, tmp_path, timeout=120)
     assert status != 0 and errors.count("bouncing_balls: rank 1 failed: OSError: disk gone") == 1, errors
@@ -219,12 +279,25 @@ bouncing_balls.PROFILES["quick"] |= dict(resolution=8, n_hidden=10, n_updates=4,
 bouncing_balls.N_FRAMES = bouncing_balls.N_TEST = 12
 from experiments.runner import run
 sys.argv = ["bouncing_balls", "--out", "results"]
-run(bouncing_balls.main)
+run(bouncing_balls.main, by_ranks=True)
 """
     status, output, errors = launch(2, code, tmp_path, timeout=120)
     assert status == 0, errors
     assert output.count("training the RTRBM") == 1 and output.count("copy-previous") == 1
     assert {"errors.csv", "settings.json", "rtrbm.h5"} <= set(os.listdir(tmp_path / "results"))
+
+
+@needs_mpi
+def test_a_script_for_one_process_does_not_do_its_work_twice(tmp_path):
+    code = """
+from experiments import gradient_check
+from experiments.runner import run
+sys.argv = ["gradient_check", "--out", "results"]
+run(gradient_check.main)
+"""
+    status, output, errors = launch(2, code, tmp_path)
+    assert status != 0 and output == "" and errors.count("mpiexec started 2") == 1, errors
+    assert not (tmp_path / "results").exists()
 
 
 def test_alone_there_is_no_communicator(monkeypatch):
@@ -236,8 +309,10 @@ def test_alone_there_is_no_communicator(monkeypatch):
 
 def test_several_processes_without_mpi4py_are_told(monkeypatch):
     """Rather than train the same model several times over."""
-    monkeypatch.setenv("PMI_SIZE", "2")
     monkeypatch.setitem(sys.modules, "mpi4py", None)
+    monkeypatch.setenv("PMI_SIZE", "1")
+    assert ranks.world() is None
+    monkeypatch.setenv("PMI_SIZE", "2")
     with pytest.raises(ValueError, match=r"rtrbm\[mpi\]"):
         ranks.world()
 

@@ -8,7 +8,7 @@ import threading
 import h5py
 import numpy as np
 import pytest
-from helpers import random_array, random_sequences, state
+from helpers import Tensor, random_array, random_sequences, state
 
 from rtrbm import RBM, RTRBM
 from rtrbm.sources import InOrder, Lazy, Shuffled
@@ -630,8 +630,9 @@ def test_no_thread_is_left():
     assert threading.active_count() == before
 
 
+@pytest.mark.parametrize("kind", [np.asarray, Tensor])
 @pytest.mark.parametrize("shape", [(1, 4, 4), (2, 1, 4), (2, 4, 4)])
-def test_a_stream_may_use_its_array_again(shape):
+def test_a_stream_may_use_its_array_again(shape, kind):
     class Same(Stream):
         def __init__(self, buffer):
             self.buffer = buffer
@@ -641,7 +642,7 @@ def test_a_stream_may_use_its_array_again(shape):
             if self.buffer is None:
                 return fresh
             self.buffer[:] = fresh
-            return self.buffer
+            return kind(self.buffer)
 
     expected = state(RTRBM(**SETTINGS).fit(Same(None)))
     assert state(RTRBM(**SETTINGS).fit(Same(np.empty(shape, np.float32)))) == expected

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import sys
 
 import h5py
 import numpy as np
@@ -534,6 +535,18 @@ def test_wrong_arguments_are_refused_before_any_work(tmp_path):
         with pytest.raises(error, match=match):
             stack.fit(X, **settings)
         assert not hasattr(stack.layers[0], "params_") and os.listdir(tmp_path) == []
+
+
+def test_what_a_layer_above_lacks_is_told_before_the_first_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rtrbm.fast", None)
+    layers = [RTRBM(3, n_updates=2), RTRBM(2, n_updates=2, engine="numba")]
+    with pytest.raises(ValueError, match="numba"):
+        Stack(layers).fit(X, checkpoint=tmp_path / "run.h5")
+    RTRBM(2, n_updates=3, random_state=0).fit(random_array(4, 6, 3)).save(tmp_path / "run-2.h5")
+    layers[1].engine = "numpy"
+    with pytest.raises(ValueError, match="resume wants the settings"):
+        Stack(layers).fit(X, checkpoint=tmp_path / "run.h5", resume=True)
+    assert os.listdir(tmp_path) == ["run-2.h5"] and not hasattr(layers[0], "params_")
 
 
 @pytest.mark.parametrize("name", ["run-1.h5", "run-2.h5", "run-3.h5"])
