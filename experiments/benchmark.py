@@ -1,4 +1,4 @@
-"""What an update of an RTRBM costs beside the matrix products it cannot do without, and beside torch and JAX.
+"""What an update of an RTRBM costs beside its matrix products alone, and beside torch and JAX.
 
 Times, interleaved in one run, one update of (a) rtrbm, (b) the same matrix products alone, each over all frames at
 once in preallocated arrays with numpy's matrix library on all threads, and (c) the same update in torch and in JAX

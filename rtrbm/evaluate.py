@@ -5,6 +5,8 @@ before the first frame, so no predictor is scored on it. Every predictor returns
 form of X: an array (n_sequences, n_frames, n_visible) or a list of arrays (n_frames_i, n_visible).
 """
 
+import numbers
+
 import numpy as np
 
 from .validation import check_count, check_memory, check_number, check_sequences, is_array
@@ -81,6 +83,7 @@ def copy_previous(X):
 
 def linear_extrapolation(X, low=-np.inf, high=np.inf):
     """Predict v_t by 2 v_{t-1} - v_{t-2} clipped to [low, high]; the second frame by the first, the first by zero."""
+    _check_bounds(low, high)
 
     def predict(v):
         ahead = _previous(v)
@@ -88,6 +91,14 @@ def linear_extrapolation(X, low=-np.inf, high=np.inf):
         return np.clip(ahead, low, high, out=ahead)
 
     return _each(_sequences(X), predict)
+
+
+def _check_bounds(low, high):
+    for name, bound in (("low", low), ("high", high)):
+        if isinstance(bound, bool) or not isinstance(bound, numbers.Real):
+            raise TypeError(f"{name} must be a number, got {bound!r}")
+    if not low <= high:
+        raise ValueError(f"low must be at most high, got low={low}, high={high}")
 
 
 def mean_frame(X, train):
@@ -133,8 +144,8 @@ def autoregression(X, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
     Raises
     ------
     TypeError, ValueError
-        If `n_taps` is no integer of at least 1 or `ridge` no number above 0, if no training sequence has a second
-        frame, or X and `train` differ in their number of features.
+        If `n_taps` is no integer of at least 1, `ridge` no number above 0 or `low` greater than `high`, if no training
+        sequence has a second frame, or X and `train` differ in their number of features.
 
     Examples
     --------
@@ -145,6 +156,7 @@ def autoregression(X, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
     array([2., 1., 2., 3., 4.])
     """
     check_count("n_taps", n_taps)
+    _check_bounds(low, high)
     check_number("ridge", ridge, 0)
     train = _sequences(train, "train")
     if max(map(len, train)) < 2:

@@ -5,11 +5,13 @@ They need no display and leave matplotlib's global state alone. Units and frames
 
 import importlib
 import math
-import os
+from collections.abc import Mapping
 from itertools import cycle
-from pathlib import Path
 
 import numpy as np
+
+from .checkpoint import check_path, replacing
+from .validation import check_count, check_memory
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito's
 CURVES = {
@@ -52,7 +54,12 @@ def receptive_fields(W, U, units=36, image_shape=None, arrange=False):
     """
     W, U = _weights(W, U)
     height, width = image_shape = _image_shape(W.shape[0], image_shape)
-    units = np.atleast_1d(np.arange(units) if np.ndim(units) == 0 else units)
+    if np.ndim(units) == 0:
+        check_count("units", units, 0)
+        units = np.arange(units)
+    units = np.asarray(units)
+    if units.ndim != 1 or units.dtype.kind not in "iu":
+        raise TypeError(f"units: given {units.tolist()}, wanted a number of units or their indices")
     if not units.size or units.min() < 0 or units.max() >= W.shape[1]:
         raise ValueError(f"units: given {units.tolist()}, wanted some of the n_hidden = {W.shape[1]} units")
     side = math.ceil(math.sqrt(units.size))
@@ -134,7 +141,7 @@ def predictions(frames, predicted, n_shown=12, image_shape=None, start=0, errors
     ValueError
         If a prediction differs in shape from the frames or is named "data", or no frame is left to show.
     """
-    predicted = predicted if isinstance(predicted, dict) else {"prediction": predicted}
+    predicted = predicted if isinstance(predicted, Mapping) else {"prediction": predicted}
     if "data" in predicted:
         raise ValueError("predicted: given the name 'data', wanted another (the frames have this one)")
     videos = _videos({"data": frames, **predicted}, image_shape, "frames, predicted")
@@ -163,15 +170,22 @@ def animate(rows, path, image_shape=None, frames_per_second=20, scale=None):
 
     Raises
     ------
-    ValueError
-        If the videos differ in shape or are no videos, or the rate is not above 0.
+    TypeError, ValueError
+        If the videos differ in shape or are no videos, the rate is below 1/600 (a GIF's limit), `scale` is not a
+        positive integer or too much for the memory, or `path` is not in an existing folder.
     """
-    if not frames_per_second > 0:
-        raise ValueError(f"frames_per_second: given {frames_per_second}, wanted a number above 0")
+    check_path("path", path)
+    if not frames_per_second >= 1 / 600:
+        raise ValueError(f"frames_per_second: given {frames_per_second}, wanted a number of at least 1/600")
+    if scale is not None:
+        check_count("scale", scale)
     Image, ImageDraw, ImageFont = (_load(f"PIL.{name}") for name in ("Image", "ImageDraw", "ImageFont"))
     videos = _videos(rows, image_shape, "rows")
     n_frames, height, width = next(iter(videos.values())).shape
     scale = scale or max(1, round(200 / max(height, width)))
+    check_memory(
+        f"frames enlarged by scale={scale}", 3 * len(videos) * n_frames * height * width * scale**2, "uint8"
+    )
     font, top, gap = ImageFont.load_default(14), 26, 10
     panels = [max(width * scale, math.ceil(font.getlength(title))) for title in videos]
     blank = Image.new("L", (sum(panels) + gap * (len(panels) + 1), top + height * scale + gap), "white")
@@ -183,20 +197,15 @@ def animate(rows, path, image_shape=None, frames_per_second=20, scale=None):
             ImageDraw.Draw(page).text((left + panel / 2, top / 2), title, fill=0, font=font, anchor="mm")
             page.paste(Image.fromarray(frame), (left + (panel - width * scale) // 2, top))
         left += panel + gap
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # beside it, so that moving it is atomic
-    try:
+    with replacing(path) as temporary:
         pages[0].save(
-            part,
+            temporary,
             format="GIF",
             save_all=True,
             append_images=pages[1:],
             loop=0,
             duration=10 * max(2, round(100 / frames_per_second)),
         )
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def learning_curves(histories, quantities=None):
@@ -222,10 +231,12 @@ def learning_curves(histories, quantities=None):
     ValueError
         If a quantity is in no history, a history lacks "update", or its arrays differ in length.
     """
-    histories = {model: _history(model, history) for model, history in histories.items()}
+    histories = {
+        model: _history(model, history) for model, history in _mapping("histories", histories).items()
+    }
     known = {key for history in histories.values() for key in history}
     quantities = {key: CURVES[key] for key in CURVES if key in known} if quantities is None else quantities
-    if not quantities or not known.issuperset(quantities):
+    if not _mapping("quantities", quantities) or not known.issuperset(quantities):
         raise ValueError(f"quantities: given {list(quantities)}, wanted some of {sorted(known)}")
     figure = _figure(0.9 + 1.6 * len(quantities))
     panels = figure.subplots(len(quantities), sharex=True, squeeze=False)[:, 0]
@@ -276,6 +287,7 @@ def hidden_unit_norms(W, U, highlight=2):
     ValueError
         If a shape is wrong or a weight is not finite.
     """
+    check_count("highlight", highlight, 0)
     W, U = _weights(W, U)
     of_W, of_U = np.linalg.norm(W, axis=0), np.linalg.norm(U, axis=0)
     marked = np.argsort(-of_U / np.maximum(of_W, 1e-30), kind="stable")[:highlight]
@@ -313,8 +325,9 @@ def _figure(height):
 
 def _image_shape(n_visible, image_shape):
     side = math.isqrt(n_visible)
-    shape = (side, side) if image_shape is None else tuple(image_shape)
-    if len(shape) != 2 or shape[0] * shape[1] != n_visible:
+    shape = (side, side) if image_shape is None else tuple(np.atleast_1d(image_shape).tolist())
+    integers = all(isinstance(n, int) and n > 0 for n in shape)
+    if not integers or len(shape) != 2 or shape[0] * shape[1] != n_visible:
         raise ValueError(
             f"image_shape: given {image_shape}, wanted (height, width) with height * width = "
             f"n_visible = {n_visible} (None: square)"
@@ -333,8 +346,16 @@ def _weights(W, U):
     return W, U
 
 
+def _mapping(name, value):
+    if not isinstance(value, Mapping):
+        raise TypeError(
+            f"{name}: given {type(value).__name__}, wanted a dict, its keys the names to be shown"
+        )
+    return value
+
+
 def _videos(rows, image_shape, name):
-    rows = {title: np.asarray(frames, dtype=float) for title, frames in rows.items()}
+    rows = {title: np.asarray(frames, dtype=float) for title, frames in _mapping(name, rows).items()}
     shapes = {title: frames.shape for title, frames in rows.items()}
     shape = next(iter(shapes.values()), ())
     if len(shape) != 2 or 0 in shape or len(set(shapes.values())) > 1:
@@ -346,7 +367,7 @@ def _videos(rows, image_shape, name):
 
 
 def _history(model, history):
-    history = {key: np.asarray(values) for key, values in history.items()}
+    history = {key: np.asarray(values) for key, values in _mapping(f"histories[{model!r}]", history).items()}
     shapes = {key: values.shape for key, values in history.items()}
     shape = shapes.get("update", ())
     if len(shape) != 1 or 0 in shape or len(set(shapes.values())) > 1:
@@ -413,6 +434,8 @@ def _label(axes, x, y):
 
 def _strips(videos, signed, n_shown, start):
     """A row of frames for each video and, below those that have one, a row of signed errors."""
+    check_count("n_shown", n_shown, None)
+    check_count("start", start, None)
     n_frames, height, width = next(iter(videos.values())).shape
     shown = range(n_frames)[start : start + n_shown] if start >= 0 and n_shown > 0 else ()
     if not shown:

@@ -62,9 +62,9 @@ def on_this_machine(comm):
 def share(sequences, comm):
     """This rank's parts of a minibatch, each some consecutive sequences.
 
-    Sums over a minibatch are taken part by part, and then pairwise (`total`). 1, 2 and 4 ranks have the same `PARTS` parts,
-    if there are as many sequences, so that their sums round alike; other numbers of ranks cut otherwise. Without a
-    communicator all is one part.
+    Sums over a minibatch are taken part by part, and then pairwise (`total`). 1, 2 and 4 ranks have the same `PARTS`
+    parts, if there are as many sequences, so that their sums round alike; other numbers of ranks cut otherwise. Without
+    a communicator all is one part.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from .rbm import (
     sample_visible,
 )
 from .sequences import layout
-from .streams import as_seed, stream
+from .streams import as_seed, check_random_state, stream
 from .units import sigmoid
 from .validation import check_count, check_frames, check_memory, rows_without_missing
 
@@ -295,6 +295,7 @@ class RBM(TrainedRBM):
             0 if `log_z` is exact.
         """
         self._check_fitted()
+        check_random_state(random_state)
         shape = self.params_.W.shape
         if (shape[1] if self.visible == "gaussian" else min(shape)) <= exact.MAX_UNITS:
             return float(exact.log_partition(*self._float64(), self.visible)[0]), 0.0

@@ -13,7 +13,7 @@ from .parallel import one_blas_thread, product
 from .predict import PROTOCOLS, expectation
 from .rbm import draw_visible, hidden_mean, reconstruction_mean
 from .sequences import layout, pack, unpack
-from .streams import as_seed, stream
+from .streams import as_seed, check_random_state, stream
 from .units import visible_mean
 from .validation import (
     as_float,
@@ -262,6 +262,7 @@ class TemporalRBM(TrainedRBM):
             If `method` is "exact" and min(n_visible, n_hidden) > 20 (n_hidden > 20 with Gaussian visible units).
         """
         check_choice("method", method, ("exact", "cd"))
+        check_random_state(random_state)
         X = self._checked(X)
         v, where = pack(X)
         if method == "exact":

@@ -159,6 +159,10 @@ def check_sequences(X, visible, dtype, n_visible=None, name="X"):
         raise TypeError(wrong) from None
     if not X:
         raise ValueError(f"{name} must hold at least one sequence, got an empty list")
+    if any(isinstance(sequence, str | os.PathLike) for sequence in X):
+        raise TypeError(
+            f"{name} must hold sequences, got {X!r}: data on a disk are for `fit`, as a tuple (path, name)"
+        )
     sequences = []
     for i, sequence in enumerate(X):
         sequences.append(check_frames(sequence, visible, dtype, n_visible, f"{name}[{i}]", axes))

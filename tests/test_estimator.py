@@ -595,6 +595,7 @@ def test_bad_random_states(fitted, value):
     refuses("random_state", fitted.sample, 3, random_state=value)
     refuses("random_state", fitted.predict, X, random_state=value)
     refuses("random_state", fitted.gradient, X, random_state=value)
+    refuses("random_state", fitted.gradient, X, "exact", value)
 
 
 @pytest.mark.parametrize("value", ["best", "", None, 3, ["mean"]])

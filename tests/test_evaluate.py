@@ -323,3 +323,20 @@ def test_standard_error_is_the_spread_over_repeated_draws():
     of_variance = (fourth - variance**2) / n_draws  # squared standard error of a sample variance
     assert abs(squares.mean() - variance) / np.sqrt(of_variance + squares.var() / n_draws) < 4
     assert abs(naive.mean() - variance) / np.sqrt(of_variance + naive.var() / n_draws) > 4
+
+
+@pytest.mark.parametrize(
+    "predict", [linear_extrapolation, lambda X, low, high: autoregression(X, X, 1, low, high)]
+)
+@pytest.mark.parametrize(
+    "low, high, error, match",
+    [
+        (1, 0, ValueError, "low must be at most high, got low=1, high=0"),
+        (np.nan, 1, ValueError, "low must be at most high"),
+        ("0", 1, TypeError, "low must be a number, got '0'"),
+        (0, None, TypeError, "high must be a number, got None"),
+    ],
+)
+def test_wrong_bounds(predict, low, high, error, match):
+    with pytest.raises(error, match=match):
+        predict(VIDEO, low, high)

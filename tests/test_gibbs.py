@@ -362,19 +362,34 @@ def test_fused_sampling_has_no_memory(lag):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("share", [0, 0.05, 0.1, 0.5, 1])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (50, 33, 7), (400, 225, 200), (30, 900, 800)])
-def test_the_product_with_few_states_that_are_not_0(shape, share, dtype):
+def test_the_product_with_few_states_that_are_not_0(shape, share, dtype, monkeypatch):
     """Rows of W are added up, in blocks of columns where W is large; beyond a share of units it is a matrix product."""
     fast = pytest.importorskip("rtrbm.fast")
     n_rows, n_in, n_out = shape
     rng = np.random.default_rng(0)
     states = np.where(rng.random((n_rows, n_in)) < share, rng.random((n_rows, n_in)), 0).astype(dtype)
-    states[-1] = 1  # a row that is full among rows that are not
     W, out = rng.standard_normal((n_in, n_out)).astype(dtype), np.full((n_rows, n_out), np.nan, dtype)
+    added, add_rows = [], fast._add_rows
+    monkeypatch.setattr(fast, "_add_rows", lambda *arguments: (added.append(True), add_rows(*arguments)))
     fast.product(states, W, out)
+    assert bool(added) == ((states != 0).mean() < fast.SPARSE and dtype == "float32")
     largest_sum = (
         states @ np.abs(W)
     ).max()  # rounding is at most n_in half-units in the last place of such a sum
     np.testing.assert_allclose(out, states @ W, rtol=0, atol=n_in * np.finfo(dtype).eps * largest_sum)
+
+
+def test_rows_that_are_added_up_may_be_full():
+    """The states of some rows say how many there are; other rows may have more."""
+    fast = pytest.importorskip("rtrbm.fast")
+    rng = np.random.default_rng(0)
+    states, W = np.zeros((41, 30), np.float32), rng.standard_normal((30, 7)).astype(np.float32)
+    states[[1, 40]] = 1
+    out = np.full((41, 7), np.nan, np.float32)
+    fast._add_rows(states, W, out, 3)
+    np.testing.assert_allclose(
+        out, states @ W, rtol=0, atol=30 * np.finfo(np.float32).eps * np.abs(W).sum(0).max()
+    )
 
 
 @pytest.mark.parametrize("p", [0.001, 0.5, 0.999])

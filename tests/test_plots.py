@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -194,7 +195,7 @@ def test_failed_animation_leaves_the_old_file_and_no_other(tmp_path, monkeypatch
     path.write_text("old")
 
     def fail(self, target, **_):
-        target.write_text("half")
+        Path(target).write_text("half")
         raise OSError("disk full")
 
     monkeypatch.setattr(Image.Image, "save", fail)
@@ -279,6 +280,13 @@ ARRAY = np.zeros((4, 9))
 W, U = ARRAY.T, np.eye(4)
 BAD = {
     "no square": (lambda: plots.film_strip({"a": ARRAY[:, 1:]}), "image_shape: given None.*n_visible = 8"),
+    "negative shape": (lambda: plots.film_strip({"a": ARRAY}, image_shape=(-3, -3)), r"given \(-3, -3\)"),
+    "one number": (lambda: plots.film_strip({"a": ARRAY}, image_shape=3), r"image_shape: given 3"),
+    "real numbers": (
+        lambda: plots.film_strip({"a": ARRAY}, image_shape=(3.0, 3.0)),
+        r"image_shape: given \(3.0",
+    ),
+    "no unit": (lambda: plots.hidden_unit_norms(W, U, highlight=-1), "highlight must be at least 0, got -1"),
     "other shape": (lambda: plots.film_strip({"a": ARRAY}, image_shape=(2, 4)), r"given \(2, 4\).*= 9"),
     "W's shape": (lambda: plots.receptive_fields(W[1:], U, 4), "image_shape: given None.*= 8"),
     "U's size": (lambda: plots.receptive_fields(W, U[1:]), r"W, U: given shapes \(9, 4\), \(3, 4\)"),
@@ -308,11 +316,42 @@ def test_bad_input_is_named(call, message):
         call()
 
 
+WRONG_KIND = {
+    "a history": (lambda: plots.learning_curves({"update": [1]}), r"histories\['update'\]: given list"),
+    "a list of videos": (lambda: plots.film_strip([ARRAY]), "rows: given list, wanted a dict"),
+    "a video": (lambda: plots.film_strip(ARRAY), "rows: given ndarray, wanted a dict"),
+    "quantities": (
+        lambda: plots.learning_curves({"a": {"update": [1]}}, ["update"]),
+        "quantities: given list",
+    ),
+    "half a unit": (lambda: plots.receptive_fields(W, U, 2.5), "units must be an integer, got 2.5"),
+    "half units": (lambda: plots.receptive_fields(W, U, [0.5]), r"units: given \[0.5\]"),
+    "a mask": (lambda: plots.receptive_fields(W, U, [True, False]), r"units: given \[True, False\]"),
+    "half a frame": (
+        lambda: plots.film_strip({"a": ARRAY}, n_shown=2.5),
+        "n_shown must be an integer, got 2.5",
+    ),
+    "half a mark": (lambda: plots.hidden_unit_norms(W, U, highlight=2.5), "highlight must be an integer"),
+}
+
+
+@pytest.mark.parametrize("call, message", WRONG_KIND.values(), ids=WRONG_KIND)
+def test_what_is_of_the_wrong_kind_is_named(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
 def test_bad_animations_are_named_and_write_nothing(tmp_path):
     with pytest.raises(ValueError, match=r"rows: given shapes .*\(3, 9\).*\(4, 9\)"):
         plots.animate({"a": ARRAY[1:], "b": ARRAY}, tmp_path / "a.gif")
     with pytest.raises(ValueError, match="frames_per_second: given 0"):
         plots.animate({"a": ARRAY}, tmp_path / "a.gif", frames_per_second=0)
+    with pytest.raises(ValueError, match="scale must be at least 1, got 0"):
+        plots.animate({"a": ARRAY}, tmp_path / "a.gif", scale=0)
+    with pytest.raises(ValueError, match="scale=1000000 would take"):
+        plots.animate({"a": ARRAY}, tmp_path / "a.gif", scale=10**6)
+    with pytest.raises(ValueError, match="path must be a file in an existing folder"):
+        plots.animate({"a": ARRAY}, tmp_path / "absent" / "a.gif")
     assert not list(tmp_path.iterdir())
 
 

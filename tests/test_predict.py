@@ -23,7 +23,7 @@ from helpers import (
     independent,
 )
 
-from rtrbm import RTRBM
+from rtrbm import RTRBM, predict
 from rtrbm.temporal import GROUP_ROWS
 
 PROTOCOLS = ["mean", "chain", "mean_field"]
@@ -145,7 +145,23 @@ def test_one_chain_has_the_spread_of_the_mean_given_h_and_averages_have_less(par
     _, variance = slow_predictions(params, video, visible)
     exact, _ = slow_predictions(params, video, visible)
     assert np.abs(z_scores((chain - exact) ** 2, variance)).max() < Z_MAX
-    assert (mean.var(axis=0) < variance / 20).all()  # of 4 x 25 states, each counting as a few in ten
+    assert (mean.var(axis=0) < variance / 20).all()  # of 16 x 5 states, each counting as a few in ten
+
+
+def test_the_mean_is_over_16_chains_of_30_steps_and_the_chain_has_50(params, monkeypatch):
+    steps, average = [], predict.average_visible
+
+    def recording(v, W, b_v, b_h, n_burn_in, n_average, *rest):
+        steps.append((n_burn_in, n_average))
+        return average(v, W, b_v, b_h, n_burn_in, n_average, *rest)
+
+    monkeypatch.setattr(predict, "average_visible", recording)
+    model, X = model_with(params), random_array(1, 2)
+    model.predict(X, "mean")
+    assert steps == [(25, 5)] * 16
+    steps.clear()
+    model.predict(X, "chain")
+    assert steps == [(49, 1)]
 
 
 @units
