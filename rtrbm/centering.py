@@ -12,8 +12,10 @@ neither the model nor its gradient with respect to its own parameters does. Ever
 
 import numpy as np
 
+from .parallel import run, slices
 
-def centre_gradient(gradient, v_mean, h_mean):
+
+def centre_gradient(gradient, v_mean, h_mean, n_jobs=None):
     """Turn derivatives at constant biases b into derivatives at constant beta, in place.
 
     dO/dW -= m dO/db_h + dO/db_v l;  dO/dB_n -= l (dO/db_h - sum_{t<=n} dO/db_init_t), and so on (outer products).
@@ -25,15 +27,17 @@ def centre_gradient(gradient, v_mean, h_mean):
         m, about the mean of the visible units.
     h_mean : (n_hidden,) ndarray
         l, about the mean of the hidden units.
+    n_jobs : int, optional
     """
-    both = np.stack([v_mean, gradient.b_v], axis=1) @ np.stack(
-        [gradient.b_h, h_mean]
-    )  # m dO/db_h + dO/db_v l
-    _subtract(gradient.W, both)
+    products = [(gradient.W, np.stack([v_mean, gradient.b_v], axis=1), np.stack([gradient.b_h, h_mean]))]
     for taps, mean, d_b, d_init in _kinds(gradient, v_mean, h_mean):
         for n, d_T in enumerate(taps, 1):
-            if d_T.any():  # else no sequence is as long as that, and the difference below is a rounding error
-                _subtract(d_T, np.outer(mean, d_b - d_init[:n].sum(axis=0)))
+            if any(
+                row.any() for row in d_T
+            ):  # else no sequence is as long, and the difference is a rounding error
+                products.append((d_T, mean[:, None], (d_b - d_init[:n].sum(axis=0))[None]))
+    pieces = [(a[rows], left[rows], right) for a, left, right in products for rows in slices(len(a))]
+    run(lambda piece: _subtract(piece[0], piece[1] @ piece[2]), pieces, n_jobs)
 
 
 def centre_biases(params, step, v_mean, h_mean):

@@ -11,7 +11,7 @@ import numpy as np
 from . import checkpoint as files
 from . import gibbs, optim, ranks, sources
 from .centering import centre_biases, centre_gradient
-from .parallel import one_blas_thread, run, share_processors
+from .parallel import blockwise, one_blas_thread, run, share_processors
 from .rbm import cd_averages
 from .sequences import pack
 from .streams import as_seed, check_random_state
@@ -447,7 +447,7 @@ class TrainedRBM(Estimator):
             *gradient, v_sum, h_sum, counts = totals
             error, n_frames = counts.tolist()
             norm = self._climb(type(params)(*gradient), v_sum / n_frames, h_sum / n_frames, n_frames, rate)
-        if not (np.isfinite(norm) and _finite(self.params_)):
+        if not (np.isfinite(norm) and _finite(self.params_, self.n_jobs)):
             raise FloatingPointError(
                 f"update {self.n_updates_} is not finite: "
                 f"learning_rate={self.learning_rate} is too large, or values of X are"
@@ -465,17 +465,15 @@ class TrainedRBM(Estimator):
         scale = 1 / n_frames
         if self.max_norm is not None and norm > self.max_norm:
             scale *= float(self.max_norm) / norm
-        for g in gradient:
-            g *= scale
+        blockwise(lambda g: np.multiply(g, scale, out=g), self.n_jobs, gradient)
         if not np.isfinite(norm):
             return norm
         if self.centering:
-            centre_gradient(self._general(gradient), v_mean, h_mean)
+            centre_gradient(self._general(gradient), v_mean, h_mean, self.n_jobs)
         block = optim.adam_block if self.engine == "numpy" else gibbs.compiled().adam_block
         step, self.optimizer_state_ = self._optimizer(block).update(gradient, self.optimizer_state_, rate)
         step = self._damped(step)
-        for parameter, change in zip(self.params_, step):
-            parameter += change
+        blockwise(lambda p, change: np.add(p, change, out=p), self.n_jobs, self.params_, step)
         if self.centering:
             centre_biases(self._general(self.params_), self._general(step), v_mean, h_mean)
         return norm
@@ -563,8 +561,8 @@ class TrainedRBM(Estimator):
             )
 
 
-def _finite(params):
-    return all(np.isfinite((p.min(), p.max())).all() for p in params if p.size)
+def _finite(params, n_jobs=None):
+    return all(blockwise(lambda p: np.isfinite((p.min(), p.max())).all(), n_jobs, params))
 
 
 def _check_state(params, blank, state, history, progress, path):

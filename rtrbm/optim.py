@@ -8,9 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .parallel import run
-
-BLOCK = 2**16
+from .parallel import blockwise
 
 # Added to gradients: where they are zero for long (a pixel that is never lit), running means would decay to subnormal
 # numbers, with which processors are ten times slower.
@@ -37,14 +35,6 @@ class Optimizer(NamedTuple):
     state: type
     init: callable
     update: callable
-
-
-def _blocks(*tuples):
-    """Flat pieces of the arrays of several NamedTuples, small enough to stay in the cache through several passes."""
-    for arrays in zip(*tuples):
-        flat = [array.reshape(-1) for array in arrays]
-        for start in range(0, flat[0].size, BLOCK):
-            yield [a[start : start + BLOCK] for a in flat]
 
 
 def _zeros(params):
@@ -123,7 +113,7 @@ def adam(decay=0.9, square_decay=0.999, epsilon=1e-8, block=adam_block, n_jobs=N
         root = ((1 - square_decay) / (1 - square_decay**n)) ** 0.5
         scale = rate * (1 - decay) / (1 - decay**n) / root
         settings = decay, square_decay, epsilon / root, scale
-        run(lambda arrays: block(*arrays, *settings), list(_blocks(gradient, *state[1:])), n_jobs)
+        blockwise(lambda *arrays: block(*arrays, *settings), n_jobs, gradient, *state[1:])
         return gradient, state
 
     return Optimizer(AdamState, init, update)

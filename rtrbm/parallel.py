@@ -12,6 +12,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 CHUNK = 256
+BLOCK = 2**16
 _n_processes = 1
 
 
@@ -101,6 +102,25 @@ def slices(n, n_slices=None):
         n_slices = max(1, 2 * -(-n // (2 * CHUNK)))
     bounds = [n * i // n_slices for i in range(n_slices + 1)]
     return [slice(*pair) for pair in zip(bounds, bounds[1:])]
+
+
+def blockwise(function, n_jobs, *tuples):
+    """Call `function` on flat pieces of the arrays of several NamedTuples, array by array; the results in order.
+
+    Pieces are small enough to stay in the cache through several passes. Arrays that are not contiguous are not cut;
+    threads are woken only if one is.
+    """
+    pieces, n_arrays = [], 0
+    for arrays in filter(lambda arrays: arrays[0].size, zip(*tuples)):
+        n_arrays += 1
+        if all(array.flags.c_contiguous for array in arrays):
+            arrays = [array.reshape(-1) for array in arrays]
+            pieces += [
+                [a[start : start + BLOCK] for a in arrays] for start in range(0, arrays[0].size, BLOCK)
+            ]
+        else:
+            pieces.append(arrays)
+    return run(lambda piece: function(*piece), pieces, n_jobs if len(pieces) > n_arrays else None)
 
 
 def product(a, b, n_jobs):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from rtrbm import optim
+from rtrbm import optim, parallel
 
 ROUNDING = 1e-12  # twenty steps of a few operations on numbers of order 1, in float64
 
@@ -157,7 +157,15 @@ def test_the_compiled_pass_is_the_plain_one(dtype, rounding):
 
 
 def test_adam_does_not_depend_on_threads(monkeypatch):
-    monkeypatch.setattr(optim, "BLOCK", 3)
+    monkeypatch.setattr(parallel, "BLOCK", 3)
     gs = gradients(5)
     one, two = (steps(optim.adam(n_jobs=n_jobs), gs, RATES) for n_jobs in (None, 2))
     np.testing.assert_array_equal(flat(one), flat(two))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_pieces_cover_every_array_once_whatever_its_layout(monkeypatch, order):
+    monkeypatch.setattr(parallel, "BLOCK", 3)
+    x = Pair(np.ones((5, 7), order=order), np.ones(0))
+    sizes = parallel.blockwise(lambda a, b: (np.add(a, b, out=a), a.size)[1], 2, x, copies([x])[0])
+    assert (x.a == 2).all() and sum(sizes) == 35 and (max(sizes) == 3) == (order == "C")
