@@ -32,9 +32,8 @@ def centre_gradient(gradient, v_mean, h_mean, n_jobs=None):
     products = [(gradient.W, np.stack([v_mean, gradient.b_v], axis=1), np.stack([gradient.b_h, h_mean]))]
     for taps, mean, d_b, d_init in _kinds(gradient, v_mean, h_mean):
         for n, d_T in enumerate(taps, 1):
-            if any(
-                row.any() for row in d_T
-            ):  # else no sequence is as long, and the difference is a rounding error
+            # If all is 0 no sequence is as long as the tap, and the difference below is a rounding error.
+            if any(row.any() for row in d_T):
                 products.append((d_T, mean[:, None], (d_b - d_init[:n].sum(axis=0))[None]))
     pieces = [(a[rows], left[rows], right) for a, left, right in products for rows in slices(len(a))]
     run(lambda piece: _subtract(piece[0], piece[1] @ piece[2]), pieces, n_jobs)
