@@ -19,7 +19,7 @@ import numpy as np
 
 from experiments.runner import (
     TEST_SEED_OFFSET,
-    check_figures,
+    check_command_line,
     command_line,
     model_file,
     output_folder,
@@ -33,7 +33,7 @@ from experiments.runner import (
 from rtrbm import CRBM, RTRBM, TRBM, evaluate
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.trbm import CONNECTIONS
-from rtrbm.validation import check_count, check_n_jobs
+from rtrbm.validation import check_count
 
 PROFILES = {
     "quick": {
@@ -294,9 +294,7 @@ def main(arguments=None):
     settings["n_updates"] = settings["n_updates"] if options.n_updates is None else options.n_updates
     check_count("--n-updates", settings["n_updates"])
     check_count("--seeds", options.seeds)
-    check_count("--seed", options.seed, 0)
-    check_n_jobs("--n-jobs", options.n_jobs)
-    check_figures()
+    check_command_line(options)
     folder = output_folder(options.out or f"results/ablation-{options.profile}")
     protocol = {
         "protocol": "mean",

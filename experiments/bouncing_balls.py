@@ -18,7 +18,7 @@ import numpy as np
 
 from experiments.runner import (
     TEST_SEED_OFFSET,
-    check_figures,
+    check_command_line,
     command_line,
     model_file,
     output_folder,
@@ -32,7 +32,7 @@ from experiments.runner import (
 from rtrbm import RTRBM, evaluate, ranks
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.predict import PROTOCOLS
-from rtrbm.validation import check_count, check_n_jobs
+from rtrbm.validation import check_count
 
 PROFILES = {
     "quick": {
@@ -208,9 +208,7 @@ def write_all_settings(folder, options, settings):
 def main(arguments=None):
     started = time.perf_counter()
     options = parser().parse_args(arguments)
-    check_count("--seed", options.seed, 0)
-    check_n_jobs("--n-jobs", options.n_jobs)
-    check_figures()
+    check_command_line(options)
     settings, comm = {"n_taps": 0, "dynamic_visible_bias": False, **PROFILES[options.profile]}, ranks.world()
     if options.n_taps is not None:
         check_count("--n-taps", options.n_taps, 0)

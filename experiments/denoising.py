@@ -15,7 +15,7 @@ import numpy as np
 
 from experiments.runner import (
     TEST_SEED_OFFSET,
-    check_figures,
+    check_command_line,
     command_line,
     model_file,
     output_folder,
@@ -30,7 +30,6 @@ from experiments.smoothers import Smoother, Wiener
 from rtrbm import RTRBM, TRBM, Stack
 from rtrbm.datasets import BouncingBalls, bouncing_balls, correlated_noise
 from rtrbm.streams import stream
-from rtrbm.validation import check_count, check_n_jobs
 
 VIDEOS = {"resolution": 20, "n_balls": 2}
 NOISE = {"deviation": 0.4, "space": 0.25, "time": 0.5}
@@ -195,9 +194,7 @@ def parser():
 def main(arguments=None):
     started = time.perf_counter()
     options = parser().parse_args(arguments)
-    check_count("--seed", options.seed, 0)
-    check_n_jobs("--n-jobs", options.n_jobs)
-    check_figures()
+    check_command_line(options)
     profile = PROFILES[options.profile]
     names = options.models or profile["models"]
     noise = {name: getattr(options, name) for name in NOISE}

@@ -16,6 +16,7 @@ import numpy as np
 import rtrbm
 from rtrbm import ranks
 from rtrbm.checkpoint import replacing
+from rtrbm.validation import check_count, check_n_jobs
 
 TEST_SEED_OFFSET = 1_000_003  # the test videos' seed is not that of the training stream
 
@@ -33,6 +34,13 @@ def command_line(description, name, profiles):
     parser.add_argument("--resume", action="store_true", help="go on from the models in the folder")
     parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
     return parser
+
+
+def check_command_line(options):
+    """Raise, before any work, if a script cannot do what the options of `command_line` ask for, or cannot draw it."""
+    check_count("--seed", options.seed, 0)
+    check_n_jobs("--n-jobs", options.n_jobs)
+    check_figures()
 
 
 def output_folder(path):
