@@ -25,6 +25,7 @@ from experiments.runner import (
     output_folder,
     print_table,
     run,
+    starting,
     save_figure,
     stopped,
     write_settings,
@@ -126,6 +127,7 @@ def train(title, settings, seed, options, folder):
     )
     name = re.sub(r"\W+", "_", title).lower()
     with model_file(folder, f"{name}-{seed}", options.resume) as path:
+        starting(f"{title} from seed {seed}", path, options.resume)
         return model.fit(stream, checkpoint=path, resume=options.resume)
 
 

@@ -25,6 +25,7 @@ from experiments.runner import (
     print_table,
     run,
     save_figure,
+    starting,
     stopped,
     write_settings,
     write_table,
@@ -98,13 +99,10 @@ N_BALLS, N_FRAMES, N_TEST, N_LINEAR = 3, 100, 100, 400  # N_LINEAR videos fit th
 TITLES = {"rtrbm": "RTRBM", "trbm": "TRBM"}
 
 
-def train(name, options, settings, folder, comm):
-    """Train one model on the stream; its file is the checkpoint that --resume continues from.
-
-    Without --resume an earlier model of that name is kept as NAME.previous.h5.
-    """
+def new_model(name, options, settings, comm):
+    """A model to be trained."""
     hyper_parameters = {key: value for key, value in settings.items() if key != "resolution"}
-    model = RTRBM(
+    return RTRBM(
         **hyper_parameters,
         bptt=name == "rtrbm",
         n_jobs=options.n_jobs,
@@ -112,6 +110,13 @@ def train(name, options, settings, folder, comm):
         comm=comm,
         verbose=1,
     )
+
+
+def train(model, name, options, settings, folder):
+    """Train one model on the stream; its file is the checkpoint that --resume continues from.
+
+    Without --resume an earlier model of that name is kept as NAME.previous.h5.
+    """
     stream = BouncingBalls(
         settings["batch_size"],
         N_FRAMES,
@@ -119,10 +124,10 @@ def train(name, options, settings, folder, comm):
         n_balls=N_BALLS,
         random_state=options.seed,
     )
-    if ranks.is_first(comm):
-        work = f"{settings['n_updates']} updates of {settings['batch_size']} videos"
-        print(f"training the {TITLES[name]}: {work}", flush=True)
-    with model_file(folder, name, options.resume, comm) as path:
+    work = f"{settings['n_updates']} updates of {settings['batch_size']} videos"
+    with model_file(folder, name, options.resume, model.comm) as path:
+        if ranks.is_first(model.comm):
+            starting(f"the {TITLES[name]}: {work}", path, options.resume)
         return model.fit(stream, checkpoint=path, resume=options.resume)
 
 
@@ -212,13 +217,23 @@ def main(arguments=None):
     settings, comm = {"n_taps": 0, "dynamic_visible_bias": False, **PROFILES[options.profile]}, ranks.world()
     if options.n_taps is not None:
         check_count("--n-taps", options.n_taps, 0)
+        if options.n_taps >= N_FRAMES:
+            raise ValueError(
+                f"--n-taps must be less than the videos' {N_FRAMES} frames, got {options.n_taps}"
+            )
         settings["n_taps"] = options.n_taps
     if options.dynamic_visible_bias:
         settings["dynamic_visible_bias"] = True
     folder = output_folder(options.out or f"results/bouncing_balls-{options.profile}")
     names = ("rtrbm", "trbm") if options.model == "both" else (options.model,)
+    models = {name: new_model(name, options, settings, comm) for name in names}
+    if options.resume:  # all of them before the first goes on
+        for name, model in models.items():
+            if (folder / f"{name}.h5").exists():
+                model.check_resume(folder / f"{name}.h5")
     try:
-        models = {name: train(name, options, settings, folder, comm) for name in names}
+        for name, model in models.items():
+            train(model, name, options, settings, folder)
     except KeyboardInterrupt:
         if not ranks.is_first(comm):
             return 130

@@ -21,6 +21,7 @@ from experiments.runner import (
     output_folder,
     print_table,
     run,
+    starting,
     save_figure,
     stopped,
     write_settings,
@@ -128,8 +129,8 @@ def train(name, options, profile, folder):
     balls = BouncingBalls(profile["batch_size"], profile["n_frames"], **VIDEOS, random_state=options.seed)
     data = Drawn(balls, options.seed, 0)
     for depth, layer in enumerate(layers, 1):
-        print(f"training the {name}, layer {depth}", flush=True)
         with model_file(folder, f"{name}-{depth}", options.resume) as path:
+            starting(f"the {name}, layer {depth}", path, options.resume)
             layer.fit(data, checkpoint=path, resume=options.resume)
         data = Drawn(data, options.seed, depth, layer)
     return Stack(layers)

@@ -3,9 +3,11 @@
 import argparse
 import contextlib
 import csv
+import filecmp
 import json
 import pathlib
 import platform
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -55,24 +57,48 @@ def output_folder(path):
 
 @contextlib.contextmanager
 def model_file(folder, name, resume, comm=None):
-    """Context that gives the file of a model that is to be trained.
+    """Context that gives the file of a model that is to be trained, its checkpoint.
 
-    Unless it goes on, an earlier one is kept as NAME.previous.h5, once there is a new one.
+    Unless it goes on from an earlier one, that is kept as NAME.previous.h5 once there is a new one. Whenever the run is
+    killed, both are there: the earlier one stays until the first checkpoint takes its place, a copy lies beside it.
     """
-    path, aside = folder / f"{name}.h5", folder / f"{name}.earlier.h5"
-    moved = path.exists() and not resume and ranks.is_first(comm)
-    if moved:
-        path.replace(aside)
+    path, previous, copy = (folder / f"{name}{kind}.h5" for kind in ("", ".previous", ".earlier"))
+    if not ranks.is_first(comm):
+        yield path
+        return
+    if copy.exists():  # of a run that was killed, before its first checkpoint or after
+        if path.exists() and filecmp.cmp(copy, path, shallow=False):
+            copy.unlink()
+        else:
+            copy.replace(previous)
+    written = None
+    if path.exists() and not resume:
+        written = path.stat().st_mtime_ns
+        with replacing(copy) as temporary:
+            shutil.copyfile(path, temporary)
     try:
         yield path
     finally:
-        if moved:
-            aside.replace(folder / f"{name}.previous.h5" if path.exists() else path)
+        if written is not None and path.stat().st_mtime_ns != written:
+            copy.replace(previous)
+        elif written is not None:
+            copy.unlink()
+
+
+def starting(work, path, resume):
+    """Say what is trained, and with --resume whether it goes on from a file."""
+    note = ""
+    if resume:
+        note = f", going on from {path}" if path.exists() else f", from the start: there is no {path}"
+    print(f"training {work}{note}", flush=True)
 
 
 def stopped(folder):
     """Say how to go on after Ctrl-C; returns the status to end with."""
-    print(f"\nstopped; the same command with --resume goes on from {folder}", file=sys.stderr)
+    print(
+        f"\nstopped; the same command with --resume goes on from the last checkpoint in {folder}",
+        file=sys.stderr,
+    )
     return 130
 
 

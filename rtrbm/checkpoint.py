@@ -173,6 +173,8 @@ def _opened(path, model):
     path = os.fspath(path)
     if not os.path.exists(path):
         raise FileNotFoundError(f"no model file at {path!r}")
+    if os.path.isdir(path):
+        raise ValueError(f"path must be a model file, {path!r} is a folder")
     try:
         with h5py.File(path, "r") as file:
             attributes = dict(file.attrs)
@@ -194,7 +196,9 @@ def _contents(group, path):
         hyper_parameters, progress = (
             json.loads(group.attrs[name]) for name in ("hyper_parameters", "progress")
         )
-        progress = {name: int(progress[name]) for name in PROGRESS}
+        if not all(isinstance(progress[name], int) for name in PROGRESS):
+            raise ValueError(f"progress must hold integers, got {progress}")
+        progress = {name: progress[name] for name in PROGRESS}
         groups = {name: item for name, item in _read(group).items() if isinstance(item, dict)}
         return Contents(str(group.attrs["model"]), dict(hyper_parameters), progress, groups)
     except (KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:

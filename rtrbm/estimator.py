@@ -154,6 +154,7 @@ class TrainedRBM(Estimator):
             def begin():
                 self._check_hyper_parameters()
                 check_count("checkpoint_every", checkpoint_every)
+                check_choice("resume", resume, (True, False))
                 if checkpoint is not None:
                     files.check_path("checkpoint", checkpoint)
                 elif resume:
@@ -169,6 +170,7 @@ class TrainedRBM(Estimator):
                 return data
 
             data = ranks.together(begin, self.comm)
+            self._check_same(data)
             self._set_state(*ranks.same(self._state(), self.comm))
             self._train(self._source(data, self.seed_), checkpoint, checkpoint_every)
         return self
@@ -187,7 +189,7 @@ class TrainedRBM(Estimator):
             stopped = False
             while self.n_updates_ < self.n_updates:
                 try:
-                    minibatch = ranks.together(lambda: ahead.minibatch(self.n_updates_), self.comm)
+                    minibatch = ranks.together(lambda: ahead.minibatch(self.n_updates_, interrupt), self.comm)
                 except Exception:
                     save()
                     ranks.meet(self.comm)
@@ -201,8 +203,16 @@ class TrainedRBM(Estimator):
                 if self.n_updates_ % checkpoint_every == 0:
                     ranks.together(save, self.comm)
             ranks.together(save, self.comm)
-        if stopped or interrupt.requested:
+            stopped = ranks.any_of(stopped or interrupt.requested, self.comm)
+        if stopped:
             raise KeyboardInterrupt
+
+    def _check_same(self, X):
+        """Raise unless all ranks have the same settings, and data of the same size."""
+        values = {k: v for k, v in self._settings().items() if k not in ("n_jobs", "verbose", "random_state")}
+        values["number of features"] = self.n_features_in_
+        values["number of sequences"] = len(X) if hasattr(X, "__len__") else None
+        ranks.check_same(values, self.comm)
 
     def partial_fit(self, X, y=None):
         """Make one update on the data X, at the constant `learning_rate`.
@@ -223,12 +233,15 @@ class TrainedRBM(Estimator):
 
         Raises
         ------
-        TypeError, ValueError, FloatingPointError
+        TypeError, ValueError
             As `fit`.
+        FloatingPointError
+            If the update is not finite. A model that was trained before is lost then, unless it was saved.
         """
         ranks.check_comm(self.comm)
         share_processors(ranks.on_this_machine(self.comm))
-        new = ranks.any_of(not hasattr(self, "params_"), self.comm)
+        ranks.check_same({"updates made": getattr(self, "n_updates_", None)}, self.comm)
+        new = not hasattr(self, "params_")
 
         def begin():
             if new:
@@ -240,6 +253,7 @@ class TrainedRBM(Estimator):
             return self._prepare(X)
 
         parts = ranks.together(begin, self.comm)
+        self._check_same(X)
         if new:
             self._set_state(*ranks.same(self._state(), self.comm))
         self._update(parts, float(self.learning_rate))
@@ -300,6 +314,23 @@ class TrainedRBM(Estimator):
     def _loaded(cls, contents, path):
         settings, *state = cls._parsed(contents, path)
         return cls(**settings)._set_state(*state)
+
+    def check_resume(self, path):
+        """Raise, with nothing changed, unless `fit` can go on from a file that a model with these settings wrote.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        TypeError, ValueError
+            If a hyper-parameter is not what it should be, or the file is truncated, of another kind or of other settings.
+        """
+        self._check_hyper_parameters()
+        self._saved(path)
 
     def _resume(self, path, data):
         """Take the state of training from a file."""
@@ -568,6 +599,7 @@ def _finite(params, n_jobs=None):
 def _check_state(params, blank, state, history, progress, path):
     """Raise unless the state of training in a model file is one that training can have left."""
     fits = progress["seed"] >= 0 and all(map(_alike, state, blank)) and _finite(params)
+    fits = fits and optim.is_state(state)
     for values in history.values():
         fits = fits and values.shape == (progress["n_updates"],) and values.dtype.kind in "iuf"
     if not fits:

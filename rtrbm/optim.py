@@ -119,6 +119,13 @@ def adam(decay=0.9, square_decay=0.999, epsilon=1e-8, block=adam_block, n_jobs=N
     return Optimizer(AdamState, init, update)
 
 
+def is_state(state):
+    """Whether the arrays of an optimiser's state hold values that updates can have left there."""
+    if isinstance(state, AdamState) and (state.n_steps < 0 or any((a < 0).any() for a in state.square)):
+        return False
+    return all(np.isfinite(a).all() for arrays in state if isinstance(arrays, tuple) for a in arrays)
+
+
 def norm(gradient):
     """Euclidean norm of all arrays together."""
     return float(np.sqrt(sum(float(np.vdot(g, g)) for g in gradient)))

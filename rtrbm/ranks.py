@@ -110,16 +110,30 @@ def together(function, comm):
     ------
     Exception
         That of this rank; RuntimeError on the others, which names the rank and its error.
+    KeyboardInterrupt
+        On all ranks, if Ctrl-C reached one of them.
     """
     if comm is None:
         return function()
     result = error = None
     try:
         result = function()
-    except Exception as caught:
+    except (Exception, KeyboardInterrupt) as caught:
         error = caught
     _agree(error, comm)
     return result
+
+
+def check_same(values, comm):
+    """Raise a ValueError on all ranks unless `values`, a dict, is the same on every rank."""
+    if comm is None:
+        return
+    first = comm.bcast(values)
+    for rank, names in enumerate(comm.allgather([name for name in first if values[name] != first[name]])):
+        if names:
+            raise ValueError(
+                f"all ranks must train the same model on the same data, rank {rank} differs from rank 0 in: {', '.join(names)}"
+            )
 
 
 def meet(comm):
@@ -203,6 +217,8 @@ def _agree(error, comm):
     reports = comm.allgather(None if error is None else f"{type(error).__name__}: {error}")
     if error is not None:
         raise error
+    if any((report or "").startswith("KeyboardInterrupt") for report in reports):
+        raise KeyboardInterrupt
     for rank, report in enumerate(reports):
         if report is not None:
             raise RuntimeError(f"rank {rank} failed: {report}")

@@ -205,7 +205,7 @@ def tiles(where, even=True):
     multiple = 2 if even else 1
     n_tiles = multiple * -(-where.n_rows // (multiple * TILE_ROWS))
     wanted = where.n_rows * np.arange(1, n_tiles + 1) / n_tiles
-    last = np.unique(np.abs(ends[:, None] - wanted).argmin(axis=0))  # the piece that ends nearest
+    last = np.unique(np.searchsorted((ends[:-1] + ends[1:]) / 2, wanted))  # the piece that ends nearest
     rows, tiles, piece, row = _packed_rows(where), [], 0, 0
     for next_piece in (last + 1).tolist():
         next_row = int(ends[next_piece - 1])

@@ -1,12 +1,13 @@
 """Models upon models (chapter 3.4): each layer learns the filtered hidden states of the one below as its data."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 
 import h5py
 
 from . import checkpoint as files
-from . import gibbs, sources
+from . import gibbs, ranks, sources
 from .crbm import CRBM
 from .estimator import Estimator
 from .evaluate import squared_error
@@ -65,17 +66,28 @@ class Stack(Estimator):
             As the layers' `fit`; also if `layers` is not a list of models that fit together.
         """
         self._check_layers()
-        paths = self._paths(checkpoint)
-        for layer, path in zip(self.layers, paths):  # all of them before the first is trained
-            layer._check_hyper_parameters()
-            gibbs.noise_of(layer.engine)
-            if resume and path is not None and os.path.exists(path):
-                layer._saved(path)
-        if isinstance(X, Iterator) and len(self.layers) > 1:
-            raise TypeError("X must not be an iterator: every layer reads the data again")
-        with sources.opened(X) as X:
-            for path in filter(None, paths):  # the layers above do not see the user's file
-                sources.check_apart(path, X)
+        comm = self.layers[0].comm
+        for i, layer in enumerate(self.layers):
+            ranks.check_comm(layer.comm)
+            if layer.comm != comm:
+                raise ValueError(f"layers[{i}] must have the `comm` of layers[0]: all ranks train all layers")
+        with contextlib.ExitStack() as files_of_X:
+
+            def begin():
+                paths = self._paths(checkpoint)
+                for layer, path in zip(self.layers, paths):  # all of them before the first is trained
+                    layer._check_hyper_parameters()
+                    gibbs.noise_of(layer.engine)
+                    if resume and path is not None and os.path.exists(path):
+                        layer.check_resume(path)
+                if isinstance(X, Iterator) and len(self.layers) > 1:
+                    raise TypeError("X must not be an iterator: every layer reads the data again")
+                opened = files_of_X.enter_context(sources.opened(X))
+                for path in filter(None, paths):  # the layers above do not see the user's file
+                    sources.check_apart(path, opened)
+                return paths, opened
+
+            paths, X = ranks.together(begin, comm)
             for i, (layer, path) in enumerate(zip(self.layers, paths)):
                 if i:
                     X = _filtered(self.layers[i - 1], X)

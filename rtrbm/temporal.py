@@ -21,6 +21,7 @@ from .validation import (
     check_count,
     check_memory,
     check_sequences,
+    check_unmasked,
     without_missing,
 )
 
@@ -317,11 +318,11 @@ class TemporalRBM(TrainedRBM):
         check_count("n_gibbs", n_gibbs)
         params, n_frames, n_sequences = self._general(self.params_), int(n_frames), int(n_sequences)
         W = params.W
-        what = f"n_frames={n_frames} frames of n_sequences={n_sequences} sequences"
-        check_memory(what, 2 * n_frames * n_sequences * len(W), W.dtype)
         if prefix is not None:
             prefix = self._check_prefix(prefix, n_sequences)
             n_sequences = len(prefix)
+        what = f"n_frames={n_frames} frames of n_sequences={n_sequences} sequences"
+        check_memory(what, 2 * n_frames * n_sequences * len(W), W.dtype)
         seed = as_seed(random_state)
         where = layout([1] * n_sequences)
         if prefix is None:
@@ -475,8 +476,7 @@ class TemporalRBM(TrainedRBM):
 
 def _of_one_length(sequences, name):
     """Sequences as one array."""
-    if isinstance(sequences, np.ma.MaskedArray):
-        return sequences
+    check_unmasked(sequences, name)
     try:
         return np.asarray(sequences)
     except ValueError:

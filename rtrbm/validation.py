@@ -237,14 +237,21 @@ def as_float(X, name, dtype):
         return array.astype(dtype, copy=False)
 
 
+def check_unmasked(X, name):
+    """Raise a TypeError if X is a masked array, or a list with one in it."""
+    for x in X if isinstance(X, list | tuple) else [X]:
+        if isinstance(x, np.ma.MaskedArray):
+            raise TypeError(
+                f"{name} must not be a masked array: fill it in with impute({name}.data, {name}.mask)"
+            )
+
+
 def _numbers(X, name):
-    if isinstance(X, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} must not be a masked array: fill it in with impute({name}.data, {name}.mask)"
-        )
+    check_unmasked(X, name)
     array = _rectangular(X, name)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+        hint = "; sequences of different lengths are a list" if array.dtype == object else ""
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}{hint}")
     return array
 
 

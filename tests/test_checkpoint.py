@@ -279,6 +279,11 @@ def test_a_folder_is_not_loaded(tmp_path):
         RTRBM.load(tmp_path)
 
 
+def test_a_folder_is_no_model_file(tmp_path):
+    with pytest.raises(ValueError, match="folder"):
+        RTRBM.load(tmp_path)
+
+
 def test_an_absent_file_is_said_to_be_absent(path):
     with pytest.raises(FileNotFoundError, match=path.name):
         RTRBM.load(path)
@@ -340,6 +345,7 @@ def test_files_with_an_attribute_missing_are_refused(saved, name):
         ("progress", "no json"),
         ("progress", '{"n_updates": 3, "seed": -1}'),
         ("progress", '{"n_updates": 3, "seed": Infinity}'),
+        ("progress", '{"n_updates": 3.5, "seed": 0}'),
     ],
 )
 def test_files_with_other_attributes_are_refused(saved, name, value):
@@ -360,6 +366,10 @@ def test_files_with_other_attributes_are_refused(saved, name, value):
         ("history", np.zeros(3)),
         ("history/gradient_norm", [b"a", b"b", b"c"]),
         ("optimizer/gradient/W", np.zeros((3, 4))),
+        ("optimizer/gradient/W", np.full((4, 3), np.inf, np.float32)),
+        ("optimizer/square/W", np.full((4, 3), np.nan, np.float32)),
+        ("optimizer/square/W", np.full((4, 3), -1, np.float32)),
+        ("optimizer/n_steps", np.int64(-1)),
     ],
 )
 def test_files_whose_arrays_do_not_fit_together_are_refused(saved, name, value):

@@ -362,6 +362,8 @@ def test_a_masked_array_is_refused_wherever_it_comes_in(fitted):
     for verb in (
         lambda: fitted.transform(masked),
         lambda: fitted.sample(3, prefix=masked[0]),
+        lambda: fitted.sample(2, prefix=[masked[0], X[1]]),
+        lambda: fitted.decode([H[0], np.ma.masked_less(H[1], 0.5)]),
         lambda: fitted.decode(np.ma.masked_less(H, 0.5)),
         lambda: fitted.reconstruct(X, np.ma.masked_less(H, 0.5)),
         lambda: fitted.impute(X, np.ma.masked_array(mask, mask)),

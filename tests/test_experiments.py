@@ -24,6 +24,7 @@ from experiments import (
 from experiments.contenders import Setting, interleaved
 from experiments.runner import model_file
 from rtrbm import RTRBM
+from rtrbm.checkpoint import replacing
 
 ROOT = Path(__file__).parents[1]
 TINY = {"resolution": 8, "n_hidden": 12, "n_gibbs": {0: 1, 3: 2}, "batch_size": 2, "n_updates": 6}
@@ -171,7 +172,23 @@ def test_a_file_where_the_folder_should_be(tiny, tmp_path):
     assert (tmp_path / "taken").read_text() == "mine"
 
 
-@pytest.mark.parametrize("wrong", [["--n-jobs", "0"], ["--n-taps", "1000000000000"], ["--seed", "-1"]])
+def test_resume_checks_all_models_before_it_trains_one(tiny, tmp_path):
+    pytest.importorskip("matplotlib")
+    assert bouncing_balls.main(["--out", str(tmp_path), "--model", "both"]) == 0
+    (tmp_path / "rtrbm.h5").unlink()
+    with pytest.raises(ValueError, match="trbm.h5.*seed"):
+        bouncing_balls.main(["--out", str(tmp_path), "--model", "both", "--resume", "--seed", "1"])
+    assert not (tmp_path / "rtrbm.h5").exists()
+
+
+def test_resume_says_what_it_does(tiny, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    for said in ("from the start", "going on from"):
+        assert bouncing_balls.main(["--out", str(tmp_path), "--resume"]) == 0
+        assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [["--n-jobs", "0"], ["--n-taps", "100"], ["--seed", "-1"]])
 def test_what_is_refused_leaves_the_folder_as_it_is(tiny, tmp_path, wrong):
     pytest.importorskip("matplotlib")
     for name in ("rtrbm.h5", "rtrbm.previous.h5", "settings.json"):
@@ -193,13 +210,45 @@ def test_wrong_options_are_refused_before_there_is_a_folder(tmp_path, script, wr
 
 
 def test_an_earlier_model_is_kept(tmp_path):
-    (tmp_path / "a.h5").write_text("first")
-    with model_file(tmp_path, "a", resume=True) as path:
-        assert path.read_text() == "first"
-    with model_file(tmp_path, "a", resume=False) as path:
-        assert not path.exists()
-        path.write_text("second")
-    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a.h5": "second", "a.previous.h5": "first"}
+    def files():
+        return {p.name: p.read_text() for p in tmp_path.iterdir()}
+
+    def train(text, resume=False):
+        with model_file(tmp_path, "a", resume) as path:
+            with replacing(path) as temporary:
+                Path(temporary).write_text(text)
+
+    train("first")
+    train("first, trained on", resume=True)
+    assert files() == {"a.h5": "first, trained on"}
+    train("second")
+    assert files() == {"a.h5": "second", "a.previous.h5": "first, trained on"}
+    with pytest.raises(ValueError), model_file(tmp_path, "a", resume=False):  # no checkpoint was written
+        raise ValueError
+    assert files() == {"a.h5": "second", "a.previous.h5": "first, trained on"}
+
+
+KILLED = """
+import os, pathlib, sys
+from experiments.runner import model_file
+from rtrbm.checkpoint import replacing
+with model_file(pathlib.Path(sys.argv[1]), "a", resume=False) as path:
+    if len(sys.argv) > 2:
+        with replacing(path) as temporary:
+            pathlib.Path(temporary).write_text(sys.argv[2])
+    os._exit(9)
+"""
+
+
+@pytest.mark.parametrize("checkpoints", [True, False])
+def test_no_model_is_lost_when_runs_are_killed(tmp_path, checkpoints):
+    (tmp_path / "a.h5").write_text("good")
+    for written in (["run 0"] if checkpoints else [], [], []):
+        command = [sys.executable, "-c", KILLED, str(tmp_path), *written]
+        assert subprocess.run(command, cwd=ROOT).returncode == 9
+        kept = {p.name: p.read_text() for p in tmp_path.iterdir()}
+        assert kept["a.h5"] == ("run 0" if checkpoints else "good")
+        assert "good" in kept.values()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from rtrbm import RTRBM
 from rtrbm.datasets import BouncingBalls, bouncing_balls
+from rtrbm.sequences import layout, tiles
 
 SIZE = {"n_frames": 20, "resolution": 16, "n_balls": 2}
 
@@ -81,6 +82,21 @@ class Loading:
         with h5py.File(self.path) as file:
             data = file[self.name]
             return [data[key][()] for key in (data if self.name == "ragged" else range(len(data)))][:2]
+
+
+@pytest.mark.parametrize("lengths", [[1], [100]])
+def test_the_layout_of_chains_grows_with_the_rows(lengths):
+    def peak_of(n):
+        where = layout(lengths * n)
+        tracemalloc.start()
+        try:
+            tiles(where)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    n = 400_000 // sum(lengths)
+    assert peak_of(n) < 1.1 * 4 * peak_of(n // 4)  # quadratic: 16 times
 
 
 def test_a_longer_iterable_takes_no_more():

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from rtrbm import RTRBM, ranks
+from rtrbm import RTRBM, Stack, ranks
 from rtrbm.datasets import BouncingBalls
 
 MPIEXEC = os.path.join(os.path.dirname(sys.executable), "mpiexec")
@@ -26,7 +26,7 @@ PRELUDE = """
 import json, os, signal, sys, traceback
 import numpy as np
 from mpi4py import MPI
-from rtrbm import RTRBM
+from rtrbm import RTRBM, Stack
 from rtrbm.datasets import BouncingBalls
 comm = MPI.COMM_WORLD
 settings = dict(n_hidden=20, n_gibbs=3, batch_size=8, random_state=0, n_jobs=1)
@@ -169,7 +169,7 @@ except Exception:
 
 
 @needs_mpi
-@pytest.mark.parametrize("what", ["update", "data", "file", "partial_fit"])
+@pytest.mark.parametrize("what", ["update", "data", "file", "partial_fit", "stack"])
 def test_whatever_fails_on_one_rank_fails_on_all(tmp_path, what):
     """Rather than that the others wait for ever."""
     code = """
@@ -180,10 +180,12 @@ if comm.rank == 1:
         def _gradient(*arguments):
             raise MemoryError("no room")
         model._gradient = _gradient
-    elif WHAT == "file":
+    elif WHAT in ("file", "stack"):
         X = ("missing.h5", "X")
     else:
         X += 2
+if WHAT == "stack":
+    model = Stack([model, RTRBM(**settings, comm=comm)])
 try:
     model.partial_fit(X) if WHAT == "partial_fit" else model.fit(X)
 except Exception as error:
@@ -195,6 +197,7 @@ except Exception as error:
         "data": "must lie in [0, 1]",
         "file": "no HDF5 file",
         "partial_fit": "must lie in [0, 1]",
+        "stack": "no HDF5 file",
     }
     assert status == 0 and output.count(said[what]) == 2 and "0: rank 1 failed" in output, (output, errors)
 
@@ -208,7 +211,7 @@ model.partial_fit(X)
 print(len(set(comm.allgather((model.seed_, flat(model).tobytes())))))
 """
     status, output, errors = launch(2, code, tmp_path)
-    assert status == 0 and output.split() == ["1", "1"], (output, errors)
+    assert status == 0 and "".join(output.split()) == "11", (output, errors)
 
 
 @needs_mpi
@@ -255,6 +258,74 @@ except KeyboardInterrupt:
     status, output, errors = launch(2, code, tmp_path)
     assert status == 0 and output.count("stopped") == 2, errors
     assert 4 <= RTRBM.load(tmp_path / "model.h5").n_updates_ < 10
+
+
+@needs_mpi
+def test_ctrl_c_before_the_first_update_stops_all(tmp_path):
+    code = """
+class Interrupts:
+    def minibatch(self, update):
+        if comm.rank == 1:
+            raise KeyboardInterrupt
+        return stream.minibatch(update)
+try:
+    RTRBM(**settings, n_updates=50, comm=comm).fit(Interrupts())
+except KeyboardInterrupt:
+    print("stopped")
+"""
+    status, output, errors = launch(2, code, tmp_path)
+    assert status == 0 and output.count("stopped") == 2, errors
+
+
+@needs_mpi
+def test_ctrl_c_during_the_last_save_stops_all(tmp_path):
+    """On whatever rank: the others would go on, with the next layer of a stack for one, and wait for ever."""
+    code = """
+model = RTRBM(**settings, n_updates=5, comm=comm)
+save = model.save
+def interrupted(path):
+    os.kill(os.getpid(), signal.SIGINT)
+    save(path)
+model.save = interrupted
+try:
+    model.fit(stream, checkpoint="model.h5")
+except KeyboardInterrupt:
+    print("stopped")
+"""
+    status, output, errors = launch(2, code, tmp_path)
+    assert status == 0 and output.count("stopped") == 2, errors
+
+
+@needs_mpi
+@pytest.mark.parametrize("what", ["learning_rate", "number of sequences", "partial_fit", "updates made"])
+def test_ranks_that_differ_are_told(tmp_path, what):
+    """They would wait for one another, or learn from data nobody meant."""
+    code = """
+X = np.zeros((8 + comm.rank * (WHAT in ("number of sequences", "partial_fit")), 3, 4))
+model = RTRBM(**settings, n_updates=3, learning_rate=0.01 + comm.rank * (WHAT == "learning_rate"), comm=comm)
+if WHAT == "updates made" and comm.rank == 0:
+    model.set_params(comm=None).fit(X).set_params(comm=comm)
+try:
+    model.fit(X) if WHAT in ("learning_rate", "number of sequences") else model.partial_fit(X)
+except ValueError as error:
+    print(f"{comm.rank}: {error}")
+print("same", flush=True)
+"""
+    status, output, errors = launch(2, code.replace("WHAT", repr(what)), tmp_path)
+    name = "number of sequences" if what == "partial_fit" else what
+    assert status == 0 and output.count(f"rank 1 differs from rank 0 in: {name}") == 2, (output, errors)
+
+
+def test_layers_of_a_stack_have_one_communicator():
+    class Communicator:
+        rank, size = 0, 1
+
+        def Allreduce(self):
+            raise AssertionError
+
+    stack = Stack([RTRBM(3), RTRBM(2, comm=Communicator())])
+    with pytest.raises(ValueError, match=r"layers\[1\] must have the `comm` of layers\[0\]"):
+        stack.fit(np.zeros((2, 3, 4)))
 
 
 @needs_mpi

@@ -12,7 +12,7 @@ from helpers import Tensor, random_array, random_sequences, state
 
 from rtrbm import RBM, RTRBM
 from rtrbm.sources import InOrder, Lazy, Shuffled
-from rtrbm.train import Ahead
+from rtrbm.train import Ahead, Interruptible
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1)
 X = random_array(5, 4)
@@ -589,9 +589,24 @@ def test_no_more_than_one_minibatch_is_made_ahead_and_none_beside_another():
 
 def test_minibatches_ahead_are_the_minibatches():
     asked = []
-    with Ahead(lambda update: asked.append(update) or update, 9) as ahead:
-        assert [ahead.minibatch(update) for update in range(4, 9)] == list(range(4, 9))
+    with Interruptible() as interrupt, Ahead(lambda update: asked.append(update) or update, 9) as ahead:
+        assert [ahead.minibatch(update, interrupt) for update in range(4, 9)] == list(range(4, 9))
     assert asked == list(range(4, 9))
+
+
+def test_ctrl_c_does_not_wait_for_data_that_do_not_come(tmp_path):
+    path, arrived = tmp_path / "model.h5", threading.Event()
+
+    def never(update):
+        if update == 3:
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+            assert arrived.wait(timeout=60)
+
+    with pytest.raises(KeyboardInterrupt):
+        RTRBM(**SETTINGS).fit(Stream(never), checkpoint=path)
+    assert not arrived.is_set()
+    arrived.set()
+    assert RTRBM.load(path).n_updates_ == 3
 
 
 @pytest.mark.parametrize(
