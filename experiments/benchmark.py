@@ -323,7 +323,11 @@ def _scaling(names, setting, wanted, threads, budget, folder):
 
 def _ranks(setting, folder, n_rounds=3, n_updates=20):
     """Seconds per update of 1 and 2 ranks of one thread each, launched in turn."""
-    rounds = [[ranks_seconds(setting, n, n_updates) for n in (1, 2)] for _ in range(n_rounds)]
+    try:
+        rounds = [[ranks_seconds(setting, n, n_updates) for n in (1, 2)] for _ in range(n_rounds)]
+    except ChildProcessError as error:
+        print(f"\nRanks are left out: {error}")
+        return
     if rounds[0][0] is None:
         print("\nRanks are left out: they need rtrbm[mpi].")
         return

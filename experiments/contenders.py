@@ -27,6 +27,7 @@ from rtrbm.rtrbm import as_rtrbm
 from rtrbm.sequences import pack
 
 RATE = 1e-3
+THREADS = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "GOTO", "NUMBA"))
 
 
 class Setting(NamedTuple):
@@ -135,15 +136,18 @@ def bound_to(n_threads):
     available = processors()
     if n_threads > available or (n_threads < available and not hasattr(os, "sched_setaffinity")):
         raise ValueError(f"cannot run on {n_threads} of {available} processors on this machine")
-    if n_threads == available:
-        yield
-        return
-    mine = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(mine)[:n_threads])
+    wished = {
+        name: os.environ.pop(name) for name in THREADS if name in os.environ
+    }  # the products alone obey them
+    mine = os.sched_getaffinity(0) if n_threads < available else None
+    if mine:
+        os.sched_setaffinity(0, sorted(mine)[:n_threads])
     try:
         yield
     finally:
-        os.sched_setaffinity(0, mine)
+        os.environ.update(wished)
+        if mine:
+            os.sched_setaffinity(0, mine)
 
 
 class Contender:
@@ -193,9 +197,12 @@ class Contender:
     def _ask(self, question):
         try:
             self._connection.send(question)
-            return self._connection.recv()
+            answer, error = self._connection.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             raise ChildProcessError(f"the process of {self.name!r} has ended") from None
+        if error is not None:
+            raise ChildProcessError(f"{self.name!r} failed: {error}")
+        return answer
 
 
 def _serve(name, connection):
@@ -203,18 +210,24 @@ def _serve(name, connection):
     ready = {}
     with contextlib.suppress(EOFError, KeyboardInterrupt):
         while True:
-            question = connection.recv()
-            if isinstance(question, Setting):
-                measured = not ready
-                ready[question], answer = _prepare(name, question, measured)
-            else:
-                setting, n_updates = question
-                ready[setting]()
-                start = time.perf_counter()
-                for _ in range(n_updates):
-                    ready[setting]()
-                answer = (time.perf_counter() - start) / n_updates
-            connection.send(answer)
+            question, answer, error = connection.recv(), None, None
+            try:
+                answer = _answer(name, question, ready)
+            except Exception as caught:
+                error = f"{type(caught).__name__}: {caught}"
+            connection.send((answer, error))
+
+
+def _answer(name, question, ready):
+    if isinstance(question, Setting):
+        ready[question], answer = _prepare(name, question, measured=not ready)
+        return answer
+    setting, n_updates = question
+    ready[setting]()
+    start = time.perf_counter()
+    for _ in range(n_updates):
+        ready[setting]()
+    return (time.perf_counter() - start) / n_updates
 
 
 def _prepare(name, setting, measured):
@@ -240,6 +253,11 @@ def ranks_seconds(setting, n_ranks, n_updates):
     -------
     float or None
         None without mpi4py or mpiexec.
+
+    Raises
+    ------
+    ChildProcessError
+        If mpiexec fails, with the last it said.
     """
     beside = Path(sys.executable).with_name("mpiexec")
     mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
@@ -248,8 +266,10 @@ def ranks_seconds(setting, n_ranks, n_updates):
     arguments = json.dumps([*setting]), str(n_updates)
     done = subprocess.run(
         [mpiexec, "-n", str(n_ranks), sys.executable, "-m", "experiments.contenders", *arguments],
-        capture_output=True, text=True, check=True,
+        capture_output=True, text=True,
     )  # fmt: skip
+    if done.returncode:
+        raise ChildProcessError(f"mpiexec failed: {' '.join((done.stderr or done.stdout).split()[-30:])}")
     return float(done.stdout)
 
 

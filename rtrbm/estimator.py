@@ -327,7 +327,8 @@ class TrainedRBM(Estimator):
         FileNotFoundError
             If there is no such file.
         TypeError, ValueError
-            If a hyper-parameter is not what it should be, or the file is truncated, of another kind or of other settings.
+            If a hyper-parameter is not what it should be, or the file is truncated, of another kind or of other
+            settings.
         """
         self._check_hyper_parameters()
         self._saved(path)

@@ -129,10 +129,12 @@ def check_same(values, comm):
     if comm is None:
         return
     first = comm.bcast(values)
-    for rank, names in enumerate(comm.allgather([name for name in first if values[name] != first[name]])):
+    different = comm.allgather([name for name in first if values[name] != first[name]])
+    for rank, names in enumerate(different):
         if names:
             raise ValueError(
-                f"all ranks must train the same model on the same data, rank {rank} differs from rank 0 in: {', '.join(names)}"
+                "all ranks must train the same model on the same data, "
+                f"rank {rank} differs from rank 0 in: {', '.join(names)}"
             )
 
 

@@ -16,6 +16,7 @@ from experiments import (
     benchmark,
     binary_addition,
     bouncing_balls,
+    contenders,
     denoising,
     gradient_check,
     recipe,
@@ -25,6 +26,7 @@ from experiments.contenders import Setting, interleaved
 from experiments.runner import model_file
 from rtrbm import RTRBM
 from rtrbm.checkpoint import replacing
+from rtrbm.parallel import processors
 
 ROOT = Path(__file__).parents[1]
 TINY = {"resolution": 8, "n_hidden": 12, "n_gibbs": {0: 1, 3: 2}, "batch_size": 2, "n_updates": 6}
@@ -134,6 +136,32 @@ def test_exponents_of_a_power_law():
     assert benchmark.exponents([row(n) for n in (10, 20, 40)], "n_frames")["rtrbm"] == pytest.approx(1.5)
 
 
+def test_contenders_have_all_the_threads_asked_for_whatever_the_environment_says(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    with contenders.Contender(contenders.PRODUCTS, processors()) as products:
+        assert products.prepare(contenders.SMALLEST)["threads"] == processors()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+
+
+def test_a_contender_that_fails_says_why():
+    with contenders.Contender(contenders.OWN, processors()) as own:
+        with pytest.raises(ChildProcessError, match="'rtrbm' failed: ValueError: .* GB"):
+            own.prepare(contenders.SMALLEST._replace(n_hidden=10**12))
+
+
+def test_an_mpiexec_that_fails_costs_the_ranks_alone(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("mpi4py")
+
+    def fail(command, **_):
+        return subprocess.CompletedProcess(command, 1, "", "There are not enough slots")
+
+    monkeypatch.setattr(contenders.shutil, "which", lambda name: name)
+    monkeypatch.setattr(contenders.subprocess, "run", fail)
+    benchmark._ranks(contenders.SMALLEST, tmp_path)
+    assert "mpiexec failed: There are not enough slots" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
 def test_interleaved():
     calls = []
     seconds = interleaved(
@@ -232,6 +260,7 @@ KILLED = """
 import os, pathlib, sys
 from experiments.runner import model_file
 from rtrbm.checkpoint import replacing
+from rtrbm.parallel import processors
 with model_file(pathlib.Path(sys.argv[1]), "a", resume=False) as path:
     if len(sys.argv) > 2:
         with replacing(path) as temporary:
