@@ -108,7 +108,7 @@ class TrainedRBM(Estimator):
 
             - an h5py dataset (n_sequences, n_frames, n_visible), an h5py group of datasets (n_frames_i, n_visible) in
               the order of their sorted names, or either as (path, name); a memory-mapped array;
-            - any other object with ``len(X)`` and ``X[i]``, sequence i;
+            - any other object with ``len(X)`` and ``X[i]``, sequence i (but of a list all is read at once);
             - any other iterable of sequences: read in the order they come, never shuffled, and started again at its
               end. An iterator must give n_updates x batch_size of them (to `resume` hand in a new one: the sequences
               already used are skipped). With initialization="thesis" the first 30 minibatches are held in memory;

@@ -252,7 +252,7 @@ def _endless(iterable, n_wanted):
             n += 1
         if n == begin:
             raise ValueError(
-                f"X must give n_updates x batch_size = {n_wanted} sequences (initialization='thesis' takes at least "
+                f"X must give n_updates x batch_size = {n_wanted} sequences (with initialization='thesis' at least "
                 f"30 x batch_size), this {type(iterable).__name__} ended after {n}"
             )
         begin = n
