@@ -104,7 +104,7 @@ def _check_bounds(low, high):
 def mean_frame(X, train):
     """Predict every frame by the mean of all frames of the training sequences."""
     mean = _mean(_sequences(train, "train"))
-    return _each(_sequences(X, n_visible=len(mean)), lambda v: np.broadcast_to(mean.astype(v.dtype), v.shape))
+    return _each(_sequences(X, n_visible=len(mean)), lambda v: np.full(v.shape, mean, v.dtype))
 
 
 def _mean(train):

@@ -171,8 +171,8 @@ def check_sequences(X, visible, dtype, n_visible=None, name="X"):
 
 
 def is_array(X):
-    """Whether X is an array, of whatever library."""
-    return hasattr(X, "ndim") and hasattr(X, "dtype")
+    """Whether X is an array, or a table, of whatever library."""
+    return hasattr(X, "ndim") and (hasattr(X, "dtype") or hasattr(X, "__array__"))
 
 
 def check_dense(X, name="X"):

@@ -351,6 +351,28 @@ class Sparse:
         raise TypeError("sparse array length is ambiguous; use getnnz() or shape[0]")
 
 
+class Table:
+    """What a two-dimensional table of another library looks like: it gives the names of its columns when iterated."""
+
+    ndim, shape, dtypes = 2, X[0].shape, ["float64"] * X.shape[2]
+
+    def __array__(self, dtype=None, copy=None):
+        return X[0]
+
+    def __len__(self):
+        return len(X[0])
+
+    def __iter__(self):
+        return iter("abcdefghijklmnopqrstuvwxyz"[: X.shape[2]])
+
+
+def test_a_table_is_one_sequence(fitted):
+    np.testing.assert_array_equal(fitted.transform([Table()])[0], fitted.transform(X[:1])[0])
+    for verb in (fitted.fit, fitted.transform, fitted.predict):
+        with pytest.raises(ValueError, match="X must have 3 dimensions"):
+            verb(Table())
+
+
 @pytest.mark.parametrize("verb", ["transform", "predict", "denoise"])
 def test_arrays_of_other_libraries_are_arrays(fitted, verb):
     np.testing.assert_array_equal(getattr(fitted, verb)(Tensor(X)), getattr(fitted, verb)(X))

@@ -304,5 +304,6 @@ def _check_sizes(**sizes):
     if n_balls > MAX_BALLS:
         raise ValueError(f"n_balls must be at most {MAX_BALLS} (more hardly ever fit the box), got {n_balls}")
     given = ", ".join(f"{name}={value}" for name, value in sizes.items())
-    check_memory(f"the videos ({given})", n_videos * n_frames * resolution**2, np.float32)
+    numbers = resolution**2 + 2 * 2 * n_balls  # positions are of double precision
+    check_memory(f"the videos ({given})", n_videos * n_frames * numbers, np.float32)
     return n_videos, n_frames, resolution, n_balls
