@@ -6,7 +6,7 @@ writes settings.json, the models with their learning histories (HDF5), errors.cs
     python -m experiments.bouncing_balls                      15x15 pixels, under 3 minutes
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, under 20 minutes
     python -m experiments.bouncing_balls --profile taps       the same with delay taps and a dynamic visible bias
-    python -m experiments.bouncing_balls --profile best       the same with 800 hidden units, about 90 minutes
+    python -m experiments.bouncing_balls --profile best       the same with 800 hidden units, about 95 minutes
     python -m experiments.bouncing_balls --profile long       30x30 pixels without taps, about 75 minutes
     python -m experiments.bouncing_balls --profile paper      the thesis's recipe, 100,000 updates
     mpiexec -n 2 python -m experiments.bouncing_balls         any of them by several processes (rtrbm[mpi])
