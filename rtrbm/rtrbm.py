@@ -117,8 +117,9 @@ class RTRBM(TemporalRBM):
         As in scikit-learn: an int makes every run the same.
     comm : mpi4py communicator, optional
         `fit` is called on every rank of it, with the same data and settings, and trains one model: each rank takes its
-        share of every minibatch's sequences, the first rank alone logs and writes. From minibatches of 4 sequences or more 1, 2 and 4 ranks learn
-        the same, bit for bit. -1 jobs are then the rank's share of its machine's processors.
+        share of every minibatch's sequences, the first rank alone logs and writes. From minibatches of 4 sequences or
+        more 1, 2 and 4 ranks learn the same, bit for bit. -1 jobs are then the rank's share of its machine's
+        processors.
     verbose : int
         Show a progress bar if greater than 0 and on a terminal.
 
