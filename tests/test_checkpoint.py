@@ -518,6 +518,13 @@ def test_resuming_with_other_data_is_refused_before_anything_changes(path):
     assert not hasattr(model, "params_") and path.read_bytes() == content
 
 
+@pytest.mark.parametrize("wrong", ["no", 1, None])
+def test_resume_is_a_switch(path, wrong):
+    with pytest.raises(ValueError, match="resume"):
+        RTRBM(**SETTINGS).fit(X, checkpoint=path, resume=wrong)
+    assert not path.exists()
+
+
 def test_resume_wants_a_file():
     model = RTRBM(**SETTINGS)
     with pytest.raises(ValueError, match="checkpoint"):

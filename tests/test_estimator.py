@@ -351,6 +351,13 @@ class Sparse:
         raise TypeError("sparse array length is ambiguous; use getnnz() or shape[0]")
 
 
+@pytest.mark.skipif(not hasattr(os, "sysconf"), reason="this system does not tell its memory")
+def test_the_memory_of_a_sample_counts_the_sequences_of_its_prefix(fitted):
+    n_frames = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (8 * X.shape[2] * 50)
+    with pytest.raises(ValueError, match="n_sequences=100 sequences would take .* GB"):
+        fitted.sample(n_frames, prefix=np.zeros((100, 1, X.shape[2])))
+
+
 class Table:
     """What a two-dimensional table of another library looks like: it gives the names of its columns when iterated."""
 
