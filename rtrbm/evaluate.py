@@ -9,6 +9,7 @@ import numbers
 
 import numpy as np
 
+from .parallel import one_blas_thread
 from .validation import check_count, check_memory, check_number, check_sequences, is_array
 
 
@@ -165,21 +166,23 @@ def autoregression(X, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
     X = _sequences(X, n_visible=len(mean))
     check_memory(f"n_taps={n_taps} taps on {len(mean)} features", (int(n_taps) * len(mean) + 1) ** 2, float)
     normal, moments = 0, 0
-    for v in train:
-        v = v - mean
-        past = _past(v, n_taps)
-        normal += past.T @ past
-        moments += past.T @ v[1:]
-    squares = np.einsum("ii->i", normal)[:-1]  # a view; the constant has no penalty
-    squares += ridge * (squares.mean() or 1)
-    coefficients = np.linalg.solve(normal, moments)  # A_1, ..., a
+    with one_blas_thread():  # so that rounding does not depend on the number of threads
+        for v in train:
+            v = v - mean
+            past = _past(v, n_taps)
+            normal += past.T @ past
+            moments += past.T @ v[1:]
+        squares = np.einsum("ii->i", normal)[:-1]  # a view; the constant has no penalty
+        squares += ridge * (squares.mean() or 1)
+        coefficients = np.linalg.solve(normal, moments)  # A_1, ..., a
 
     def predict(v):
         ahead = np.zeros(v.shape)
         ahead[1:] = _past(v - mean, n_taps) @ coefficients
         return np.clip(ahead + mean, low, high).astype(v.dtype)
 
-    return _each(X, predict)
+    with one_blas_thread():
+        return _each(X, predict)
 
 
 def _past(v, n_taps):
