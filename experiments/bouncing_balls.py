@@ -128,7 +128,7 @@ def train(model, name, options, settings, folder):
     with model_file(folder, name, options.resume, model.comm) as path:
         if ranks.is_first(model.comm):
             starting(f"the {TITLES[name]}: {work}", path, options.resume)
-        return model.fit(stream, checkpoint=path, resume=options.resume)
+        model.fit(stream, checkpoint=path, resume=options.resume)
 
 
 def error_rows(models, n_taps, test, train_videos):

@@ -137,15 +137,15 @@ def train(name, options, profile, folder):
     return Stack(layers)
 
 
+@one_blas_thread()  # rounding does not depend on the number of threads
 def linear_estimates(noisy, pairs):
     """What the linear denoisers, fitted to pairs of clean and noisy videos, make of other noisy ones."""
-    with one_blas_thread():  # so that rounding does not depend on the number of threads
-        denoisers = {
-            "Gaussian smoothing": Smoother(*(these[:10] for these in pairs)),  # has four numbers to fit
-            "Wiener, 2 frames back": Wiener(*pairs, 2),
-            "Wiener, 2 back, 2 ahead": Wiener(*pairs, 2, 2),
-        }
-        return {(name, None): denoiser.denoise(noisy) for name, denoiser in denoisers.items()}
+    denoisers = {
+        "Gaussian smoothing": Smoother(*(these[:10] for these in pairs)),  # has four numbers to fit
+        "Wiener, 2 frames back": Wiener(*pairs, 2),
+        "Wiener, 2 back, 2 ahead": Wiener(*pairs, 2, 2),
+    }
+    return {(name, None): denoiser.denoise(noisy) for name, denoiser in denoisers.items()}
 
 
 def error_rows(clean, estimates):

@@ -209,9 +209,13 @@ class TrainedRBM(Estimator):
 
     def _check_same(self, X):
         """Raise unless all ranks have the same settings, and data of the same size."""
-        values = {k: v for k, v in self._settings().items() if k not in ("n_jobs", "verbose", "random_state")}
-        values["number of features"] = self.n_features_in_
-        values["number of sequences"] = len(X) if hasattr(X, "__len__") else None
+        apart = ("n_jobs", "verbose", "random_state")
+
+        def values():
+            settings = {name: value for name, value in self._settings().items() if name not in apart}
+            n_sequences = len(X) if hasattr(X, "__len__") else None
+            return {**settings, "number of features": self.n_features_in_, "number of sequences": n_sequences}
+
         ranks.check_same(values, self.comm)
 
     def partial_fit(self, X, y=None):
@@ -240,7 +244,7 @@ class TrainedRBM(Estimator):
         """
         ranks.check_comm(self.comm)
         share_processors(ranks.on_this_machine(self.comm))
-        ranks.check_same({"updates made": getattr(self, "n_updates_", None)}, self.comm)
+        ranks.check_same(lambda: {"updates made": getattr(self, "n_updates_", None)}, self.comm)
         new = not hasattr(self, "params_")
 
         def begin():

@@ -112,6 +112,7 @@ def _mean(train):
     return sum(np.sum(v, axis=0, dtype=float) for v in train) / sum(len(v) for v in train)
 
 
+@one_blas_thread()  # rounding does not depend on the number of threads
 def autoregression(X, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
     """Predict v_t by an affine function of v_{t-1}, ..., v_{t-n_taps}, clipped to [low, high]: the linear predictor.
 
@@ -166,23 +167,21 @@ def autoregression(X, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
     X = _sequences(X, n_visible=len(mean))
     check_memory(f"n_taps={n_taps} taps on {len(mean)} features", (int(n_taps) * len(mean) + 1) ** 2, float)
     normal, moments = 0, 0
-    with one_blas_thread():  # so that rounding does not depend on the number of threads
-        for v in train:
-            v = v - mean
-            past = _past(v, n_taps)
-            normal += past.T @ past
-            moments += past.T @ v[1:]
-        squares = np.einsum("ii->i", normal)[:-1]  # a view; the constant has no penalty
-        squares += ridge * (squares.mean() or 1)
-        coefficients = np.linalg.solve(normal, moments)  # A_1, ..., a
+    for v in train:
+        v = v - mean
+        past = _past(v, n_taps)
+        normal += past.T @ past
+        moments += past.T @ v[1:]
+    squares = np.einsum("ii->i", normal)[:-1]  # a view; the constant has no penalty
+    squares += ridge * (squares.mean() or 1)
+    coefficients = np.linalg.solve(normal, moments)  # A_1, ..., a
 
     def predict(v):
         ahead = np.zeros(v.shape)
         ahead[1:] = _past(v - mean, n_taps) @ coefficients
         return np.clip(ahead + mean, low, high).astype(v.dtype)
 
-    with one_blas_thread():
-        return _each(X, predict)
+    return _each(X, predict)
 
 
 def _past(v, n_taps):

@@ -3,6 +3,7 @@
 Work is cut by the shapes of its arrays, never by the number of threads, so results do not depend on it.
 """
 
+import contextlib
 import functools
 import os
 import threading
@@ -48,8 +49,8 @@ def n_threads(n_jobs):
     return n_jobs if n_jobs > 0 else max(1, processors() // _n_processes + 1 + n_jobs)
 
 
-class one_blas_thread:
-    """Context in which the matrix library uses the calling thread alone.
+class one_blas_thread(contextlib.ContextDecorator):
+    """Context, or decorator, in which the matrix library uses the calling thread alone.
 
     The library's limit is one of the whole process: the first thread to come in sets it, the last to leave lifts it.
     """

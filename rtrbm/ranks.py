@@ -125,11 +125,12 @@ def together(function, comm):
 
 
 def check_same(values, comm):
-    """Raise a ValueError on all ranks unless `values`, a dict, is the same on every rank."""
+    """Raise a ValueError on all ranks unless the dict that `values` returns is the same on every rank."""
     if comm is None:
         return
-    first = comm.bcast(values)
-    different = comm.allgather([name for name in first if values[name] != first[name]])
+    own = values()
+    first = comm.bcast(own)
+    different = comm.allgather([name for name in first if own[name] != first[name]])
     for rank, names in enumerate(different):
         if names:
             raise ValueError(
@@ -216,11 +217,12 @@ def _mpi():
 
 def _agree(error, comm):
     """Raise if any rank has an error: its own on that rank, a report of it on the others."""
-    reports = comm.allgather(None if error is None else f"{type(error).__name__}: {error}")
+    report = None if error is None else f"{type(error).__name__}: {error}"
+    reports = comm.allgather((report, isinstance(error, KeyboardInterrupt)))
     if error is not None:
         raise error
-    if any((report or "").startswith("KeyboardInterrupt") for report in reports):
+    if any(interrupted for _, interrupted in reports):
         raise KeyboardInterrupt
-    for rank, report in enumerate(reports):
+    for rank, (report, _) in enumerate(reports):
         if report is not None:
             raise RuntimeError(f"rank {rank} failed: {report}")

@@ -42,10 +42,8 @@ class Ahead:
         None if it is not there yet and `interrupt`, an `Interruptible`, is requested to stop: it is given up.
         """
         following = self._following or self._thread.submit(self._prepare, update)
-        self._following = following
-        while not following.done():
-            wait([following], timeout=PATIENCE)
-            if interrupt.requested and not following.done():
+        while wait([following], PATIENCE).not_done:
+            if interrupt.requested:
                 self._given_up = True
                 return None
         minibatch = following.result()

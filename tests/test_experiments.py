@@ -216,7 +216,9 @@ def test_resume_says_what_it_does(tiny, tmp_path, capsys):
         assert said in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("wrong", [["--n-jobs", "0"], ["--n-taps", "100"], ["--seed", "-1"]])
+@pytest.mark.parametrize(
+    "wrong", [["--n-jobs", "0"], ["--n-taps", "100"], ["--n-taps", "1000000000000"], ["--seed", "-1"]]
+)
 def test_what_is_refused_leaves_the_folder_as_it_is(tiny, tmp_path, wrong):
     pytest.importorskip("matplotlib")
     for name in ("rtrbm.h5", "rtrbm.previous.h5", "settings.json"):
@@ -260,7 +262,6 @@ KILLED = """
 import os, pathlib, sys
 from experiments.runner import model_file
 from rtrbm.checkpoint import replacing
-from rtrbm.parallel import processors
 with model_file(pathlib.Path(sys.argv[1]), "a", resume=False) as path:
     if len(sys.argv) > 2:
         with replacing(path) as temporary:
