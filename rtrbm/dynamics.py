@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import rbm, rnn, taps
+from . import rbm, taps
+from .engines import NUMPY
 from .parallel import gram, product, run
 from .streams import stream
 
@@ -61,7 +62,7 @@ class Past(NamedTuple):
         )
 
 
-def states_and_biases(params, v, where, n_jobs=None):
+def states_and_biases(params, v, where, n_jobs=None, engine=NUMPY):
     """The filtered hidden states of a minibatch and the biases its RBMs receive (3.2.1; eq. 3.20).
 
     Parameters
@@ -71,6 +72,7 @@ def states_and_biases(params, v, where, n_jobs=None):
         Packed frames.
     where : Layout
     n_jobs : int, optional
+    engine : Engine
 
     Returns
     -------
@@ -84,7 +86,8 @@ def states_and_biases(params, v, where, n_jobs=None):
     b_h = params.b_h
     if len(params.C):
         b_h = b_h + taps.forward(v, where, params.C, n_jobs=n_jobs)
-    r, b_h = rnn.forward(product(v, params.W, n_jobs), where, params.B, b_h, params.b_init, n_jobs)
+    x = product(v, params.W, n_jobs, engine.multiply)
+    r, b_h = engine.forward(x, where, params.B, b_h, params.b_init, n_jobs)
     return r, visible_biases(params, v, r, where, n_jobs), b_h
 
 
@@ -137,7 +140,7 @@ def next_biases(params, past, n_sequences):
     return b_v, np.broadcast_to(b_h, (n_sequences, len(params.b_h)))
 
 
-def gradient(params, v, where, negative_phase, bptt=True, n_jobs=None):
+def gradient(params, v, where, negative_phase, bptt=True, n_jobs=None, engine=NUMPY):
     """Gradient of sum_t log P(v_t | past) over all sequences of a minibatch (eq. 3.25, in its right form).
 
     With c_t = r_t - <h_t>, c_v,t = v_t - <v_t> and d_t = r_t (1 - r_t) dO/dr_t from `rtrbm.rnn.backward`,
@@ -160,6 +163,7 @@ def gradient(params, v, where, negative_phase, bptt=True, n_jobs=None):
     bptt : bool
         If False, d_t = 0: the TRBM's rule (3.2.2), which takes the past's hidden states as given.
     n_jobs : int, optional
+    engine : Engine
 
     Returns
     -------
@@ -169,19 +173,19 @@ def gradient(params, v, where, negative_phase, bptt=True, n_jobs=None):
     h_neg : (n_rows, n_hidden) ndarray
         <h_t>
     """
-    r, b_v, b_h = states_and_biases(params, v, where, n_jobs)
+    r, b_v, b_h = states_and_biases(params, v, where, n_jobs, engine)
     negative = negative_phase(r, params.W, b_v, b_h)
     c, c_v, e = r - negative.h, None, None
     if len(params.U_v):
         c_v = v - negative.v
         e = taps.backward(c_v, where, params.U_v, n_jobs)
     if bptt:
-        backward = partial(rnn.backward, r, where, params.B, d_bias=c, d_r=e, n_jobs=n_jobs)
+        backward = partial(engine.backward, r, where, params.B, d_bias=c, d_r=e, n_jobs=n_jobs)
         (d, c), negative_vh = run(lambda task: task(), [backward, negative.vh], n_jobs)
         d += r
     else:
         d, negative_vh = r, negative.vh()
-    d_W = gram(v, d, n_jobs)  # eq. 3.25: sum_t v_t^T (d_t + r_t) - <v_t^T h_t>
+    d_W = gram(v, d, n_jobs, multiply=engine.multiply)  # eq. 3.25: sum_t v_t^T (d_t + r_t) - <v_t^T h_t>
     d_W -= negative_vh
     if c_v is None:
         c_v = np.subtract(v, negative.v, out=negative.v)  # in its place: large new arrays are slow

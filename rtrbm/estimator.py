@@ -9,7 +9,7 @@ import os
 import numpy as np
 
 from . import checkpoint as files
-from . import gibbs, optim, ranks, sources
+from . import engines, gibbs, optim, ranks, sources
 from .centering import centre_biases, centre_gradient
 from .parallel import blockwise, one_blas_thread, run, share_processors
 from .rbm import cd_averages
@@ -339,7 +339,7 @@ class TrainedRBM(Estimator):
 
     def _resume(self, path, data):
         """Take the state of training from a file."""
-        gibbs.noise_of(self.engine)
+        engines.named(self.engine)
         progress, params, *rest = self._saved(path)
         self._check(self._source(data, progress["seed"]).minibatch(0), len(params.W))
         self._set_state(progress, params, *rest)
@@ -444,7 +444,7 @@ class TrainedRBM(Estimator):
 
     def _start(self, data):
         """Initialise the state of training from what `_data` returns."""
-        gibbs.noise_of(self.engine)
+        engines.named(self.engine)
         seed = as_seed(self.random_state)
         source = data.twin() if isinstance(data, sources.InOrder) else self._source(data, seed)
 
@@ -506,8 +506,8 @@ class TrainedRBM(Estimator):
             return norm
         if self.centering:
             centre_gradient(self._general(gradient), v_mean, h_mean, self.n_jobs)
-        block = optim.adam_block if self.engine == "numpy" else gibbs.compiled().adam_block
-        step, self.optimizer_state_ = self._optimizer(block).update(gradient, self.optimizer_state_, rate)
+        optimizer = self._optimizer(engines.named(self.engine).adam_block)
+        step, self.optimizer_state_ = optimizer.update(gradient, self.optimizer_state_, rate)
         step = self._damped(step)
         blockwise(lambda p, change: np.add(p, change, out=p), self.n_jobs, self.params_, step)
         if self.centering:
@@ -524,13 +524,22 @@ class TrainedRBM(Estimator):
 
     def _cd(self, where, update, seed, first=0):
         """The negative phase of an update: CD-k with the random numbers of that update."""
-        n_gibbs = self._n_gibbs(update)
+        n_gibbs, engine = self._n_gibbs(update), engines.named(self.engine)
         even = self.comm is None or self.comm.size > ranks.PARTS  # else a rank's threads have parts to take
-        chains = gibbs.chains(where, seed, "chain", update, first=first, engine=self.engine, even=even)
+        chains = gibbs.chains(where, seed, "chain", update, first=first, noise=engine.noise, even=even)
 
         def negative_phase(h_pos, W, b_v, b_h):
             return cd_averages(
-                h_pos, W, b_v, b_h, n_gibbs, self.visible, chains, self.n_jobs, bool(self.sample_visible)
+                h_pos,
+                W,
+                b_v,
+                b_h,
+                n_gibbs,
+                self.visible,
+                chains,
+                self.n_jobs,
+                bool(self.sample_visible),
+                engine.multiply,
             )
 
         return negative_phase
@@ -558,7 +567,7 @@ class TrainedRBM(Estimator):
         check_count("batch_size", self.batch_size)
         check_count("n_updates", self.n_updates)
         check_dtype(self.dtype)
-        check_choice("engine", self.engine, gibbs.ENGINES)
+        check_choice("engine", self.engine, engines.ENGINES)
         ranks.check_comm(self.comm)
         check_random_state(self.random_state)
         check_memory(f"a minibatch of batch_size={self.batch_size}", self.batch_size, self.dtype)

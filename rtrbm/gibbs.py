@@ -17,7 +17,6 @@ from .parallel import run
 from .sequences import tiles
 from .streams import Noise, stream
 
-ENGINES = ("numpy", "numba")
 _local = threading.local()
 
 
@@ -31,7 +30,7 @@ class Chains(NamedTuple):
     noise: Noise
 
 
-def chains(where, seed, purpose, *address, first=0, engine="numpy", even=True):
+def chains(where, seed, purpose, *address, first=0, noise=Noise, even=True):
     """The chains of all rows of a packed block, tile by tile.
 
     The random numbers of a row are addressed by its place in its sequence: (seed, purpose, *address, sequence, frame).
@@ -45,8 +44,8 @@ def chains(where, seed, purpose, *address, first=0, engine="numpy", even=True):
     *address : int
     first : int
         Number of the first sequence, if the block is a part of a larger one.
-    engine : {"numpy", "numba"}
-        Who samples: numpy, or `rtrbm.fast`.
+    noise : type
+        `rtrbm.streams.Noise`, or one that samples faster.
     even : bool
         Whether the number of tiles is even.
 
@@ -54,13 +53,12 @@ def chains(where, seed, purpose, *address, first=0, engine="numpy", even=True):
     -------
     list of Chains
     """
-    kind = noise_of(engine)
 
-    def noise(pieces):
+    def noise_of(pieces):
         streams = [stream(seed, purpose, *address, first + p.sequence, p.frame) for p in pieces]
-        return kind(streams, [p.n_rows for p in pieces])
+        return noise(streams, [p.n_rows for p in pieces])
 
-    return [Chains(tile.rows, noise(tile.pieces)) for tile in tiles(where, even)]
+    return [Chains(tile.rows, noise_of(tile.pieces)) for tile in tiles(where, even)]
 
 
 class _Tile:
@@ -76,7 +74,7 @@ class _Tile:
 
     def hidden_mean(self, b_h):
         """h <- P(h | v)."""
-        self.noise.product(self.v, self.up, out=self.h)
+        self.noise.multiply(self.v, self.up, out=self.h)
         _mean(self.h, b_h)
 
     def sample_hidden(self, b_h):
@@ -197,26 +195,6 @@ def reconstruct(h, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None, sample_vi
 
     run(run_tile, chains, n_jobs)
     return v_neg, h_neg
-
-
-def noise_of(engine):
-    """The class of random numbers that samples for an engine; raises as `compiled`."""
-    return Noise if engine == "numpy" else compiled().FusedNoise
-
-
-def compiled():
-    """The module `rtrbm.fast`.
-
-    Raises
-    ------
-    ValueError
-        If numba is missing.
-    """
-    try:
-        from . import fast
-    except ImportError:
-        raise ValueError("engine='numba' needs numba: install rtrbm[fast]") from None
-    return fast
 
 
 def random_visible(shape, dtype, visible, chains):

@@ -96,7 +96,7 @@ def adam(decay=0.9, square_decay=0.999, epsilon=1e-8, block=adam_block, n_jobs=N
         Decay of the running mean of the gradient and of its square.
     epsilon : float
     block : callable
-        `adam_block`, or what does the same (`rtrbm.fast.adam_block`).
+        `adam_block`, or what does the same (`rtrbm.fast`'s).
     n_jobs : int, optional
 
     Returns

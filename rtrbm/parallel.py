@@ -124,15 +124,15 @@ def blockwise(function, n_jobs, *tuples):
     return run(lambda piece: function(*piece), pieces, n_jobs if len(pieces) > n_arrays else None)
 
 
-def product(a, b, n_jobs):
+def product(a, b, n_jobs, multiply=np.matmul):
     """The matrix product a b, by slices of rows of `a`."""
     out = np.empty((len(a), b.shape[1]), a.dtype)
-    run(lambda rows: np.matmul(a[rows], b, out=out[rows]), slices(len(a)), n_jobs)
+    run(lambda rows: multiply(a[rows], b, out=out[rows]), slices(len(a)), n_jobs)
     return out
 
 
-def gram(a, b, n_jobs, out=None):
+def gram(a, b, n_jobs, out=None, multiply=np.matmul):
     """The sum over rows a^T b, by slices of columns of `a`; in `out` if it is given."""
     out = np.empty((a.shape[1], b.shape[1]), a.dtype) if out is None else out
-    run(lambda columns: np.matmul(a[:, columns].T, b, out=out[columns]), slices(a.shape[1]), n_jobs)
+    run(lambda columns: multiply(a[:, columns].T, b, out=out[columns]), slices(a.shape[1]), n_jobs)
     return out

@@ -108,7 +108,9 @@ class Averages(NamedTuple):
     h: np.ndarray
 
 
-def cd_averages(h_pos, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None, sample_visible=True):
+def cd_averages(
+    h_pos, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None, sample_visible=True, multiply=np.matmul
+):
     """Averages estimated from a chain of n_gibbs steps that starts at the data (CD-k, Algorithm 1).
 
     Only the chain's end counts: v_k and P(h | v_k).
@@ -119,13 +121,15 @@ def cd_averages(h_pos, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None, sampl
         P(h | v) of the data.
     W, b_v, b_h, n_gibbs, visible, chains, n_jobs, sample_visible
         As in `rtrbm.gibbs.reconstruct`.
+    multiply : callable
+        As in `rtrbm.engines.Engine`.
 
     Returns
     -------
     Averages
     """
     v_neg, h_neg = gibbs.reconstruct(h_pos, W, b_v, b_h, n_gibbs, visible, chains, n_jobs, sample_visible)
-    return Averages(lambda: gram(v_neg, h_neg, n_jobs), v_neg, h_neg)
+    return Averages(lambda: gram(v_neg, h_neg, n_jobs, multiply=multiply), v_neg, h_neg)
 
 
 def contrastive_divergence(v, W, b_v, b_h, n_gibbs, visible, chains, n_jobs=None):

@@ -42,7 +42,7 @@ def forward(x, where, U, b, b_init, n_jobs=None):
     """
     r, bias = np.empty_like(x), np.empty_like(x)
     b_init, carried = np.atleast_2d(b_init), np.empty_like(x[: where.batch_sizes[0]])
-    steps = [_times(U_n, where.batch_sizes[0], n_jobs) for U_n in _taps(U)]
+    steps = [_times(U_n, where.batch_sizes[0], n_jobs) for U_n in as_taps(U)]
     past = []  # r_{t-1}, r_{t-2}, ...
     frames = zip(*(_frames(a, where) for a in (x, np.broadcast_to(b, x.shape), bias, r)))
     for t, (x_t, b_t, bias_t, r_t) in enumerate(frames):
@@ -94,7 +94,7 @@ def backward(r, where, U, d_bias=None, d_r=None, n_jobs=None):
     d_total = d_x if d_bias is None else np.array(d_bias)  # becomes d_t + c_t
     slope = 1 - r
     slope *= r
-    steps = [_times(U_n.T, where.batch_sizes[0], n_jobs) for U_n in _taps(U)]
+    steps = [_times(U_n.T, where.batch_sizes[0], n_jobs) for U_n in as_taps(U)]
     carried = np.empty_like(r[: where.batch_sizes[0]])
     future = []  # d_{t+1} + c_{t+1}, d_{t+2} + c_{t+2}, ...
     for g, slope_t, total in zip(*(_frames(a, where)[::-1] for a in (d_x, slope, d_total))):
@@ -107,7 +107,8 @@ def backward(r, where, U, d_bias=None, d_r=None, n_jobs=None):
     return d_x, d_total
 
 
-def _taps(U):
+def as_taps(U):
+    """U as (m, n_hidden, n_hidden)."""
     return U if U.ndim == 3 else U[None]
 
 

@@ -109,8 +109,8 @@ class RTRBM(TemporalRBM):
         See `rtrbm.dynamics.initial_params`.
     dtype : {"float32", "float64"}
     engine : {"numpy", "numba"}
-        Who samples and takes Adam's steps in training: numpy, or numba (the extra ``rtrbm[fast]``), faster and with
-        other random numbers.
+        Who does the work of training: numpy, or numba (the extra ``rtrbm[fast]``), in single precision about twice as
+        fast and with other random numbers.
     n_jobs : int, optional
         Threads: -1 all processors, None 1. Results do not depend on it.
     random_state : None, int, RandomState or Generator

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import h5py
 
 from . import checkpoint as files
-from . import gibbs, ranks, sources
+from . import engines, ranks, sources
 from .crbm import CRBM
 from .estimator import Estimator
 from .evaluate import squared_error
@@ -77,7 +77,7 @@ class Stack(Estimator):
                 paths = self._paths(checkpoint)
                 for layer, path in zip(self.layers, paths):  # all of them before the first is trained
                     layer._check_hyper_parameters()
-                    gibbs.noise_of(layer.engine)
+                    engines.named(layer.engine)
                     if resume and path is not None and os.path.exists(path):
                         layer.check_resume(path)
                 if isinstance(X, Iterator) and len(self.layers) > 1:

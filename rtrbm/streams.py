@@ -66,7 +66,7 @@ class Noise:
     True
     """
 
-    product = staticmethod(np.matmul)
+    multiply = staticmethod(np.matmul)
 
     def __init__(self, streams, n_rows):
         self._streams, self._ends = streams, np.cumsum(n_rows)
@@ -83,7 +83,7 @@ class Noise:
 
         A unit of probability p = sigmoid(2 x) is on when a uniform on [-1, 1) is below tanh(x) = 2 p - 1.
         """
-        self.product(states, half_W, out=out)
+        self.multiply(states, half_W, out=out)
         out += half_bias
         np.tanh(out, out=out)
         self.uniform(scratch)

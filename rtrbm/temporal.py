@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from tqdm import tqdm
 
-from . import dynamics, exact, gibbs
+from . import dynamics, engines, exact, gibbs
 from .dynamics import Past
 from .estimator import TrainedRBM
 from .evaluate import squared_error
@@ -463,7 +463,9 @@ class TemporalRBM(TrainedRBM):
 
     def _gradient(self, v, where, negative_phase):
         params = self._general(self.params_)
-        derivatives, *rest = dynamics.gradient(params, v, where, negative_phase, self.bptt, self.n_jobs)
+        derivatives, *rest = dynamics.gradient(
+            params, v, where, negative_phase, self.bptt, self.n_jobs, engines.named(self.engine)
+        )
         return self._own(derivatives), *rest
 
     def _visible_mean(self, h, b_v):

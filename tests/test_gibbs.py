@@ -23,7 +23,7 @@ from helpers import (
     z_scores,
 )
 
-from rtrbm import RTRBM
+from rtrbm import RTRBM, engines
 from rtrbm.gibbs import Chains, average_visible, chains, reconstruct
 from rtrbm.sequences import layout
 from rtrbm.streams import Noise
@@ -35,7 +35,7 @@ DTYPES = ["float32", "float64"]
 
 def independent_chains(n_rows, seed=0, engine="numpy"):
     """The chains of so many independent rows."""
-    return chains(layout([1] * n_rows), seed, "chain", engine=engine)
+    return chains(layout([1] * n_rows), seed, "chain", noise=engines.named(engine).noise)
 
 
 ENGINES = [
@@ -44,7 +44,7 @@ ENGINES = [
         "numba", marks=pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
     ),
 ]
-engines = pytest.mark.parametrize("engine", ENGINES)
+every_engine = pytest.mark.parametrize("engine", ENGINES)
 
 
 def small_rbm(dtype="float64", scale=3):
@@ -60,7 +60,7 @@ def counted(v):
     return np.bincount(state_codes(v.astype(float)), minlength=2 ** v.shape[1])
 
 
-@engines
+@every_engine
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n_gibbs", [1, 2, 4])
 def test_reconstructions_have_the_distribution_of_the_chain(n_gibbs, dtype, engine):
@@ -91,7 +91,7 @@ def test_the_last_hidden_layer_is_a_probability_given_the_last_visible(dtype):
     np.testing.assert_allclose(h_neg, sigmoid(v @ W + b_h), rtol=0, atol=10 * np.finfo(dtype).eps)
 
 
-@engines
+@every_engine
 @pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_chain_of_visible_means(dtype, visible, engine):
@@ -116,7 +116,7 @@ def test_a_chain_of_visible_means(dtype, visible, engine):
         )  # control: h_1 of a sampled v_1
 
 
-@engines
+@every_engine
 def test_each_row_has_biases_of_its_own(engine):
     W, b_v, b_h = small_rbm("float32")
     rng = np.random.default_rng(3)
@@ -134,7 +134,7 @@ def test_each_row_has_biases_of_its_own(engine):
         assert abs(chi_square_z(counts, right)) < Z_MAX < chi_square_z(counts, wrong)
 
 
-@engines
+@every_engine
 def test_rows_and_tiles_are_independent(engine):
     """Pairs of rows, neighbours in a tile or at the same place of two, have the product distribution."""
     W, b_v, b_h = small_rbm("float32")
@@ -237,7 +237,7 @@ def test_gaussian_averages_are_of_the_mean_given_h():
 @pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n_rows", [1, 2, 255, 1500])
-@engines
+@every_engine
 def test_two_threads_give_the_numbers_of_one(n_rows, dtype, visible, engine):
     rng = np.random.default_rng(0)
     W = rng.standard_normal((37, 19)).astype(dtype)
@@ -359,42 +359,9 @@ def test_fused_sampling_has_no_memory(lag):
     assert abs((signs[lag:] * signs[lag:]).mean() * np.sqrt(signs.size - lag)) > Z_MAX  # control: with itself
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("share", [0, 0.05, 0.1, 0.5, 1])
-@pytest.mark.parametrize("shape", [(1, 1, 1), (50, 33, 7), (400, 225, 200), (30, 900, 800)])
-def test_the_product_with_few_states_that_are_not_0(shape, share, dtype, monkeypatch):
-    """Rows of W are added up, in blocks of columns where W is large; beyond a share of units it is a matrix product."""
-    fast = pytest.importorskip("rtrbm.fast")
-    n_rows, n_in, n_out = shape
-    rng = np.random.default_rng(0)
-    states = np.where(rng.random((n_rows, n_in)) < share, rng.random((n_rows, n_in)), 0).astype(dtype)
-    W, out = rng.standard_normal((n_in, n_out)).astype(dtype), np.full((n_rows, n_out), np.nan, dtype)
-    added, add_rows = [], fast._add_rows
-    monkeypatch.setattr(fast, "_add_rows", lambda *arguments: (added.append(True), add_rows(*arguments)))
-    fast.product(states, W, out)
-    assert bool(added) == ((states != 0).mean() < fast.SPARSE and dtype == "float32")
-    largest_sum = (
-        states @ np.abs(W)
-    ).max()  # rounding is at most n_in half-units in the last place of such a sum
-    np.testing.assert_allclose(out, states @ W, rtol=0, atol=n_in * np.finfo(dtype).eps * largest_sum)
-
-
-def test_rows_that_are_added_up_may_be_full():
-    """The states of some rows say how many there are; other rows may have more."""
-    fast = pytest.importorskip("rtrbm.fast")
-    rng = np.random.default_rng(0)
-    states, W = np.zeros((41, 30), np.float32), rng.standard_normal((30, 7)).astype(np.float32)
-    states[[1, 40]] = 1
-    out = np.full((41, 7), np.nan, np.float32)
-    fast._add_rows(states, W, out, 3)
-    np.testing.assert_allclose(
-        out, states @ W, rtol=0, atol=30 * np.finfo(np.float32).eps * np.abs(W).sum(0).max()
-    )
-
-
 @pytest.mark.parametrize("p", [0.001, 0.5, 0.999])
 @pytest.mark.parametrize("dtype", DTYPES)
-@engines
+@every_engine
 def test_units_are_on_with_their_probability(p, dtype, engine):
     """Two million draws of one unit alone, at the middle and at both ends of the scale."""
     n_rows, n_units = 100_000, 20
@@ -411,7 +378,7 @@ def test_units_are_on_with_their_probability(p, dtype, engine):
 
 FIT = """
 import numpy as np, hashlib
-from rtrbm import RTRBM
+from rtrbm import RTRBM, engines
 X = [(np.random.default_rng(n).random((n, 40)) < 0.5) * 1.0 for n in (30, 17, 9, 30)]
 model = RTRBM(150, n_gibbs=2, n_updates=3, batch_size=4, n_jobs=1, random_state=0).fit(X)
 print(hashlib.md5(b"".join(p.tobytes() for p in model.params_)).hexdigest())
@@ -438,7 +405,7 @@ def test_threads_of_the_matrix_library_change_nothing():
 FORK = """
 import os, time
 import numpy as np
-from rtrbm import RTRBM
+from rtrbm import RTRBM, engines
 X = np.full((20, 60, 4), 0.5)
 model = RTRBM(3, n_gibbs=1, n_updates=1, batch_size=20, n_jobs=2, random_state=0).fit(X)
 child = os.fork()

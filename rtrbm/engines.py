@@ -1,0 +1,53 @@
+"""Who does the work of an update: numpy, or numba (the extra ``rtrbm[fast]``)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from . import optim, rnn
+from .streams import Noise
+
+ENGINES = ("numpy", "numba")
+
+
+class Engine(NamedTuple):
+    """The work of an update.
+
+    noise : type, `rtrbm.streams.Noise` or one that samples faster; multiply : callable (a, b, out), out <- a b, where a
+    may be binary states; forward, backward : as those of `rtrbm.rnn`; adam_block : as `rtrbm.optim.adam_block`.
+    """
+
+    noise: type
+    multiply: Callable
+    forward: Callable
+    backward: Callable
+    adam_block: Callable
+
+
+NUMPY = Engine(Noise, np.matmul, rnn.forward, rnn.backward, optim.adam_block)
+
+
+def named(name):
+    """The engine of that name.
+
+    Parameters
+    ----------
+    name : {"numpy", "numba"}
+
+    Returns
+    -------
+    Engine
+
+    Raises
+    ------
+    ValueError
+        If numba is missing.
+    """
+    if name == "numpy":
+        return NUMPY
+    try:
+        from .fast import FusedNoise, adam_block, backward, forward, multiply
+    except ImportError:
+        raise ValueError("engine='numba' needs numba: install rtrbm[fast]") from None
+    return Engine(FusedNoise, multiply, forward, backward, adam_block)

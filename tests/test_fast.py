@@ -1,0 +1,236 @@
+"""What numba compiles, against numpy: products with binary states, the recurrence, the gradient of an update.
+
+Sampling is tested in test_gibbs.py, Adam in test_optim.py.
+"""
+
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from rtrbm import dynamics, engines, exact, parallel, rnn
+from rtrbm.sequences import pack
+
+pytestmark = pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
+EPS = np.finfo(np.float32).eps
+
+# Fewer units than a group or a vector has, one more than a whole number of blocks, several blocks, one row too few.
+SHAPES = [(32, 1, 1), (33, 4, 31), (40, 41, 33), (50, 88, 150), (400, 225, 64), (31, 50, 50), (1, 7, 3)]
+
+
+def products():
+    from rtrbm.fast import products
+
+    return products
+
+
+def random_states(shape, share=0.5, seed=0):
+    return (np.random.default_rng(seed).random(shape) < share).astype(np.float32)
+
+
+def random_weights(shape):
+    return np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+
+
+def assert_is_product(out, states, W):
+    """Each sum of n_in terms is rounded n_in times, by half a unit in the last place of the sum of their sizes."""
+    states, W = states.astype(float), W.astype(float)
+    bound = 0.5 * W.shape[0] * EPS * (np.abs(states) @ np.abs(W))
+    assert (np.abs(out - states @ W) <= bound).all()
+
+
+@pytest.fixture
+def looked_up(monkeypatch):
+    """Whether products are looked up, call by call."""
+    calls = []
+    for name in ("_multiply", "_multiply_transposed"):
+        plain = getattr(products(), name)
+        monkeypatch.setattr(products(), name, lambda *a, f=plain: calls.append(f(*a)) or calls[-1])
+    return calls
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 1])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_products_with_binary_states(shape, share, looked_up):
+    n_rows, n_in, n_out = shape
+    states, W = random_states((n_rows, n_in), share), random_weights((n_in, n_out))
+    out = np.full((n_rows, n_out), np.nan, np.float32)
+    products().multiply(states, W, out=out)
+    assert_is_product(out, states, W)
+    assert looked_up == [True] * (n_rows >= products().FEWEST)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_transposed_states_and_parts_of_arrays(shape, looked_up):
+    """As `rtrbm.parallel` cuts them: some columns of an array, transposed, into some rows of another."""
+    n_rows, n_in, n_out = shape
+    a, W = random_states((n_in, n_rows + 9)), random_weights((n_in, n_out))
+    out = np.full((n_rows + 9, n_out), np.nan, np.float32)
+    products().multiply(a[:, 4:-5].T, W, out=out[4:-5])
+    assert_is_product(out[4:-5], a[:, 4:-5].T, W)
+    assert np.isnan(out[:4]).all() and np.isnan(out[-5:]).all()
+    if n_in > 1 and n_rows >= products().FEWEST:
+        assert looked_up == [True]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_products_and_grams_by_slices(n_jobs):
+    v, h = random_states((700, 300)), random_weights((700, 90))
+    W, fast = random_weights((300, 90)), engines.named("numba")
+    assert_is_product(parallel.product(v, W, n_jobs, fast.multiply), v, W)
+    assert_is_product(parallel.gram(v, h, n_jobs, multiply=fast.multiply), v.T, h)
+
+
+@pytest.mark.parametrize("value", [0.5, -1, 2, np.nan, np.inf, 1 + EPS])
+@pytest.mark.parametrize("place", [(0, 0), (20, 33), (-1, -1)])
+def test_one_state_that_is_not_binary_makes_it_a_matrix_product(place, value, looked_up):
+    states, W = random_states((64, 70)), random_weights((70, 40))
+    states[place] = value
+    expected = states @ W
+    for a in (states, np.asfortranarray(states)):
+        out = np.zeros((64, 40), np.float32)
+        products().multiply(a, W, out=out)
+        np.testing.assert_array_equal(out, np.matmul(a, W) if a is not states else expected)
+    assert looked_up == [False, False]
+
+
+def test_other_precisions_and_layouts_are_left_to_numpy(looked_up):
+    states, W = random_states((64, 70)), random_weights((70, 40))
+    for a, b, out in (
+        (states.astype(float), W.astype(float), np.zeros((64, 40))),
+        (states, np.asfortranarray(W), np.zeros((64, 40), np.float32)),
+        (states, W, np.zeros((40, 64), np.float32).T),
+    ):
+        products().multiply(a, b, out=out)
+        np.testing.assert_allclose(
+            out, states.astype(float) @ W, rtol=0, atol=70 * EPS * np.abs(W).sum(0).max()
+        )
+    assert not looked_up
+
+
+def test_a_row_does_not_depend_on_the_rows_beside_it():
+    """Ranks and threads cut the rows differently."""
+    states, W = random_states((100, 77)), random_weights((77, 45))
+    together, alone = np.empty((100, 45), np.float32), np.empty((40, 45), np.float32)
+    products().multiply(states, W, out=together)
+    products().multiply(states[30:70], W, out=alone)
+    np.testing.assert_array_equal(together[30:70], alone)
+
+
+LENGTHS = [(5, 2, 6, 1, 5), (9, 9, 9, 9), (1, 1), (12,), (3, 8, 8, 2, 7, 7, 1, 4, 10)]
+
+
+def random_recurrence(lengths, n_hidden, m):
+    """x, where, U, b, b_init of scale 1, in single precision."""
+    rng = np.random.default_rng(0)
+    x, where = pack([rng.standard_normal((n, n_hidden)).astype(np.float32) for n in lengths])
+    U = (rng.standard_normal((m, n_hidden, n_hidden)) / np.sqrt(n_hidden)).astype(np.float32)
+    b, b_init = rng.standard_normal((2, n_hidden)).astype(np.float32)
+    return x, where, U, b, b_init
+
+
+def in_double(*arrays):
+    return [None if a is None else a.astype(float) for a in arrays]
+
+
+# Sums of at most 2 x 37 terms of order 0.2, and what up to 12 frames carry of their rounding on.
+ROUNDING = 2e-5
+
+
+@pytest.mark.parametrize("m", [0, 1, 2])
+@pytest.mark.parametrize("n_hidden", [1, 16, 37])
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_the_recurrence_is_that_of_rnn(lengths, n_hidden, m):
+    fast = engines.named("numba")
+    x, where, U, b, b_init = random_recurrence(lengths, n_hidden, m)
+    for b, b_init in ((b, b_init), (x * 0.5, np.stack([b_init, -b_init])), (b, b_init[None])):
+        r, bias = fast.forward(x, where, U, b, b_init)
+        expected = rnn.forward(*in_double(x), where, *in_double(U, b, b_init))
+        np.testing.assert_allclose(r, expected[0], rtol=0, atol=ROUNDING)
+        np.testing.assert_allclose(bias, expected[1], rtol=0, atol=ROUNDING)
+        assert r.dtype == bias.dtype == np.float32
+    c, e = np.random.default_rng(1).standard_normal((2, *x.shape)).astype(np.float32)
+    for d_bias, d_r in ((c, None), (None, e), (c, e), (None, None)):
+        found = fast.backward(r, where, U, d_bias, d_r)
+        expected = rnn.backward(*in_double(r), where, *in_double(U, d_bias, d_r))
+        for a, b in zip(found, expected):
+            np.testing.assert_allclose(a, b, rtol=0, atol=ROUNDING)
+
+
+def test_one_matrix_is_one_tap():
+    fast = engines.named("numba")
+    x, where, U, b, b_init = random_recurrence((5, 3), 7, 1)
+    for one, tap in zip(fast.forward(x, where, U[0], b, b_init), fast.forward(x, where, U, b, b_init)):
+        np.testing.assert_array_equal(one, tap)
+    for one, tap in zip(fast.backward(x, where, U[0], x), fast.backward(x, where, U, x)):
+        np.testing.assert_array_equal(one, tap)
+
+
+def test_double_precision_is_left_to_rnn():
+    fast = engines.named("numba")
+    x, where, U, b, b_init = random_recurrence((5, 3), 7, 2)
+    arrays = in_double(x, U, b, b_init)
+    found = fast.forward(arrays[0], where, *arrays[1:])
+    np.testing.assert_array_equal(found, rnn.forward(arrays[0], where, *arrays[1:]))
+    np.testing.assert_array_equal(
+        fast.backward(found[0], where, arrays[1], found[1]),
+        rnn.backward(found[0], where, arrays[1], found[1]),
+    )
+
+
+@pytest.mark.parametrize("n_jobs", [2, 3, 7])
+def test_how_sequences_are_shared_does_not_show(n_jobs, monkeypatch):
+    from rtrbm.fast import recurrence
+
+    monkeypatch.setattr(recurrence, "THREADED", 0)
+    fast = engines.named("numba")
+    x, where, U, b, b_init = random_recurrence((3, 8, 8, 2, 7, 7, 1, 4, 10), 37, 2)
+    alone, shared = (fast.forward(x, where, U, b, b_init, n) for n in (None, n_jobs))
+    np.testing.assert_array_equal(alone, shared)
+    back_alone, back_shared = (fast.backward(alone[0], where, U, x, x, n) for n in (None, n_jobs))
+    np.testing.assert_array_equal(back_alone, back_shared)
+
+
+def test_saturated_units_neither_overflow_nor_learn():
+    fast = engines.named("numba")
+    x, where, U, b, b_init = random_recurrence((4, 4), 20, 1)
+    x = 1000 * np.sign(x)
+    r, _ = fast.forward(x, where, U, b, b_init)
+    np.testing.assert_array_equal(r, x > 0)
+    assert not fast.backward(r, where, U, np.ones_like(r), np.ones_like(r))[0].any()
+
+
+def test_arguments_are_left_alone():
+    fast = engines.named("numba")
+    x, where, U, b, b_init = random_recurrence((4, 4), 20, 1)
+    arguments = (x, U, b, b_init)
+    before = [a.copy() for a in arguments]
+    r, _ = fast.forward(x, where, U, b, b_init)
+    kept = r.copy()
+    fast.backward(r, where, U, x, x)
+    for a, b in zip((*before, kept), (*arguments, r)):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("binary", [True, False], ids=["binary", "grey"])
+def test_the_exact_gradient_of_an_update(binary):
+    """Equation 3.25 by both engines in single precision, and by numpy in double."""
+    rng = np.random.default_rng(0)
+    shapes = dynamics.tap_shapes(6, 5, 1, 2, 1, 1)
+    params = dynamics.TRBMParams(*(0.7 * rng.standard_normal(shape) for shape in shapes))
+    X = [(rng.random((n, 6)) < 0.5) * 1.0 if binary else rng.random((n, 6)) for n in (40, 31, 40)]
+    v, where = pack(X)
+    reference, *_ = dynamics.gradient(params, v, where, lambda h, *rest: exact.averages(*rest))
+    single = dynamics.TRBMParams(*(p.astype(np.float32) for p in params))
+
+    def negative_phase(h, W, b_v, b_h):
+        return exact.averages(W, b_v, b_h)
+
+    for name in engines.ENGINES:
+        found, *_ = dynamics.gradient(
+            single, v.astype(np.float32), where, negative_phase, engine=engines.named(name)
+        )
+        for a, b in zip(found, reference):
+            # sums over 111 frames of terms of order 1, each rounded a few dozen times
+            np.testing.assert_allclose(a, b, rtol=0, atol=111 * 50 * EPS)
+    assert max(np.abs(b).max() for b in reference) > 1  # a lost term would show
