@@ -108,11 +108,7 @@ class _Tile:
 
     def sample_mean(self, p):
         """p <- binary states of probability p."""
-        uniform = self._scratch(p)
-        self.noise.uniform(uniform)
-        p *= 2
-        p -= 1
-        np.less(uniform, p, out=p)
+        self.noise.switch_on(p, self._scratch(p))
 
     def _scratch(self, a):
         return self._drawn.reshape(-1)[: a.size].reshape(a.shape)

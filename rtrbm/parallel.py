@@ -14,6 +14,7 @@ from threadpoolctl import ThreadpoolController
 
 CHUNK = 256
 BLOCK = 2**16
+THREADED = 2**25  # multiplications that are worth waking threads for
 _n_processes = 1
 
 
@@ -127,12 +128,21 @@ def blockwise(function, n_jobs, *tuples):
 def product(a, b, n_jobs, multiply=np.matmul):
     """The matrix product a b, by slices of rows of `a`."""
     out = np.empty((len(a), b.shape[1]), a.dtype)
-    run(lambda rows: multiply(a[rows], b, out=out[rows]), slices(len(a)), n_jobs)
+    run(lambda rows: multiply(a[rows], b, out=out[rows]), slices(len(a)), _worth(a, b, n_jobs))
     return out
 
 
 def gram(a, b, n_jobs, out=None, multiply=np.matmul):
     """The sum over rows a^T b, by slices of columns of `a`; in `out` if it is given."""
     out = np.empty((a.shape[1], b.shape[1]), a.dtype) if out is None else out
-    run(lambda columns: multiply(a[:, columns].T, b, out=out[columns]), slices(a.shape[1]), n_jobs)
+    run(
+        lambda columns: multiply(a[:, columns].T, b, out=out[columns]),
+        slices(a.shape[1]),
+        _worth(a, b, n_jobs),
+    )
     return out
+
+
+def _worth(a, b, n_jobs):
+    """The threads for a product of `a` with b's columns: one if it is small."""
+    return n_jobs if a.size * b.shape[1] > THREADED else None

@@ -89,6 +89,13 @@ class Noise:
         self.uniform(scratch)
         np.less(scratch, out, out=out)
 
+    def switch_on(self, p, scratch):
+        """p <- binary states of these probabilities; `scratch` is as large as p."""
+        self.uniform(scratch)
+        p *= 2
+        p -= 1
+        np.less(scratch, p, out=p)
+
     def normal(self, out):
         """Fill an array of (n_rows, n) floats with standard normal numbers."""
         for rng, piece in self._pieces(out):

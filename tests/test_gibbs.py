@@ -376,6 +376,28 @@ def test_units_are_on_with_their_probability(p, dtype, engine):
     assert abs(z(sigmoid(np.log(p / (1 - p)) + 0.2))) > Z_MAX  # control
 
 
+@pytest.mark.parametrize("p", [0, 0.001, 0.5, 0.999, 1])
+@pytest.mark.parametrize("dtype", DTYPES)
+@every_engine
+def test_states_are_on_with_probabilities_given(p, dtype, engine):
+    noise = engines.named(engine).noise
+    states = np.full((6_000, 300), p, dtype)
+    noise([np.random.Generator(np.random.SFC64(seed)) for seed in range(3)], [2_000] * 3).switch_on(
+        states, np.empty_like(states)
+    )
+    assert np.isin(states, (0, 1)).all()
+    if p in (0, 1):
+        assert (states == p).all()
+        return
+
+    def z(p):
+        return (states.mean(dtype=float) - p) / np.sqrt(p * (1 - p) / states.size)
+
+    assert abs(z(p)) < Z_MAX
+    assert abs(z(sigmoid(np.log(p / (1 - p)) + 0.2))) > Z_MAX  # control
+    assert not (states[:2_000] == states[2_000:4_000]).all()
+
+
 FIT = """
 import numpy as np, hashlib
 from rtrbm import RTRBM, engines

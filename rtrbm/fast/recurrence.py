@@ -8,16 +8,13 @@ import numba
 import numpy as np
 
 from .. import rnn
-from ..parallel import n_threads, run
+from ..parallel import THREADED, n_threads, run
 from .exponential import power_of_2
 from .vectors import WIDTH, aligned, fill, load, load_part, multiply_add, store_part, wide
 
 SEQUENCES = 4
 COLUMNS = 2 * WIDTH
-THREADED = 2**25  # multiplications that are worth waking threads for
-NEVER = np.float32(
-    2**25
-)  # odds against a unit that make it 0, as they make 1 of 1 - p: tiny numbers are slow
+NEVER = np.float32(2**25)  # odds against a unit beyond which it is 0: numbers next to nothing are slow
 
 _MINUS_LOG2_E, _1 = np.float32(-1 / np.log(2)), np.float32(1)
 
@@ -40,8 +37,8 @@ def backward(r, where, U, d_bias=None, d_r=None, n_jobs=None):
     """As `rtrbm.rnn.backward`, up to rounding."""
     if r.dtype != np.float32:
         return rnn.backward(r, where, U, d_bias, d_r, n_jobs)
-    d_x = np.zeros_like(r) if d_r is None else np.array(d_r)
-    d_total = d_x if d_bias is None else np.array(d_bias)
+    d_x = np.zeros_like(r) if d_r is None else np.array(d_r, order="C")
+    d_total = d_x if d_bias is None else np.array(d_bias, order="C")
     U_T = _in_blocks(rnn.as_taps(U).transpose(0, 2, 1))
 
     def of(low, high):
