@@ -30,7 +30,7 @@ from experiments.runner import (
     write_settings,
     write_table,
 )
-from rtrbm import RTRBM, evaluate, ranks
+from rtrbm import RTRBM, engines, evaluate, ranks
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.predict import PROTOCOLS
 from rtrbm.validation import check_count
@@ -105,6 +105,7 @@ def new_model(name, options, settings, comm):
     return RTRBM(
         **hyper_parameters,
         bptt=name == "rtrbm",
+        engine=options.engine,
         n_jobs=options.n_jobs,
         random_state=options.seed,
         comm=comm,
@@ -194,6 +195,12 @@ def parser():
         type=int,
         help="delay taps: let so many frames before act on all biases (default: that of the profile)",
     )
+    parser.add_argument(
+        "--engine",
+        choices=engines.ENGINES,
+        default="numpy",
+        help="numba: faster training with other random numbers, by rtrbm[fast] (default: numpy)",
+    )
     return parser
 
 
@@ -214,6 +221,7 @@ def main(arguments=None):
     started = time.perf_counter()
     options = parser().parse_args(arguments)
     check_command_line(options)
+    engines.named(options.engine)
     settings, comm = {"n_taps": 0, "dynamic_visible_bias": False, **PROFILES[options.profile]}, ranks.world()
     if options.n_taps is not None:
         check_count("--n-taps", options.n_taps, 0)

@@ -14,8 +14,9 @@ ENGINES = ("numpy", "numba")
 class Engine(NamedTuple):
     """The work of an update.
 
-    noise : type, `rtrbm.streams.Noise` or one that samples faster; multiply : callable (a, b, out), out <- a b, where a
-    may be binary states; forward, backward : as those of `rtrbm.rnn`; adam_block : as `rtrbm.optim.adam_block`.
+    noise : type, `rtrbm.streams.Noise` or one that samples faster, with the products of the chain; multiply : callable
+    (a, b, out), out <- a b, the other products, where a may be binary states; forward, backward : as those of
+    `rtrbm.rnn`; adam_block : as `rtrbm.optim.adam_block`.
     """
 
     noise: type
@@ -48,6 +49,6 @@ def named(name):
         return NUMPY
     try:
         from .fast import FusedNoise, adam_block, backward, forward, multiply
-    except ImportError:
-        raise ValueError("engine='numba' needs numba: install rtrbm[fast]") from None
+    except ImportError as error:
+        raise ValueError("engine='numba' needs numba: install rtrbm[fast]") from error
     return Engine(FusedNoise, multiply, forward, backward, adam_block)

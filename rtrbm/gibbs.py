@@ -83,7 +83,7 @@ class _Tile:
 
     def visible_mean(self, b_v):
         """v <- E[v | h]."""
-        np.matmul(self.h, self.down, out=self.v)
+        self.noise.multiply(self.h, self.down, out=self.v)
         if self.visible == "bernoulli":
             _mean(self.v, b_v)
         else:

@@ -1,6 +1,6 @@
 """Matrix products and other tasks on a pool of threads, with the matrix library held to one thread inside.
 
-Work is cut by the shapes of its arrays, never by the number of threads, so results do not depend on it.
+Work is cut by the shapes of its arrays, not by the number of threads, so that results do not depend on it.
 """
 
 import contextlib

@@ -12,7 +12,7 @@ from . import taps
 from .parallel import run, slices
 from .units import sigmoid
 
-THREADED = 2**24  # multiplications in a step of the recurrence that are worth waking threads for
+THREADED_STEP = 2**24  # multiplications in a step of the recurrence that are worth waking threads for
 
 
 def forward(x, where, U, b, b_init, n_jobs=None):
@@ -126,7 +126,7 @@ def _times(U, n_rows, n_jobs):
     """
     n_multiplications = int(n_rows) * U.size
     n_blocks = -(-n_multiplications // 10**6)
-    if n_multiplications > THREADED:
+    if n_multiplications > THREADED_STEP:
         columns = slices(U.shape[1])
     else:
         columns = slices(U.shape[1], n_blocks if n_blocks <= 4 else 1)

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from rtrbm import RTRBM
 from rtrbm.checkpoint import replacing
 from rtrbm.parallel import processors
 
+needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
 ROOT = Path(__file__).parents[1]
 TINY = {"resolution": 8, "n_hidden": 12, "n_gibbs": {0: 1, 3: 2}, "batch_size": 2, "n_updates": 6}
 
@@ -46,7 +48,13 @@ def tiny(monkeypatch):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--model", "both"], ["--dynamic-visible-bias"], ["--model", "trbm"], ["--n-taps", "1"]],
+    [
+        ["--model", "both"],
+        ["--dynamic-visible-bias"],
+        ["--model", "trbm"],
+        ["--n-taps", "1"],
+        pytest.param(["--engine", "numba"], marks=needs_numba),
+    ],
 )
 def test_bouncing_balls(tiny, tmp_path, arguments):
     pytest.importorskip("matplotlib")
@@ -228,6 +236,14 @@ def test_what_is_refused_leaves_the_folder_as_it_is(tiny, tmp_path, wrong):
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {
         name: f"my {name}" for name in ("rtrbm.h5", "rtrbm.previous.h5", "settings.json")
     }
+
+
+def test_an_engine_that_is_missing_is_told_before_there_is_a_folder(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setitem(sys.modules, "rtrbm.fast", None)
+    with pytest.raises(ValueError, match=r"needs numba: install rtrbm\[fast\]"):
+        bouncing_balls.main(["--out", str(tmp_path / "results"), "--engine", "numba"])
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize("script", [ablation, bouncing_balls, denoising, recipe])

@@ -73,12 +73,17 @@ def test_transposed_states_and_parts_of_arrays(shape, looked_up):
         assert looked_up == [True]
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_products_and_grams_by_slices(n_jobs):
+@pytest.mark.parametrize("engine", engines.ENGINES)
+def test_products_and_grams_by_slices(engine, monkeypatch):
+    monkeypatch.setattr(parallel, "THREADED", 0)
     v, h = random_states((700, 300)), random_weights((700, 90))
-    W, fast = random_weights((300, 90)), engines.named("numba")
-    assert_is_product(parallel.product(v, W, n_jobs, fast.multiply), v, W)
-    assert_is_product(parallel.gram(v, h, n_jobs, multiply=fast.multiply), v.T, h)
+    W, multiply = random_weights((300, 90)), engines.named(engine).multiply
+    products = [parallel.product(v, W, n_jobs, multiply) for n_jobs in (None, 2, 3)]
+    grams = [parallel.gram(v, h, n_jobs, multiply=multiply) for n_jobs in (None, 2, 3)]
+    assert_is_product(products[0], v, W)
+    assert_is_product(grams[0], v.T, h)
+    for found in (products, grams):
+        np.testing.assert_array_equal(found[1:], [found[0]] * 2)
 
 
 @pytest.mark.parametrize("value", [0.5, -1, 2, np.nan, np.inf, 1 + EPS])
@@ -100,6 +105,8 @@ def test_other_precisions_and_layouts_are_left_to_numpy(looked_up):
         (states.astype(float), W.astype(float), np.zeros((64, 40))),
         (states, np.asfortranarray(W), np.zeros((64, 40), np.float32)),
         (states, W, np.zeros((40, 64), np.float32).T),
+        (states, W.astype(float), np.zeros((64, 40), np.float32)),
+        (states.astype(float), W, np.zeros((64, 40), np.float32)),
     ):
         products().multiply(a, b, out=out)
         np.testing.assert_allclose(
@@ -198,6 +205,50 @@ def test_saturated_units_neither_overflow_nor_learn():
     r, _ = fast.forward(x, where, U, b, b_init)
     np.testing.assert_array_equal(r, x > 0)
     assert not fast.backward(r, where, U, np.ones_like(r), np.ones_like(r))[0].any()
+
+
+def test_what_is_not_a_number_shows():
+    fast = engines.named("numba")
+    x, where, U, b, b_init = random_recurrence((4, 4), 20, 1)
+    x[2, 3] = np.nan  # frame 2 of the first sequence
+    found, expected = (f(x, where, U, b, b_init) for f in (fast.forward, rnn.forward))
+    for a, b in zip(found, expected):
+        np.testing.assert_array_equal(np.isnan(a), np.isnan(b))
+    assert np.isnan(found[0]).any() and not np.isnan(found[0][:2]).any()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_any_layout_of_the_arguments(order):
+    fast = engines.named("numba")
+    x, where, U, b, b_init = random_recurrence((4, 3), 20, 2)
+    other = [np.array(a, order=order)[..., ::1] for a in (x, U)]
+    strided = [np.repeat(a, 2, axis=-1)[..., ::2] for a in (x, U)]
+    for x_, U_ in (other, strided):
+        np.testing.assert_array_equal(
+            fast.forward(x_, where, U_, b, b_init), fast.forward(x, where, U, b, b_init)
+        )
+        for a, b_ in zip(
+            fast.backward(x_, where, U_, x_, x_.astype(float)), fast.backward(x, where, U, x, x)
+        ):
+            np.testing.assert_array_equal(a, b_)
+
+
+def test_the_compiler_refuses_what_is_no_row_of_single_precision():
+    import numba
+    from rtrbm.fast.vectors import load, store
+
+    @numba.njit
+    def copy(a, b):
+        store(b, 0, load(a, 0))
+
+    a, b = np.arange(16, dtype=np.float32), np.zeros(16, np.float32)
+    copy(a, b)
+    np.testing.assert_array_equal(a, b)
+    for wrong in (np.zeros(16), np.zeros(32, np.float32)[::2], np.zeros((16, 2), np.float32, order="F")):
+        with pytest.raises(numba.TypingError):
+            copy(wrong, b)
+        with pytest.raises(numba.TypingError):
+            copy(a, wrong)
 
 
 def test_arguments_are_left_alone():

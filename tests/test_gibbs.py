@@ -23,7 +23,7 @@ from helpers import (
     z_scores,
 )
 
-from rtrbm import RTRBM, engines
+from rtrbm import RTRBM, engines, parallel
 from rtrbm.gibbs import Chains, average_visible, chains, reconstruct
 from rtrbm.sequences import layout
 from rtrbm.streams import Noise
@@ -400,7 +400,7 @@ def test_states_are_on_with_probabilities_given(p, dtype, engine):
 
 FIT = """
 import numpy as np, hashlib
-from rtrbm import RTRBM, engines
+from rtrbm import RTRBM
 X = [(np.random.default_rng(n).random((n, 40)) < 0.5) * 1.0 for n in (30, 17, 9, 30)]
 model = RTRBM(150, n_gibbs=2, n_updates=3, batch_size=4, n_jobs=1, random_state=0).fit(X)
 print(hashlib.md5(b"".join(p.tobytes() for p in model.params_)).hexdigest())
@@ -427,7 +427,7 @@ def test_threads_of_the_matrix_library_change_nothing():
 FORK = """
 import os, time
 import numpy as np
-from rtrbm import RTRBM, engines
+from rtrbm import RTRBM
 X = np.full((20, 60, 4), 0.5)
 model = RTRBM(3, n_gibbs=1, n_updates=1, batch_size=20, n_jobs=2, random_state=0).fit(X)
 child = os.fork()
@@ -452,9 +452,15 @@ def test_threads_work_in_a_forked_child():
     assert run_python(FORK) == "done"
 
 
-def test_fit_is_the_same_on_any_number_of_threads():
-    X = random_sequences((40, 300, 7, 130), n_visible=6)
-    settings = dict(n_gibbs=2, n_updates=4, batch_size=3, random_state=0, dynamic_visible_bias=True)
+@every_engine
+def test_fit_is_the_same_on_any_number_of_threads(engine, monkeypatch):
+    monkeypatch.setattr(parallel, "THREADED", 0)
+    if engine == "numba":
+        monkeypatch.setattr("rtrbm.fast.recurrence.THREADED", 0)
+    X = random_sequences((40, 300, 7, 130, 40, 2), n_visible=6)
+    settings = dict(
+        n_gibbs=2, n_updates=4, batch_size=5, random_state=0, dynamic_visible_bias=True, engine=engine
+    )
     models = [RTRBM(5, n_jobs=n_jobs, **settings).fit(X) for n_jobs in (None, 1, 2, 3)]
     for model in models[1:]:
         for a, b in zip(models[0].params_, model.params_):

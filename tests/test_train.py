@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers import random_array, random_sequences, state
 
-from rtrbm import RTRBM, TRBM
+from rtrbm import RTRBM, TRBM, engines
 from rtrbm.sources import Shuffled
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1)
@@ -271,12 +271,15 @@ DIVERGING = SETTINGS | dict(visible="gaussian", optimizer="momentum", learning_r
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_divergence_is_one_error_that_names_the_rate(n_jobs):
+@pytest.mark.parametrize("engine", engines.ENGINES)
+def test_divergence_is_one_error_that_names_the_rate(engine, n_jobs):
     """An error, not warnings from numpy on the way to it."""
+    if engine == "numba":
+        pytest.importorskip("numba")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(FloatingPointError, match="learning_rate"):
-            RTRBM(**DIVERGING | dict(n_jobs=n_jobs)).fit(Stream(visible="gaussian"))
+            RTRBM(**DIVERGING | dict(n_jobs=n_jobs, engine=engine)).fit(Stream(visible="gaussian"))
 
 
 def finite(model):

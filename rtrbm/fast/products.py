@@ -12,14 +12,16 @@ from .vectors import WIDTH, add, aligned, load, load_part, store, store_part, wi
 
 UNITS = 5  # of a group
 PATTERNS = 2**UNITS
-GROUPS = 8  # whose sums are looked up together: with COLUMNS columns of W they fill two thirds of the cache
+GROUPS = (
+    8  # whose sums are looked up together: 32 kB with COLUMNS columns of W, to stay in the first-level cache
+)
 COLUMNS = 2 * WIDTH
 FEWEST = 32  # rows of states that are worth the sums
 _NOT_BINARY = np.uint8(128)
 
 
 def multiply(states, W, out):
-    """out <- states W; numpy's product if the states are not all 0 or 1, or few, or not of single precision.
+    """out <- states W; numpy's product if a state is neither 0 nor 1, or if size, precision or layout do not fit.
 
     Parameters
     ----------
@@ -28,7 +30,12 @@ def multiply(states, W, out):
     out : (n_rows, n_out) ndarray
     """
     done = False
-    if len(states) >= FEWEST and out.dtype == np.float32 and W.flags.c_contiguous and out.flags.c_contiguous:
+    fit = (
+        all(a.dtype == np.float32 for a in (states, W, out))
+        and W.flags.c_contiguous
+        and out.flags.c_contiguous
+    )
+    if fit and len(states) >= FEWEST:
         if states.flags.c_contiguous:
             done = _multiply(states, W, out)
         elif states.strides[0] < states.strides[1]:

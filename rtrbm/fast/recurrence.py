@@ -23,7 +23,7 @@ def forward(x, where, U, b, b_init, n_jobs=None):
     """As `rtrbm.rnn.forward`, up to rounding."""
     if x.dtype != np.float32:
         return rnn.forward(x, where, U, b, b_init, n_jobs)
-    r, bias = np.empty_like(x), np.empty_like(x)
+    r, bias = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
     b, b_init, U = np.atleast_2d(b), np.atleast_2d(b_init), _in_blocks(rnn.as_taps(U))
 
     def of(low, high):
@@ -37,8 +37,8 @@ def backward(r, where, U, d_bias=None, d_r=None, n_jobs=None):
     """As `rtrbm.rnn.backward`, up to rounding."""
     if r.dtype != np.float32:
         return rnn.backward(r, where, U, d_bias, d_r, n_jobs)
-    d_x = np.zeros_like(r) if d_r is None else np.array(d_r, order="C")
-    d_total = d_x if d_bias is None else np.array(d_bias, order="C")
+    d_x = np.zeros(r.shape, r.dtype) if d_r is None else np.array(d_r, r.dtype, order="C")
+    d_total = d_x if d_bias is None else np.array(d_bias, r.dtype, order="C")
     U_T = _in_blocks(rnn.as_taps(U).transpose(0, 2, 1))
 
     def of(low, high):
@@ -51,7 +51,7 @@ def backward(r, where, U, d_bias=None, d_r=None, n_jobs=None):
 def _share(function, where, U, n_jobs):
     """Call function(low, high) for every thread's share of the sequences; a few multiplications are not worth threads.
 
-    How the sequences are shared does not show in the results.
+    A sequence's numbers do not depend on those beside it, so results do not depend on the number of threads.
     """
     n_sequences = int(where.batch_sizes[0])
     n_shares = n_threads(n_jobs) if where.n_rows * U.size > THREADED else 1
@@ -75,7 +75,7 @@ def _forward(x, starts, batch_sizes, low, high, U, b, b_init, r, bias):
         for i in range(first, first + n):
             for j in range(x.shape[1]):
                 e = power_of_2((x[i, j] + bias[i, j]) * _MINUS_LOG2_E)
-                r[i, j] = _1 / (_1 + e) if e < NEVER else np.float32(0)  # eq. 3.20
+                r[i, j] = np.float32(0) if e >= NEVER else _1 / (_1 + e)  # eq. 3.20
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract"})

@@ -28,6 +28,11 @@ class _Model(models.PrimitiveModel):
         super().__init__(manager, kind, _IR)
 
 
+def _is_flat(array):
+    """Whether 16 numbers of an array lie beside one another: otherwise what uses it is refused by the compiler."""
+    return array.dtype == types.float32 and array.layout == "C"
+
+
 def _address(context, builder, array_type, array, i):
     data = context.make_array(array_type)(context, builder, array).data
     return builder.bitcast(builder.gep(data, [i]), _IR.as_pointer())
@@ -38,7 +43,7 @@ def _filled(builder, number):
     undefined = ir.Constant(ir.VectorType(number.type, WIDTH), ir.Undefined)
     first = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
     return builder.shuffle_vector(
-        builder.insert_element(undefined, number, first.type.element(0)), undefined, first
+        builder.insert_element(undefined, number, ir.IntType(32)(0)), undefined, first
     )
 
 
@@ -62,7 +67,8 @@ def load(context, array, i):
     def generate(context, builder, signature, arguments):
         return builder.load(_address(context, builder, signature.args[0], *arguments), align=4)
 
-    return _vector(array, types.intp), generate
+    if _is_flat(array):
+        return _vector(array, types.intp), generate
 
 
 @intrinsic
@@ -77,7 +83,8 @@ def load_part(context, array, i, n):
         )
         return _call(builder, "load", _IR, address, _ALIGNMENT, _mask(builder, n), zeros)
 
-    return _vector(array, types.intp, types.intp), generate
+    if _is_flat(array):
+        return _vector(array, types.intp, types.intp), generate
 
 
 @intrinsic
@@ -89,7 +96,8 @@ def store(context, array, i, x):
         builder.store(x, _address(context, builder, signature.args[0], array, i), align=4)
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, _vector), generate
+    if _is_flat(array):
+        return types.void(array, types.intp, _vector), generate
 
 
 @intrinsic
@@ -102,7 +110,8 @@ def store_part(context, array, i, x, n):
         _call(builder, "store", ir.VoidType(), x, address, _ALIGNMENT, _mask(builder, n))
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, _vector, types.intp), generate
+    if _is_flat(array):
+        return types.void(array, types.intp, _vector, types.intp), generate
 
 
 @intrinsic
