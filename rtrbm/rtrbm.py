@@ -109,7 +109,7 @@ class RTRBM(TemporalRBM):
         See `rtrbm.dynamics.initial_params`.
     dtype : {"float32", "float64"}
     engine : {"numpy", "numba"}
-        Who does the work of training: numpy, or numba (the extra ``rtrbm[fast]``), in single precision about twice as
+        Who does the work of training: numpy, or numba (the extra ``rtrbm[fast]``), in single precision up to twice as
         fast and with other random numbers.
     n_jobs : int, optional
         Threads: -1 all processors, None 1. Results do not depend on it.
