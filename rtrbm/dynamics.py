@@ -87,7 +87,7 @@ def states_and_biases(params, v, where, n_jobs=None, engine=NUMPY):
     if len(params.C):
         b_h = b_h + taps.forward(v, where, params.C, n_jobs=n_jobs)
     x = product(v, params.W, n_jobs, engine.multiply)
-    r, b_h = engine.forward(x, where, params.B, b_h, params.b_init, n_jobs)
+    r, b_h = engine.forward(x, where, params.B, b_h, params.b_init, n_jobs)  # eq. 3.20
     return r, visible_biases(params, v, r, where, n_jobs), b_h
 
 
@@ -180,7 +180,7 @@ def gradient(params, v, where, negative_phase, bptt=True, n_jobs=None, engine=NU
         c_v = v - negative.v
         e = taps.backward(c_v, where, params.U_v, n_jobs)
     if bptt:
-        backward = partial(engine.backward, r, where, params.B, d_bias=c, d_r=e, n_jobs=n_jobs)
+        backward = partial(engine.backward, r, where, params.B, d_bias=c, d_r=e, n_jobs=n_jobs)  # eq. 3.23
         (d, c), negative_vh = run(lambda task: task(), [backward, negative.vh], n_jobs)
         d += r
     else:
