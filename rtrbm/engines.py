@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
 from . import optim, rnn
 from .streams import Noise
 
@@ -14,19 +12,22 @@ ENGINES = ("numpy", "numba")
 class Engine(NamedTuple):
     """The work of an update.
 
-    noise : type, `rtrbm.streams.Noise` or one that samples faster, with the products of the chain; multiply : callable
-    (a, b, out), out <- a b, the other products, where a may be binary states; forward, backward : as those of
-    `rtrbm.rnn`; adam_block : as `rtrbm.optim.adam_block`.
+    noise : type, `rtrbm.streams.Noise` or one that does the same faster; forward, backward : as those of `rtrbm.rnn`;
+    adam_block : as `rtrbm.optim.adam_block`.
     """
 
     noise: type
-    multiply: Callable
     forward: Callable
     backward: Callable
     adam_block: Callable
 
+    @property
+    def multiply(self):
+        """The chain's product, for the others too: (a, b, out), out <- a b, where a may be binary states."""
+        return self.noise.multiply
 
-NUMPY = Engine(Noise, np.matmul, rnn.forward, rnn.backward, optim.adam_block)
+
+NUMPY = Engine(Noise, rnn.forward, rnn.backward, optim.adam_block)
 
 
 def named(name):
@@ -48,7 +49,7 @@ def named(name):
     if name == "numpy":
         return NUMPY
     try:
-        from .fast import FusedNoise, adam_block, backward, forward, multiply
+        from .fast import FusedNoise, adam_block, backward, forward
     except ImportError as error:
         raise ValueError("engine='numba' needs numba: install rtrbm[fast]") from error
-    return Engine(FusedNoise, multiply, forward, backward, adam_block)
+    return Engine(FusedNoise, forward, backward, adam_block)

@@ -50,6 +50,11 @@ def n_threads(n_jobs):
     return n_jobs if n_jobs > 0 else max(1, processors() // _n_processes + 1 + n_jobs)
 
 
+def worth(n_multiplications, n_jobs):
+    """`n_jobs` if there is enough to do to wake threads, else None."""
+    return n_jobs if n_multiplications > THREADED else None
+
+
 class one_blas_thread(contextlib.ContextDecorator):
     """Context, or decorator, in which the matrix library uses the calling thread alone.
 
@@ -128,7 +133,7 @@ def blockwise(function, n_jobs, *tuples):
 def product(a, b, n_jobs, multiply=np.matmul):
     """The matrix product a b, by slices of rows of `a`."""
     out = np.empty((len(a), b.shape[1]), a.dtype)
-    run(lambda rows: multiply(a[rows], b, out=out[rows]), slices(len(a)), _worth(a, b, n_jobs))
+    run(lambda rows: multiply(a[rows], b, out=out[rows]), slices(len(a)), worth(a.size * b.shape[1], n_jobs))
     return out
 
 
@@ -138,11 +143,6 @@ def gram(a, b, n_jobs, out=None, multiply=np.matmul):
     run(
         lambda columns: multiply(a[:, columns].T, b, out=out[columns]),
         slices(a.shape[1]),
-        _worth(a, b, n_jobs),
+        worth(a.size * b.shape[1], n_jobs),
     )
     return out
-
-
-def _worth(a, b, n_jobs):
-    """The threads for a product of `a` with b's columns: one if it is small."""
-    return n_jobs if a.size * b.shape[1] > THREADED else None

@@ -122,7 +122,7 @@ def cd_averages(
     W, b_v, b_h, n_gibbs, visible, chains, n_jobs, sample_visible
         As in `rtrbm.gibbs.reconstruct`.
     multiply : callable
-        As in `rtrbm.engines.Engine`.
+        As that of `rtrbm.engines.Engine`.
 
     Returns
     -------

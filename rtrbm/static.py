@@ -6,7 +6,6 @@ import numpy as np
 
 from . import ais, engines, exact, gibbs
 from .dynamics import without_taps
-from .engines import NUMPY
 from .estimator import TrainedRBM
 from .parallel import gram, product
 from .predict import expectation
@@ -24,7 +23,7 @@ from .units import sigmoid
 from .validation import check_count, check_frames, check_memory, rows_without_missing
 
 
-def gradient(params, v, negative_phase, n_jobs=None, engine=NUMPY):
+def gradient(params, v, negative_phase, n_jobs=None, engine=engines.NUMPY):
     """Gradient of sum log P(v) over the rows of v.
 
     Parameters

@@ -5,14 +5,21 @@ so that they share no code, no layout and no shortcut with what they check.
 """
 
 import itertools
+from importlib.util import find_spec
 
 import numpy as np
+import pytest
 
-from rtrbm import CRBM, RTRBM, TRBM
+from rtrbm import CRBM, RTRBM, TRBM, engines
 from rtrbm.dynamics import TRBMParams
 from rtrbm.rtrbm import DynamicRTRBMParams, RTRBMParams
 
 Z_MAX = 4  # of one standard normal number: 6e-5, and the seeds are fixed
+
+needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
+every_engine = pytest.mark.parametrize(
+    "engine", [pytest.param(name, marks=needs_numba if name == "numba" else ()) for name in engines.ENGINES]
+)
 
 
 def binary_states(n):

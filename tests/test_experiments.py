@@ -6,11 +6,11 @@ import os
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import needs_numba
 
 from experiments import (
     ablation,
@@ -29,7 +29,6 @@ from rtrbm import RTRBM
 from rtrbm.checkpoint import replacing
 from rtrbm.parallel import processors
 
-needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
 ROOT = Path(__file__).parents[1]
 TINY = {"resolution": 8, "n_hidden": 12, "n_gibbs": {0: 1, 3: 2}, "batch_size": 2, "n_updates": 6}
 

@@ -3,15 +3,14 @@
 Sampling is tested in test_gibbs.py, Adam in test_optim.py.
 """
 
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
+from helpers import needs_numba
 
 from rtrbm import dynamics, engines, exact, parallel, rnn
 from rtrbm.sequences import pack
 
-pytestmark = pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
+pytestmark = needs_numba
 EPS = np.finfo(np.float32).eps
 
 # Fewer units than a group or a vector has, one more than a whole number of blocks, several blocks, one row too few.
@@ -187,9 +186,7 @@ def test_double_precision_is_left_to_rnn():
 
 @pytest.mark.parametrize("n_jobs", [2, 3, 7])
 def test_how_sequences_are_shared_does_not_show(n_jobs, monkeypatch):
-    from rtrbm.fast import recurrence
-
-    monkeypatch.setattr(recurrence, "THREADED", 0)
+    monkeypatch.setattr(parallel, "THREADED", 0)
     fast = engines.named("numba")
     x, where, U, b, b_init = random_recurrence((3, 8, 8, 2, 7, 7, 1, 4, 10), 37, 2)
     alone, shared = (fast.forward(x, where, U, b, b_init, n) for n in (None, n_jobs))

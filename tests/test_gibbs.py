@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from helpers import (
     binary_states,
     chi_square_z,
     down_kernel,
+    every_engine,
     independent,
     model_moments,
     random_sequences,
@@ -36,15 +36,6 @@ DTYPES = ["float32", "float64"]
 def independent_chains(n_rows, seed=0, engine="numpy"):
     """The chains of so many independent rows."""
     return chains(layout([1] * n_rows), seed, "chain", noise=engines.named(engine).noise)
-
-
-ENGINES = [
-    "numpy",
-    pytest.param(
-        "numba", marks=pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
-    ),
-]
-every_engine = pytest.mark.parametrize("engine", ENGINES)
 
 
 def small_rbm(dtype="float64", scale=3):
@@ -455,8 +446,6 @@ def test_threads_work_in_a_forked_child():
 @every_engine
 def test_fit_is_the_same_on_any_number_of_threads(engine, monkeypatch):
     monkeypatch.setattr(parallel, "THREADED", 0)
-    if engine == "numba":
-        monkeypatch.setattr("rtrbm.fast.recurrence.THREADED", 0)
     X = random_sequences((40, 300, 7, 130, 40, 2), n_visible=6)
     settings = dict(
         n_gibbs=2, n_updates=4, batch_size=5, random_state=0, dynamic_visible_bias=True, engine=engine

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from helpers import needs_numba
 
 from rtrbm import RTRBM, Stack, ranks
 from rtrbm.datasets import BouncingBalls
@@ -19,8 +20,6 @@ MPIEXEC = MPIEXEC if os.path.exists(MPIEXEC) else shutil.which("mpiexec")
 needs_mpi = pytest.mark.skipif(
     MPIEXEC is None or find_spec("mpi4py") is None, reason="mpi4py or mpiexec is not installed: rtrbm[mpi]"
 )
-
-needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
 
 PRELUDE = """
 import json, os, signal, sys, traceback

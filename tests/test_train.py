@@ -9,9 +9,9 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import random_array, random_sequences, state
+from helpers import every_engine, random_array, random_sequences, state
 
-from rtrbm import RTRBM, TRBM, engines
+from rtrbm import RTRBM, TRBM
 from rtrbm.sources import Shuffled
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1)
@@ -271,11 +271,9 @@ DIVERGING = SETTINGS | dict(visible="gaussian", optimizer="momentum", learning_r
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-@pytest.mark.parametrize("engine", engines.ENGINES)
+@every_engine
 def test_divergence_is_one_error_that_names_the_rate(engine, n_jobs):
     """An error, not warnings from numpy on the way to it."""
-    if engine == "numba":
-        pytest.importorskip("numba")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(FloatingPointError, match="learning_rate"):

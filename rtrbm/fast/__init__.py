@@ -4,8 +4,7 @@ The random numbers differ from numpy's, their law does not; all else agrees up t
 """
 
 from .optim import adam_block
-from .products import multiply
 from .recurrence import backward, forward
 from .sampling import FusedNoise
 
-__all__ = ["FusedNoise", "adam_block", "backward", "forward", "multiply"]
+__all__ = ["FusedNoise", "adam_block", "backward", "forward"]

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from .. import rnn
-from ..parallel import THREADED, n_threads, run
+from ..parallel import n_threads, run, worth
 from .exponential import power_of_2
 from .vectors import WIDTH, aligned, fill, load, load_part, multiply_add, store_part, wide
 
@@ -54,7 +54,7 @@ def _share(function, where, U, n_jobs):
     A sequence's numbers do not depend on those beside it, so results do not depend on the number of threads.
     """
     n_sequences = int(where.batch_sizes[0])
-    n_shares = n_threads(n_jobs) if where.n_rows * U.size > THREADED else 1
+    n_shares = n_threads(worth(where.n_rows * U.size, n_jobs))
     size = -(-n_sequences // (n_shares * SEQUENCES)) * SEQUENCES
     shares = [(low, min(low + size, n_sequences)) for low in range(0, n_sequences, size)]
     run(lambda share: function(*share), shares, n_jobs)
