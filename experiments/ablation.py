@@ -1,9 +1,9 @@
-"""What each part of the model gives: recurrence, the backward pass, delay taps, the dynamic visible bias.
+"""The gain from each part of the model: recurrence, the backward pass, delay taps, the dynamic visible bias.
 
-Every variant makes the same number of updates on the same videos of bouncing balls, from several seeds. Beside its
-one-step error stands that of the linear predictor on as many past frames (`rtrbm.evaluate.autoregression`): what is
-below it the RBM adds. Writes settings.json, errors.csv (a row for each variant and seed), summary.csv, the models and
-one figure, ablation.png: the errors and a dream of every variant.
+Every variant makes the same number of updates on the same videos of bouncing balls, from several seeds. Its one-step
+error stands beside the error of the linear predictor on as many past frames (`rtrbm.evaluate.autoregression`). The
+difference is the gain from the RBM. The script writes settings.json, errors.csv (a row for each variant and seed),
+summary.csv, the models and one figure, ablation.png: the errors and a dream of every variant.
 
     python -m experiments.ablation                      15x15 pixels, about 2 minutes
     python -m experiments.ablation --n-updates 2000     the same, nearer to the end of learning, 15 minutes
@@ -32,9 +32,10 @@ from experiments.runner import (
     write_table,
 )
 from rtrbm import CRBM, RTRBM, TRBM, evaluate
+from rtrbm.checks import check_count
 from rtrbm.datasets import BouncingBalls, bouncing_balls
-from rtrbm.trbm import CONNECTIONS
-from rtrbm.validation import check_count
+from rtrbm.models.trbm import CONNECTIONS
+from rtrbm.parameters import arrays
 
 PROFILES = {
     "quick": {
@@ -63,9 +64,9 @@ LONGEST = 4  # taps
 
 
 class Variant(NamedTuple):
-    """A model, and the number of past frames the linear predictor beside it is given.
+    """A model, and the number of past frames that the linear predictor beside it is given.
 
-    A hidden state has no such number: beside models that have nothing else stands the linear predictor with most taps.
+    A hidden state has no such number. A model that has nothing else is compared with the linear predictor of most taps.
     """
 
     model: type
@@ -74,7 +75,7 @@ class Variant(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What errors.csv has of one predictor, and of one seed if it is a model; seconds of training, in this run."""
+    """A row of errors.csv: a predictor and, if it is a model, a seed; `seconds` is the time of training in this run."""
 
     predictor: str
     seed: int | None
@@ -174,7 +175,7 @@ def figure(rows, data, dreams):
     Parameters
     ----------
     rows : list of Row
-        What `summary` returns.
+        From `summary`.
     data : (n_frames, n_visible) ndarray
         A video to see beside the dreams.
     dreams : dict of str to (n_frames, n_visible) ndarray
@@ -204,10 +205,7 @@ def figure(rows, data, dreams):
     _errors(panel(NAMES, ERRORS), {row.predictor: row for row in rows}, list(videos))
     _film(panel(NAMES + ERRORS + 0.2, len(shown) * tile), videos, shown)
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    handles, labels = (
-        handles[-1:] + handles[:-1],
-        labels[-1:] + labels[:-1],
-    )  # matplotlib puts error bars last
+    handles, labels = (handles[-1:] + handles[:-1], labels[-1:] + labels[:-1])  # matplotlib puts error bars last
     figure.legend(handles, labels, loc="upper center", ncols=4, frameon=False, fontsize=8, columnspacing=1.8)
     return figure
 
@@ -238,12 +236,7 @@ def _errors(axes, table, titles):
     axes.scatter(linear, places, label="linear predictor", **marks, zorder=2)
     for name, style in (("copy-previous", "--"), ("linear extrapolation", ":")):
         axes.axvline(
-            table[name].squared_error_per_frame,
-            color="0.55",
-            linewidth=0.9,
-            linestyle=style,
-            label=name,
-            zorder=1,
+            table[name].squared_error_per_frame, color="0.55", linewidth=0.9, linestyle=style, label=name, zorder=1
         )
     axes.hlines(places, 0, 1, transform=axes.get_yaxis_transform(), color="0.9", linewidth=0.6, zorder=0)
     axes.set_xscale("log")
@@ -322,11 +315,11 @@ def main(arguments=None):
                 write_settings(*settings_file)
                 return stopped(folder)
             seconds = time.perf_counter() - start
-            n_parameters = sum(p.size for p in model.params_)
+            n_parameters = sum(p.size for p in arrays(model.params_))
             error = evaluate.squared_error(test, model.predict(test))
             linear = variant.n_linear, linear_errors[variant.n_linear]
             rows.append(Row(title, seed, n_parameters, *error, *linear, seconds))
-            if not dreams:  # the first model is there, nothing can be refused any more
+            if not dreams:  # from here on nothing is refused
                 write_settings(*settings_file)
             write_table(folder / "errors.csv", Row._fields, rows)
             print(f"seed {seed}, {title}: {error[0]:.4g} after {seconds:.1f} s", flush=True)

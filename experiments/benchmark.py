@@ -1,15 +1,16 @@
-"""What an update of an RTRBM costs beside its matrix products alone, and beside torch and JAX.
+"""The cost of an update of an RTRBM, compared with its matrix products alone, and with torch and JAX.
 
-Times, interleaved in one run, one update of (a) rtrbm, (b) the same matrix products alone, each over all frames at
-once in preallocated arrays with numpy's matrix library on all threads, and (c) the same update in torch and in JAX
-(`experiments.rivals`), if they are installed. Each has a process of its own; compilation is not timed. An update takes
-a minibatch as a numpy array, changes the parameters and returns. The machine's speed drifts, so quote the ratios: of
-each to (b) in the same round, the median over rounds. "hashed" are updates whose random numbers are a hash of a
-counter, cheaper than any generator of the libraries.
+The script times one update, interleaved in one run, of (a) rtrbm, (b) the same matrix products alone, and (c) torch and
+JAX (`experiments.rivals`), if they are installed. Each product of (b) is over all frames at once, in preallocated
+arrays, with numpy's matrix library on all threads. Each contender has a process of its own; compilation is not timed.
+An update takes a minibatch as a numpy array, changes the parameters and returns. The machine's speed drifts, so quote
+the ratios: the time of each contender to that of (b) in the same round, the median over rounds. "hashed" are updates
+whose random numbers are a hash of a counter, cheaper than any generator of the libraries.
 
-The peak of memory is that of an update above the process before it, which held its libraries and the minibatch.
+The peak of memory is the peak during an update, less the memory of the process before it, with its libraries and the
+minibatch.
 
-Without an option: the thesis's size, 900 visible and 400 hidden units, 8 sequences of 100 frames, CD-10.
+Without an option the size is the thesis's: 900 visible and 400 hidden units, 8 sequences of 100 frames, CD-10.
 """
 
 import argparse
@@ -31,18 +32,10 @@ from experiments.contenders import (
     library,
     ranks_seconds,
 )
-from experiments.runner import (
-    check_figures,
-    output_folder,
-    print_table,
-    run,
-    save_figure,
-    write_settings,
-    write_table,
-)
+from experiments.runner import check_figures, output_folder, print_table, run, save_figure, write_settings, write_table
+from rtrbm.checks import check_count, check_n_jobs
+from rtrbm.compute.threads import n_threads, processors
 from rtrbm.datasets import BouncingBalls
-from rtrbm.parallel import n_threads, processors
-from rtrbm.validation import check_count, check_n_jobs
 
 GRID = [
     Setting(n_visible, n_hidden, n_sequences=n_sequences, n_gibbs=n_gibbs)
@@ -57,12 +50,7 @@ CURVES = {
     "n_hidden": (100, 200, 400, 800, 1600),
 }
 SCALINGS = [*CURVES, "n_jobs", "n_ranks"]
-LABELS = {
-    "n_frames": "frames T",
-    "n_sequences": "sequences",
-    "n_gibbs": "Gibbs steps k",
-    "n_hidden": "hidden units",
-}
+LABELS = {"n_frames": "frames T", "n_sequences": "sequences", "n_gibbs": "Gibbs steps k", "n_hidden": "hidden units"}
 COLUMNS = (
     "contender", "threads", *Setting._fields, "median_seconds", "minimum_seconds", "frames_per_second", "ratio",
     "peak_megabytes", "rounds",
@@ -145,9 +133,7 @@ def curves_figure(curves):
 
     blue, red, green, _, orange, *_ = COLOURS
     palette = dict(zip(CONTENDERS, (blue, "navy", "0.55", orange, red, red, green, green)))
-    styles = {
-        name: {"color": palette[name], "linestyle": "--" if "hashed" in name else "-"} for name in CONTENDERS
-    }
+    styles = {name: {"color": palette[name], "linestyle": "--" if "hashed" in name else "-"} for name in CONTENDERS}
     marks = {"marker": "o", "markersize": 3, "linewidth": 1.2}
     n_rows = -(-len(curves) // 2)
     figure = Figure(figsize=(WIDTH, 0.6 + 2.5 * n_rows), dpi=200, layout="constrained")
@@ -220,12 +206,8 @@ def _minibatch_seconds(setting, repeats=5):
 
 def _parser():
     default = Setting()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--grid", action="store_true", help="all sizes: 3 models, 1 to 32 sequences, k = 1 to 25"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--grid", action="store_true", help="all sizes: 3 models, 1 to 32 sequences, k = 1 to 25")
     parser.add_argument(
         "--scaling", nargs="*", choices=SCALINGS, metavar="CURVE",
         help="scaling curves about the size given: all, or some of " + ", ".join(SCALINGS),
@@ -235,14 +217,10 @@ def _parser():
     for name in Setting._fields[:-1]:
         parser.add_argument("--" + name.replace("_", "-"), type=int, default=getattr(default, name))
     parser.add_argument("--dtype", choices=("float32", "float64"), default=default.dtype)
-    parser.add_argument(
-        "--n-jobs", type=int, default=-1, help="threads of everyone (default: all processors)"
-    )
+    parser.add_argument("--n-jobs", type=int, default=-1, help="threads of everyone (default: all processors)")
     parser.add_argument("--repeats", type=int, default=20, help="rounds")
     parser.add_argument("--limit", type=float, default=60, help="seconds of rounds for each table or curve")
-    parser.add_argument(
-        "--out", default="results/benchmark", help="folder for settings.json, the CSV files, the PNG"
-    )
+    parser.add_argument("--out", default="results/benchmark", help="folder for settings.json, the CSV files, the PNG")
     return parser
 
 
@@ -255,9 +233,7 @@ def main(arguments=None):
     check_n_jobs("--n-jobs", options.n_jobs)
     threads = n_threads(options.n_jobs)
     if threads > processors():
-        raise ValueError(
-            f"--n-jobs must be at most the number of processors, {processors()}, got {options.n_jobs}"
-        )
+        raise ValueError(f"--n-jobs must be at most the number of processors, {processors()}, got {options.n_jobs}")
     curves = SCALINGS if options.scaling == [] else options.scaling or []
     if "n_ranks" in curves and options.n_sequences < 2:
         raise ValueError(f"--n-sequences must be at least 2 for n_ranks, got {options.n_sequences}")
@@ -308,9 +284,7 @@ def _scaling(names, setting, wanted, threads, budget, folder):
         if curve == "n_ranks":
             _ranks(setting, folder)
             continue
-        curves[curve] = measure(
-            names, [setting._replace(**{curve: x}) for x in CURVES[curve]], [threads], *budget
-        )
+        curves[curve] = measure(names, [setting._replace(**{curve: x}) for x in CURVES[curve]], [threads], *budget)
         _print(curves[curve], LABELS[curve], "contender", curve, "median_seconds", "ratio")
         write_table(folder / f"{curve}.csv", COLUMNS, curves[curve])
     if curves:

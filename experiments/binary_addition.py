@@ -1,7 +1,7 @@
-"""Binary addition by the recurrence of `rtrbm.rnn` with an output layer: plain backpropagation through time.
+"""Binary addition by `rtrbm.past.recurrence` with an output layer: plain backpropagation through time.
 
 A sigmoid RNN reads two numbers bit by bit and writes their sum. Before it learns, its gradient is compared with central
-differences, and `rtrbm.rnn.backward` with the recursion
+differences, and `rtrbm.past.recurrence.backward` with the recursion
 
     layer_1_delta = (future_layer_1_delta.dot(synapse_h.T) + layer_2_delta.dot(synapse_1.T)) * ...
 
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.diagrams import unrolled
-from experiments.gradient_check import STEP, central_differences, exact_averages, small_model
+from experiments.gradient_check import STEP, central_differences, small_model
 from experiments.runner import (
     TEST_SEED_OFFSET,
     check_figures,
@@ -26,12 +26,14 @@ from experiments.runner import (
     write_settings,
     write_table,
 )
-from rtrbm import optim, rnn
+from rtrbm.checks import check_count
 from rtrbm.datasets import binary_addition
-from rtrbm.sequences import pack
+from rtrbm.functions import sigmoid, softplus
+from rtrbm.minibatches.sequences import pack
+from rtrbm.past import recurrence
+from rtrbm.rbm import exact
 from rtrbm.streams import stream
-from rtrbm.units import sigmoid, softplus
-from rtrbm.validation import check_count
+from rtrbm.training import optimizers
 
 N_HIDDEN, BATCH_SIZE, N_UPDATES, LEARNING_RATE = 16, 100, 1000, 0.02
 N_TEST, N_BITS = 10_000, (8, 32)  # trained on 8 bits
@@ -70,7 +72,7 @@ def initial_params(seed, n_hidden=N_HIDDEN):
 
 def states_and_outputs(params, v, where):
     """r_t and r_t V + b_y of packed frames."""
-    r, _ = rnn.forward(v @ params.W, where, params.U, params.b_h, params.b_init)
+    r, _ = recurrence.forward(v @ params.W, where, params.U, params.b_h, params.b_init)
     return r, r @ params.V + params.b_y
 
 
@@ -81,14 +83,12 @@ def objective(params, v, y, where):
 
 
 def gradient(params, v, y, where, bptt=True):
-    """The derivatives of `objective`; without BPTT every state has those of its own frame alone."""
+    """The derivatives of `objective`. Without BPTT a state gets none from later frames."""
     r, output = states_and_outputs(params, v, where)
     d_output = (y - sigmoid(output)) / where.batch_sizes[0]
     U = params.U if bptt else np.zeros_like(params.U)
-    d, d_total = rnn.backward(r, where, U, d_r=d_output @ params.V.T)
-    return RNNParams(
-        v.T @ d, *rnn.parameter_gradient(r, where, d_total), r.T @ d_output, d_output.sum(axis=0)
-    )
+    d, d_total = recurrence.backward(r, where, U, d_s=d_output @ params.V.T)
+    return RNNParams(v.T @ d, *recurrence.parameter_gradient(r, where, d_total), r.T @ d_output, d_output.sum(axis=0))
 
 
 def frame_by_frame(r, arriving, U):
@@ -99,7 +99,7 @@ def frame_by_frame(r, arriving, U):
     r : (n_frames, n_sequences, n_hidden) ndarray
         layer_1.
     arriving : (n_frames, n_sequences, n_hidden) ndarray
-        layer_2_delta.dot(synapse_1.T), what reaches r_t other than through d_{t+1}.
+        layer_2_delta.dot(synapse_1.T), the derivative that reaches r_t other than through d_{t+1}.
     U : (n_hidden, n_hidden) ndarray
         synapse_h.
 
@@ -134,7 +134,7 @@ def gradient_rows(seed):
 
 
 def recursion_rows(seed):
-    """`frame_by_frame` against `rtrbm.rnn.backward`: with an output layer, and with an RBM in its place."""
+    """`frame_by_frame` against `rtrbm.past.recurrence.backward`: with an output layer, and with an RBM in its place."""
     params, v, y, where = small_task(seed)
     r, output = states_and_outputs(params, v, where)
     p = sigmoid(output)
@@ -145,16 +145,14 @@ def recursion_rows(seed):
     rows = []
     for name, delta in deltas.items():
         arriving = delta @ params.V.T
-        d, _ = rnn.backward(r, where, params.U, d_r=arriving)
+        d, _ = recurrence.backward(r, where, params.U, d_s=arriving)
         rows.append((name, *_compared(d, r, arriving, params.U, where)))
     params, X = small_model(seed)
     v, where = pack(X)
-    r, bias = rnn.forward(v @ params.W, where, params.U, params.b_h, params.b_init)
-    c = r - exact_averages(r, params.W, params.b_v, bias).h
-    d, _ = rnn.backward(r, where, params.U, d_bias=c)
-    arriving = np.append(
-        c[1:] @ params.U.T, np.zeros_like(c[:1]), axis=0
-    )  # of frame t + 1, nothing after the last
+    r, bias = recurrence.forward(v @ params.W, where, params.U, params.b_h, params.b_init)
+    c = r - exact.averages(params.W, params.b_v, bias).h
+    d, _ = recurrence.backward(r, where, params.U, d_bias=c)
+    arriving = np.append(c[1:] @ params.U.T, np.zeros_like(c[:1]), axis=0)  # of frame t + 1, nothing after the last
     return [*rows, ("RBM of the next frame, c_{t+1} U^T", *_compared(d, r, arriving, params.U, where))]
 
 
@@ -176,7 +174,7 @@ def train(seed, bptt=True, recurrent=True):
     """
     params = initial_params(seed)
     params.U[:] *= recurrent
-    optimizer = optim.adam()
+    optimizer = optimizers.adam()
     state = optimizer.init(params)
     test = binary_addition(N_TEST, N_BITS[0], random_state=seed + TEST_SEED_OFFSET)
     history = []
@@ -185,7 +183,7 @@ def train(seed, bptt=True, recurrent=True):
             history.append((update, *accuracy(params, *test)))
         inputs, sums = binary_addition(BATCH_SIZE, N_BITS[0], random_state=stream(seed, "data", update))
         (v, where), (y, _) = pack(inputs), pack(sums)
-        rate = optim.linear_decay(LEARNING_RATE, update, N_UPDATES)
+        rate = optimizers.linear_decay(LEARNING_RATE, update, N_UPDATES)
         steps, state = optimizer.update(gradient(params, v, y, where, bptt), state, rate)
         for array, step in zip(params, steps):
             array += step
@@ -248,14 +246,10 @@ def _mathematical(name):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0, help="of the parameters and the additions")
     parser.add_argument(
-        "--out",
-        default="results/binary_addition",
-        help="folder for settings.json, the CSV files and pictures",
+        "--out", default="results/binary_addition", help="folder for settings.json, the CSV files and pictures"
     )
     options = parser.parse_args(arguments)
     check_count("--seed", options.seed, 0)
@@ -268,7 +262,9 @@ def main(arguments=None):
     print_table(columns, rows, f"Gradient against central differences (step {STEP}), largest absolute error")
     write_table(folder / "gradient.csv", columns, rows)
     columns, rows = ("what_reaches_r_t", "largest_d_t", "difference"), recursion_rows(options.seed)
-    print_table(columns, rows, "The recursion frame by frame against rtrbm.rnn.backward, largest difference")
+    print_table(
+        columns, rows, "The recursion frame by frame against rtrbm.past.recurrence.backward, largest difference"
+    )
     write_table(folder / "recursion.csv", columns, rows)
 
     tests = [binary_addition(N_TEST, n, random_state=options.seed + TEST_SEED_OFFSET) for n in N_BITS]
@@ -280,12 +276,8 @@ def main(arguments=None):
         start = time.perf_counter()
         params, histories[name] = train(options.seed, **settings)
         seconds = time.perf_counter() - start
-        rows.append(
-            (name, N_UPDATES, seconds, *(value for test in tests for value in accuracy(params, *test)))
-        )
-    print_table(
-        columns, rows, f"Fractions right of {N_TEST} fresh additions of 8 and of 32 bits, seed {options.seed}"
-    )
+        rows.append((name, N_UPDATES, seconds, *(value for test in tests for value in accuracy(params, *test))))
+    print_table(columns, rows, f"Fractions right of {N_TEST} fresh additions of 8 and of 32 bits, seed {options.seed}")
     write_table(folder / "additions.csv", columns, rows)
     records = [(name, *record) for name, history in histories.items() for record in history]
     write_table(folder / "learning_curves.csv", ("model", "update", *columns[3:5]), records)

@@ -30,10 +30,12 @@ from experiments.runner import (
     write_settings,
     write_table,
 )
-from rtrbm import RTRBM, engines, evaluate, ranks
+from rtrbm import RTRBM, evaluate
+from rtrbm.checks import check_count
+from rtrbm.compute import engine
 from rtrbm.datasets import BouncingBalls, bouncing_balls
-from rtrbm.predict import PROTOCOLS
-from rtrbm.validation import check_count
+from rtrbm.rbm.expectation import PROTOCOLS
+from rtrbm.training import ranks
 
 PROFILES = {
     "quick": {
@@ -119,11 +121,7 @@ def train(model, name, options, settings, folder):
     Without --resume an earlier model of that name is kept as NAME.previous.h5.
     """
     stream = BouncingBalls(
-        settings["batch_size"],
-        N_FRAMES,
-        resolution=settings["resolution"],
-        n_balls=N_BALLS,
-        random_state=options.seed,
+        settings["batch_size"], N_FRAMES, resolution=settings["resolution"], n_balls=N_BALLS, random_state=options.seed
     )
     work = f"{settings['n_updates']} updates of {settings['batch_size']} videos"
     with model_file(folder, name, options.resume, model.comm) as path:
@@ -140,9 +138,7 @@ def error_rows(models, n_taps, test, train_videos):
         "mean frame": evaluate.mean_frame(test, train_videos),
     }
     for m in sorted({2, n_taps} - {0}):
-        trivial[f"autoregression, {m} tap{'s' * (m > 1)}"] = evaluate.autoregression(
-            test, train_videos, m, 0, 1
-        )
+        trivial[f"autoregression, {m} tap{'s' * (m > 1)}"] = evaluate.autoregression(test, train_videos, m, 0, 1)
     rows = [(name, "none", *evaluate.squared_error(test, predicted)) for name, predicted in trivial.items()]
     for name, model in models.items():
         for protocol in PROTOCOLS:
@@ -156,8 +152,7 @@ def draw(models, test, options, folder):
     from rtrbm import plots
 
     dreams = {
-        f"{TITLES[name]} dream": model.sample(N_FRAMES, random_state=options.seed)[0]
-        for name, model in models.items()
+        f"{TITLES[name]} dream": model.sample(N_FRAMES, random_state=options.seed)[0] for name, model in models.items()
     }
     rows = {"data": test[0], **dreams}
     save_figure(plots.film_strip(rows, start=N_FRAMES // 2), folder / "dreams.png")
@@ -165,16 +160,13 @@ def draw(models, test, options, folder):
     predicted = {TITLES[name]: model.predict(test[:1])[0] for name, model in models.items()}
     save_figure(plots.predictions(test[0], predicted, start=10), folder / "predictions.png")
     histories = {
-        TITLES[name]: {"update": np.arange(1, model.n_updates_ + 1), **model.history_}
-        for name, model in models.items()
+        TITLES[name]: {"update": np.arange(1, model.n_updates_ + 1), **model.history_} for name, model in models.items()
     }
     save_figure(plots.learning_curves(histories), folder / "learning_curves.png")
     for name, model in models.items():
-        W, U = model.params_.W, model.params_.B[0] if model.n_taps else model.params_.U
+        W, U = model.params_.W, model.params_.U
         strongest = np.argsort(-np.linalg.norm(W, axis=0))[:36]
-        save_figure(
-            plots.receptive_fields(W, U, strongest, arrange=True), folder / f"{name}_receptive_fields.png"
-        )
+        save_figure(plots.receptive_fields(W, U, strongest, arrange=True), folder / f"{name}_receptive_fields.png")
         save_figure(plots.hidden_unit_norms(W, U), folder / f"{name}_hidden_units.png")
 
 
@@ -187,9 +179,7 @@ def parser():
         default="rtrbm",
         help="trbm: the simplified one, RTRBM(bptt=False) (default: rtrbm)",
     )
-    parser.add_argument(
-        "--dynamic-visible-bias", action="store_true", help="let the past act on the visible units too"
-    )
+    parser.add_argument("--dynamic-visible-bias", action="store_true", help="let the past act on the visible units too")
     parser.add_argument(
         "--n-taps",
         type=int,
@@ -197,7 +187,7 @@ def parser():
     )
     parser.add_argument(
         "--engine",
-        choices=engines.ENGINES,
+        choices=engine.ENGINES,
         default="numpy",
         help="numba: faster training with other random numbers, by rtrbm[fast] (default: numpy)",
     )
@@ -221,14 +211,12 @@ def main(arguments=None):
     started = time.perf_counter()
     options = parser().parse_args(arguments)
     check_command_line(options)
-    engines.named(options.engine)
+    engine.named(options.engine)
     settings, comm = {"n_taps": 0, "dynamic_visible_bias": False, **PROFILES[options.profile]}, ranks.world()
     if options.n_taps is not None:
         check_count("--n-taps", options.n_taps, 0)
         if options.n_taps >= N_FRAMES:
-            raise ValueError(
-                f"--n-taps must be less than the videos' {N_FRAMES} frames, got {options.n_taps}"
-            )
+            raise ValueError(f"--n-taps must be less than the videos' {N_FRAMES} frames, got {options.n_taps}")
         settings["n_taps"] = options.n_taps
     if options.dynamic_visible_bias:
         settings["dynamic_visible_bias"] = True
@@ -257,9 +245,7 @@ def main(arguments=None):
     rows = error_rows(models, settings["n_taps"], test, train_videos)
     write_table(folder / "errors.csv", columns, rows)
     print_table(
-        columns,
-        rows,
-        f"One-step prediction of {N_TEST} fresh videos, frames 2..{N_FRAMES}, seed {options.seed}",
+        columns, rows, f"One-step prediction of {N_TEST} fresh videos, frames 2..{N_FRAMES}, seed {options.seed}"
     )
     draw(models, test, options, folder)
     print(f"\n{time.perf_counter() - started:.0f} s; model, history, table and pictures are in {folder}")

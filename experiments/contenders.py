@@ -1,7 +1,7 @@
-"""What the benchmark times: functions that make one update, each in a process of its own.
+"""The functions that the benchmark times. Each makes one update, in a process of its own.
 
-Alone with its library a contender has a peak of memory of its own, and no other library's threads about it. All are
-started with the same processors to run on and make updates when they are told to; in between they sleep.
+In a process of its own a contender has a peak of memory of its own, and no threads of another library beside it. All
+processes may run on the same processors. They make updates when they are told to and sleep in between.
 """
 
 import contextlib
@@ -20,11 +20,15 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from rtrbm import RTRBM, ranks
-from rtrbm.dynamics import initial_params, tap_shapes
-from rtrbm.parallel import processors
-from rtrbm.rtrbm import as_rtrbm
-from rtrbm.sequences import pack
+from rtrbm import RTRBM
+from rtrbm.compute.engine import NUMPY
+from rtrbm.compute.threads import processors
+from rtrbm.gradient import Model
+from rtrbm.minibatches.sequences import pack
+from rtrbm.models.rtrbm import Recurrent
+from rtrbm.rbm.units import BERNOULLI
+from rtrbm.training import ranks
+from rtrbm.training.start import initial_params
 
 RATE = 1e-3
 THREADS = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "GOTO", "NUMBA"))
@@ -102,8 +106,9 @@ def jax_update(setting, videos, **options):
 
 
 def _initial(setting, videos):
-    shapes = tap_shapes(videos.shape[2], setting.n_hidden, 0, 1, 0)
-    return as_rtrbm(initial_params(lambda update: pack(videos)[0], shapes, "bernoulli", 0))
+    """The parameters that `own_update` starts from."""
+    model = Model(Recurrent(), BERNOULLI)
+    return initial_params(model, lambda update: pack(videos)[0], setting.n_hidden, 0, "data", NUMPY)
 
 
 OWN, PRODUCTS = "rtrbm", "products alone"
@@ -120,12 +125,12 @@ CONTENDERS = {
 
 
 def installed():
-    """The contenders whose library is there."""
+    """The contenders whose library is installed."""
     return [name for name in CONTENDERS if importlib.util.find_spec(library(name))]
 
 
 def library(name):
-    """What a contender needs."""
+    """The library that a contender needs."""
     own = {OWN: "numpy", "rtrbm numba": "numba", PRODUCTS: "numpy"}
     return own.get(name, name.split()[0])
 
@@ -136,9 +141,7 @@ def bound_to(n_threads):
     available = processors()
     if n_threads > available or (n_threads < available and not hasattr(os, "sched_setaffinity")):
         raise ValueError(f"cannot run on {n_threads} of {available} processors on this machine")
-    wished = {
-        name: os.environ.pop(name) for name in THREADS if name in os.environ
-    }  # the products alone obey them
+    wished = {name: os.environ.pop(name) for name in THREADS if name in os.environ}  # the products alone obey them
     mine = os.sched_getaffinity(0) if n_threads < available else None
     if mine:
         os.sched_setaffinity(0, sorted(mine)[:n_threads])
@@ -190,7 +193,7 @@ class Contender:
     def seconds(self, setting, n_updates=1):
         """Seconds per update, over so many updates one after another, after one that is not timed.
 
-        That one finds its threads asleep and processors slow, as no update of a training run does but the first.
+        The first update finds its threads asleep and the processors slow. In a training run this happens only once.
         """
         return self._ask((setting, n_updates))
 
@@ -296,7 +299,7 @@ def _memory(field):
 
 
 def _reset_peak():
-    """Let the peak of memory begin anew, where the system can; elsewhere it includes the first updates."""
+    """Set the peak of memory back, where the system can; elsewhere it includes the first updates."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
@@ -313,7 +316,7 @@ def _threads(name):
 
 
 def interleaved(functions, repeats, limit=float("inf"), pause=0.1):
-    """What each function returns in each of `repeats` rounds, (n_rounds, n_functions).
+    """The values that functions return in each of `repeats` rounds, (n_rounds, n_functions).
 
     After `limit` seconds and 3 rounds no further one begins. A library's idle threads keep a processor
     busy for a while after its last work; the pause before each function lets them fall asleep.

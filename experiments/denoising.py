@@ -1,9 +1,10 @@
 """Temporal RBMs of one and of two layers denoise videos of two bouncing balls (chapter 3.3, 3.4).
 
-The models are trained on clean videos alone, 20x20 pixels. Noisy ones are then filtered, and reconstructed from their
+The models are trained on clean videos alone, 20x20 pixels. Then they filter noisy videos and reconstruct them from the
 filtered hidden states. The noise is Gaussian, correlated in space and time (`rtrbm.datasets.correlated_noise`), and its
-sum with the video is clipped to [0, 1]. Beside the models stand Gaussian smoothing and Wiener filters, which are fitted
-to pairs of clean and noisy videos. Writes settings.json, the models (HDF5), errors.csv and denoising.png to a folder.
+sum with the video is clipped to [0, 1]. The models are compared with Gaussian smoothing and Wiener filters, which are
+fitted to pairs of clean and noisy videos. The script writes settings.json, the models (HDF5), errors.csv and
+denoising.png to a folder.
 
     python -m experiments.denoising                     small layers, under 3 minutes
     python -m experiments.denoising --profile paper     300 and 400 hidden units
@@ -21,16 +22,16 @@ from experiments.runner import (
     output_folder,
     print_table,
     run,
-    starting,
     save_figure,
+    starting,
     stopped,
     write_settings,
     write_table,
 )
 from experiments.smoothers import Smoother, Wiener
 from rtrbm import RTRBM, TRBM, Stack
+from rtrbm.compute.threads import one_blas_thread
 from rtrbm.datasets import BouncingBalls, bouncing_balls, correlated_noise
-from rtrbm.parallel import one_blas_thread
 from rtrbm.streams import stream
 
 VIDEOS = {"resolution": 20, "n_balls": 2}
@@ -100,10 +101,10 @@ def videos(n_videos, noise, seed):
 
 
 class Drawn:
-    """A stream of binary units, drawn from the pixels of a stream, or from what a layer filters from one.
+    """A stream of binary units, drawn from the pixels of another stream, or from the states that a layer filters.
 
-    Units drawn are the data of the model as it is written. They also keep its taps from living on small differences
-    between successive frames, which noise would drown.
+    Drawn units are the data that the model's equations speak of. They also keep its taps from living on small
+    differences between successive frames, which noise would drown.
     """
 
     def __init__(self, source, seed, depth, layer=None):
@@ -139,7 +140,7 @@ def train(name, options, profile, folder):
 
 @one_blas_thread()  # rounding does not depend on the number of threads
 def linear_estimates(noisy, pairs):
-    """What the linear denoisers, fitted to pairs of clean and noisy videos, make of other noisy ones."""
+    """Estimates from noisy videos by the linear denoisers, which are fitted to pairs of clean and noisy videos."""
     denoisers = {
         "Gaussian smoothing": Smoother(*(these[:10] for these in pairs)),  # has four numbers to fit
         "Wiener, 2 frames back": Wiener(*pairs, 2),
@@ -149,10 +150,10 @@ def linear_estimates(noisy, pairs):
 
 
 def error_rows(clean, estimates):
-    """Squared error per frame of every estimate, beside that of the noisy videos; what a second layer gives.
+    """Squared error per frame of every estimate and of the noisy videos, and the gain from a second layer.
 
-    `estimates` has the keys (name, number of layers). All frames count, the first too; videos are the independent units
-    of standard errors. The gain of a second layer is that on the same videos.
+    `estimates` has the keys (name, number of layers). All frames count, the first too. Standard errors are over videos.
+    The gain from a second layer is the difference on the same videos.
     """
 
     def per_video(estimate):
@@ -188,9 +189,7 @@ def parser():
         help=f"some of {', '.join(MODELS)} (default: all; quick: all but the last)",
     )  # fmt: skip
     for name, value in NOISE.items():
-        parser.add_argument(
-            f"--{name}", type=float, default=value, help=f"of the noise, see above (default: {value})"
-        )
+        parser.add_argument(f"--{name}", type=float, default=value, help=f"of the noise, see above (default: {value})")
     return parser
 
 
@@ -205,12 +204,7 @@ def main(arguments=None):
     clean, noisy = videos(N_TEST, noise, test_seed)
     folder = output_folder(options.out or f"results/denoising-{options.profile}")
     settings = {**vars(options), **profile, "models": {name: MODELS[name][1] for name in names}, **VIDEOS}
-    protocol = {
-        "test_seed": test_seed,
-        "fit_seed": fit_seed,
-        "n_test": N_TEST,
-        "scored_frames": f"1..{N_FRAMES}",
-    }
+    protocol = {"test_seed": test_seed, "fit_seed": fit_seed, "n_test": N_TEST, "scored_frames": f"1..{N_FRAMES}"}
     try:
         stacks = {name: train(name, options, profile, folder) for name in names}
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The recurrence unrolled in time: what goes forward, and the terms of the gradient that come back."""
+"""The recurrence unrolled in time: the weights that lead forward, and the terms of the gradient that come back."""
 
 FRAMES = "t-2", "t-1", "t", "t+1"  # the first is not drawn
 PERIOD = 2.16  # inches from one frame to the next
@@ -42,7 +42,7 @@ def unrolled():
 
 
 def _recurrence(axes, i):
-    """What both have: b_t = b_h + r_{t-1} U, r_t = sigmoid(v_t W + b_t)."""
+    """The part that both have: b_t = b_h + r_{t-1} U, r_t = sigmoid(v_t W + b_t)."""
     frame, bias, state = FRAMES[i + 1], (i * PERIOD, 0), (i * PERIOD + STATE, 0)
     below, before, after = (state[0], INPUT), (bias[0] - 0.64, 0), (state[0] + 0.64, 0)
     _node(axes, bias, f"$b_{{{frame}}}$", "white")

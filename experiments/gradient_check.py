@@ -1,7 +1,7 @@
 """The proof: an RTRBM's gradient against central differences, CD-k against the gradient, the equations as printed.
 
-Everything is small enough to enumerate: 4 visible and 3 hidden units, 5 frames, weights of scale 0.8. At training
-initialisation (scale 0.01) such a check would prove nothing: there all of backpropagation changes the gradient by 1e-5.
+The model is small enough to enumerate: 4 visible and 3 hidden units, 5 frames, weights of scale 0.8. At the scale that
+training starts from (0.01) the check would prove nothing: all of backpropagation changes the gradient by 1e-5 there.
 """
 
 import argparse
@@ -10,15 +10,25 @@ from functools import partial
 import numpy as np
 
 from experiments.runner import output_folder, print_table, run, write_settings, write_table
-from rtrbm import exact, gibbs, rnn, taps
-from rtrbm.dynamics import gradient, states_and_biases, tap_shapes, visible_biases
-from rtrbm.rbm import cd_averages
-from rtrbm.rtrbm import RTRBMParams, as_rtrbm, as_trbm
-from rtrbm.sequences import pack, previous_rows
+from rtrbm.biases import Biases
+from rtrbm.checks import check_count
+from rtrbm.compute.engine import NUMPY
+from rtrbm.gradient import Model, gradient
+from rtrbm.minibatches.sequences import pack, previous_rows
+from rtrbm.models.crbm import Window
+from rtrbm.models.rtrbm import Recurrent, RTRBMParams
+from rtrbm.models.trbm import Filter
+from rtrbm.parameters import arrays, each
+from rtrbm.past import recurrence
+from rtrbm.rbm import exact
+from rtrbm.rbm.chains import Draw
+from rtrbm.rbm.negative import CD, Exact
+from rtrbm.rbm.units import BERNOULLI
 from rtrbm.streams import stream
-from rtrbm.validation import check_count
 
 N_VISIBLE, N_HIDDEN, N_FRAMES, SCALE, STEP = 4, 3, 5, 0.8, 1e-5
+RTRBM = Recurrent()
+DRAWN = ("W", "A", "U", "B", "C", "U_v", "b_v", "b_h", "b_v_init", "b_init")  # the order in which `random_params` draws
 
 
 def small_model(seed):
@@ -29,50 +39,63 @@ def small_model(seed):
     return params, rng.integers(0, 2, (1, N_FRAMES, N_VISIBLE)).astype(float)
 
 
-def objective(params, v, where):
+def random_params(past, seed):
+    """Parameters of scale 0.8 of any conditioner."""
+    rng, params = stream(seed, "initial", 1), past.shapes(N_VISIBLE, N_HIDDEN)
+    shapes = params._asdict()
+    present = [name for name in DRAWN if shapes.get(name) is not None]
+    return params._replace(**{name: SCALE * rng.standard_normal(shapes[name]) for name in present})
+
+
+def objective(past, params, v, where):
     """O = sum_t log Q(v_t | r_{t-1}) (eq. 3.22), by enumeration."""
-    _, b_v, b_h = states_and_biases(params, v, where)
-    return exact.log_likelihood(v, params.W, b_v, b_h).sum()
+    biases, _ = past.forward(params, v, where, NUMPY)
+    return exact.log_likelihood(v, params.W, *biases).sum()
 
 
-def objective_given_states(params, states, v, where):
-    """The same with the hidden states of the past held: what the TRBM's rule climbs (3.2.2)."""
-    b_v = visible_biases(params, v, states, where)
-    b_h = params.b_h + taps.forward(states, where, params.B, params.b_init)
-    b_h += taps.forward(v, where, params.C)
-    return exact.log_likelihood(v, params.W, b_v, b_h).sum()
+def objective_given_states(past, params, states, v):
+    """The same of one sequence, the hidden states of the past held: what the TRBM's rule climbs (3.2.2)."""
+    state, rows = past.start(params, 1), []
+    for v_t, h_t in zip(v, states):
+        rows.append(past.biases(params, state))
+        state = past.step(params, state, v_t[None], h_t[None])
+    biases = Biases(*(np.vstack(kind) for kind in zip(*rows)))
+    return exact.log_likelihood(v, params.W, *biases).sum()
 
 
-def exact_averages(h_pos, W, b_v, b_h):
-    """The negative phase by enumeration."""
-    return exact.averages(W, b_v, b_h)
+def rule(past, params, v, where, negative, draw=None):
+    """The derivatives that an update follows (eq. 3.25), by a negative phase."""
+
+    def averages(h_pos, W, biases):
+        return negative.averages(None, h_pos, W, biases, BERNOULLI, where, draw, NUMPY)[0]
+
+    return gradient(Model(past, BERNOULLI), params, v, where, averages, NUMPY)[0]
 
 
 def central_differences(function, params, step=STEP):
     """Numerical gradient: (f(x + step) - f(x - step)) / (2 step) for every element."""
-    gradients = []
-    for name, array in zip(params._fields, params):
-        numerical = np.empty_like(array)
+    numerical = each(np.empty_like, params)
+    present = {name: array for name, array in params._asdict().items() if array is not None}
+    for name, array in present.items():
         for index in np.ndindex(array.shape):
             shifted = [array.copy(), array.copy()]
             shifted[0][index] += step
             shifted[1][index] -= step
             up, down = (function(params._replace(**{name: a})) for a in shifted)
-            numerical[index] = (up - down) / (2 * step)
-        gradients.append(numerical)
-    return type(params)(*gradients)
+            getattr(numerical, name)[index] = (up - down) / (2 * step)
+    return numerical
 
 
 def printed_gradient(params, v, where):
-    """dU and dW as the equations 3.24 and 3.25 are printed (NIPS 2008: 13 and 14), with the right dO/dr_t in them.
+    """dU and dW as equations 3.24 and 3.25 are printed (NIPS 2008: 13 and 14), with the right dO/dr_t in them.
 
     3.24: dW' = sum_t (r_{t+1} (1 - r_{t+1}) dO/dr_{t+1}) r_t^T, which lacks the CD term of W' itself.
     3.25: dW = sum_{t<T} [W'^T (r_{t+1} (1 - r_{t+1}) dO/dr_{t+1})] v_t^T + the CD term, whose factor should be
     r_t (1 - r_t) dO/dr_t.
     """
-    r, b_v, b_h = states_and_biases(as_trbm(params), v, where)
-    negative = exact_averages(r, params.W, b_v, b_h)
-    d, _ = rnn.backward(r, where, params.U, d_bias=r - negative.h)
+    biases, memory = RTRBM.forward(params, v, where, NUMPY)
+    r, negative = memory.states, exact.averages(params.W, *biases)
+    d, _ = recurrence.backward(r, where, params.U, d_bias=r - negative.h)
     now = previous_rows(where)
     d_U = r[now].T @ d[1:]
     d_W = v[now].T @ (d[1:] @ params.U.T) + v.T @ r - negative.vh()
@@ -81,21 +104,17 @@ def printed_gradient(params, v, where):
 
 def cd_estimates(params, v, where, n_gibbs, n_draws, seed, sample_visible=True):
     """Mean and standard error of all entries of the CD-k gradient over independent draws."""
-    draws = []
-    for draw in range(n_draws):
-        chains = gibbs.chains(where, seed, "chain", n_gibbs, draw)
-        negative_phase = partial(
-            cd_averages, n_gibbs=n_gibbs, visible="bernoulli", chains=chains, sample_visible=sample_visible
-        )
-        estimate, *_ = gradient(params, v, where, negative_phase)
-        draws.append(np.concatenate([d.ravel() for d in as_rtrbm(estimate)]))
+    negative, draws = CD(n_gibbs, sample_visible), []
+    for number in range(n_draws):
+        estimate = rule(RTRBM, params, v, where, negative, Draw(seed, "chain", (n_gibbs, number)))
+        draws.append(np.concatenate([d.ravel() for d in arrays(estimate)]))
     return np.mean(draws, axis=0), np.std(draws, axis=0, ddof=1) / np.sqrt(n_draws)
 
 
 def gradient_rows(params, v, where):
     """Each parameter's exact gradient, right and printed, against central differences."""
-    numerical = central_differences(lambda p: objective(as_trbm(p), v, where), params)
-    right = as_rtrbm(gradient(as_trbm(params), v, where, exact_averages)[0])
+    numerical = central_differences(lambda p: objective(RTRBM, p, v, where), params)
+    right = rule(RTRBM, params, v, where, Exact())
     printed = printed_gradient(params, v, where)
     rows = []
     for name, equation in zip(params._fields, ("3.25", "3.24", "-", "-", "-")):
@@ -108,18 +127,17 @@ def gradient_rows(params, v, where):
 def cd_rows(params, v, where, n_draws, seed):
     """Each parameter's largest z-score of the mean CD-k gradient against the exact one, for several k.
 
-    At last for chains whose visible units are means: their bias stays however long they are.
+    The last rows are of chains whose visible units are means: their bias stays however long they are.
     """
-    names, params = params._fields, as_trbm(params)
-    exact_gradient = as_rtrbm(gradient(params, v, where, exact_averages)[0])
+    exact_gradient = arrays(rule(RTRBM, params, v, where, Exact()))
     sizes = np.cumsum([d.size for d in exact_gradient])[:-1]
-    truth = np.split(np.concatenate([d.ravel() for d in exact_gradient]), sizes)
     rows = []
     for k, sample_visible in ((1, True), (5, True), (25, True), (100, True), (1, False), (25, False)):
         method = f"CD-{k}" if sample_visible else f"CD-{k}, visible means"
         estimates = cd_estimates(params, v, where, k, n_draws, seed, sample_visible)
         estimates = (np.split(a, sizes) for a in estimates)
-        for name, mean, error, true in zip(names, *estimates, truth):
+        for name, mean, error, true in zip(params._fields, *estimates, exact_gradient):
+            true = true.ravel()
             z = (mean - true) / error
             worst = np.argmax(abs(z))
             rows.append((method, name, true[worst], mean[worst], error[worst], z[worst]))
@@ -127,46 +145,41 @@ def cd_rows(params, v, where, n_draws, seed):
 
 
 MODELS = {
-    "RTRBM": {"n_B": 1, "bptt": True},
-    "RTRBM, dynamic visible bias": {"n_B": 1, "n_U_v": 1, "bptt": True},
-    "RTRBM, 2 taps": {"n_A": 2, "n_B": 1, "n_C": 2, "bptt": True},
-    "TRBM, 2 taps, BPTT": {"n_A": 2, "n_B": 2, "n_C": 2, "bptt": True},
-    "CRBM, 2 taps": {"n_A": 2, "n_C": 2, "bptt": False},
-    "TRBM, 2 taps": {"n_A": 2, "n_B": 2, "n_C": 2, "bptt": False},
-    "simplified TRBM": {"n_B": 1, "bptt": False},
+    "RTRBM": RTRBM,
+    "RTRBM, dynamic visible bias": Recurrent(dynamic_visible_bias=True),
+    "RTRBM, 2 taps": Recurrent(n_taps=2),
+    "TRBM, 2 taps, BPTT": Filter(2, 2, 2, bptt=True),
+    "CRBM, 2 taps": Window(2),
+    "TRBM, 2 taps": Filter(2, 2, 2),
+    "simplified TRBM": Filter(0, 1, 0),
 }
 
 
 def model_rows(v, where, seed):
     """Each model's rule against central differences of its objective, and of the same with the past's states held.
 
-    With BPTT the rule is the gradient; so it is if no state is carried on. Without, it is that of the second alone.
+    With BPTT the rule is the gradient of the objective, and so it is if no state is carried on. Without BPTT it is that
+    of the second function alone.
     """
     rows = []
-    for name, numbers in MODELS.items():
-        numbers = dict(n_A=0, n_B=0, n_C=0) | numbers
-        bptt, rng = numbers.pop("bptt"), stream(seed, "initial", 1)
-        shapes = tap_shapes(N_VISIBLE, N_HIDDEN, **numbers)
-        params = type(shapes)(*(SCALE * rng.standard_normal(shape) for shape in shapes))
-        rule = gradient(params, v, where, exact_averages, bptt)[0]
-        states = states_and_biases(params, v, where)[0]
-        whole = central_differences(partial(objective, v=v, where=where), params)
-        held = central_differences(partial(objective_given_states, states=states, v=v, where=where), params)
-        largest = max(abs(d).max() for d in whole if d.size)
-        errors = (max(abs(a - b).max() for a, b in zip(rule, other) if a.size) for other in (whole, held))
-        rows.append((name, "yes" if bptt else "no", largest, *errors))
+    for name, past in MODELS.items():
+        params = random_params(past, seed)
+        found = rule(past, params, v, where, Exact())
+        _, memory = past.forward(params, v, where, NUMPY)
+        states = np.zeros((len(v), N_HIDDEN)) if memory.h_pos is None else memory.h_pos  # zeros: none is carried on
+        whole = central_differences(partial(objective, past, v=v, where=where), params)
+        held = central_differences(partial(objective_given_states, past, states=states, v=v), params)
+        largest = max(abs(d).max() for d in arrays(whole))
+        errors = (max(abs(a - b).max() for a, b in zip(arrays(found), arrays(other))) for other in (whole, held))
+        rows.append((name, "yes" if past.carries == "means" else "no", largest, *errors))
     return rows
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0, help="of the parameters, the sequence and the chains")
     parser.add_argument("--draws", type=int, default=4000, help="CD gradients averaged for every k")
-    parser.add_argument(
-        "--out", default="results/gradient_check", help="folder for settings.json and the CSV files"
-    )
+    parser.add_argument("--out", default="results/gradient_check", help="folder for settings.json and the CSV files")
     options = parser.parse_args(arguments)
     check_count("--seed", options.seed, 0)
     check_count("--draws", options.draws, 10)  # fewer can agree by chance: no standard error
@@ -175,9 +188,7 @@ def main(arguments=None):
     v, where = pack(X)
     columns = ("parameter", "equation", "largest_entry", "error_right_form", "error_as_printed")
     rows = gradient_rows(params, v, where)
-    print_table(
-        columns, rows, f"Exact gradient against central differences (step {STEP}), largest absolute error"
-    )
+    print_table(columns, rows, f"Exact gradient against central differences (step {STEP}), largest absolute error")
     model_columns = ("model", "bptt", "largest_entry", "error", "error_given_states")
     models = model_rows(v, where, options.seed)
     print_table(
@@ -188,13 +199,9 @@ def main(arguments=None):
     cd_columns = ("method", "parameter", "exact", "mean", "standard_error", "z")
     cd = cd_rows(params, v, where, options.draws, options.seed)
     print_table(
-        cd_columns,
-        cd,
-        f"Mean of {options.draws} CD-k gradients against the exact one, the entry of largest |z|",
+        cd_columns, cd, f"Mean of {options.draws} CD-k gradients against the exact one, the entry of largest |z|"
     )
-    print(
-        "\nEach z is the largest of the 3 to 12 entries of a parameter. With the default number of draws CD-1, which"
-    )
+    print("\nEach z is the largest of the 3 to 12 entries of a parameter. With the default number of draws CD-1, which")
     print("is biased, shows |z| > 4 in every parameter; CD-100 shows none. Chains of visible means are")
     print("biased at any k.")
     write_settings(folder / "settings.json", vars(options))

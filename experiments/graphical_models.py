@@ -1,7 +1,7 @@
 """The chapter's two diagrams: the graphical models of the TRBM and of the RTRBM, as PNG and PDF.
 
-Connections of one name share their weights. Names are those of the README's notation; A_n, B_n and C_n are the TRBM's
-connections over n frames, of which the code's U is B_1. Biases are left out, but for the RTRBM's first hidden one.
+Connections of one name share their weights. The names are those of the code. A_n, B_n and C_n are the TRBM's
+connections over n frames, and B_1 is the RTRBM's U. Biases are left out, except the RTRBM's first hidden one.
 """
 
 import argparse
@@ -29,9 +29,7 @@ def blank(height):
 
 def write(axes, place, text, **style):
     """Text centred at a place."""
-    axes.text(
-        *place, text, **{"ha": "center", "va": "center", "math_fontfamily": "cm", "fontsize": 13, **style}
-    )
+    axes.text(*place, text, **{"ha": "center", "va": "center", "math_fontfamily": "cm", "fontsize": 13, **style})
 
 
 def layer(axes, place, name="", visible=False, deterministic=False, radius=RADIUS):
@@ -76,7 +74,7 @@ def connection(axes, start, end, name, at=0.5, side=0.14, bend=0.0, **style):
 
 
 def key(axes, *rows):
-    """What the kinds of layers and connections mean: rows of three, from the bottom up."""
+    """The meaning of the kinds of layers and connections: rows of three, from the bottom up."""
     for y, row in zip((0.18, 0.43), rows):
         for x, (meaning, style) in zip((0.45, 2.45, 4.55), row.items()):
             if "directed" in style:
@@ -147,9 +145,7 @@ def rtrbm():
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default="results/graphical_models", help="folder for the pictures")
     options = parser.parse_args(arguments)
     folder = output_folder(options.out)

@@ -9,8 +9,8 @@ import time
 
 from experiments.runner import TEST_SEED_OFFSET, output_folder, print_table, run, write_settings, write_table
 from rtrbm import RTRBM, evaluate
+from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.datasets import BouncingBalls, bouncing_balls
-from rtrbm.validation import check_count, check_n_jobs
 
 RESOLUTION, N_FRAMES, N_TEST = 15, 100, 50
 
@@ -18,13 +18,7 @@ RESOLUTION, N_FRAMES, N_TEST = 15, 100, 50
 def variants(n_updates):
     """Settings of the recipe, and of each change of it."""
     growing = {0: 1, n_updates // 4: 3, 7 * n_updates // 12: 10}
-    recipe = {
-        "n_hidden": 200,
-        "n_gibbs": growing,
-        "learning_rate": 6e-3,
-        "batch_size": 8,
-        "n_updates": n_updates,
-    }
+    recipe = {"n_hidden": 200, "n_gibbs": growing, "learning_rate": 6e-3, "batch_size": 8, "n_updates": n_updates}
     changes = {
         "the recipe": {},
         "without centring": {"centering": False},
@@ -47,9 +41,7 @@ def variants(n_updates):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n-updates", type=int, default=400, help="updates of every variant (default: 400)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
@@ -60,15 +52,11 @@ def main(arguments=None):
     check_n_jobs("--n-jobs", options.n_jobs)
     folder = output_folder(options.out)
     write_settings(folder / "settings.json", vars(options))
-    test = bouncing_balls(
-        N_TEST, N_FRAMES, resolution=RESOLUTION, random_state=options.seed + TEST_SEED_OFFSET
-    )
+    test = bouncing_balls(N_TEST, N_FRAMES, resolution=RESOLUTION, random_state=options.seed + TEST_SEED_OFFSET)
     columns = ("variant", "squared_error_per_frame", "standard_error", "seconds")
     rows = []
     for name, settings in variants(options.n_updates).items():
-        stream = BouncingBalls(
-            settings["batch_size"], N_FRAMES, resolution=RESOLUTION, random_state=options.seed
-        )
+        stream = BouncingBalls(settings["batch_size"], N_FRAMES, resolution=RESOLUTION, random_state=options.seed)
         start = time.perf_counter()
         model = RTRBM(**settings, n_jobs=options.n_jobs, random_state=options.seed, verbose=1).fit(stream)
         seconds = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""What every experiment script shares: its folder, its settings, its tables."""
+"""Parts that all experiment scripts share: the folder of results, the settings, the tables."""
 
 import argparse
 import contextlib
@@ -16,21 +16,17 @@ import h5py
 import numpy as np
 
 import rtrbm
-from rtrbm import ranks
-from rtrbm.checkpoint import replacing
-from rtrbm.validation import check_count, check_n_jobs
+from rtrbm.checks import check_count, check_n_jobs
+from rtrbm.training import ranks
+from rtrbm.training.files import replacing
 
 TEST_SEED_OFFSET = 1_000_003  # the test videos' seed is not that of the training stream
 
 
 def command_line(description, name, profiles):
-    """The options of a script that trains: more can be added. Results go to results/NAME-PROFILE by default."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--profile", choices=profiles, default="quick", help="size and recipe (default: quick)"
-    )
+    """The options of a script that trains, to which it can add more. Results go to results/NAME-PROFILE by default."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--profile", choices=profiles, default="quick", help="size and recipe (default: quick)")
     parser.add_argument("--out", help=f"folder for the results (default: results/{name}-PROFILE)")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--resume", action="store_true", help="go on from the models in the folder")
@@ -39,7 +35,7 @@ def command_line(description, name, profiles):
 
 
 def check_command_line(options):
-    """Raise, before any work, if a script cannot do what the options of `command_line` ask for, or cannot draw it."""
+    """Raise if options of `command_line` are wrong or pictures cannot be drawn. Scripts call this before any work."""
     check_count("--seed", options.seed, 0)
     check_n_jobs("--n-jobs", options.n_jobs)
     check_figures()
@@ -57,10 +53,10 @@ def output_folder(path):
 
 @contextlib.contextmanager
 def model_file(folder, name, resume, comm=None):
-    """Context that gives the file of a model that is to be trained, its checkpoint.
+    """Context that gives the path of a model's file, the checkpoint of its training.
 
-    Unless it goes on from an earlier one, that is kept as NAME.previous.h5 once there is a new one. Whenever the run is
-    killed, both are there: the earlier one stays until the first checkpoint takes its place, a copy lies beside it.
+    Without `resume` an earlier model is kept as NAME.previous.h5 once there is a new one. It is never lost, even if the
+    run is killed: it stays until the first checkpoint takes its place, and a copy, NAME.earlier.h5, lies beside it.
     """
     path, previous, copy = (folder / f"{name}{kind}.h5" for kind in ("", ".previous", ".earlier"))
     if not ranks.is_first(comm):
@@ -95,17 +91,14 @@ def starting(work, path, resume):
 
 def stopped(folder):
     """Say how to go on after Ctrl-C; returns the status to end with."""
-    print(
-        f"\nstopped; the same command with --resume goes on from the last checkpoint in {folder}",
-        file=sys.stderr,
-    )
+    print(f"\nstopped; the same command with --resume goes on from the last checkpoint in {folder}", file=sys.stderr)
     return 130
 
 
 def run(main, by_ranks=False):
-    """Run a script's `main`; what the user got wrong ends it with one line, Ctrl-C with status 130.
+    """Run a script's `main`. A mistake of the user ends it with one line, Ctrl-C ends it with status 130.
 
-    Of several ranks the first says it; that there are several is wrong unless `main` can share its work among them.
+    The first of several ranks prints the line. Several ranks are an error unless `main` can share its work among them.
     """
     comm = None
     try:
@@ -115,12 +108,21 @@ def run(main, by_ranks=False):
         sys.exit(main())
     except (ValueError, TypeError, FloatingPointError, OSError, RuntimeError, ImportError) as error:
         if ranks.is_first(comm):
-            print(f"{pathlib.Path(sys.argv[0]).stem}: {error}", file=sys.stderr)
+            print(f"{pathlib.Path(sys.argv[0]).stem}: {_readable(error)}", file=sys.stderr)
         ranks.meet(comm)
         sys.exit(1)
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         sys.exit(130)
+
+
+def _readable(error):
+    """An exception's message; an OSError's without its number, and with the file if it names one."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    if error.filename is None or str(error.filename) in error.strerror:
+        return error.strerror
+    return f"{error.strerror}: {error.filename!r}"
 
 
 def commit():
@@ -174,7 +176,7 @@ def _cell(value):
 
 
 def check_figures():
-    """Raise ValueError if pictures cannot be drawn, before any work."""
+    """Raise ValueError if pictures cannot be drawn. Scripts call this before any work."""
     if find_spec("matplotlib") is None:
         raise ValueError("pictures need matplotlib: install rtrbm[figures]")
 

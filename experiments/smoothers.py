@@ -1,6 +1,6 @@
 """Denoisers without a model: linear in the noisy video, fitted to pairs of clean and noisy videos.
 
-Both learn from such pairs what the noise is like, which no temporal RBM is told. Videos are arrays
+Both learn the noise from such pairs. No temporal RBM is given this knowledge. Videos are arrays
 (n_videos, n_frames, height * width) of square frames; every estimate is clipped to [0, 1].
 """
 
@@ -15,8 +15,8 @@ WIDTHS = (0.5, 0.7, 0.9, 1.1, 1.3, 1.6, 2.0)
 class Smoother:
     """Gaussian smoothing in space and time, then the best line: a + b (smoothed pixel).
 
-    A pixel at a distance d, in pixels or in frames, has a weight proportional to exp(-d^2 / 2 width^2); at borders the
-    weights within are scaled up to sum to one. It looks ahead as far as it looks back.
+    A pixel at a distance d, in pixels or in frames, has a weight proportional to exp(-d^2 / 2 width^2). At borders the
+    weights of the pixels within are scaled up to sum to one. It looks ahead as far as it looks back.
 
     Parameters
     ----------

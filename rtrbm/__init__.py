@@ -1,10 +1,6 @@
 """Recurrent Temporal Restricted Boltzmann Machines, after chapter 3 of Sutskever (2013)."""
 
-from .crbm import CRBM
-from .rtrbm import RTRBM
-from .stack import Stack
-from .static import RBM
-from .trbm import TRBM
+from .models import CRBM, RBM, RTRBM, TRBM, Stack, load
 
 __version__ = "0.1.0"
-__all__ = ["CRBM", "RBM", "RTRBM", "TRBM", "Stack"]
+__all__ = ["CRBM", "RBM", "RTRBM", "TRBM", "Stack", "load"]

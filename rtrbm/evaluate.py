@@ -1,4 +1,4 @@
-"""What one-step predictions are worth, beside the predictors that need no model.
+"""The error of one-step predictions, and predictors that need no model to compare with.
 
 Errors are squared, summed over features, and averaged over frames 2..T of all sequences together: nothing is known
 before the first frame, so no predictor is scored on it. Every predictor returns a prediction of every frame, of the
@@ -9,8 +9,8 @@ import numbers
 
 import numpy as np
 
-from .parallel import one_blas_thread
-from .validation import check_count, check_memory, check_number, check_sequences, is_array
+from .checks import any_value, check_count, check_memory, check_number, check_sequences, is_array
+from .compute.threads import one_blas_thread
 
 
 def squared_error(X, predicted):
@@ -56,8 +56,8 @@ def squared_error(X, predicted):
 def _sequences(X, name="X", n_visible=None):
     """X, checked: an array (n_sequences, n_frames, n_visible) or a list of arrays, of floating point numbers."""
     if is_array(X):
-        return check_sequences(X, "gaussian", _floating(X), n_visible, name)
-    checked = check_sequences(X, "gaussian", float, n_visible, name)
+        return check_sequences(X, any_value, _floating(X), n_visible, name)
+    checked = check_sequences(X, any_value, float, n_visible, name)
     return [v.astype(_floating(given), copy=False) for v, given in zip(checked, X)]
 
 
@@ -127,8 +127,8 @@ def autoregression(X, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
     Parameters
     ----------
     X, train : (n_sequences, n_frames, n_visible) ndarrays, or lists of (n_frames_i, n_visible) ndarrays
-        What to predict, and what to fit. Fitting takes the memory of a few matrices of n_taps * n_visible rows and
-        columns, whatever the number of training sequences.
+        Sequences to predict, and sequences to fit. Fitting takes the memory of a few matrices of n_taps * n_visible
+        rows and columns, whatever the number of training sequences.
     n_taps : int
         Number of past frames.
     low, high : float
@@ -185,7 +185,7 @@ def autoregression(X, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
 
 
 def _past(v, n_taps):
-    """What frames 2..T are predicted from: v_{t-1}, ..., v_{t-n_taps}, 1, the first frame in place of earlier ones."""
+    """The predictors of frames 2..T: v_{t-1}, ..., v_{t-n_taps}, 1, with the first frame in place of earlier ones."""
     at = np.arange(len(v) - 1)[:, None] - np.arange(n_taps)
     taps = v[at.clip(0)].reshape(len(at), n_taps * v.shape[1])
     return np.concatenate([taps, np.ones((len(at), 1))], axis=1)

@@ -10,8 +10,8 @@ from itertools import cycle
 
 import numpy as np
 
-from .checkpoint import check_path, replacing
-from .validation import check_count, check_memory
+from .checks import check_count, check_memory
+from .training.files import check_path, replacing
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito's
 CURVES = {
@@ -183,9 +183,7 @@ def animate(rows, path, image_shape=None, frames_per_second=20, scale=None):
     videos = _videos(rows, image_shape, "rows")
     n_frames, height, width = next(iter(videos.values())).shape
     scale = scale or max(1, round(200 / max(height, width)))
-    check_memory(
-        f"frames enlarged by scale={scale}", 3 * len(videos) * n_frames * height * width * scale**2, "uint8"
-    )
+    check_memory(f"frames enlarged by scale={scale}", 3 * len(videos) * n_frames * height * width * scale**2, "uint8")
     font, top, gap = ImageFont.load_default(14), 26, 10
     panels = [max(width * scale, math.ceil(font.getlength(title))) for title in videos]
     blank = Image.new("L", (sum(panels) + gap * (len(panels) + 1), top + height * scale + gap), "white")
@@ -231,9 +229,7 @@ def learning_curves(histories, quantities=None):
     ValueError
         If a quantity is in no history, a history lacks "update", or its arrays differ in length.
     """
-    histories = {
-        model: _history(model, history) for model, history in _mapping("histories", histories).items()
-    }
+    histories = {model: _history(model, history) for model, history in _mapping("histories", histories).items()}
     known = {key for history in histories.values() for key in history}
     quantities = {key: CURVES[key] for key in CURVES if key in known} if quantities is None else quantities
     if not _mapping("quantities", quantities) or not known.issuperset(quantities):
@@ -297,10 +293,7 @@ def hidden_unit_norms(W, U, highlight=2):
     if marked.size:
         axes.scatter(of_W[marked], of_U[marked], s=28, color=COLOURS[1], marker="D", clip_on=False)
         axes.set_title(
-            "largest $|U_j|/|W_j|$: " + ", ".join(marked.astype(str)),
-            fontsize=9,
-            loc="left",
-            color=COLOURS[1],
+            "largest $|U_j|/|W_j|$: " + ", ".join(marked.astype(str)), fontsize=9, loc="left", color=COLOURS[1]
         )
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
@@ -338,9 +331,7 @@ def _image_shape(n_visible, image_shape):
 def _weights(W, U):
     W, U = np.asarray(W), np.asarray(U)
     if W.ndim != 2 or U.shape != (W.shape[1], W.shape[1]):
-        raise ValueError(
-            f"W, U: given shapes {W.shape}, {U.shape}, wanted (n_visible, n_hidden), (n_hidden, n_hidden)"
-        )
+        raise ValueError(f"W, U: given shapes {W.shape}, {U.shape}, wanted (n_visible, n_hidden), (n_hidden, n_hidden)")
     if not (np.isfinite(W).all() and np.isfinite(U).all()):
         raise ValueError("W, U: given weights that are not finite, wanted numbers")
     return W, U
@@ -348,9 +339,7 @@ def _weights(W, U):
 
 def _mapping(name, value):
     if not isinstance(value, Mapping):
-        raise TypeError(
-            f"{name}: given {type(value).__name__}, wanted a dict, its keys the names to be shown"
-        )
+        raise TypeError(f"{name}: given {type(value).__name__}, wanted a dict, its keys the names to be shown")
     return value
 
 
@@ -371,9 +360,7 @@ def _history(model, history):
     shapes = {key: values.shape for key, values in history.items()}
     shape = shapes.get("update", ())
     if len(shape) != 1 or 0 in shape or len(set(shapes.values())) > 1:
-        raise ValueError(
-            f"histories[{model!r}]: given shapes {shapes}, wanted 'update' and others, all (n_records,)"
-        )
+        raise ValueError(f"histories[{model!r}]: given shapes {shapes}, wanted 'update' and others, all (n_records,)")
     return history
 
 
@@ -440,8 +427,7 @@ def _strips(videos, signed, n_shown, start):
     shown = range(n_frames)[start : start + n_shown] if start >= 0 and n_shown > 0 else ()
     if not shown:
         raise ValueError(
-            f"start, n_shown: given {start}, {n_shown}, wanted 0 <= start < n_frames = "
-            f"{n_frames}, n_shown > 0"
+            f"start, n_shown: given {start}, {n_shown}, wanted 0 <= start < n_frames = {n_frames}, n_shown > 0"
         )
     errors = np.array([signed[title][shown] for title in signed])
     rows = []

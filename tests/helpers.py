@@ -10,15 +10,18 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from rtrbm import CRBM, RTRBM, TRBM, engines
-from rtrbm.dynamics import TRBMParams
-from rtrbm.rtrbm import DynamicRTRBMParams, RTRBMParams
+from rtrbm import CRBM, RTRBM, TRBM
+from rtrbm.compute.engine import ENGINES
+from rtrbm.models.rtrbm import RTRBMParams
+from rtrbm.parameters import each
+from rtrbm.rbm import Bernoulli, Gaussian
 
 Z_MAX = 4  # of one standard normal number: 6e-5, and the seeds are fixed
+UNITS = {"bernoulli": Bernoulli(), "gaussian": Gaussian()}  # what the names in tests mean to the library
 
 needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="numba is not installed")
 every_engine = pytest.mark.parametrize(
-    "engine", [pytest.param(name, marks=needs_numba if name == "numba" else ()) for name in engines.ENGINES]
+    "engine", [pytest.param(name, marks=needs_numba if name == "numba" else ()) for name in ENGINES]
 )
 
 
@@ -36,10 +39,8 @@ def random_params(n_visible=4, n_hidden=3, dynamic=False, scale=0.8, seed=0):
     """Parameters of scale 0.8: at the scale training starts from, no gradient test tells right from wrong."""
     rng = np.random.default_rng(seed)
     shapes = [(n_visible, n_hidden), (n_hidden, n_hidden), (n_visible,), (n_hidden,), (n_hidden,)]
-    arrays = [scale * rng.standard_normal(shape) for shape in shapes]
-    if not dynamic:
-        return RTRBMParams(*arrays)
-    return DynamicRTRBMParams(*arrays, scale * rng.standard_normal((n_hidden, n_visible)))
+    params = RTRBMParams(*(scale * rng.standard_normal(shape) for shape in shapes))
+    return params._replace(U_v=scale * rng.standard_normal((n_hidden, n_visible))) if dynamic else params
 
 
 def random_sequences(lengths, n_visible=4, visible="bernoulli", seed=1):
@@ -59,11 +60,8 @@ def random_array(n_sequences, n_frames, n_visible=4, visible="bernoulli", seed=1
 def model_with(params, **settings):
     """An RTRBM that holds a copy of these parameters, after one update that set up the rest of its state."""
     settings = dict(random_state=0, dtype="float64", n_gibbs=1, n_jobs=1) | settings
-    n_visible, n_hidden = params.W.shape
-    dynamic = isinstance(params, DynamicRTRBMParams)
-    model = RTRBM(n_hidden, dynamic_visible_bias=dynamic, **settings)
-    model.partial_fit(np.full((2, 2, n_visible), 0.5))
-    model.params_ = type(params)(*(p.astype(settings["dtype"]) for p in params))
+    model = RTRBM.from_params(params, **settings).partial_fit(np.full((2, 2, len(params.W)), 0.5))
+    model.params_ = each(lambda p: p.astype(settings["dtype"]), params)
     return model
 
 
@@ -77,30 +75,28 @@ TAPS = {
 }  # models with delay taps: a class and its settings
 
 
-def random_taps(n_A, n_B, n_C, n_U_v=0, n_visible=3, n_hidden=2, scale=0.7, seed=0):
-    """`TRBMParams` with these numbers of taps of each kind."""
-    shapes = TRBMParams(
-        W=(n_visible, n_hidden),
-        A=(n_A, n_visible, n_visible),
-        B=(n_B, n_hidden, n_hidden),
-        C=(n_C, n_visible, n_hidden),
-        U_v=(n_U_v, n_hidden, n_visible),
-        b_v=(n_visible,),
-        b_h=(n_hidden,),
-        b_v_init=(n_A, n_visible),
-        b_init=(max(n_B, n_C), n_hidden),
-    )
+DRAWN = ("W", "A", "U", "B", "C", "U_v", "b_v", "b_h", "b_v_init", "b_init")  # the order of random parameters
+
+
+def random_like(shapes, scale, seed):
+    """A NamedTuple of random arrays of these shapes; None stays None."""
     rng = np.random.default_rng(seed)
-    return TRBMParams(*(scale * rng.standard_normal(shape) for shape in shapes))
+    names = sorted(shapes._fields, key=lambda name: DRAWN.index(name) if name in DRAWN else len(DRAWN))
+    present = [name for name in names if getattr(shapes, name) is not None]
+    return shapes._replace(**{name: scale * rng.standard_normal(getattr(shapes, name)) for name in present})
+
+
+def random_taps(past, n_visible=3, n_hidden=2, scale=0.7, seed=0):
+    """The parameters of a conditioner with delay taps, of that scale."""
+    return random_like(past.shapes(n_visible, n_hidden), scale, seed)
 
 
 def random_model(kind, n_visible=3, n_hidden=2, scale=0.7, seed=0, **settings):
     """A model of any class with parameters of that scale, after one update that set up the rest of its state."""
     model = kind(n_hidden, **dict(random_state=0, dtype="float64", n_gibbs=1, n_jobs=1) | settings)
     model.partial_fit(np.full((2, 2, n_visible), 0.5))
-    rng = np.random.default_rng(seed)
-    params = (scale * rng.standard_normal(p.shape) for p in model.params_)
-    model.params_ = type(model.params_)(*(p.astype(model.dtype) for p in params))
+    params = random_like(each(np.shape, model.params_), scale, seed)
+    model.params_ = each(lambda p: p.astype(model.dtype), params)
     return model
 
 
@@ -110,7 +106,7 @@ def state(model):
     for name, value in model.optimizer_state_._asdict().items():
         parts = value._asdict() if hasattr(value, "_asdict") else {"": value}
         arrays |= {f"optimizer/{name}/{part}": array for part, array in parts.items()}
-    kept = {name: (str(a.dtype), a.shape, a.tobytes()) for name, a in arrays.items()}
+    kept = {name: (str(a.dtype), a.shape, a.tobytes()) for name, a in arrays.items() if a is not None}
     kept["history"] = {name: list(values) for name, values in model.history_.items()}
     return kept | {"n_updates": model.n_updates_, "seed": model.seed_, "n_features": model.n_features_in_}
 
@@ -214,12 +210,12 @@ def slow_states(params, v, held=None):
 
     held : hidden states that stand for r in the biases of later frames (parameters with taps only).
     """
-    if hasattr(params, "A"):
+    if not isinstance(params, RTRBMParams) or params.A is not None:
         return slow_tap_states(params, v, held)
     r, b_v, b_h = [], [], []
     for t in range(len(v)):
         b_h.append(params.b_h + (params.b_init if t == 0 else r[t - 1] @ params.U))
-        dynamic = hasattr(params, "U_v") and t > 0
+        dynamic = params.U_v is not None and t > 0
         b_v.append(params.b_v + (r[t - 1] @ params.U_v if dynamic else 0))
         r.append(sigmoid(v[t] @ params.W + b_h[t]))
     return np.array(r), np.array(b_v), np.array(b_h)
@@ -227,24 +223,27 @@ def slow_states(params, v, held=None):
 
 def slow_tap_states(params, v, held=None):
     """The same with delay taps: every term of every bias by itself (chapter 3.2)."""
+    parts = (getattr(params, name, None) for name in ("A", "B", "C", "U_v", "b_v_init", "b_init"))
+    A, B, C, U_v, b_v_init, b_init = (() if part is None else part for part in parts)
+    U_v = [U_v] if len(U_v) else []
     r, b_v, b_h = [], [], []
     past_h = r if held is None else held
     for t in range(len(v)):
         b_v_t, b_h_t = np.array(params.b_v), np.array(params.b_h)
-        if t < len(params.b_v_init):
-            b_v_t += params.b_v_init[t]
-        if t < len(params.b_init):
-            b_h_t += params.b_init[t]
+        if t < len(b_v_init):
+            b_v_t += b_v_init[t]
+        if t < len(b_init):
+            b_h_t += b_init[t]
         for s in range(t):
             delay = t - s  # frame s acts on frame t through the tap of that delay, if there is one
-            if delay <= len(params.A):
-                b_v_t += v[s] @ params.A[delay - 1]
-            if delay <= len(params.U_v):
-                b_v_t += past_h[s] @ params.U_v[delay - 1]
-            if delay <= len(params.B):
-                b_h_t += past_h[s] @ params.B[delay - 1]
-            if delay <= len(params.C):
-                b_h_t += v[s] @ params.C[delay - 1]
+            if delay <= len(A):
+                b_v_t += v[s] @ A[delay - 1]
+            if delay <= len(U_v):
+                b_v_t += past_h[s] @ U_v[delay - 1]
+            if delay <= len(B):
+                b_h_t += past_h[s] @ B[delay - 1]
+            if delay <= len(C):
+                b_h_t += v[s] @ C[delay - 1]
         b_v.append(b_v_t)
         b_h.append(b_h_t)
         r.append(sigmoid(v[t] @ params.W + b_h_t))
@@ -296,7 +295,7 @@ def slow_gradient(params, v, visible="bernoulli", bptt=True, moments=model_momen
     for t in reversed(range(n - 1)):
         arriving = {FAULTS[0]: d[t + 1] + c[t], FAULTS[4]: c[t + 1]}.get(fault, d[t + 1] + c[t + 1])
         g = (U.T if fault == FAULTS[3] else U) @ arriving
-        if hasattr(params, "U_v"):
+        if params.U_v is not None:
             g = g + params.U_v @ c_v[t + 1]
         if bptt:
             d[t] = r[t] * (1 - r[t]) * g
@@ -318,29 +317,38 @@ def slow_gradient(params, v, visible="bernoulli", bptt=True, moments=model_momen
             d_U += np.outer(r[t - 1], d[t] if fault == FAULTS[1] else d[t] + c[t])
             d_U_v += np.outer(r[t - 1], c_v[t])
     d_b_init = np.zeros_like(params.b_init) if fault == FAULTS[7] else d[0] + c[0]
-    arrays = (d_W, d_U, c_v.sum(axis=0), d_b_h, d_b_init)
-    return type(params)(*arrays, d_U_v) if hasattr(params, "U_v") else type(params)(*arrays)
+    gradient = RTRBMParams(d_W, d_U, c_v.sum(axis=0), d_b_h, d_b_init)
+    return gradient if params.U_v is None else gradient._replace(U_v=d_U_v)
 
 
 def mean_gradient(params, sequences, **settings):
     """The mean over sequences of `slow_gradient`."""
-    each = [slow_gradient(params, v, **settings) for v in sequences]
-    return type(params)(*(np.mean(arrays, axis=0) for arrays in zip(*each)))
+    return mean_of([slow_gradient(params, v, **settings) for v in sequences])
+
+
+def mean_of(gradients):
+    """The mean of several NamedTuples, array by array."""
+    return each(lambda *parts: np.mean(parts, axis=0), *gradients)
+
+
+def flat(gradient):
+    """All numbers of a NamedTuple in one vector."""
+    return np.concatenate([part.ravel() for part in gradient if part is not None])
 
 
 # -------------------------------------------------------------------------------------- comparisons
 
 
 def central_differences(function, arrays, step=1e-3):
-    """Derivatives of function(*arrays) with respect to every entry, from four values around each.
+    """Derivatives of function(*arrays) with respect to every entry, from four values around each; None stays None.
 
     (f(x-2s) - 8 f(x-s) + 8 f(x+s) - f(x+2s)) / 12 s. Cutting the series costs s^4 f^(5) / 30, 3e-14 f^(5) at
     s = 1e-3, and rounding 1e-16 |f| / s, 1e-12 for |f| = 10. Two-point differences would reach 1e-10 at best.
     """
-    arrays = [np.array(a, float) for a in arrays]
-    derivatives = [np.empty_like(a) for a in arrays]
+    arrays = [None if a is None else np.array(a, float) for a in arrays]
+    derivatives = [None if a is None else np.empty_like(a) for a in arrays]
     for a, derivative in zip(arrays, derivatives):
-        for i in np.ndindex(a.shape):
+        for i in () if a is None else np.ndindex(a.shape):
             here, total = a[i], 0.0
             for offset, weight in ((-2, 1), (-1, -8), (1, 8), (2, -1)):
                 a[i] = here + offset * step
@@ -351,10 +359,11 @@ def central_differences(function, arrays, step=1e-3):
 
 
 def largest_difference(a, b):
-    """Largest absolute difference of two collections of arrays of the same shapes."""
+    """Largest absolute difference of two collections of arrays of the same shapes, None in the same places."""
     a, b = list(a), list(b)
+    assert [x is None for x in a] == [y is None for y in b]
     assert [np.shape(x) for x in a] == [np.shape(y) for y in b]
-    return max(float(np.abs(x - y).max(initial=0)) for x, y in zip(a, b))
+    return max(float(np.abs(x - y).max(initial=0)) for x, y in zip(a, b) if x is not None)
 
 
 def z_scores(draws, expected):

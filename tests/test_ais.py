@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from helpers import UNITS
 
-from rtrbm import ais, exact
+from rtrbm.compute.engine import Engine
+from rtrbm.rbm import ais, exact
 
 KINDS = ("bernoulli", "gaussian")
 STRONG = {"bernoulli": 3.0, "gaussian": 0.8}  # scales of parameters at which few steps go wrong
@@ -16,8 +18,8 @@ def parameters(scale=0.8, n_visible=12, n_hidden=9, seed=0):
 
 def worst_z_score(params, visible, **settings):
     """Over five runs, each by the standard error it reports."""
-    runs = np.array([ais.log_partition(*params, visible, random_state=i, **settings) for i in range(5)])
-    return np.abs((runs[:, 0] - exact.log_partition(*params, visible)) / runs[:, 1]).max()
+    runs = np.array([ais.log_partition(*params, UNITS[visible], random_state=i, **settings) for i in range(5)])
+    return np.abs((runs[:, 0] - exact.log_partition(*params, UNITS[visible])) / runs[:, 1]).max()
 
 
 @pytest.mark.parametrize("visible", KINDS)
@@ -36,8 +38,8 @@ def test_too_few_steps_miss_log_z(visible):
 def test_z_is_unbiased_and_its_logarithm_too_low(visible):
     params = parameters(0.4)
     settings = {"n_chains": 2, "n_steps": 4, "base_b_v": params[1] + np.linspace(-1, 1, 12)}
-    estimates = [ais.log_partition(*params, visible, **settings, random_state=i)[0] for i in range(1000)]
-    error = estimates - exact.log_partition(*params, visible)
+    estimates = [ais.log_partition(*params, UNITS[visible], **settings, random_state=i)[0] for i in range(1000)]
+    error = estimates - exact.log_partition(*params, UNITS[visible])
 
     def z_score(samples):
         return samples.mean() / (samples.std(ddof=1) / len(samples) ** 0.5)
@@ -57,8 +59,8 @@ def test_standard_error_is_the_spread_of_estimates():
 @pytest.mark.parametrize("visible", KINDS)
 def test_the_base_itself_needs_no_steps(visible):
     W, b_v, b_h = parameters()
-    log_z, standard_error = ais.log_partition(0 * W, b_v, b_h, visible, n_chains=2, n_steps=1, random_state=0)
-    assert log_z == pytest.approx(exact.log_partition(0 * W, b_v, b_h, visible)[0], rel=1e-12)
+    log_z, standard_error = ais.log_partition(0 * W, b_v, b_h, UNITS[visible], n_chains=2, n_steps=1, random_state=0)
+    assert log_z == pytest.approx(exact.log_partition(0 * W, b_v, b_h, UNITS[visible])[0], rel=1e-12)
     assert standard_error < 1e-12
 
 
@@ -70,7 +72,7 @@ def test_large_weights_do_not_overflow():
 def test_results_depend_on_the_seed_alone():
     params = parameters()
     estimate = ais.log_partition(*params, n_chains=120, n_steps=10, random_state=3)
-    assert estimate == ais.log_partition(*params, n_chains=120, n_steps=10, random_state=3, n_jobs=2)
+    assert estimate == ais.log_partition(*params, n_chains=120, n_steps=10, random_state=3, engine=Engine(2))
     assert estimate != ais.log_partition(*params, n_chains=120, n_steps=10, random_state=4)
     single = [p.astype(np.float32) for p in params]
     double = [p.astype(float) for p in single]

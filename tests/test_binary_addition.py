@@ -8,8 +8,8 @@ import pytest
 from helpers import central_differences, largest_difference
 
 from experiments import binary_addition as experiment
-from rtrbm import rnn
 from rtrbm.datasets import binary_addition
+from rtrbm.past import recurrence
 from rtrbm.streams import stream
 
 ROUNDING = 1e-14  # a few dozen operations on numbers of order 1, in float64
@@ -133,7 +133,7 @@ def test_the_line_holds_of_the_backward_pass_and_no_other_does(task):
     params, v, y, where = task
     r, output = experiment.states_and_outputs(params, v, where)
     arriving = (y - 1 / (1 + np.exp(-output))) @ params.V.T
-    d, _ = rnn.backward(r, where, params.U, d_r=arriving)
+    d, _ = recurrence.backward(r, where, params.U, d_s=arriving)
     d, arriving, r = (a.reshape(experiment.SMALL["n_bits"], -1, r.shape[1]) for a in (d, arriving, r))
     assert abs((shifted(d) @ params.U.T + arriving) * r * (1 - r) - d).max() < ROUNDING
     for name, fault in FAULTS.items():
@@ -158,19 +158,12 @@ def test_accuracy_counts_additions_and_bits():
     U = np.zeros((3, 3))
     U[1] = sharp
     adder = experiment.RNNParams(
-        np.full((2, 3), sharp),
-        U,
-        -sharp * thresholds,
-        np.zeros(3),
-        np.array([[2.0], [-2.0], [2.0]]),
-        np.array([-1.0]),
+        np.full((2, 3), sharp), U, -sharp * thresholds, np.zeros(3), np.array([[2.0], [-2.0], [2.0]]), np.array([-1.0])
     )
     inputs, sums = binary_addition(500, 20, random_state=0)
     assert experiment.accuracy(adder, inputs.astype(float), sums) == (1, 1)
     forgetful = adder._replace(U=np.zeros((3, 3)))
-    assert experiment.accuracy(forgetful, inputs.astype(float), sums) == experiment.without_carry(
-        inputs, sums
-    )
+    assert experiment.accuracy(forgetful, inputs.astype(float), sums) == experiment.without_carry(inputs, sums)
     sums[0, 0] = 1 - sums[0, 0]
     assert experiment.accuracy(adder, inputs.astype(float), sums) == (1 - 1 / 500, 1 - 1 / 10_000)
 

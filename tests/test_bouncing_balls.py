@@ -277,8 +277,7 @@ def test_random_state_none_is_fresh_and_nothing_global_is_drawn():
 
 @pytest.mark.parametrize("name", ["n_sequences", "n_frames", "resolution", "n_balls"])
 @pytest.mark.parametrize(
-    "value, error",
-    [(0, ValueError), (-1, ValueError), (2.0, TypeError), (True, TypeError), ("2", TypeError)],
+    "value, error", [(0, ValueError), (-1, ValueError), (2.0, TypeError), (True, TypeError), ("2", TypeError)]
 )
 def test_bad_sizes(name, value, error):
     sizes = {"n_sequences": 1, name: value}

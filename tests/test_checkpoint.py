@@ -5,15 +5,20 @@ import os
 import pickle
 import stat
 from fractions import Fraction
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from helpers import random_array, random_sequences, state
 
-from rtrbm import RTRBM
-from rtrbm.checkpoint import replacing
-from rtrbm.sources import Shuffled
+import rtrbm
+from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM, Stack
+from rtrbm.minibatches.sources import Shuffled
+from rtrbm.rbm import Bernoulli, Gaussian
+from rtrbm.rbm.negative import CD
+from rtrbm.training import files
+from rtrbm.training.files import replacing
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1)
 X = random_array(5, 4)
@@ -209,6 +214,15 @@ def test_a_model_that_is_not_fitted_writes_nothing(path):
 # -------------------------------------------------------------------------------------- wrong files
 
 
+def altered(path, change):
+    """Change a file as a program would that knows the format: the header fits again afterwards."""
+    with h5py.File(path, "a") as file:
+        change(file)
+    data = bytearray(path.read_bytes())
+    files.seal(data)
+    path.write_bytes(data)
+
+
 def refused(path, match="path"):
     """Neither load nor resume takes the file, both name it as what is wrong, and resume changes nothing."""
     content = path.read_bytes()
@@ -241,9 +255,7 @@ def test_a_file_without_its_last_byte_is_refused(saved):
     refused(saved)
 
 
-@pytest.mark.parametrize(
-    "content", [b"W U b_v b_h b_init\n1 2 3\n", b"\x89PNG\r\n\x1a\n" + bytes(5000), bytes(8192)]
-)
+@pytest.mark.parametrize("content", [b"W U b_v b_h b_init\n1 2 3\n", b"\x89PNG\r\n\x1a\n" + bytes(5000), bytes(8192)])
 def test_other_files_are_refused(path, content):
     path.write_bytes(content)
     refused(path)
@@ -314,15 +326,13 @@ def test_these_are_the_datasets(saved):
 
 @pytest.mark.parametrize("name", [*DATASETS, "params", "optimizer", "optimizer/gradient", "history"])
 def test_files_with_a_part_missing_are_refused(saved, name):
-    with h5py.File(saved, "a") as file:
-        del file[name]
+    altered(saved, lambda file: file.__delitem__(name))
     refused(saved)
 
 
 @pytest.mark.parametrize("name", ["format", "model", "hyper_parameters", "progress"])
 def test_files_with_an_attribute_missing_are_refused(saved, name):
-    with h5py.File(saved, "a") as file:
-        del file.attrs[name]
+    altered(saved, lambda file: file.attrs.__delitem__(name))
     refused(saved)
 
 
@@ -349,8 +359,7 @@ def test_files_with_an_attribute_missing_are_refused(saved, name):
     ],
 )
 def test_files_with_other_attributes_are_refused(saved, name, value):
-    with h5py.File(saved, "a") as file:
-        file.attrs[name] = value
+    altered(saved, lambda file: file.attrs.__setitem__(name, value))
     refused(saved)
 
 
@@ -373,9 +382,11 @@ def test_files_with_other_attributes_are_refused(saved, name, value):
     ],
 )
 def test_files_whose_arrays_do_not_fit_together_are_refused(saved, name, value):
-    with h5py.File(saved, "a") as file:
+    def change(file):
         del file[name]
         file[name] = value
+
+    altered(saved, change)
     refused(saved)
 
 
@@ -485,6 +496,8 @@ def test_resuming_with_another_setting_is_refused(path, name):
         (dict(random_state=1), dict(random_state=np.int64(1))),
         (dict(n_jobs=1), dict(n_jobs=2)),
         (dict(verbose=0), dict(verbose=1)),
+        (dict(visible="bernoulli"), dict(visible=Bernoulli())),
+        (dict(visible="gaussian"), dict(visible=Gaussian())),
     ],
     ids=str,
 )
@@ -501,10 +514,13 @@ def test_the_same_setting_in_another_form_is_the_same_run(path, plain, same):
 def test_a_setting_a_file_does_not_know_has_its_default_there(path):
     """As in files that were written before there was such a setting."""
     stopped(path, SETTINGS)
-    with h5py.File(path, "a") as file:
+
+    def change(file):
         settings = json.loads(file.attrs["hyper_parameters"])
         assert settings.pop("sample_visible") is True
         file.attrs["hyper_parameters"] = json.dumps(settings)
+
+    altered(path, change)
     with pytest.raises(ValueError, match="differ: sample_visible"):
         RTRBM(**SETTINGS, sample_visible=False).fit(X, checkpoint=path, resume=True)
     assert RTRBM(**SETTINGS).fit(X, checkpoint=path, resume=True).n_updates_ == 12
@@ -566,16 +582,197 @@ def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(tmp_path
 def test_checkpoints_come_at_their_interval_and_at_the_end(path):
     seen = []
 
-    class Watching(RTRBM):
-        def _update(self, *arguments):
-            seen.append(Watching.load(path).n_updates_ if path.exists() else None)
-            return super()._update(*arguments)
+    def watch(model):
+        seen.append(RTRBM.load(path).n_updates_ if path.exists() else None)
 
-    Watching(**SETTINGS | dict(n_updates=7)).fit(X, checkpoint=path, checkpoint_every=3)
-    assert seen == [None, None, None, 3, 3, 3, 6] and Watching.load(path).n_updates_ == 7
+    RTRBM(**SETTINGS | dict(n_updates=7)).fit(X, checkpoint=path, checkpoint_every=3, callbacks=[watch])
+    assert seen == [None, None, None, 3, 3, 3, 6] and RTRBM.load(path).n_updates_ == 7
 
 
 @pytest.mark.parametrize("number", [Fraction(1, 4), np.longdouble(0.25), np.float16(0.25)])
 def test_numbers_of_any_kind_are_kept(path, number):
     RTRBM(**SETTINGS | dict(learning_rate=number, max_norm=number)).fit(X, checkpoint=path)
     assert RTRBM.load(path).learning_rate == RTRBM.load(path).max_norm == 0.25
+
+
+# ------------------------------------------------------------------------------------------ any class
+
+CLASSES = {
+    "RTRBM": lambda **s: RTRBM(3, n_taps=2, dynamic_visible_bias=True, **s),
+    "TRBM": lambda **s: TRBM(3, n_taps=2, **s),
+    "CRBM": lambda **s: CRBM(3, n_taps=2, **s),
+    "RNNRBM": lambda **s: RNNRBM(3, **s),
+    "LSTMRBM": lambda **s: LSTMRBM(3, **s),
+    "SRTRBM": lambda **s: SRTRBM(3, **s),
+    "subclass": lambda **s: Other(3, **s),
+}
+SHORT = {name: value for name, value in SETTINGS.items() if name != "n_hidden"} | dict(n_updates=3)
+
+
+@pytest.mark.parametrize("make", CLASSES.values(), ids=CLASSES)
+def test_load_finds_the_class(path, make):
+    model = make(**SHORT).fit(X)
+    model.save(path)
+    for place in (path, str(path)):
+        loaded = rtrbm.load(place)
+        assert type(loaded) is type(model) and state(loaded) == state(model)
+        assert loaded.get_params() == model.get_params()
+        np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert state(loaded.partial_fit(X)) == state(model.partial_fit(X))
+
+
+def test_load_finds_a_static_rbm_and_a_stack(path):
+    static = RBM(3, **SHORT).fit(X[:, 0])
+    static.save(path)
+    loaded = rtrbm.load(path)
+    assert type(loaded) is RBM and state(loaded) == state(static)
+    stack = Stack([TRBM(3, n_taps=2, **SHORT), RTRBM(2, **SHORT)]).fit(X)
+    stack.save(path)
+    loaded = rtrbm.load(path)
+    assert type(loaded) is Stack and [type(layer) for layer in loaded.layers] == [TRBM, RTRBM]
+    assert [state(layer) for layer in loaded.layers] == [state(layer) for layer in stack.layers]
+    np.testing.assert_array_equal(loaded.predict(X), stack.predict(X))
+
+
+def test_load_reads_checkpoints(path):
+    stopped(path, SETTINGS)
+    assert rtrbm.load(path).n_updates_ == 5
+
+
+def test_a_class_that_is_not_known_is_named(saved):
+    altered(saved, lambda file: file.attrs.__setitem__("model", "Yours"))
+    with pytest.raises(ValueError, match="path must .*got a Yours.*import"):
+        rtrbm.load(saved)
+    for name in ("Estimator", "object", "TemporalRBM", "TrainedRBM"):
+        altered(saved, lambda file: file.attrs.__setitem__("model", name))
+        with pytest.raises(ValueError, match="path must"):
+            rtrbm.load(saved)
+
+
+def test_load_refuses_what_is_no_model_file(path, tmp_path):
+    with pytest.raises(FileNotFoundError, match=path.name):
+        rtrbm.load(path)
+    with pytest.raises(ValueError, match="folder"):
+        rtrbm.load(tmp_path)
+    for wrong in (3, None):
+        with pytest.raises(TypeError, match="path"):
+            rtrbm.load(wrong)
+    for content in (b"", b"W U b_v\n1 2 3\n", bytes(8192)):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=path.name):
+            rtrbm.load(path)
+
+
+# --------------------------------------------------------------------------------- objects as settings
+
+OBJECTS = {
+    "Units": dict(visible=Gaussian()),
+    "NegativePhase": dict(negative=CD(3)),
+    "both": dict(visible=Bernoulli(), negative=CD(2, sample_visible=False)),
+    "by name": dict(negative="exact"),
+}
+objects = pytest.mark.parametrize("own", OBJECTS.values(), ids=OBJECTS)
+
+
+@objects
+def test_units_and_negative_phases_are_kept_and_resumed(path, own):
+    settings = SETTINGS | own
+    whole = RTRBM(**settings).fit(X)
+    stopped(path, settings)
+    assert RTRBM.load(path).get_params() == RTRBM(**settings).get_params()
+    assert state(RTRBM(**settings).fit(X, checkpoint=path, resume=True)) == state(whole)
+    assert state(RTRBM.load(path)) == state(whole)
+    twin = pickle.loads(pickle.dumps(whole))
+    assert state(twin.partial_fit(X)) == state(whole.partial_fit(X))
+
+
+def test_resuming_with_another_object_is_refused(path):
+    RTRBM(**SETTINGS, negative=CD(2)).fit(X, checkpoint=path)
+    for other in (CD(3), CD(2, sample_visible=False), "cd"):
+        with pytest.raises(ValueError, match="differ: negative"):
+            RTRBM(**SETTINGS, negative=other).fit(X, checkpoint=path, resume=True)
+
+
+# -------------------------------------------------------------------------------------- files of format 1
+
+FORMAT_1 = Path(__file__).parent / "data" / "format1"
+OLD = {"rtrbm": RTRBM, "taps": RTRBM, "trbm": TRBM, "crbm": CRBM, "rbm": RBM, "stack": Stack}
+old = pytest.mark.parametrize("name, kind", OLD.items())
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """What the models of the files did when they were written (data/format1/make.py)."""
+    with np.load(FORMAT_1 / "expected.npz") as arrays:
+        return dict(arrays)
+
+
+def close(a, b):
+    """Equal but for the rounding of another machine."""
+    np.testing.assert_allclose(a, b, rtol=0, atol=1e-9)
+
+
+def learned(expected, prefix):
+    """The arrays of a model of format 1 under the names they have now."""
+    found = {name.removeprefix(prefix): a for name, a in expected.items() if name.startswith(prefix)}
+    if prefix.startswith("taps"):
+        return {"U": found.pop("B")[0], "U_v": found.pop("U_v")[0]} | found
+    return found
+
+
+def compare(model, expected, prefix):
+    arrays = {name: a for name, a in model.params_._asdict().items() if a is not None}
+    assert arrays.keys() == learned(expected, prefix).keys()
+    for name, a in learned(expected, prefix).items():
+        close(arrays[name], a)
+
+
+@old
+def test_files_of_format_1_are_read(name, kind, expected):
+    model, X = kind.load(FORMAT_1 / f"{name}.h5"), expected["data"]
+    X = X[:, 0] if name == "rbm" else X
+    layers = {f"{name}/{i}": layer for i, layer in enumerate(model.layers, 1)} if name == "stack" else {name: model}
+    for place, layer in layers.items():
+        compare(layer, expected, f"{place}/params/")
+        assert (layer.n_updates_, layer.seed_, layer.n_features_in_) == (6, 0, len(layer.params_.W))
+        assert {len(values) for values in layer.history_.values()} == {6}
+    for verb in ("transform", "denoise", *(["predict"] if name != "rbm" else [])):
+        close(getattr(model, verb)(X), expected[f"{name}/{verb}"])
+    close(model.sample(3, random_state=0, n_gibbs=5), expected[f"{name}/sample"])
+    close(model.score(X), expected[f"{name}/score"])
+    assert type(rtrbm.load(FORMAT_1 / f"{name}.h5")) is kind
+
+
+@old
+def test_models_of_format_1_train_on(name, kind, expected):
+    """As they would have then: momentum, running squares and random numbers go on."""
+    model, X = kind.load(FORMAT_1 / f"{name}.h5"), expected["data"]
+    X = X[:, 0] if name == "rbm" else X
+    layers = {f"{name}/{i}": layer for i, layer in enumerate(model.layers, 1)} if name == "stack" else {name: model}
+    for place, layer in layers.items():
+        layer.partial_fit(X)
+        assert layer.n_updates_ == 7
+        compare(layer, expected, f"{place}/later/")
+        with pytest.raises(AssertionError):  # control
+            compare(layer, expected, f"{place}/params/")
+        X = layer.transform(X)
+
+
+@old
+def test_models_of_format_1_are_saved_in_the_format_of_now(name, kind, path):
+    model = kind.load(FORMAT_1 / f"{name}.h5")
+    model.save(path)
+    assert path.read_bytes().startswith(b"rtrbm model, version 2\n")
+    again = rtrbm.load(path)
+    pairs = zip(again.layers, model.layers) if name == "stack" else [(again, model)]
+    assert all(state(a) == state(b) and a.get_params() == b.get_params() for a, b in pairs)
+
+
+def test_a_run_of_format_1_is_resumed(path, expected):
+    """From update 6 of 6, and it is left alone: the settings are the same."""
+    path.write_bytes((FORMAT_1 / "taps.h5").read_bytes())
+    model = RTRBM.load(path)
+    resumed = RTRBM(**model.get_params()).fit(expected["data"], checkpoint=path, resume=True)
+    assert state(resumed) == state(model)
+    with pytest.raises(ValueError, match="differ: max_norm"):
+        RTRBM(**model.get_params() | dict(max_norm=2.0)).fit(expected["data"], checkpoint=path, resume=True)

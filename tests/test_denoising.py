@@ -21,9 +21,7 @@ DEVIATION, SPACE, TIME = 0.7, 0.4, 0.6
 @pytest.fixture(scope="module")
 def noise():
     """As (n_videos, n_frames, row, column), standardised."""
-    drawn = correlated_noise(
-        1000, 12, resolution=9, deviation=DEVIATION, space=SPACE, time=TIME, random_state=0
-    )
+    drawn = correlated_noise(1000, 12, resolution=9, deviation=DEVIATION, space=SPACE, time=TIME, random_state=0)
     return drawn.reshape(1000, 12, 9, 9).astype(float) / DEVIATION
 
 
@@ -59,17 +57,13 @@ def test_noise_has_mean_zero_and_is_symmetric_and_gaussian(noise):
 def test_long_noise_takes_no_more_memory_than_it_has_numbers():
     tracemalloc.start()
     noise = correlated_noise(1, 5000, resolution=1, random_state=0)
-    assert (
-        tracemalloc.get_traced_memory()[1] < 20 * noise.nbytes
-    )  # a matrix of its filter has 10,000 times as many
+    assert tracemalloc.get_traced_memory()[1] < 20 * noise.nbytes  # a matrix of its filter has 10,000 times as many
     tracemalloc.stop()
 
 
 def test_noise_of_a_video_depends_on_nothing_else():
     longer = correlated_noise(3, 8, resolution=5, random_state=1)
-    np.testing.assert_allclose(
-        correlated_noise(2, 6, resolution=5, random_state=1), longer[:2, :6], atol=1e-6
-    )
+    np.testing.assert_allclose(correlated_noise(2, 6, resolution=5, random_state=1), longer[:2, :6], atol=1e-6)
     assert not np.allclose(longer[0], longer[1])
     assert not np.allclose(longer, correlated_noise(3, 8, resolution=5, random_state=2))
 
@@ -197,17 +191,11 @@ def test_denoising_writes_models_table_and_picture(tiny, tmp_path):
     assert denoising.main(["--out", str(tmp_path), "--seed", "3"]) == 0
     rows = table(tmp_path / "errors.csv")
     assert tuple(rows[0]) == denoising.COLUMNS
-    assert [(row["denoiser"], row["layers"]) for row in rows[:2]] == [
-        ("noisy", ""),
-        ("Gaussian smoothing", ""),
-    ]
+    assert [(row["denoiser"], row["layers"]) for row in rows[:2]] == [("noisy", ""), ("Gaussian smoothing", "")]
     assert [row["layers"] for row in rows if row["denoiser"] in denoising.MODELS] == ["1", "2"] * 5
     assert all(float(row["squared_error_per_frame"]) > 0 for row in rows)
     for row in rows[4::2]:
-        one, two = (
-            float(row["squared_error_per_frame"]),
-            float(rows[rows.index(row) + 1]["squared_error_per_frame"]),
-        )
+        one, two = (float(row["squared_error_per_frame"]), float(rows[rows.index(row) + 1]["squared_error_per_frame"]))
         assert float(rows[rows.index(row) + 1]["one_layer_minus_two"]) == pytest.approx(one - two)
     settings = json.loads((tmp_path / "settings.json").read_text())
     assert settings["time"] == denoising.NOISE["time"] and settings["models"]["TRBM-HH"]["without"] == "HH"
@@ -240,11 +228,7 @@ def test_an_estimate_that_is_right_has_no_error_and_gains_are_paired():
     random = np.random.default_rng(0)
     clean = random.random((5, 4, 9))
     shift = 0.1 * np.arange(5)[:, None, None]  # videos differ much, the gain not at all
-    estimates = {
-        ("noisy", None): clean + 1,
-        ("m", 1): clean + np.sqrt(shift + 1),
-        ("m", 2): clean + np.sqrt(shift),
-    }
+    estimates = {("noisy", None): clean + 1, ("m", 1): clean + np.sqrt(shift + 1), ("m", 2): clean + np.sqrt(shift)}
     rows = {row[:2]: row[2:] for row in denoising.error_rows(clean, estimates)}
     assert rows["noisy", None][:3] == pytest.approx((9, 0, 1))
     assert rows["m", 2][0] == pytest.approx(9 * 0.2) and rows["m", 2][2] == pytest.approx(5)

@@ -11,9 +11,13 @@ import numpy as np
 import pytest
 from helpers import Tensor, model_with, random_array, random_params, random_sequences, state
 
-from rtrbm import RTRBM
+from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM, Stack
+from rtrbm.parameters import arrays
+from rtrbm.rbm import Bernoulli, Gaussian
+from rtrbm.rbm.negative import CD
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=4, batch_size=2, random_state=0, n_jobs=1)
+MODELS = (RTRBM, TRBM, CRBM, RNNRBM, LSTMRBM, SRTRBM, RBM)
 X = random_array(5, 4)
 
 
@@ -50,7 +54,7 @@ ODD = dict(
     n_hidden=np.int64(7), visible="no such units", n_taps=2, n_gibbs={0: 1, 9: 2}, optimizer=None, learning_rate=-1,
     momentum="0.9", max_norm=np.float32(3), batch_size=[8], n_updates=0, initialization=0, dtype=np.float64,
     n_jobs=0, random_state=np.random.RandomState(0), verbose=object(), bptt="no", dynamic_visible_bias=2,
-    centering="yes", engine="steam", comm="me", sample_visible="now and then",
+    centering="yes", engine="steam", comm="me", sample_visible="now and then", negative=["cd"],
 )  # fmt: skip
 
 
@@ -98,6 +102,88 @@ def test_an_unknown_name_is_refused_and_sets_nothing():
         RTRBM(n_hiden=5)
 
 
+MEANT = {
+    "n_components": "n_hidden", "hidden_size": "n_hidden", "n_iter": "n_updates", "max_iter": "n_updates",
+    "epochs": "n_updates", "n_epochs": "n_updates", "lr": "learning_rate", "seed": "random_state",
+    "n_hiden": "n_hidden", "learning_rates": "learning_rate", "batchsize": "batch_size",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_what_users_of_other_packages_type_is_answered_with_what_they_mean(kind):
+    """In the constructor, in set_params and in fit."""
+    for name, meant in MEANT.items():
+        with pytest.raises(TypeError, match=f"{kind.__name__} .*'{name}': did you mean {meant}\\?"):
+            kind(**{name: 3})
+        model = kind(n_hidden=4)
+        with pytest.raises(ValueError, match=f"{kind.__name__} .*'{name}': did you mean {meant}\\?"):
+            model.set_params(momentum=0.5, **{name: 3})
+        assert (model.n_hidden, model.momentum) == (4, 0.9)
+        for verb in (model.fit, model.partial_fit):
+            with pytest.raises(TypeError, match=f"'{name}'"):
+                verb(X, **{name: 3})
+        assert not hasattr(model, "params_")
+    for name in ("n_components", "n_iter", "epochs", "lr"):
+        with pytest.raises(TypeError, match=f"fit .*'{name}': did you mean {MEANT[name]}"):
+            kind().fit(X, **{name: 3})
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_lengths_are_a_list_of_arrays(kind):
+    """Of hmmlearn, which takes sequences end to end and their lengths."""
+    hint = "'lengths': did you mean X as a list of arrays, one for each sequence"
+    for error, verb in (
+        (TypeError, lambda: kind(lengths=[3, 2])),
+        (ValueError, lambda: kind().set_params(lengths=[3, 2])),
+        (TypeError, lambda: kind().fit(X, lengths=[3, 2])),
+        (TypeError, lambda: kind().partial_fit(X, lengths=[3, 2])),
+    ):
+        with pytest.raises(error, match=hint):
+            verb()
+
+
+def test_keywords_of_fit_are_guessed_too(fitted):
+    before = state(fitted)
+    for name, meant in {
+        "callback": "callbacks",
+        "checkpoints": "checkpoint",
+        "chekpoint_every": "checkpoint_every",
+    }.items():
+        with pytest.raises(TypeError, match=f"RTRBM.fit .*'{name}': did you mean {meant}"):
+            fitted.fit(X, **{name: 3})
+    with pytest.raises(TypeError, match="'sample_weight', only X, y, checkpoint"):
+        fitted.fit(X, sample_weight=3)
+    assert state(fitted) == before
+
+
+def test_words_nobody_means_are_refused_with_what_there_is():
+    with pytest.raises(TypeError, match="'colour', only n_hidden, visible"):
+        RTRBM(colour="red")
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_scikit_learns_clone(kind):
+    clone = pytest.importorskip("sklearn.base").clone
+    own = {"n_hidden": 4, "n_gibbs": {0: 1, 9: 2}, "negative": CD(2), "visible": Gaussian(), "random_state": 3}
+    model = kind(**own)
+    twin = clone(model)
+    assert type(twin) is kind and twin is not model and repr(twin) == repr(model)
+    assert twin.get_params().keys() == model.get_params().keys() and twin.n_gibbs == {0: 1, 9: 2}
+    fitted = kind(**SETTINGS).fit(X[:, 0] if kind is RBM else X)
+    twin = clone(fitted)
+    assert not any(name.endswith("_") for name in vars(twin)) and twin.get_params() == fitted.get_params()
+    assert state(twin.fit(X[:, 0] if kind is RBM else X)) == state(fitted)
+
+
+def test_scikit_learns_clone_of_a_stack():
+    clone = pytest.importorskip("sklearn.base").clone
+    stack = Stack([TRBM(**SETTINGS, without=["VV"]), RTRBM(**SETTINGS | dict(n_hidden=2))]).fit(X)
+    twin = clone(stack)
+    assert [type(layer) for layer in twin.layers] == [TRBM, RTRBM]
+    assert not any(hasattr(layer, "params_") for layer in twin.layers)
+    assert [state(layer) for layer in twin.fit(X).layers] == [state(layer) for layer in stack.layers]
+
+
 def test_repr_is_what_was_changed():
     model = RTRBM(n_hidden=4, n_gibbs={0: 1, 9: 2}, dtype="float64")
     assert eval(repr(model)).get_params() == model.get_params()
@@ -113,13 +199,36 @@ def test_learned_attributes():
     model = RTRBM(**SETTINGS)
     assert not any(name.endswith("_") for name in vars(model))
     model.fit(X)
-    W, U, b_v, b_h, b_init = model.params_
-    assert (W.shape, U.shape, b_v.shape, b_h.shape, b_init.shape) == ((4, 3), (3, 3), (4,), (3,), (3,))
-    assert model.params_._fields == ("W", "U", "b_v", "b_h", "b_init")
+    shapes = {name: array.shape for name, array in model.params_._asdict().items() if array is not None}
+    assert shapes == {"W": (4, 3), "U": (3, 3), "b_v": (4,), "b_h": (3,), "b_init": (3,)}
     assert (model.n_updates_, model.n_features_in_, model.seed_) == (4, 4, 0)
     dynamic = RTRBM(**SETTINGS, dynamic_visible_bias=True).fit(X)
-    assert dynamic.params_._fields == ("W", "U", "b_v", "b_h", "b_init", "U_v")
+    learned = [name for name, array in dynamic.params_._asdict().items() if array is not None]
+    assert learned == ["W", "U", "b_v", "b_h", "b_init", "U_v"]
     assert dynamic.params_.U_v.shape == (3, 4)
+
+
+def test_U_has_one_name_with_taps_and_without():
+    """(n_hidden, n_hidden) in every RTRBM; B is the same as hidden taps, as the TRBM has them."""
+    for own in ({}, dict(n_taps=2), dict(n_taps=2, dynamic_visible_bias=True), dict(n_taps=1, bptt=False)):
+        params = RTRBM(**SETTINGS, **own).fit(X).params_
+        assert params.U.shape == (3, 3) and params.U.any() and "B" not in params._fields
+        np.testing.assert_array_equal(params.B, params.U[None])
+        assert params.U_v is None or params.U_v.shape == (3, 4)
+    params = RTRBM(**SETTINGS, n_taps=2, dynamic_visible_bias=True).fit(X).params_
+    learned = [name for name, array in params._asdict().items() if array is not None]
+    assert learned == ["W", "U", "b_v", "b_h", "b_init", "U_v", "A", "C", "b_v_init"]
+    assert params.A.shape == (2, 4, 4) and params.C.shape == (2, 4, 3)
+    assert params.b_init.shape == (2, 3) and params.b_v_init.shape == (2, 4)
+
+
+def test_the_U_of_a_model_with_taps_carries_its_state_on():
+    """As without taps: r_2 is sigmoid(v_2 W + b_h + b_init_2 + r_1 U + v_1 C_1). Control: without U it is another."""
+    model = RTRBM(**SETTINGS | dict(dtype="float64", learning_rate=0.3), n_taps=1).fit(X)
+    p, r = model.params_, model.transform(X)
+    x = X[:, 1] @ p.W + p.b_h + X[:, 0] @ p.C[0]
+    np.testing.assert_allclose(r[:, 1], 1 / (1 + np.exp(-x - r[:, 0] @ p.U)), rtol=0, atol=1e-14)
+    assert np.abs(r[:, 1] - 1 / (1 + np.exp(-x))).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", ["W", "U", "b_v", "b_h", "b_init", "U_v"])
@@ -152,9 +261,7 @@ def test_partial_fit_goes_on_after_fit(fitted):
     assert fitted.n_updates_ == 5 and (fitted.params_.W != before).any()
 
 
-@pytest.mark.parametrize(
-    "copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"]
-)
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"])
 @pytest.mark.parametrize("settings", [{}, dict(dynamic_visible_bias=True, optimizer="momentum")], ids=str)
 def test_copies_are_independent_and_complete(copied, settings):
     model = RTRBM(**SETTINGS, **settings).fit(X)
@@ -184,7 +291,7 @@ def test_score_is_minus_the_squared_error_of_frames_2_to_T(fitted):
 
 
 def parameters(model):
-    return b"".join(p.tobytes() for p in model.params_)
+    return b"".join(p.tobytes() for p in arrays(model.params_))
 
 
 def fit_with(random_state):
@@ -245,7 +352,7 @@ def test_any_form_of_the_same_data_will_do(form, n_sequences):
     data = X[:n_sequences].copy()
     expected = RTRBM(**SETTINGS).fit(data)
     model = RTRBM(**SETTINGS).fit(form(data.copy()))
-    for a, b in zip(model.params_, expected.params_):
+    for a, b in zip(arrays(model.params_), arrays(expected.params_), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)  # 4 updates; other strides may round differently
     states = np.stack(list(model.transform(form(data.copy()))))
     np.testing.assert_allclose(states, model.transform(data), atol=1e-6)
@@ -261,12 +368,12 @@ def test_binary_data_of_any_dtype(dtype):
 @pytest.mark.parametrize("data", [X, X.astype(np.float32)], ids=["double", "single"])
 def test_everything_has_the_dtype_of_the_model(dtype, data):
     model = RTRBM(**SETTINGS | dict(dtype=dtype), dynamic_visible_bias=True).fit(data)
-    arrays = [*model.params_, *model.optimizer_state_.gradient, *model.optimizer_state_.square]
-    arrays += [*model.gradient(data)]
-    arrays += [model.transform(data), *model.sample(2, random_state=0, return_states=True)]
-    arrays += [model.sample(2, prefix=data[0], random_state=0)]
-    arrays += [model.predict(data, protocol=protocol) for protocol in ("mean", "chain", "mean_field")]
-    assert {a.dtype for a in arrays} == {np.dtype(dtype)}
+    adam = model.optimizer_state_
+    found = [a for params in (model.params_, adam.gradient, adam.square, model.gradient(data)) for a in arrays(params)]
+    found += [model.transform(data), *model.sample(2, random_state=0, return_states=True)]
+    found += [model.sample(2, prefix=data[0], random_state=0)]
+    found += [model.predict(data, protocol=protocol) for protocol in ("mean", "chain", "mean_field")]
+    assert {a.dtype for a in found} == {np.dtype(dtype)}
 
 
 def test_single_and_double_precision_agree():
@@ -532,6 +639,7 @@ BAD_SETTINGS = {
     "n_taps": [-1, 1.5, "2", None, True, [2], HUGE, np.int64(HUGE)],
     "dynamic_visible_bias": ["yes", 2, None, 0.5, np.array([True, True])],
     "bptt": ["no", 2, None, 0.5, np.array([True, True])],
+    "negative": ["cd2", "CD", "", None, 3, True, ["cd"], CD, np.array(["cd", "exact"])],
     "n_gibbs": [
         0, -1, 1.5, "2", None, True, [1], {}, {1: 3}, {0: 0}, {0: 1.5}, {0: 1, -1: 1}, {"0": 1}, {0: None},
         {0.5: 1, 0: 1},
@@ -572,6 +680,18 @@ def test_a_fitted_model_survives_bad_hyper_parameters(fitted, name, value):
     assert state(fitted) == before
 
 
+@pytest.mark.parametrize("k", [0, -1, 1.5, "2", None, True])
+def test_a_negative_phase_that_cannot_be_is_refused(k, tmp_path):
+    """By itself or, before any work, by the model."""
+    with pytest.raises((TypeError, ValueError), match=r"\bk\b|negative"):
+        phase = CD(k)
+        model = RTRBM(**SETTINGS, negative=phase)
+        try:
+            model.fit(X, checkpoint=tmp_path / "model.h5", checkpoint_every=1)
+        finally:
+            assert not hasattr(model, "params_") and os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("name", BAD_SETTINGS)
 def test_every_hyper_parameter_is_checked(name):
     """Control of the tests above: they are all here, and a good value passes."""
@@ -580,7 +700,8 @@ def test_every_hyper_parameter_is_checked(name):
         n_hidden=np.int64(4), visible="gaussian", n_taps=np.int8(2), dynamic_visible_bias=True, bptt=False,
         centering=False, n_gibbs={0: 1, np.int64(2): 2}, optimizer="momentum", learning_rate=np.float32(0.1),
         momentum=0, max_norm=1, batch_size=np.int32(3), n_updates=1, initialization="thesis", dtype=np.float64,
-        engine="numpy", comm=None, sample_visible=np.False_, n_jobs=np.int64(2), random_state=np.uint8(3), verbose=True,
+        engine="numpy", comm=None, negative=CD(2), sample_visible=np.False_, n_jobs=np.int64(2),
+        random_state=np.uint8(3), verbose=True,
     )  # fmt: skip
     RTRBM(**SETTINGS | {name: good[name]}).fit(X)
 
@@ -600,6 +721,16 @@ def test_a_setting_that_does_not_fit_what_was_learned_is_named_or_does_no_harm(f
             verb(fitted)
         except (ValueError, TypeError) as error:
             assert next(iter(settings)) in str(error)
+
+
+def test_units_by_name_and_as_an_object_are_the_same(fitted):
+    for visible, other in (("bernoulli", Bernoulli()), ("gaussian", Gaussian())):
+        model = RTRBM(**SETTINGS | dict(visible=visible)).fit(X)
+        assert state(RTRBM(**SETTINGS | dict(visible=other)).fit(X)) == state(model)
+        predicted = model.predict(X)
+        np.testing.assert_array_equal(model.set_params(visible=other).predict(X), predicted)
+        with pytest.raises(ValueError, match="visible"):
+            model.set_params(visible=Gaussian() if visible == "bernoulli" else Bernoulli()).predict(X)
 
 
 # --------------------------------------------------------------------------- bad arguments of verbs

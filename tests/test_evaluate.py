@@ -28,9 +28,7 @@ def test_linear_extrapolation_by_hand():
     same(linear_extrapolation(VIDEO), np.array([[[0, 0], [0.0, 1.0], [1.0, 1.0], [0.5, -1.0]]]))
     same(linear_extrapolation(VIDEO, 0, 1), np.array([[[0, 0], [0.0, 1.0], [1.0, 1.0], [0.5, 0.0]]]))
     same(linear_extrapolation(RAGGED), [np.array([[0.0], [1.0]]), np.array([[0.0], [0.0], [2.0], [7.0]])])
-    same(
-        linear_extrapolation(RAGGED, 1, 5), [np.array([[1.0], [1.0]]), np.array([[1.0], [1.0], [2.0], [5.0]])]
-    )
+    same(linear_extrapolation(RAGGED, 1, 5), [np.array([[1.0], [1.0]]), np.array([[1.0], [1.0], [2.0], [5.0]])])
 
 
 def test_mean_frame_by_hand():
@@ -177,9 +175,7 @@ def test_autoregression_fits_arrays_and_lists_alike_and_clips():
 def test_features_that_never_change_are_predicted_as_they_are(n_taps):
     train = [v * [1, 0, 0] + [0, 2, 0] for v in waves(3)]
     for predicted in autoregression(train, train, n_taps):
-        np.testing.assert_allclose(
-            predicted[:, 1:], np.broadcast_to([2.0, 0.0], (len(predicted), 2)), atol=1e-12
-        )
+        np.testing.assert_allclose(predicted[:, 1:], np.broadcast_to([2.0, 0.0], (len(predicted), 2)), atol=1e-12)
     np.testing.assert_allclose(autoregression(VIDEO, VIDEO * 0 + 3, n_taps), np.full(VIDEO.shape, 3.0))
 
 
@@ -325,9 +321,7 @@ def test_standard_error_is_the_spread_over_repeated_draws():
     assert abs(naive.mean() - variance) / np.sqrt(of_variance + naive.var() / n_draws) > 4
 
 
-@pytest.mark.parametrize(
-    "predict", [linear_extrapolation, lambda X, low, high: autoregression(X, X, 1, low, high)]
-)
+@pytest.mark.parametrize("predict", [linear_extrapolation, lambda X, low, high: autoregression(X, X, 1, low, high)])
 @pytest.mark.parametrize(
     "low, high, error, match",
     [

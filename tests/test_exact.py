@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from helpers import binary_states, hidden_distribution, model_moments, visible_distribution
+from helpers import UNITS, binary_states, hidden_distribution, model_moments, visible_distribution
 
-from rtrbm import exact
+from rtrbm.rbm import exact
 
 KINDS = ("bernoulli", "gaussian")
 SIZES = [(4, 3), (3, 5), (4, 4)]  # the hidden layer is the smaller one, the larger one, neither
@@ -35,8 +35,8 @@ def test_sums_are_those_over_joint_states(sizes, rows, visible):
     W, b_v, b_h = parameters(*sizes, *rows)
     biases = list(each_row(b_v, b_h))
     log_z = [hidden_distribution(W, *row, visible)[0] for row in biases]
-    np.testing.assert_allclose(exact.log_partition(W, b_v, b_h, visible), log_z, rtol=1e-12)
-    averages = exact.averages(W, b_v, b_h, visible)
+    np.testing.assert_allclose(exact.log_partition(W, b_v, b_h, UNITS[visible]), log_z, rtol=1e-12)
+    averages = exact.averages(W, b_v, b_h, UNITS[visible])
     v, h, vh = zip(*(model_moments(W, *row, visible) for row in biases))
     for average, known in ((averages.v, v), (averages.h, h), (averages.vh(), sum(vh))):
         np.testing.assert_allclose(average, known, rtol=1e-12)
@@ -63,8 +63,8 @@ def test_gaussian_log_partition_is_the_integral():
     h = binary_states(3)
     p = np.exp(np.outer(v, b_v + h @ W[0]) + h @ b_h - v[:, None] ** 2 / 2)
     z = p.sum() * (v[1] - v[0])
-    assert exact.log_partition(W, b_v, b_h, "gaussian")[0] == pytest.approx(np.log(z), rel=1e-12)
-    log_p = exact.log_likelihood(v[:, None], W, b_v, b_h, "gaussian")
+    assert exact.log_partition(W, b_v, b_h, UNITS["gaussian"])[0] == pytest.approx(np.log(z), rel=1e-12)
+    log_p = exact.log_likelihood(v[:, None], W, b_v, b_h, UNITS["gaussian"])
     np.testing.assert_allclose(np.exp(log_p), p.sum(1) / z, atol=1e-14)
 
 
@@ -79,7 +79,7 @@ def everything(*arguments):
 @pytest.mark.parametrize("visible", KINDS)
 @pytest.mark.parametrize("sizes", SIZES)
 def test_blocks_do_not_matter(monkeypatch, sizes, visible):
-    arguments = (*parameters(*sizes, 2, None), visible)
+    arguments = (*parameters(*sizes, 2, None), UNITS[visible])
     whole = everything(*arguments)
     monkeypatch.setattr(exact, "BLOCK_ELEMENTS", 25)
     for a, b in zip(whole, everything(*arguments)):
@@ -111,9 +111,9 @@ def test_single_precision_parameters_lose_nothing():
 
 @pytest.mark.parametrize("sizes", [(20, 10**4), (10**4, 20), (1, 1)])
 def test_enumerable(sizes):
-    exact.check_enumerable(*sizes, "bernoulli")
+    exact.check_enumerable(*sizes, UNITS["bernoulli"])
     if sizes[1] <= 20:
-        exact.check_enumerable(*sizes, "gaussian")
+        exact.check_enumerable(*sizes, UNITS["gaussian"])
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_enumerable(sizes):
     ],
 )
 def test_too_many_units(n_visible, n_hidden, visible, message):
-    arguments = (np.zeros((n_visible, n_hidden)), np.zeros(n_visible), np.zeros(n_hidden), visible)
+    arguments = (np.zeros((n_visible, n_hidden)), np.zeros(n_visible), np.zeros(n_hidden), UNITS[visible])
     with pytest.raises(ValueError, match=message):
-        exact.check_enumerable(n_visible, n_hidden, visible)
+        exact.check_enumerable(n_visible, n_hidden, UNITS[visible])
     for function in (exact.log_partition, exact.averages):
         with pytest.raises(ValueError, match=message):
             function(*arguments)

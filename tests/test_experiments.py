@@ -1,6 +1,7 @@
 """Every script runs, tiny, and writes what it says it writes."""
 
 import csv
+import errno
 import json
 import os
 import re
@@ -26,8 +27,9 @@ from experiments import (
 from experiments.contenders import Setting, interleaved
 from experiments.runner import model_file
 from rtrbm import RTRBM
-from rtrbm.checkpoint import replacing
-from rtrbm.parallel import processors
+from rtrbm.compute.threads import processors
+from rtrbm.parameters import arrays
+from rtrbm.training.files import replacing
 
 ROOT = Path(__file__).parents[1]
 TINY = {"resolution": 8, "n_hidden": 12, "n_gibbs": {0: 1, 3: 2}, "batch_size": 2, "n_updates": 6}
@@ -95,7 +97,7 @@ def test_bouncing_balls_repeats_and_resumes(tiny, tmp_path, monkeypatch):
     assert RTRBM.load(parts / "rtrbm.h5").n_updates_ == 4  # minibatch 4 is made ahead, during update 3
     bouncing_balls.main(["--out", str(parts), "--resume"])
     assert (whole / "errors.csv").read_text() == (parts / "errors.csv").read_text()
-    for one, other in zip(RTRBM.load(whole / "rtrbm.h5").params_, RTRBM.load(parts / "rtrbm.h5").params_):
+    for one, other in zip(*(arrays(RTRBM.load(folder / "rtrbm.h5").params_) for folder in (whole, parts))):
         np.testing.assert_array_equal(one, other)
 
 
@@ -171,9 +173,7 @@ def test_an_mpiexec_that_fails_costs_the_ranks_alone(tmp_path, monkeypatch, caps
 
 def test_interleaved():
     calls = []
-    seconds = interleaved(
-        [lambda: calls.append("a") or 1.0, lambda: calls.append("b") or 2.0], 5, limit=0, pause=0
-    )
+    seconds = interleaved([lambda: calls.append("a") or 1.0, lambda: calls.append("b") or 2.0], 5, limit=0, pause=0)
     assert calls == ["a", "b"] * 3 and seconds.tolist() == [[1.0, 2.0]] * 3
 
 
@@ -184,9 +184,7 @@ def test_recipe(tmp_path, monkeypatch):
     recipe.main(["--n-updates", "12", "--out", str(tmp_path)])
     rows = table(tmp_path / "recipe.csv")
     assert rows[0]["variant"] == "the recipe" and len(rows) == len(recipe.variants(12))
-    assert len({row["squared_error_per_frame"] for row in rows}) == len(
-        rows
-    )  # every change changes something
+    assert len({row["squared_error_per_frame"] for row in rows}) == len(rows)  # every change changes something
 
 
 SCRIPTS = sorted(p.stem for p in (ROOT / "experiments").glob("*.py") if "def main(" in p.read_text())
@@ -239,7 +237,7 @@ def test_what_is_refused_leaves_the_folder_as_it_is(tiny, tmp_path, wrong):
 
 def test_an_engine_that_is_missing_is_told_before_there_is_a_folder(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
-    monkeypatch.setitem(sys.modules, "rtrbm.fast", None)
+    monkeypatch.setitem(sys.modules, "rtrbm.compute.numba", None)
     with pytest.raises(ValueError, match=r"needs numba: install rtrbm\[fast\]"):
         bouncing_balls.main(["--out", str(tmp_path / "results"), "--engine", "numba"])
     assert not (tmp_path / "results").exists()
@@ -252,6 +250,28 @@ def test_wrong_options_are_refused_before_there_is_a_folder(tmp_path, script, wr
     with pytest.raises(ValueError, match=wrong[0]):
         script.main(["--out", str(tmp_path / "results"), *wrong])
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    "error, said",
+    [
+        (OSError(errno.ENOSPC, "cannot write 'a.h5': No space left on device", "a.h5"), "cannot write 'a.h5': No"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "a.csv"), "No such file or directory: 'a.csv'"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+        (OSError("the disk is gone"), "the disk is gone"),
+        (ValueError("--seed must be at least 0"), "--seed must be at least 0"),
+    ],
+)
+def test_an_error_is_told_in_one_line_without_its_number(capsys, monkeypatch, error, said):
+    def main():
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["experiments/NAME.py"])
+    with pytest.raises(SystemExit, match="1"):
+        runner.run(main)
+    told = capsys.readouterr().err
+    assert told.startswith(f"NAME: {said}") and told.count("\n") == 1
+    assert "Errno" not in told and told.count("a.") <= 1
 
 
 def test_an_earlier_model_is_kept(tmp_path):
@@ -276,7 +296,7 @@ def test_an_earlier_model_is_kept(tmp_path):
 KILLED = """
 import os, pathlib, sys
 from experiments.runner import model_file
-from rtrbm.checkpoint import replacing
+from rtrbm.training.files import replacing
 with model_file(pathlib.Path(sys.argv[1]), "a", resume=False) as path:
     if len(sys.argv) > 2:
         with replacing(path) as temporary:
@@ -321,13 +341,7 @@ def test_the_benchmark_says_what_is_not_installed(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "script, options",
-    [
-        (ablation, []),
-        (benchmark, ["--scaling"]),
-        (binary_addition, []),
-        (bouncing_balls, []),
-        (denoising, []),
-    ],
+    [(ablation, []), (benchmark, ["--scaling"]), (binary_addition, []), (bouncing_balls, []), (denoising, [])],
 )
 def test_pictures_need_matplotlib(tmp_path, monkeypatch, script, options):
     """Said before hours of training."""
@@ -341,7 +355,7 @@ def test_the_readme_runs(tmp_path, monkeypatch):
     code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S).group(1)
     monkeypatch.chdir(tmp_path)
     names = {}
-    exec(code.replace("n_updates=2000", "n_updates=2"), names)
+    exec(code.replace("n_updates=500", "n_updates=2"), names)
     assert names["prediction"].shape == (10, 100, 225)
     assert names["dream"].shape == (1, 100, 225)
     assert (tmp_path / "balls.h5").exists()

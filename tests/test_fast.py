@@ -5,10 +5,18 @@ Sampling is tested in test_gibbs.py, Adam in test_optim.py.
 
 import numpy as np
 import pytest
-from helpers import needs_numba
+from helpers import every_engine, needs_numba, random_taps
 
-from rtrbm import dynamics, engines, exact, parallel, rnn
-from rtrbm.sequences import pack
+from rtrbm.compute import threads
+from rtrbm.compute.engine import ENGINES, named
+from rtrbm.gradient import Model, gradient
+from rtrbm.minibatches.sequences import pack
+from rtrbm.models.rtrbm import Recurrent
+from rtrbm.models.trbm import Filter
+from rtrbm.parameters import arrays, each
+from rtrbm.past import recurrence
+from rtrbm.rbm import exact
+from rtrbm.rbm.units import BERNOULLI
 
 pytestmark = needs_numba
 EPS = np.finfo(np.float32).eps
@@ -18,7 +26,7 @@ SHAPES = [(32, 1, 1), (33, 4, 31), (40, 41, 33), (50, 88, 150), (400, 225, 64), 
 
 
 def products():
-    from rtrbm.fast import products
+    from rtrbm.compute.numba import products
 
     return products
 
@@ -61,7 +69,7 @@ def test_products_with_binary_states(shape, share, looked_up):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_transposed_states_and_parts_of_arrays(shape, looked_up):
-    """As `rtrbm.parallel` cuts them: some columns of an array, transposed, into some rows of another."""
+    """As `rtrbm.compute.engine` cuts them: some columns of an array, transposed, into some rows of another."""
     n_rows, n_in, n_out = shape
     a, W = random_states((n_in, n_rows + 9)), random_weights((n_in, n_out))
     out = np.full((n_rows + 9, n_out), np.nan, np.float32)
@@ -72,13 +80,13 @@ def test_transposed_states_and_parts_of_arrays(shape, looked_up):
         assert looked_up == [True]
 
 
-@pytest.mark.parametrize("engine", engines.ENGINES)
+@every_engine
 def test_products_and_grams_by_slices(engine, monkeypatch):
-    monkeypatch.setattr(parallel, "THREADED", 0)
+    monkeypatch.setattr(threads, "THREADED", 0)
     v, h = random_states((700, 300)), random_weights((700, 90))
-    W, multiply = random_weights((300, 90)), engines.named(engine).multiply
-    products = [parallel.product(v, W, n_jobs, multiply) for n_jobs in (None, 2, 3)]
-    grams = [parallel.gram(v, h, n_jobs, multiply=multiply) for n_jobs in (None, 2, 3)]
+    W, on_threads = random_weights((300, 90)), [named(engine, n_jobs) for n_jobs in (None, 2, 3)]
+    products = [engine.product(v, W) for engine in on_threads]
+    grams = [engine.gram(v, h) for engine in on_threads]
     assert_is_product(products[0], v, W)
     assert_is_product(grams[0], v.T, h)
     for found in (products, grams):
@@ -108,9 +116,7 @@ def test_other_precisions_and_layouts_are_left_to_numpy(looked_up):
         (states.astype(float), W, np.zeros((64, 40), np.float32)),
     ):
         products().multiply(a, b, out=out)
-        np.testing.assert_allclose(
-            out, states.astype(float) @ W, rtol=0, atol=70 * EPS * np.abs(W).sum(0).max()
-        )
+        np.testing.assert_allclose(out, states.astype(float) @ W, rtol=0, atol=70 * EPS * np.abs(W).sum(0).max())
     assert not looked_up
 
 
@@ -143,72 +149,88 @@ def in_double(*arrays):
 ROUNDING = 2e-5
 
 
+any_activation = pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+
+
+def forward(x, where, U, b, b_init, activation="sigmoid", n_jobs=None):
+    """`rtrbm.past.recurrence.forward` by numba."""
+    return recurrence.forward(x, where, U, b, b_init, named("numba", n_jobs), activation)
+
+
+def backward(s, where, U, d_bias=None, d_s=None, activation="sigmoid", n_jobs=None):
+    """`rtrbm.past.recurrence.backward` by numba."""
+    return recurrence.backward(s, where, U, d_bias, d_s, named("numba", n_jobs), activation)
+
+
+@any_activation
 @pytest.mark.parametrize("m", [0, 1, 2])
 @pytest.mark.parametrize("n_hidden", [1, 16, 37])
 @pytest.mark.parametrize("lengths", LENGTHS)
-def test_the_recurrence_is_that_of_rnn(lengths, n_hidden, m):
-    fast = engines.named("numba")
+def test_the_recurrence_is_that_of_numpy(lengths, n_hidden, m, activation):
     x, where, U, b, b_init = random_recurrence(lengths, n_hidden, m)
     for b, b_init in ((b, b_init), (x * 0.5, np.stack([b_init, -b_init])), (b, b_init[None])):
-        r, bias = fast.forward(x, where, U, b, b_init)
-        expected = rnn.forward(*in_double(x), where, *in_double(U, b, b_init))
+        r, bias = forward(x, where, U, b, b_init, activation)
+        expected = recurrence.forward(*in_double(x), where, *in_double(U, b, b_init), activation=activation)
         np.testing.assert_allclose(r, expected[0], rtol=0, atol=ROUNDING)
         np.testing.assert_allclose(bias, expected[1], rtol=0, atol=ROUNDING)
         assert r.dtype == bias.dtype == np.float32
     c, e = np.random.default_rng(1).standard_normal((2, *x.shape)).astype(np.float32)
     for d_bias, d_r in ((c, None), (None, e), (c, e), (None, None)):
-        found = fast.backward(r, where, U, d_bias, d_r)
-        expected = rnn.backward(*in_double(r), where, *in_double(U, d_bias, d_r))
+        found = backward(r, where, U, d_bias, d_r, activation)
+        expected = recurrence.backward(*in_double(r), where, *in_double(U, d_bias, d_r), activation=activation)
         for a, b in zip(found, expected):
             np.testing.assert_allclose(a, b, rtol=0, atol=ROUNDING)
 
 
+def test_single_precision_is_not_left_to_numpy():
+    """Control of the test above: both round, but not alike."""
+    x, where, U, b, b_init = random_recurrence((5, 3), 37, 1)
+    r, _ = recurrence.forward(x, where, U, b, b_init)
+    assert (forward(x, where, U, b, b_init)[0] != r).any()
+    assert (backward(r, where, U, x)[0] != recurrence.backward(r, where, U, x)[0]).any()
+
+
 def test_one_matrix_is_one_tap():
-    fast = engines.named("numba")
     x, where, U, b, b_init = random_recurrence((5, 3), 7, 1)
-    for one, tap in zip(fast.forward(x, where, U[0], b, b_init), fast.forward(x, where, U, b, b_init)):
+    for one, tap in zip(forward(x, where, U[0], b, b_init), forward(x, where, U, b, b_init)):
         np.testing.assert_array_equal(one, tap)
-    for one, tap in zip(fast.backward(x, where, U[0], x), fast.backward(x, where, U, x)):
+    for one, tap in zip(backward(x, where, U[0], x), backward(x, where, U, x)):
         np.testing.assert_array_equal(one, tap)
 
 
-def test_double_precision_is_left_to_rnn():
-    fast = engines.named("numba")
+def test_double_precision_is_left_to_numpy():
     x, where, U, b, b_init = random_recurrence((5, 3), 7, 2)
     arrays = in_double(x, U, b, b_init)
-    found = fast.forward(arrays[0], where, *arrays[1:])
-    np.testing.assert_array_equal(found, rnn.forward(arrays[0], where, *arrays[1:]))
+    found = forward(arrays[0], where, *arrays[1:])
+    np.testing.assert_array_equal(found, recurrence.forward(arrays[0], where, *arrays[1:]))
     np.testing.assert_array_equal(
-        fast.backward(found[0], where, arrays[1], found[1]),
-        rnn.backward(found[0], where, arrays[1], found[1]),
+        backward(found[0], where, arrays[1], found[1]), recurrence.backward(found[0], where, arrays[1], found[1])
     )
 
 
+@any_activation
 @pytest.mark.parametrize("n_jobs", [2, 3, 7])
-def test_how_sequences_are_shared_does_not_show(n_jobs, monkeypatch):
-    monkeypatch.setattr(parallel, "THREADED", 0)
-    fast = engines.named("numba")
+def test_how_sequences_are_shared_does_not_show(n_jobs, activation, monkeypatch):
+    monkeypatch.setattr(threads, "THREADED", 0)
     x, where, U, b, b_init = random_recurrence((3, 8, 8, 2, 7, 7, 1, 4, 10), 37, 2)
-    alone, shared = (fast.forward(x, where, U, b, b_init, n) for n in (None, n_jobs))
+    alone, shared = (forward(x, where, U, b, b_init, activation, n) for n in (None, n_jobs))
     np.testing.assert_array_equal(alone, shared)
-    back_alone, back_shared = (fast.backward(alone[0], where, U, x, x, n) for n in (None, n_jobs))
+    back_alone, back_shared = (backward(alone[0], where, U, x, x, activation, n) for n in (None, n_jobs))
     np.testing.assert_array_equal(back_alone, back_shared)
 
 
 def test_saturated_units_neither_overflow_nor_learn():
-    fast = engines.named("numba")
     x, where, U, b, b_init = random_recurrence((4, 4), 20, 1)
     x = 1000 * np.sign(x)
-    r, _ = fast.forward(x, where, U, b, b_init)
+    r, _ = forward(x, where, U, b, b_init)
     np.testing.assert_array_equal(r, x > 0)
-    assert not fast.backward(r, where, U, np.ones_like(r), np.ones_like(r))[0].any()
+    assert not backward(r, where, U, np.ones_like(r), np.ones_like(r))[0].any()
 
 
 def test_what_is_not_a_number_shows():
-    fast = engines.named("numba")
     x, where, U, b, b_init = random_recurrence((4, 4), 20, 1)
     x[2, 3] = np.nan  # frame 2 of the first sequence
-    found, expected = (f(x, where, U, b, b_init) for f in (fast.forward, rnn.forward))
+    found, expected = (f(x, where, U, b, b_init) for f in (forward, recurrence.forward))
     for a, b in zip(found, expected):
         np.testing.assert_array_equal(np.isnan(a), np.isnan(b))
     assert np.isnan(found[0]).any() and not np.isnan(found[0][:2]).any()
@@ -216,23 +238,18 @@ def test_what_is_not_a_number_shows():
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_any_layout_of_the_arguments(order):
-    fast = engines.named("numba")
     x, where, U, b, b_init = random_recurrence((4, 3), 20, 2)
     other = [np.array(a, order=order)[..., ::1] for a in (x, U)]
     strided = [np.repeat(a, 2, axis=-1)[..., ::2] for a in (x, U)]
     for x_, U_ in (other, strided):
-        np.testing.assert_array_equal(
-            fast.forward(x_, where, U_, b, b_init), fast.forward(x, where, U, b, b_init)
-        )
-        for a, b_ in zip(
-            fast.backward(x_, where, U_, x_, x_.astype(float)), fast.backward(x, where, U, x, x)
-        ):
+        np.testing.assert_array_equal(forward(x_, where, U_, b, b_init), forward(x, where, U, b, b_init))
+        for a, b_ in zip(backward(x_, where, U_, x_, x_.astype(float)), backward(x, where, U, x, x)):
             np.testing.assert_array_equal(a, b_)
 
 
 def test_the_compiler_refuses_what_is_no_row_of_single_precision():
     import numba
-    from rtrbm.fast.vectors import load, store
+    from rtrbm.compute.numba.vectors import load, store
 
     @numba.njit
     def copy(a, b):
@@ -249,36 +266,33 @@ def test_the_compiler_refuses_what_is_no_row_of_single_precision():
 
 
 def test_arguments_are_left_alone():
-    fast = engines.named("numba")
     x, where, U, b, b_init = random_recurrence((4, 4), 20, 1)
     arguments = (x, U, b, b_init)
     before = [a.copy() for a in arguments]
-    r, _ = fast.forward(x, where, U, b, b_init)
+    r, _ = forward(x, where, U, b, b_init)
     kept = r.copy()
-    fast.backward(r, where, U, x, x)
+    backward(r, where, U, x, x)
     for a, b in zip((*before, kept), (*arguments, r)):
         np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("binary", [True, False], ids=["binary", "grey"])
-def test_the_exact_gradient_of_an_update(binary):
+@pytest.mark.parametrize("past", [Filter(1, 2, 1, bptt=True), Recurrent(1, dynamic_visible_bias=True)], ids=str)
+def test_the_exact_gradient_of_an_update(past, binary):
     """Equation 3.25 by both engines in single precision, and by numpy in double."""
-    rng = np.random.default_rng(0)
-    shapes = dynamics.tap_shapes(6, 5, 1, 2, 1, 1)
-    params = dynamics.TRBMParams(*(0.7 * rng.standard_normal(shape) for shape in shapes))
+    params, rng = random_taps(past, 6, 5), np.random.default_rng(1)
     X = [(rng.random((n, 6)) < 0.5) * 1.0 if binary else rng.random((n, 6)) for n in (40, 31, 40)]
     v, where = pack(X)
-    reference, *_ = dynamics.gradient(params, v, where, lambda h, *rest: exact.averages(*rest))
-    single = dynamics.TRBMParams(*(p.astype(np.float32) for p in params))
 
-    def negative_phase(h, W, b_v, b_h):
-        return exact.averages(W, b_v, b_h)
+    def negative_phase(h_pos, W, biases):
+        return exact.averages(W, *biases)
 
-    for name in engines.ENGINES:
-        found, *_ = dynamics.gradient(
-            single, v.astype(np.float32), where, negative_phase, engine=engines.named(name)
-        )
-        for a, b in zip(found, reference):
+    model = Model(past, BERNOULLI)
+    reference, *_ = gradient(model, params, v, where, negative_phase, named("numpy"))
+    single = each(lambda p: p.astype(np.float32), params)
+    for name in ENGINES:
+        found, *_ = gradient(model, single, v.astype(np.float32), where, negative_phase, named(name))
+        for a, b in zip(arrays(found), arrays(reference), strict=True):
             # sums over 111 frames of terms of order 1, each rounded a few dozen times
             np.testing.assert_allclose(a, b, rtol=0, atol=111 * 50 * EPS)
-    assert max(np.abs(b).max() for b in reference) > 1  # a lost term would show
+    assert max(np.abs(b).max() for b in arrays(reference)) > 1  # a lost term would show

@@ -33,13 +33,13 @@ def connections(figure):
 
 
 def covered(figure):
-    """Texts that lie over each other, over the outline of a patch or over the figure's edge."""
+    """Texts that lie over each other, over a line, over the outline of a patch or over the figure's edge."""
     figure.draw_without_rendering()
     boxes = {text: text.get_window_extent() for text in figure.axes[0].texts}
     lines = [
         Path(polygon).interpolated(100).vertices
-        for patch in figure.axes[0].patches
-        for polygon in patch.get_transform().transform_path(patch.get_path()).to_polygons(closed_only=False)
+        for artist in (*figure.axes[0].patches, *figure.axes[0].lines)
+        for polygon in artist.get_transform().transform_path(artist.get_path()).to_polygons(closed_only=False)
     ]
     over = [(a.get_text(), b.get_text()) for a, b in combinations(boxes, 2) if boxes[a].overlaps(boxes[b])]
     for text, box in boxes.items():
@@ -65,9 +65,7 @@ def test_connections_of_the_trbm():
     figure = DIAGRAMS["trbm"]()
     frames = ["{t-2}", "{t-1}", "{t}"]
     within = {(f"v_{t}", f"h_{t}"): "-" for t in frames}
-    past = {
-        (f"{a}_{s}", f"{b}_{t}"): "-|>" for s, t in combinations(frames, 2) for a, b in ("vv", "vh", "hh")
-    }
+    past = {(f"{a}_{s}", f"{b}_{t}"): "-|>" for s, t in combinations(frames, 2) for a, b in ("vv", "vh", "hh")}
     found = connections(figure)
     found.pop(("", ""))  # the key's
     assert found == within | past

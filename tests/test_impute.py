@@ -18,7 +18,6 @@ from helpers import (
     z_scores,
 )
 
-import rtrbm.temporal
 from rtrbm import CRBM, RBM, RTRBM, TRBM
 
 N_COPIES = 1000
@@ -106,11 +105,7 @@ def test_what_was_filled_in_is_the_past_of_later_frames(visible):
 
 @any_kind
 def test_neither_later_frames_nor_masked_values_count(kind, settings):
-    model, data, form = (
-        random_model(kind, **settings),
-        random_array(6, 5, 3),
-        list if kind is TRBM else np.stack,
-    )
+    model, data, form = (random_model(kind, **settings), random_array(6, 5, 3), list if kind is TRBM else np.stack)
     mask = mask_of(data.shape)
     filled = np.stack(model.impute(form(data), form(mask)))
     garbage = np.where(mask, np.nan, data)
@@ -167,16 +162,13 @@ def test_imputation_follows_its_seed():
 
 def test_sequences_have_noise_of_their_own(monkeypatch):
     """Also those of different groups. Copies of one video are filled differently."""
-    monkeypatch.setattr(rtrbm.temporal, "GROUP_ROWS", 12)
+    monkeypatch.setattr("rtrbm.estimators.frames.GROUP_ROWS", 12)
     model, data = random_model(TRBM, 4, 3), np.repeat(X[:1], 7, axis=0)
     mask = np.repeat(mask_of(X[:1].shape), 7, axis=0)
     filled = model.impute(data, mask)
     assert len({v.tobytes() for v in filled}) == 7
     frames = np.where(mask, filled, 0)
-    assert (
-        len({v.tobytes() for v in frames[:, mask[0].any(axis=1)].reshape(-1, 4)})
-        == 7 * mask[0].any(axis=1).sum()
-    )
+    assert len({v.tobytes() for v in frames[:, mask[0].any(axis=1)].reshape(-1, 4)}) == 7 * mask[0].any(axis=1).sum()
 
 
 def test_frames_have_noise_of_their_own():
@@ -207,12 +199,10 @@ def test_a_list_is_filled_as_its_array():
 @units
 def test_rows_of_a_static_rbm(visible):
     """Against enumeration; control: without regard to the present pixels."""
-    model = RBM(2, visible=visible, n_gibbs=1, dtype="float64", random_state=0)
     rows = random_sequences([N_COPIES], 3, visible)[0]
-    model.partial_fit(rows)
     rng = np.random.default_rng(1)
-    model.params_ = type(model.params_)(*(1.2 * rng.standard_normal(p.shape) for p in model.params_))
-    W, b_v, b_h = model.params_
+    W, b_v, b_h = (1.2 * rng.standard_normal(shape) for shape in ((3, 2), (3,), (2,)))
+    model = RBM.from_params(dict(W=W, b_v=b_v, b_h=b_h), visible=visible, n_gibbs=1, random_state=0)
     row, missing = rows[1], np.array([True, False, True])
     data = np.repeat(row[None], N_COPIES, axis=0)
     masks = np.repeat(missing[None], N_COPIES, axis=0)
@@ -250,17 +240,9 @@ WRONG_MASKS = {
 WRONG_LISTS = {
     "fewer": (list(MASK[:4]), ValueError, "mask must have the form of X, a list of 5 arrays, got 4"),
     "fewer and ragged": ([MASK[0], MASK[1, :2]], ValueError, "mask must have the form of X"),
-    "one of another length": (
-        [*MASK[:4], MASK[4, :5]],
-        ValueError,
-        r"mask\[4\] must have the shape of X\[4\]",
-    ),
+    "one of another length": ([*MASK[:4], MASK[4, :5]], ValueError, r"mask\[4\] must have the shape of X\[4\]"),
     "one of numbers": ([*MASK[:4], 1 * MASK[4]], TypeError, r"mask\[4\] must hold booleans"),
-    "one ragged": (
-        [[[True], [True, False]], *MASK[1:]],
-        ValueError,
-        r"mask\[0\] must be a rectangular array",
-    ),
+    "one ragged": ([[[True], [True, False]], *MASK[1:]], ValueError, r"mask\[0\] must be a rectangular array"),
     "None": (None, ValueError, "mask must have the form of X"),
     "an iterator": (iter(MASK), ValueError, "mask must have the form of X"),
 }
@@ -314,10 +296,7 @@ def test_other_dimensions_are_refused():
     for data, match in ((X[0], "X must have 3 dimensions"), (X[..., :3], "X must have 4 features")):
         with pytest.raises(ValueError, match=match):
             model.impute(data, np.zeros(data.shape, bool))
-    for data, match in (
-        ([], "X must hold at least one sequence"),
-        ([X[0], X[1, :, :2]], r"X\[1\] must have 4 feat"),
-    ):
+    for data, match in (([], "X must hold at least one sequence"), ([X[0], X[1, :, :2]], r"X\[1\] must have 4 feat")):
         with pytest.raises(ValueError, match=match):
             model.impute(data, [np.zeros(v.shape, bool) for v in data])
     with pytest.raises(ValueError, match="X must have 2 dimensions"):

@@ -7,7 +7,7 @@ import pytest
 
 from rtrbm import RTRBM
 from rtrbm.datasets import BouncingBalls, bouncing_balls
-from rtrbm.sequences import layout, tiles
+from rtrbm.minibatches.sequences import layout, tiles
 
 SIZE = {"n_frames": 20, "resolution": 16, "n_balls": 2}
 

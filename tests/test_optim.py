@@ -5,7 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from rtrbm import optim, parallel
+from rtrbm.compute import threads
+from rtrbm.compute.engine import Engine
+from rtrbm.training import optimizers
 
 ROUNDING = 1e-12  # twenty steps of a few operations on numbers of order 1, in float64
 
@@ -19,10 +21,7 @@ class Pair(NamedTuple):
 
 def gradients(n, dtype="float64", seed=0):
     rng = np.random.default_rng(seed)
-    return [
-        Pair(rng.standard_normal((2, 3)).astype(dtype), rng.standard_normal(4).astype(dtype))
-        for _ in range(n)
-    ]
+    return [Pair(rng.standard_normal((2, 3)).astype(dtype), rng.standard_normal(4).astype(dtype)) for _ in range(n)]
 
 
 def copies(pairs):
@@ -50,13 +49,13 @@ def test_momentum_is_its_formula():
     for g, rate in zip(flat(gs), RATES):
         velocity = 0.7 * velocity + rate * g
         expected.append(velocity)
-    np.testing.assert_allclose(flat(steps(optim.momentum(0.7), gs, RATES)), expected, rtol=0, atol=ROUNDING)
+    np.testing.assert_allclose(flat(steps(optimizers.momentum(0.7), gs, RATES)), expected, rtol=0, atol=ROUNDING)
 
 
 def test_momentum_of_zero_is_plain_ascent():
     gs = gradients(5)
     expected = RATES[:5, None] * flat(gs)
-    np.testing.assert_allclose(flat(steps(optim.momentum(0), gs, RATES)), expected, rtol=0, atol=ROUNDING)
+    np.testing.assert_allclose(flat(steps(optimizers.momentum(0), gs, RATES)), expected, rtol=0, atol=ROUNDING)
 
 
 def test_adam_is_its_formula():
@@ -65,17 +64,17 @@ def test_adam_is_its_formula():
         m = 0.8 * m + 0.2 * g
         s = 0.95 * s + 0.05 * g**2
         expected.append(rate * (m / (1 - 0.8**n)) / (np.sqrt(s / (1 - 0.95**n)) + 1e-3))
-    taken = steps(optim.adam(0.8, 0.95, epsilon=1e-3), gs, RATES)
+    taken = steps(optimizers.adam(0.8, 0.95, epsilon=1e-3), gs, RATES)
     np.testing.assert_allclose(flat(taken), expected, rtol=0, atol=ROUNDING)
 
 
 def test_adams_first_step_is_the_rate():
     """Both means are unbiased, so that |step| = rate g / (|g| + 1e-8): 1e-8 / |g| from the rate."""
     gs = gradients(1)
-    np.testing.assert_allclose(flat(steps(optim.adam(), gs, [0.1])), 0.1 * np.sign(flat(gs)), rtol=1e-6)
+    np.testing.assert_allclose(flat(steps(optimizers.adam(), gs, [0.1])), 0.1 * np.sign(flat(gs)), rtol=1e-6)
 
 
-@pytest.mark.parametrize("optimizer", [optim.momentum(), optim.adam()], ids=["momentum", "adam"])
+@pytest.mark.parametrize("optimizer", [optimizers.momentum(), optimizers.adam()], ids=["momentum", "adam"])
 class TestBoth:
     def test_a_zero_gradient_is_no_step(self, optimizer):
         """But for the negligible addition, of 1e-15, that Adam divides by its epsilon of 1e-8."""
@@ -97,9 +96,7 @@ class TestBoth:
         x = Pair(np.zeros((2, 3)), np.ones(4))
         state = optimizer.init(x)
         for n in range(2000):
-            step, state = optimizer.update(
-                Pair(*(3 - p for p in x)), state, optim.linear_decay(0.05, n, 2000)
-            )
+            step, state = optimizer.update(Pair(*(3 - p for p in x)), state, optimizers.linear_decay(0.05, n, 2000))
             for p, change in zip(x, step):
                 p += change
         assert np.abs(flat([x]) - 3).max() < 1e-2  # Adam's last steps have the size of its last rates, 1e-3
@@ -127,45 +124,43 @@ class TestBoth:
 
 
 def test_norm_is_of_all_arrays_together():
-    assert optim.norm(Pair(np.array([[3.0, 0.0]]), np.array([-4.0, 12.0]))) == 13
+    assert optimizers.norm(Pair(np.array([[3.0, 0.0]]), np.array([-4.0, 12.0]))) == 13
 
 
 def test_linear_decay_falls_to_zero():
-    rates = [optim.linear_decay(0.01, n, 5) for n in range(7)]
+    rates = [optimizers.linear_decay(0.01, n, 5) for n in range(7)]
     np.testing.assert_allclose(rates, [0.01, 0.008, 0.006, 0.004, 0.002, 0, 0], atol=1e-17)
 
 
-@pytest.mark.parametrize(
-    "update, k", [(0, 10), (1, 10), (99, 10), (100, 25), (999, 25), (1000, 3), (10**9, 3)]
-)
+@pytest.mark.parametrize("update, k", [(0, 10), (1, 10), (99, 10), (100, 25), (999, 25), (1000, 3), (10**9, 3)])
 def test_a_schedule_holds_until_its_next_entry(update, k):
-    assert optim.scheduled({1000: 3, 0: 10, 100: 25}, update) == k
-    assert optim.scheduled(k, update) == k
+    assert optimizers.scheduled({1000: 3, 0: 10, 100: 25}, update) == k
+    assert optimizers.scheduled(k, update) == k
 
 
 @pytest.mark.parametrize("dtype, rounding", [("float64", 1e-14), ("float32", 1e-6)])
 def test_the_compiled_pass_is_the_plain_one(dtype, rounding):
     """Relative to steps of order 0.1: rounding of a few operations, summed over twenty steps."""
-    fast = pytest.importorskip("rtrbm.fast")
+    compiled = pytest.importorskip("rtrbm.compute.numba").NumbaEngine()
     gs = gradients(20, dtype)
-    plain = steps(optim.adam(), gs, RATES)
-    fused = steps(optim.adam(block=fast.adam_block), gs, RATES)
+    plain = steps(optimizers.adam(), gs, RATES)
+    fused = steps(optimizers.adam(engine=compiled), gs, RATES)
     assert fused[0].a.dtype == dtype
     np.testing.assert_allclose(flat(fused), flat(plain), rtol=0, atol=rounding)
-    other = steps(optim.adam(0.8, block=fast.adam_block), gs, RATES)
+    other = steps(optimizers.adam(0.8, engine=compiled), gs, RATES)
     assert abs(flat(other) - flat(plain)).max() > 1000 * rounding  # control
 
 
 def test_adam_does_not_depend_on_threads(monkeypatch):
-    monkeypatch.setattr(parallel, "BLOCK", 3)
+    monkeypatch.setattr(threads, "BLOCK", 3)
     gs = gradients(5)
-    one, two = (steps(optim.adam(n_jobs=n_jobs), gs, RATES) for n_jobs in (None, 2))
+    one, two = (steps(optimizers.adam(engine=Engine(n_jobs)), gs, RATES) for n_jobs in (None, 2))
     np.testing.assert_array_equal(flat(one), flat(two))
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_pieces_cover_every_array_once_whatever_its_layout(monkeypatch, order):
-    monkeypatch.setattr(parallel, "BLOCK", 3)
+    monkeypatch.setattr(threads, "BLOCK", 3)
     x = Pair(np.ones((5, 7), order=order), np.ones(0))
-    sizes = parallel.blockwise(lambda a, b: (np.add(a, b, out=a), a.size)[1], 2, x, copies([x])[0])
+    sizes = threads.blockwise(lambda a, b: (np.add(a, b, out=a), a.size)[1], 2, x, copies([x])[0])
     assert (x.a == 2).all() and sum(sizes) == 35 and (max(sizes) == 3) == (order == "C")

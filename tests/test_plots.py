@@ -282,10 +282,7 @@ BAD = {
     "no square": (lambda: plots.film_strip({"a": ARRAY[:, 1:]}), "image_shape: given None.*n_visible = 8"),
     "negative shape": (lambda: plots.film_strip({"a": ARRAY}, image_shape=(-3, -3)), r"given \(-3, -3\)"),
     "one number": (lambda: plots.film_strip({"a": ARRAY}, image_shape=3), r"image_shape: given 3"),
-    "real numbers": (
-        lambda: plots.film_strip({"a": ARRAY}, image_shape=(3.0, 3.0)),
-        r"image_shape: given \(3.0",
-    ),
+    "real numbers": (lambda: plots.film_strip({"a": ARRAY}, image_shape=(3.0, 3.0)), r"image_shape: given \(3.0"),
     "no unit": (lambda: plots.hidden_unit_norms(W, U, highlight=-1), "highlight must be at least 0, got -1"),
     "other shape": (lambda: plots.film_strip({"a": ARRAY}, image_shape=(2, 4)), r"given \(2, 4\).*= 9"),
     "W's shape": (lambda: plots.receptive_fields(W[1:], U, 4), "image_shape: given None.*= 8"),
@@ -320,17 +317,11 @@ WRONG_KIND = {
     "a history": (lambda: plots.learning_curves({"update": [1]}), r"histories\['update'\]: given list"),
     "a list of videos": (lambda: plots.film_strip([ARRAY]), "rows: given list, wanted a dict"),
     "a video": (lambda: plots.film_strip(ARRAY), "rows: given ndarray, wanted a dict"),
-    "quantities": (
-        lambda: plots.learning_curves({"a": {"update": [1]}}, ["update"]),
-        "quantities: given list",
-    ),
+    "quantities": (lambda: plots.learning_curves({"a": {"update": [1]}}, ["update"]), "quantities: given list"),
     "half a unit": (lambda: plots.receptive_fields(W, U, 2.5), "units must be an integer, got 2.5"),
     "half units": (lambda: plots.receptive_fields(W, U, [0.5]), r"units: given \[0.5\]"),
     "a mask": (lambda: plots.receptive_fields(W, U, [True, False]), r"units: given \[True, False\]"),
-    "half a frame": (
-        lambda: plots.film_strip({"a": ARRAY}, n_shown=2.5),
-        "n_shown must be an integer, got 2.5",
-    ),
+    "half a frame": (lambda: plots.film_strip({"a": ARRAY}, n_shown=2.5), "n_shown must be an integer, got 2.5"),
     "half a mark": (lambda: plots.hidden_unit_norms(W, U, highlight=2.5), "highlight must be an integer"),
 }
 

@@ -23,8 +23,11 @@ from helpers import (
     independent,
 )
 
-from rtrbm import RTRBM, predict
-from rtrbm.temporal import GROUP_ROWS
+from rtrbm import RTRBM
+from rtrbm.biases import Biases
+from rtrbm.estimators.frames import GROUP_ROWS
+from rtrbm.models.rtrbm import Recurrent
+from rtrbm.rbm import expectation
 
 PROTOCOLS = ["mean", "chain", "mean_field"]
 protocols = pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -44,9 +47,7 @@ def leaks(model, X, protocol):
         again = model.predict(changed, protocol=protocol)
         if (again[:, : t + 1] != predicted[:, : t + 1]).any():
             found.append(t)
-        assert (again[:, t + 1 :] != predicted[:, t + 1 :]).any() or t == X.shape[1] - 1, (
-            "the past has no effect"
-        )
+        assert (again[:, t + 1 :] != predicted[:, t + 1 :]).any() or t == X.shape[1] - 1, "the past has no effect"
     return found
 
 
@@ -66,32 +67,36 @@ def test_nor_do_those_of_a_fitted_model(bptt, protocol):
     assert leaks(model, X, protocol) == []
 
 
-class SeesItself(RTRBM):
+class SeesItself(Recurrent):
     """A cheat: a millionth of the frame leaks into the visible bias it is predicted with."""
 
-    def _biases(self, v, where):
-        r, b_v, b_h = super()._biases(v, where)
-        return r, b_v + 1e-6 * v, b_h
+    def forward(self, params, v, where, engine):
+        biases, memory = super().forward(params, v, where, engine)
+        return Biases(biases.v + 1e-6 * v, biases.h), memory
 
 
-class KnowsItsState(RTRBM):
+class KnowsItsState(Recurrent):
     """A cheat: the hidden bias of every frame is moved by the state the frame leads to.
 
     Hidden units of a chain flip only now and then for it, so the check wants some sequences.
     """
 
-    def _biases(self, v, where):
-        r, b_v, b_h = super()._biases(v, where)
-        return r, b_v, b_h + 0.3 * r
+    def forward(self, params, v, where, engine):
+        biases, memory = super().forward(params, v, where, engine)
+        return Biases(biases.v, biases.h + 0.3 * memory.states), memory
 
 
 @protocols
-@pytest.mark.parametrize("cheat", [SeesItself, KnowsItsState])
-def test_a_cheat_is_caught(params, cheat, protocol):
+@pytest.mark.parametrize("past", [SeesItself, KnowsItsState])
+def test_a_cheat_is_caught(params, past, protocol):
     """Control: by the check above."""
+
+    class Cheat(RTRBM):
+        def _past(self):
+            return past()
+
     honest = model_with(params)
-    model = cheat(**honest.get_params())
-    vars(model).update(vars(honest))
+    model = Cheat.from_params(honest.params_, **honest.get_params())
     assert leaks(model, random_array(120, 6), protocol) == [0, 1, 2, 3, 4, 5]
 
 
@@ -149,13 +154,13 @@ def test_one_chain_has_the_spread_of_the_mean_given_h_and_averages_have_less(par
 
 
 def test_the_mean_is_over_16_chains_of_30_steps_and_the_chain_has_50(params, monkeypatch):
-    steps, average = [], predict.average_visible
+    steps, average = [], expectation.average_visible
 
-    def recording(v, W, b_v, b_h, n_burn_in, n_average, *rest):
+    def recording(v, W, biases, n_burn_in, n_average, *rest):
         steps.append((n_burn_in, n_average))
-        return average(v, W, b_v, b_h, n_burn_in, n_average, *rest)
+        return average(v, W, biases, n_burn_in, n_average, *rest)
 
-    monkeypatch.setattr(predict, "average_visible", recording)
+    monkeypatch.setattr(expectation, "average_visible", recording)
     model, X = model_with(params), random_array(1, 2)
     model.predict(X, "mean")
     assert steps == [(25, 5)] * 16
@@ -217,12 +222,8 @@ def test_data_of_many_groups_are_predicted_as_well():
     together = model.predict(X, protocol="mean_field")
     for i in (0, 7, 39):
         # products of the same rows in blocks of other sizes: rounding of the last place, contracted
-        np.testing.assert_allclose(
-            together[i], model.predict([X[i]], protocol="mean_field")[0], rtol=0, atol=1e-12
-        )
-        np.testing.assert_allclose(
-            model.transform(X)[i], slow_states(model.params_, X[i])[0], rtol=0, atol=1e-12
-        )
+        np.testing.assert_allclose(together[i], model.predict([X[i]], protocol="mean_field")[0], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(model.transform(X)[i], slow_states(model.params_, X[i])[0], rtol=0, atol=1e-12)
     assert len({p.tobytes() for p in model.predict(X)}) == len(X)
 
 
@@ -249,9 +250,7 @@ def test_sequences_predicted_group_by_group_have_noise_of_their_own(params):
 def test_transform_is_the_recurrence(any_params):
     X = random_sequences((5, 1, 7, 2))
     for r, v in zip(model_with(any_params).transform(X), X):
-        np.testing.assert_allclose(
-            r, slow_states(any_params, v)[0], rtol=0, atol=1e-13
-        )  # a few dozen operations
+        np.testing.assert_allclose(r, slow_states(any_params, v)[0], rtol=0, atol=1e-13)  # a few dozen operations
 
 
 # ----------------------------------------------------------------------------------------- sampling
@@ -301,10 +300,8 @@ def test_without_bptt_the_drawn_states_go_on():
     params = random_params(3, 2, seed=3)
     params = params._replace(U=6 * params.U)
     settings = dict(random_state=0, return_states=True)
-    frames = {
-        bptt: model_with(params, bptt=bptt).sample(2, N_SAMPLES, **settings)[1] for bptt in (False, True)
-    }
-    W, U, b_v, b_h, b_init = params
+    frames = {bptt: model_with(params, bptt=bptt).sample(2, N_SAMPLES, **settings)[1] for bptt in (False, True)}
+    W, U, b_v, b_h, b_init = params[:5]
     first = visible_distribution(W, b_v, b_h + b_init)
     states = binary_states(2)
     h_given_v = independent(sigmoid(binary_states(3) @ W + b_h + b_init))  # (v_1, h_1)
@@ -441,9 +438,7 @@ def test_return_states_changes_no_number(params):
 
 def test_longer_samples_begin_alike(params):
     model = model_with(params)
-    np.testing.assert_array_equal(
-        model.sample(6, 3, random_state=0)[:, :4], model.sample(4, 3, random_state=0)
-    )
+    np.testing.assert_array_equal(model.sample(6, 3, random_state=0)[:, :4], model.sample(4, 3, random_state=0))
 
 
 def test_chains_are_as_long_as_asked(params):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rtrbm.sequences import PIECE_FRAMES, TILE_ROWS, layout, pack, pieces, previous_rows, tiles, unpack
+from rtrbm.minibatches.sequences import PIECE_FRAMES, TILE_ROWS, layout, pack, pieces, previous_rows, tiles, unpack
 
 
 def random_lengths(seed):
@@ -106,9 +106,7 @@ def test_layout_does_not_take_over_the_callers_lengths():
 def test_every_row_is_in_exactly_one_tile(lengths):
     where = layout(lengths)
     cut = tiles(where)
-    np.testing.assert_array_equal(
-        np.sort(np.concatenate([tile.rows for tile in cut])), np.arange(where.n_rows)
-    )
+    np.testing.assert_array_equal(np.sort(np.concatenate([tile.rows for tile in cut])), np.arange(where.n_rows))
     assert all(len(tile.rows) == sum(piece.n_rows for piece in tile.pieces) for tile in cut)
 
 

@@ -8,11 +8,15 @@ import threading
 import h5py
 import numpy as np
 import pytest
+from events import Eventful, PowerFailure, eventful, interrupt, power_failure
 from helpers import Tensor, random_array, random_sequences, state
 
 from rtrbm import RBM, RTRBM
-from rtrbm.sources import InOrder, Lazy, Shuffled
-from rtrbm.train import Ahead, Interruptible
+from rtrbm.minibatches.ahead import Ahead
+from rtrbm.minibatches.sources import InOrder, Lazy, Shuffled
+from rtrbm.parameters import arrays
+from rtrbm.rbm import Bernoulli
+from rtrbm.training.monitor import Interruptible
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1)
 X = random_array(5, 4)
@@ -63,9 +67,7 @@ class Batches:
 
     def minibatch(self, update):
         n = len(self.sequences)
-        return [
-            self.sequences[i % n] for i in range(update * self.batch_size, (update + 1) * self.batch_size)
-        ]
+        return [self.sequences[i % n] for i in range(update * self.batch_size, (update + 1) * self.batch_size)]
 
 
 def generator(n, sequences=X):
@@ -80,9 +82,7 @@ def generator(n, sequences=X):
     [{}, dict(batch_size=5), dict(batch_size=13), dict(initialization="thesis"), dict(dtype="float64")],
     ids=str,
 )
-@pytest.mark.parametrize(
-    "storage", [{}, dict(chunks=(2, 3, 4), compression="gzip"), dict(dtype="f4")], ids=str
-)
+@pytest.mark.parametrize("storage", [{}, dict(chunks=(2, 3, 4), compression="gzip"), dict(dtype="f4")], ids=str)
 def test_a_dataset_gives_the_parameters_of_its_array(tmp_path, settings, storage):
     settings = SETTINGS | settings
     with h5py.File(tmp_path / "videos.h5", "w") as file:
@@ -122,21 +122,21 @@ def test_a_file_with_nothing_but_sequences_is_a_group(tmp_path):
         assert state(RTRBM(**SETTINGS).fit(file)) == state(RTRBM(**SETTINGS).fit(RAGGED))
 
 
-class Small(RTRBM):
-    """A model that checks no more than two sequences at once."""
+class Small(Bernoulli):
+    """Units that check no more than two sequences at once."""
 
-    def _check(self, X, n_visible=None):
-        assert len(X) <= 2
-        return super()._check(X, n_visible)
+    def check(self, v, name, missing=None):
+        assert v.ndim == 2 or len(v) <= 2
+        super().check(v, name, missing)
 
 
 def test_memory_mapped_arrays_are_read_lazily(tmp_path):
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     whole = RTRBM(**SETTINGS).fit(X)
-    assert state(Small(**SETTINGS).fit(mapped)) == state(whole)
+    assert state(RTRBM(**SETTINGS, visible=Small()).fit(mapped)) == state(whole)
     with pytest.raises(AssertionError):  # control
-        Small(**SETTINGS).fit(X)
+        RTRBM(**SETTINGS, visible=Small()).fit(X)
     content = (tmp_path / "X.npy").read_bytes()
     refuses(ValueError, "checkpoint must be another file", mapped, checkpoint=tmp_path / "X.npy")
     assert (tmp_path / "X.npy").read_bytes() == content
@@ -161,7 +161,7 @@ def test_rows_of_a_static_rbm(tmp_path):
 
 
 def state_of_rbm(model):
-    return b"".join(p.tobytes() for p in model.params_), model.n_updates_, model.history_["gradient_norm"]
+    return b"".join(p.tobytes() for p in arrays(model.params_)), model.n_updates_, model.history_["gradient_norm"]
 
 
 # ------------------------------------------------------------------------------------------- shuffling
@@ -213,50 +213,33 @@ def test_no_more_is_taken_than_is_used():
     assert next(taken) == 24
 
 
-@pytest.mark.parametrize(
-    "kind, stream", [(Iterable, Batches(X)), (itertools.cycle, Batches(X)), (Indexed, X)]
-)
+@pytest.mark.parametrize("kind, stream", [(Iterable, Batches(X)), (itertools.cycle, Batches(X)), (Indexed, X)])
 def test_thesis_initialization_reads_the_first_minibatches_twice(kind, stream):
     settings = SETTINGS | dict(initialization="thesis")
     assert state(RTRBM(**settings).fit(kind(X))) == state(RTRBM(**settings).fit(stream))
-    refuses(
-        ValueError, "X must .*24 sequences .*thesis.*ended after 30", iter(generator(30)), RTRBM(**settings)
-    )
+    refuses(ValueError, "X must .*24 sequences .*thesis.*ended after 30", iter(generator(30)), RTRBM(**settings))
 
 
 @iterables
 def test_a_resumed_run_skips_what_was_used(tmp_path, iterable):
     path, whole = tmp_path / "model.h5", RTRBM(**SETTINGS).fit(iterable())
-    model = RTRBM(**SETTINGS)
-    gradient = model._gradient
-
-    def interrupted(*minibatch):
-        if model.n_updates_ == 6:
-            os.kill(os.getpid(), signal.SIGINT)
-        return gradient(*minibatch)
-
-    model._gradient = interrupted
+    model = eventful(interrupt, at=6, **SETTINGS)
     with pytest.raises(KeyboardInterrupt):
         model.fit(iterable(), checkpoint=path)
     assert model.n_updates_ == 7
-    assert state(RTRBM(**SETTINGS).fit(iterable(), checkpoint=path, resume=True)) == state(whole)
+    resumed = RTRBM(**SETTINGS, visible=Bernoulli()).fit(iterable(), checkpoint=path, resume=True)
+    assert state(resumed) == state(whole)
 
 
 @pytest.mark.parametrize("data", ["X", "ragged"])
 def test_a_resumed_run_reads_the_file_as_the_first_would_have(tmp_path, path, data):
     checkpoint, whole = tmp_path / "model.h5", RTRBM(**SETTINGS).fit((path, data))
-
-    def stop(model, *arguments):
-        if model.n_updates_ == 7:
-            raise OSError("power failure")
-        return RTRBM._update(model, *arguments)
-
-    model = RTRBM(**SETTINGS)
-    model._update = stop.__get__(model)
-    with pytest.raises(OSError, match="power"):
+    model = eventful(power_failure, at=7, **SETTINGS)
+    with pytest.raises(PowerFailure):
         model.fit((path, data), checkpoint=checkpoint, checkpoint_every=5)
     assert RTRBM.load(checkpoint).n_updates_ == 5
-    assert state(RTRBM(**SETTINGS).fit((path, data), checkpoint=checkpoint, resume=True)) == state(whole)
+    resumed = RTRBM(**SETTINGS, visible=Bernoulli()).fit((path, data), checkpoint=checkpoint, resume=True)
+    assert state(resumed) == state(whole)
 
 
 def test_an_iterator_that_ends_early_says_so_and_loses_nothing(tmp_path):
@@ -289,12 +272,16 @@ def test_minibatches_of_iterables_are_addressed():
         assert name == f"X[{sequence}]"
         return sequence
 
-    data, skipping = (InOrder(iter(range(100)), 3, 10, read) for _ in range(2))
-    for source, updates in (
-        (data.twin(), (0, 0, 1, 2)),
-        (data, (0, 0, 1, 2, 3, 4)),
-        (skipping, (0, 0, 1, 4, 5, 9)),
+    data, ahead, skipping = (InOrder(iter(range(100)), 3, 10, read) for _ in range(3))
+    for source, looks, updates in (
+        (data, (0, 0), (0, 1, 2, 3, 4)),
+        (ahead, (0, 0, 1, 2), (0, 1, 2, 3, 4)),
+        (skipping, (0, 0), (0, 1, 4, 5, 9)),
+        (InOrder(iter(range(100)), 3, 10, read), (0,), (7, 8)),
+        (InOrder(iter(range(100)), 3, 10, read), (), (7, 8)),
     ):
+        for update in looks:
+            assert source.look(update) == list(range(3 * update, 3 * update + 3))
         for update in updates:
             assert source.minibatch(update) == list(range(3 * update, 3 * update + 3))
 
@@ -317,11 +304,7 @@ def refuses(error, match, data, model=None, **kwargs):
 
 
 BAD_DATASETS = {
-    "2-D": (
-        X[0],
-        ValueError,
-        r"X must have 3 dimensions \(n_sequences, n_frames, n_visible\), got shape \(4, 4\)",
-    ),
+    "2-D": (X[0], ValueError, r"X must have 3 dimensions \(n_sequences, n_frames, n_visible\), got shape \(4, 4\)"),
     "4-D": (X[None], ValueError, "X must have 3 dimensions"),
     "scalar": (0.5, ValueError, "X must have 3 dimensions"),
     "null": (h5py.Empty("f4"), ValueError, "X must have 3 dimensions"),
@@ -475,9 +458,7 @@ def test_resuming_with_other_features_is_refused(tmp_path, path):
     assert checkpoint.read_bytes() == content
 
 
-@pytest.mark.parametrize(
-    "verb", ["transform", "predict", "score", "log_likelihood", "gradient", "partial_fit"]
-)
+@pytest.mark.parametrize("verb", ["transform", "predict", "score", "log_likelihood", "gradient", "partial_fit"])
 def test_other_verbs_want_arrays(path, verb):
     model = RTRBM(**SETTINGS).fit(X)
     with h5py.File(path, "r") as file:
@@ -512,15 +493,12 @@ def test_the_file_is_only_read_and_closed(path):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, FloatingPointError, MemoryError])
 def test_the_file_is_closed_after_errors(path, error):
-    model = RTRBM(**SETTINGS)
-
-    def fail(*minibatch):
+    def fail():
         assert not is_closed(path)  # control
         raise error
 
-    model._update = fail
     with pytest.raises(error):
-        model.fit((path, "X"))
+        eventful(fail, **SETTINGS).fit((path, "X"))
     assert is_closed(path)
     refuses(ValueError, "X must have 3 dimensions", (path, "ragged/walk_0"))
     refuses(ValueError, "X must name", (path, "Y"))
@@ -562,15 +540,14 @@ class Stream:
 
 def test_the_next_minibatch_is_made_during_an_update():
     """Each update waits until the next minibatch is being made: without the thread that would never be."""
-    model, made = RTRBM(**SETTINGS), [threading.Event() for _ in range(SETTINGS["n_updates"] + 1)]
+    made = [threading.Event() for _ in range(SETTINGS["n_updates"] + 1)]
     made[-1].set()
-    gradient = model._gradient
 
-    def waiting(*minibatch):
-        assert made[model.n_updates_ + 1].wait(timeout=20)
-        return gradient(*minibatch)
+    def wait():
+        if hasattr(model, "n_updates_"):  # not while it is initialised
+            assert made[model.n_updates_ + 1].wait(timeout=20)
 
-    model._gradient = waiting
+    model = RTRBM(**SETTINGS, visible=Eventful(wait))
     model.fit(Stream(lambda update: made[update].set()))
     assert state(model) == state(RTRBM(**SETTINGS).fit(Stream()))
 
@@ -609,9 +586,7 @@ def test_ctrl_c_does_not_wait_for_data_that_do_not_come(tmp_path):
     assert RTRBM.load(path).n_updates_ == 3
 
 
-@pytest.mark.parametrize(
-    "error", [OSError, StopIteration, KeyError, MemoryError, KeyboardInterrupt, SystemExit]
-)
+@pytest.mark.parametrize("error", [OSError, StopIteration, KeyError, MemoryError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("at", [0, 1, 7, 11])
 def test_errors_while_reading_are_raised_as_they_are_and_end_the_thread(error, at):
     def fail(update):
@@ -627,15 +602,14 @@ def test_errors_while_reading_are_raised_as_they_are_and_end_the_thread(error, a
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 def test_errors_of_an_update_end_the_thread(error):
-    before, model = threading.active_count(), RTRBM(**SETTINGS)
+    before = threading.active_count()
 
-    def fail(*minibatch):
+    def fail():
         assert threading.active_count() == before + 1  # control
         raise error
 
-    model._update = fail
     with pytest.raises(error):
-        model.fit(X)
+        eventful(fail, **SETTINGS).fit(X)
     assert threading.active_count() == before
 
 

@@ -7,6 +7,7 @@ import sys
 import h5py
 import numpy as np
 import pytest
+from events import PowerFailure
 from helpers import (
     Z_MAX,
     binary_states,
@@ -19,9 +20,14 @@ from helpers import (
     state_codes,
     visible_distribution,
 )
+from histories import drawn, histories, means
 
 from rtrbm import CRBM, RBM, RTRBM, TRBM, Stack
 from rtrbm.datasets import BouncingBalls
+from rtrbm.parameters import arrays, each
+from rtrbm.rbm import Bernoulli
+from rtrbm.rbm.negative import CD
+from rtrbm.training import files
 
 SETTINGS = dict(n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1)
 X, RAGGED = random_array(5, 6), random_sequences((4, 1, 7, 2, 3))
@@ -38,9 +44,16 @@ bottoms = pytest.mark.parametrize("bottom", BOTTOMS.values(), ids=BOTTOMS)
 
 def stack_of(bottom=BOTTOMS["TRBM"], **settings):
     """Three layers of three kinds."""
-    return Stack(
-        [bottom(**settings), RTRBM(4, **SETTINGS | settings), CRBM(2, n_taps=3, **SETTINGS | settings)]
-    )
+    return Stack([bottom(**settings), RTRBM(4, **SETTINGS | settings), CRBM(2, n_taps=3, **SETTINGS | settings)])
+
+
+def altered(path, change):
+    """Change a file as a program would that knows the format: the header fits again afterwards."""
+    with h5py.File(path, "a") as file:
+        change(file)
+    data = bytearray(path.read_bytes())
+    files.seal(data)
+    path.write_bytes(data)
 
 
 def states_of(stack):
@@ -51,8 +64,7 @@ def randomized(stack, scale=0.7, seed=0):
     """The stack with parameters at which its layers do something."""
     rng = np.random.default_rng(seed)
     for layer in stack.layers:
-        arrays = (scale * rng.standard_normal(p.shape) for p in layer.params_)
-        layer.params_ = type(layer.params_)(*(a.astype(layer.dtype) for a in arrays))
+        layer.params_ = each(lambda p: (scale * rng.standard_normal(p.shape)).astype(p.dtype), layer.params_)
     return stack
 
 
@@ -149,7 +161,7 @@ def close(stack, other):
     """The same number for number, but for the rounding of products of other sizes in the layers above the first."""
     assert state(stack.layers[0]) == state(other.layers[0])
     for a, b in zip(stack.layers[1:], other.layers[1:]):
-        for x, y in zip(a.params_, b.params_):
+        for x, y in zip(arrays(a.params_), arrays(b.params_), strict=True):
             np.testing.assert_allclose(x, y, rtol=0, atol=1e-9)
 
 
@@ -217,8 +229,7 @@ def by_hand(stack, data, at_top):
         inputs.append(layer.transform(inputs[-1]))
     down = at_top(top, inputs[-1])
     for layer, given in zip(below[::-1], inputs[-2::-1]):
-        params = layer._general(layer.params_)
-        down = [sigmoid(slow_states(params, v)[1] + h @ params.W.T) for v, h in zip(given, down)]
+        down = [sigmoid(slow_states(layer.params_, v)[1] + h @ layer.params_.W.T) for v, h in zip(given, down)]
     return down
 
 
@@ -306,27 +317,32 @@ def test_users_arrays_are_left_alone(fitted):
 def test_samples_have_the_distribution_of_the_layers_together(n_prefix):
     """Two binary layers of 3 and 2 units: P(v_1) is a sum over the upper layer's video.
 
-    sum_h P_top(h | prefix) P(v | h, prefix). Controls: the bottom layer alone; the upper layer without its past.
+    sum_h P_top(h | prefix) P(v | h, prefix), the top layer's own hidden states of the prefix drawn from its filter.
+    Controls: the upper layer after no past, or the prefix backwards, or with the filter's means.
     """
     settings, prefix = SETTINGS | dict(dtype="float64"), random_sequences([n_prefix], 3)[0]
     stack = Stack([TRBM(2, n_taps=2, **settings), TRBM(2, n_taps=2, **settings)])
     stack = randomized(stack.fit(random_array(4, 5, 3)), scale=1.2, seed=1)
     bottom, top = (layer.params_ for layer in stack.layers)
+    top = stack.layers[1].params_ = top._replace(B=6 * top.B)  # its hidden states matter
     probabilities = stack.sample(1, 20_000, prefix if n_prefix else None, random_state=0)[:, 0]
 
-    def next_biases(params, v):
-        return [b[-1] for b in slow_states(params, np.concatenate([v, np.zeros((1, v.shape[1]))]))[1:]]
+    def next_biases(params, v, h=None):
+        return [b[-1] for b in slow_states(params, np.concatenate([v, np.zeros((1, v.shape[1]))]), h)[1:]]
+
+    def law(v, past=drawn):
+        return sum(p * visible_distribution(top.W, *next_biases(top, v, h)) for p, h in histories(top, v, past))
 
     r = slow_states(bottom, prefix)[0] if n_prefix else np.zeros((0, 2))
     b_v, _ = next_biases(bottom, prefix)
     decoded = sigmoid(b_v + binary_states(2) @ bottom.W.T)  # E[v | h] for every h, which is what is returned
-    drawn = np.abs(probabilities[:, None] - decoded).max(axis=2)
-    assert drawn.min(axis=1).max() < 1e-12
-    counts = np.bincount(drawn.argmin(axis=1), minlength=4)
-    assert abs(chi_square_z(counts, visible_distribution(top.W, *next_biases(top, r)))) < Z_MAX
-    others = [np.zeros((0, 2)), r[::-1]] if n_prefix else [np.ones((1, 2))]
+    distance = np.abs(probabilities[:, None] - decoded).max(axis=2)
+    assert distance.min(axis=1).max() < 1e-12
+    counts = np.bincount(distance.argmin(axis=1), minlength=4)
+    assert abs(chi_square_z(counts, law(r))) < Z_MAX
+    others = [law(np.zeros((0, 2))), law(r[::-1]), law(r, means)] if n_prefix else [law(np.ones((1, 2)))]
     for other in others:
-        assert chi_square_z(counts, visible_distribution(top.W, *next_biases(top, other))) > Z_MAX
+        assert chi_square_z(counts, other) > Z_MAX
 
 
 def test_the_frames_drawn_are_the_past_of_the_next():
@@ -352,7 +368,7 @@ def test_every_layer_draws_numbers_of_its_own(monkeypatch):
     """Of fair coins everywhere, two layers' states agree in half of their units. Control: those of one layer."""
     stack, decoded, decode = Stack([RTRBM(4, **SETTINGS) for _ in range(3)]).fit(X), [], RTRBM.decode
     for layer in stack.layers:
-        layer.params_ = type(layer.params_)(*(0 * p for p in layer.params_))
+        layer.params_ = each(np.zeros_like, layer.params_)
 
     def recording(*args, **settings):
         decoded.append(decode(*args, **settings))
@@ -426,8 +442,7 @@ def test_other_files_are_refused(tmp_path):
 )
 def test_files_with_a_part_missing_are_refused(tmp_path, part):
     stack_of().fit(X).save(tmp_path / "stack.h5")
-    with h5py.File(tmp_path / "stack.h5", "a") as file:
-        del file[part]
+    altered(tmp_path / "stack.h5", lambda file: file.__delitem__(part))
     if part == "layer_3":  # what is left is a stack
         assert len(Stack.load(tmp_path / "stack.h5").layers) == 2
         return
@@ -437,47 +452,53 @@ def test_files_with_a_part_missing_are_refused(tmp_path, part):
 
 def test_files_whose_layers_do_not_fit_together_are_refused(tmp_path):
     stack_of().fit(X).save(tmp_path / "stack.h5")
-    with h5py.File(tmp_path / "stack.h5", "a") as file:
+
+    def exchange(file):
         file.move("layer_2", "kept")
         file.move("layer_3", "layer_2")
         file.move("kept", "layer_3")
+
+    altered(tmp_path / "stack.h5", exchange)
     with pytest.raises(ValueError, match=r"layers\[1\]"):
         Stack.load(tmp_path / "stack.h5")
     RBM(3, **SETTINGS).fit(X[0]).save(tmp_path / "rbm.h5")
-    with h5py.File(tmp_path / "stack.h5", "w") as file, h5py.File(tmp_path / "rbm.h5") as rbm:
-        file.attrs["format"], file.attrs["model"] = rbm.attrs["format"], "Stack"
-        rbm.copy("/", file, "layer_1")
-    with pytest.raises(ValueError, match="layers of CRBM, RTRBM, TRBM, got a RBM"):
+
+    def of_rbm(file):
+        for name in list(file):
+            del file[name]
+        with h5py.File(tmp_path / "rbm.h5") as rbm:
+            rbm.copy("/", file, "layer_1")
+
+    altered(tmp_path / "stack.h5", of_rbm)
+    with pytest.raises(ValueError, match=r"layers of CRBM, (\w+, )*RTRBM, (\w+, )*TRBM, got a RBM"):
         Stack.load(tmp_path / "stack.h5")
 
 
-class PowerFailure(Exception):
-    """What ends a run without a word."""
+class Breaking(CD):
+    """CD-1 that breaks a layer off in the midst of an update, or of any."""
+
+    def __init__(self, layer, at=None):
+        super().__init__()
+        object.__setattr__(self, "fails", lambda: at in (None, layer.n_updates_))
+
+    def averages(self, *arguments):
+        if self.fails():
+            raise PowerFailure
+        return super().averages(*arguments)
 
 
 @datasets
 @pytest.mark.parametrize("broken", [0, 1, 2])
 def test_resumed_is_uninterrupted(tmp_path, broken, data):
     whole, first = stack_of().fit(data), stack_of()
-    layer = first.layers[broken]
-    climb = layer._update
-
-    def breaking(*minibatch):
-        if layer.n_updates_ == 7:
-            raise PowerFailure
-        return climb(*minibatch)
-
-    layer._update = breaking
+    for i, layer in enumerate(first.layers):
+        layer.set_params(negative=Breaking(layer, at=7) if i == broken else CD())
     with pytest.raises(PowerFailure):
         first.fit(data, checkpoint=tmp_path / "run.h5", checkpoint_every=5)
     assert sorted(os.listdir(tmp_path)) == [f"run-{i}.h5" for i in range(1, broken + 2)]
     resumed = stack_of()
-    for finished in resumed.layers[:broken]:  # layers that are done make no more updates
-
-        def refuse(*minibatch):
-            raise AssertionError
-
-        finished._update = refuse
+    for i, layer in enumerate(resumed.layers):  # layers that are done make no more updates
+        layer.set_params(negative=Breaking(layer) if i < broken else CD())
     resumed.fit(data, checkpoint=tmp_path / "run.h5", resume=True)
     assert states_of(resumed) == states_of(whole)
     assert type(resumed.layers[2]).load(tmp_path / "run-3.h5").n_updates_ == 12
@@ -501,16 +522,12 @@ WRONG_LAYERS = {
     "text": ("RTRBM", TypeError, "layers must be a list"),
     "an iterator": (iter([MODEL]), TypeError, "layers must be a list"),
     "none": ([], ValueError, "layers must hold at least one model"),
-    "a number": ([MODEL, 3], TypeError, r"layers\[1\] must be one of CRBM, RTRBM, TRBM, got int"),
+    "a number": ([MODEL, 3], TypeError, r"layers\[1\] must be one of CRBM, (\w+, )*RTRBM, (\w+, )*TRBM, got int"),
     "a class": ([RTRBM], TypeError, r"layers\[0\] must be one of"),
     "a static RBM": ([MODEL, RBM(3)], TypeError, r"layers\[1\] must be one of .*got RBM"),
     "a stack": ([Stack([MODEL])], TypeError, r"layers\[0\] must be one of .*got Stack"),
     "the same twice": ([MODEL, RTRBM(3), MODEL], ValueError, r"layers\[2\] .*twice"),
-    "Gaussian": (
-        [MODEL, RTRBM(3, visible="gaussian")],
-        ValueError,
-        r"layers\[1\] must have visible='bernoulli'",
-    ),
+    "Gaussian": ([MODEL, RTRBM(3, visible="gaussian")], ValueError, r"layers\[1\] must have visible='bernoulli'"),
     "a wrong setting above": ([MODEL, TRBM(3, n_taps=0)], ValueError, "n_taps"),
     "a wrong setting below": ([RTRBM(0), MODEL], ValueError, "n_hidden"),
 }
@@ -521,6 +538,13 @@ def test_wrong_layers_are_refused_before_any_work(tmp_path, layers, error, match
     with pytest.raises(error, match=match):
         Stack(layers).fit(X, checkpoint=tmp_path / "run.h5", checkpoint_every=1)
     assert os.listdir(tmp_path) == [] and not hasattr(MODEL, "params_")
+
+
+def test_layers_with_binary_units_by_name_and_as_an_object_are_the_same():
+    by_name, objects = stack_of(), stack_of()
+    for layer in objects.layers:
+        layer.set_params(visible=Bernoulli())
+    assert states_of(objects.fit(X)) == states_of(by_name.fit(X))
 
 
 def test_wrong_arguments_are_refused_before_any_work(tmp_path):
@@ -538,7 +562,7 @@ def test_wrong_arguments_are_refused_before_any_work(tmp_path):
 
 
 def test_what_a_layer_above_lacks_is_told_before_the_first_is_trained(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "rtrbm.fast", None)
+    monkeypatch.setitem(sys.modules, "rtrbm.compute.numba", None)
     layers = [RTRBM(3, n_updates=2), RTRBM(2, n_updates=2, engine="numba")]
     with pytest.raises(ValueError, match="numba"):
         Stack(layers).fit(X, checkpoint=tmp_path / "run.h5")

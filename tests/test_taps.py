@@ -1,15 +1,19 @@
 """Delay taps: states, likelihood and gradient of every model that has them, against loops and sums over all states."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers import (
     TAPS,
+    UNITS,
     Z_MAX,
     binary_states,
     central_differences,
+    flat,
     largest_difference,
+    mean_of,
     random_array,
     random_model,
     random_sequences,
@@ -21,13 +25,35 @@ from helpers import (
     z_scores,
 )
 
-from rtrbm import CRBM, RTRBM, TRBM, dynamics, exact, taps
-from rtrbm.dynamics import TRBMParams
-from rtrbm.sequences import pack, unpack
+from rtrbm import CRBM, RTRBM, TRBM
+from rtrbm.compute.engine import NUMPY
+from rtrbm.gradient import Model, gradient
+from rtrbm.minibatches.sequences import pack, unpack
+from rtrbm.models.crbm import Window
+from rtrbm.models.rtrbm import Recurrent
+from rtrbm.models.trbm import Filter
+from rtrbm.parameters import arrays, each
+from rtrbm.past import taps
+from rtrbm.rbm import exact
 
 LENGTHS = (6, 1, 2, 5)  # not sorted; a sequence without a past, and one that taps reach beyond
 ROUNDING = 1e-12  # sums of some hundred numbers of order 1 in another order, in float64
 any_taps = pytest.mark.parametrize("kind, settings", TAPS.values(), ids=TAPS)
+any_past = pytest.mark.parametrize(
+    "past, m",
+    [
+        (Filter(3, 3, 3), 3),
+        (Filter(2, 2, 2, bptt=True), 2),
+        (Filter(0, 1, 0), 1),
+        (Filter(2, 3, 1), 3),
+        (Filter(0, 0, 0), 0),
+        (Window(2), 2),
+        (Recurrent(2), 2),
+        (Recurrent(2, dynamic_visible_bias=True), 2),
+        (Recurrent(0, dynamic_visible_bias=True), 1),
+    ],
+    ids=str,
+)  # conditioners, and how far each looks back
 units = pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
 
 
@@ -55,32 +81,30 @@ def test_states_are_the_slow_ones(kind, settings):
         np.testing.assert_allclose(r, slow_states(model.params_, v)[0], rtol=0, atol=1e-13)
 
 
-@any_taps
-def test_biases_are_the_slow_ones(kind, settings):
-    params, X = random_model(kind, **settings).params_, random_sequences(LENGTHS, 3)
-    if not isinstance(params, TRBMParams):
-        pytest.skip("has no taps")
+@any_past
+def test_biases_are_the_slow_ones(past, m):
+    params, X = random_taps(past), random_sequences(LENGTHS, 3)
     v, where = pack(X)
-    _, b_v, b_h = dynamics.states_and_biases(params, v, where)
-    b_v = np.broadcast_to(b_v, v.shape)
+    biases, _ = past.forward(params, v, where, NUMPY)
+    b_v, b_h = (np.broadcast_to(b, (len(v), b.shape[-1])) for b in biases)
     for i, sequence in enumerate(X):
         _, slow_b_v, slow_b_h = slow_states(params, sequence)
         np.testing.assert_allclose(unpack(b_v, where)[i], slow_b_v, rtol=0, atol=1e-13)
         np.testing.assert_allclose(unpack(b_h, where)[i], slow_b_h, rtol=0, atol=1e-13)
 
 
-def test_biases_of_one_more_frame_are_those_of_the_whole_sequence():
+@any_past
+def test_biases_of_one_more_frame_are_those_of_the_whole_sequence(past, m):
     """What sampling and imputing go by, frame after frame."""
-    params, X = random_taps(2, 3, 1, 2), random_array(4, 6, 3)
-    past = dynamics.Past()
+    params, X = random_taps(past), random_array(4, 6, 3)
+    states = [slow_states(params, v) for v in X]
+    state = past.start(params, len(X))
     for t in range(6):
-        b_v, b_h = dynamics.next_biases(params, past, len(X))
-        states = [slow_states(params, v) for v in X]
-        b_v = np.broadcast_to(b_v, X[:, 0].shape)
+        b_v, b_h = (np.broadcast_to(b, (len(X), b.shape[-1])) for b in past.biases(params, state))
         np.testing.assert_allclose(b_v, [slow_b_v[t] for _, slow_b_v, _ in states], rtol=0, atol=1e-13)
         np.testing.assert_allclose(b_h, [slow_b_h[t] for _, _, slow_b_h in states], rtol=0, atol=1e-13)
-        past = past.followed_by(X[:, t], np.array([r[t] for r, _, _ in states]), 3)
-    assert len(past.v) == len(past.r) == 3 and past.n_frames == 6
+        state = past.step(params, state, X[:, t], np.array([r[t] for r, _, _ in states]))
+    assert len(state.v) == len(state.h) == m and state.n_frames == 6
 
 
 @pytest.mark.parametrize("m", [0, 1, 3, 8])
@@ -104,8 +128,7 @@ def test_packed_is_one_at_a_time_and_a_list_is_its_array(kind, settings):
     for verb in (model.transform, model.denoise, model.log_likelihood):
         for together, v in zip(verb(X), X):
             np.testing.assert_allclose(together, verb([v])[0], rtol=0, atol=ROUNDING)
-    each = [model.gradient([v], method="exact") for v in X]
-    mean = [np.mean(arrays, axis=0) for arrays in zip(*each)]
+    mean = mean_of([model.gradient([v], method="exact") for v in X])
     assert largest_difference(model.gradient(X, method="exact"), mean) < ROUNDING
     array = random_array(3, 5, 3)
     for verb in (model.transform, model.denoise, model.log_likelihood, model.predict):
@@ -169,23 +192,26 @@ def test_gradient_is_that_of_central_differences(kind, settings, visible):
         assert type(gradient) is type(params)
         assert largest_difference(gradient, expected) < 1e-8
         # what there is to learn is learned: no array of the gradient is zero by mistake
-        assert all(np.abs(g).max() > 1e-3 for g in gradient if g.size)
-    recurrent = len(params.B) or len(params.U_v)
+        assert all(np.abs(g).max() > 1e-3 for g in arrays(gradient))
+    recurrent = getattr(params, "B", None) is not None
     apart = largest_difference(whole, held)
     assert apart > 0.004 if recurrent else apart < 1e-10  # 0.0045 to 4.0
 
 
 @units
 @pytest.mark.parametrize("bptt", [True, False])
-def test_gradient_with_all_kinds_and_numbers_of_taps(visible, bptt):
-    """More than any model has: several taps from hidden to visible units, and one kind longer than another."""
-    params, X = random_taps(1, 3, 2, 2), random_sequences(LENGTHS, 3, visible)
+@pytest.mark.parametrize("past", [Filter(1, 3, 2), Filter(3, 1, 2)], ids=str)
+def test_gradient_with_one_kind_of_taps_longer_than_another(past, bptt, visible):
+    params, X = random_taps(past), random_sequences(LENGTHS, 3, visible)
     v, where = pack(X)
-    gradient, *_ = dynamics.gradient(
-        params, v, where, lambda h, W, b_v, b_h: exact.averages(W, b_v, b_h, visible), bptt
-    )
+
+    def negative_phase(h_pos, W, biases):
+        return exact.averages(W, *biases, UNITS[visible])
+
+    model = Model(replace(past, bptt=bptt), UNITS[visible])
+    found, *_ = gradient(model, params, v, where, negative_phase, NUMPY)
     expected = differences(params, X, visible, hold=not bptt)
-    assert largest_difference([g / len(X) for g in gradient], expected) < 1e-8
+    assert largest_difference(each(lambda g: g / len(X), found), expected) < 1e-8
 
 
 @any_taps
@@ -193,7 +219,7 @@ def test_float32_gradient_is_the_float64_one(kind, settings):
     X = random_sequences(LENGTHS, 3)
     double, single = (random_model(kind, dtype=dtype, **settings) for dtype in ("float64", "float32"))
     gradient = single.gradient(X, method="exact")
-    assert {g.dtype for g in gradient} == {np.dtype("float32")}
+    assert {g.dtype for g in arrays(gradient)} == {np.dtype("float32")}
     assert largest_difference(gradient, double.gradient(X, method="exact")) < 1e-5
 
 
@@ -202,9 +228,8 @@ def test_long_chains_are_unbiased_and_one_step_is_not():
     X = np.repeat(video[None], 200, axis=0)
     for n_gibbs in (40, 1):
         model = random_model(RTRBM, n_taps=2, dynamic_visible_bias=True, n_gibbs=n_gibbs, scale=1.5)
-        expected = np.concatenate([g.ravel() for g in model.gradient([video], method="exact")])
-        draws = [model.gradient(X, random_state=draw) for draw in range(20)]
-        draws = [np.concatenate([g.ravel() for g in gradient]) for gradient in draws]
+        expected = flat(model.gradient([video], method="exact"))
+        draws = [flat(model.gradient(X, random_state=draw)) for draw in range(20)]
         z[n_gibbs] = np.abs(z_scores(draws, expected)).max()
     assert z[40] < 5 and z[1] > 6  # of 20 draws, Student's: beyond 5 once in 10^4
 
@@ -291,9 +316,7 @@ def filtered_exactly(params, v):
             _, b_v, b_h = slow_states(params, v[:t], held=h)
             for s in range(t):
                 energies = (v_states @ b_v[s])[:, None] + v_states @ params.W @ h_states.T + h_states @ b_h[s]
-                log_p += (
-                    v[s] @ b_v[s] + v[s] @ params.W @ h[s] + h[s] @ b_h[s] - np.log(np.exp(energies).sum())
-                )
+                log_p += v[s] @ b_v[s] + v[s] @ params.W @ h[s] + h[s] @ b_h[s] - np.log(np.exp(energies).sum())
             p = np.exp(log_p)
             total = total[0] + p, total[1] + p * h[-1]
         posterior.append(total[1] / total[0])
@@ -304,9 +327,7 @@ def test_without_hidden_taps_filtering_is_the_exact_posterior():
     """Control: with hidden taps it is not, but for the first frame."""
     v = np.round(random_sequences([4], 3)[0])
     model = random_model(TRBM, n_taps=2, without="HH")
-    np.testing.assert_allclose(
-        model.transform([v])[0], filtered_exactly(model.params_, v), rtol=0, atol=ROUNDING
-    )
+    np.testing.assert_allclose(model.transform([v])[0], filtered_exactly(model.params_, v), rtol=0, atol=ROUNDING)
     model = random_model(TRBM, n_taps=2, scale=1.0)
     wrong = np.abs(model.transform([v])[0] - filtered_exactly(model.params_, v)).max(axis=1)
     assert wrong[0] < ROUNDING and (wrong[1:] > 0.003).any() and wrong.max() > 0.01

@@ -9,10 +9,13 @@ import warnings
 
 import numpy as np
 import pytest
+from events import eventful, interrupt
 from helpers import every_engine, random_array, random_sequences, state
 
 from rtrbm import RTRBM, TRBM
-from rtrbm.sources import Shuffled
+from rtrbm.minibatches.sources import Shuffled
+from rtrbm.parameters import arrays, each
+from rtrbm.rbm import Bernoulli
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1)
 
@@ -29,24 +32,6 @@ class Stream:
         if self.event is not None and update == self.at:
             self.event()
         return random_sequences((4, 6), visible=self.visible, seed=1000 + update)
-
-
-def interrupt():
-    os.kill(os.getpid(), signal.SIGINT)
-
-
-def eventful(event, at=5, **settings):
-    """A model in the midst of whose update `at` the event happens."""
-    model = RTRBM(**SETTINGS | settings)
-    gradient = model._gradient
-
-    def with_event(*minibatch):
-        if model.n_updates_ == at:
-            event()
-        return gradient(*minibatch)
-
-    model._gradient = with_event
-    return model
 
 
 # -------------------------------------------------------------------------------------- minibatches
@@ -79,9 +64,7 @@ def test_minibatches_of_an_array_and_of_its_list_agree():
     X = random_array(5, 3)
     of_array, of_list = Shuffled(X, 2, seed=0), Shuffled(list(X), 2, seed=0)
     for update in range(6):
-        assert isinstance(of_array.minibatch(update), np.ndarray) and isinstance(
-            of_list.minibatch(update), list
-        )
+        assert isinstance(of_array.minibatch(update), np.ndarray) and isinstance(of_list.minibatch(update), list)
         np.testing.assert_array_equal(of_array.minibatch(update), of_list.minibatch(update))
 
 
@@ -116,12 +99,10 @@ def test_long_gradients_are_cut_to_their_greatest_norm():
     for max_norm in (None, 1e-3, 1e3):
         model = RTRBM(**SETTINGS | settings, max_norm=max_norm)
         model.partial_fit(X)
-        before = [p.copy() for p in model.params_]
-        model.optimizer_state_ = model.optimizer_state_._replace(
-            velocity=type(model.params_)(*map(np.zeros_like, model.params_))
-        )
+        before = [p.copy() for p in arrays(model.params_)]
+        model.optimizer_state_ = model.optimizer_state_._replace(velocity=each(np.zeros_like, model.params_))
         model.partial_fit(X)
-        lengths[max_norm] = np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(model.params_, before)))
+        lengths[max_norm] = np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(arrays(model.params_), before)))
     assert lengths[1e-3] == pytest.approx(1e-4, rel=1e-9)
     assert lengths[None] == lengths[1e3] > 2e-4
 
@@ -131,9 +112,7 @@ def test_long_gradients_are_cut_to_their_greatest_norm():
 def test_a_rate_of_its_own_for_the_connections_between_visible_units(optimizer, centering):
     """A alone takes smaller steps, and with the rate 0 none."""
     X = random_sequences((6, 5, 6))
-    settings = SETTINGS | dict(
-        n_taps=2, optimizer=optimizer, centering=centering, dtype="float64", n_updates=1
-    )
+    settings = SETTINGS | dict(n_taps=2, optimizer=optimizer, centering=centering, dtype="float64", n_updates=1)
     whole, damped = (TRBM(**settings, learning_rate=0.1, vv_rate=c).fit(X).params_ for c in (1, 0.25))
     np.testing.assert_allclose(damped.A, whole.A / 4, atol=1e-12)
     np.testing.assert_array_equal(damped.C, whole.C)
@@ -175,6 +154,101 @@ def test_the_library_is_silent(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+# --------------------------------------------------------------------------------------------- callbacks
+
+
+def test_callbacks_are_called_in_order_after_every_update_with_the_model():
+    calls, weights = [], []
+
+    def first(model):
+        calls.append(("first", model.n_updates_))
+        assert {len(values) for values in model.history_.values()} == {model.n_updates_}
+        weights.append(model.params_.W.copy())
+
+    def second(model):
+        calls.append(("second", model.n_updates_))
+        seen.add(model)
+
+    seen, model = set(), RTRBM(**SETTINGS)
+    model.fit(Stream(), callbacks=[first, second])
+    assert calls == [(name, n) for n in range(1, 13) for name in ("first", "second")] and seen == {model}
+    assert all((a != b).any() for a, b in zip(weights, weights[1:]))
+    for n in (1, 7):  # what they see is the model after so many updates
+        shorter = RTRBM(**SETTINGS)
+        shorter.fit(Stream(), callbacks=[lambda m, n=n: m.n_updates_ == n])
+        np.testing.assert_array_equal(shorter.params_.W, weights[n - 1])
+
+
+def test_callbacks_that_look_change_nothing(tmp_path):
+    X, scores = random_sequences((4, 6)), []
+
+    def look(model):
+        scores.append(model.score(X))
+        model.sample(2, random_state=0)
+        model.save(tmp_path / "seen.h5")
+
+    model = RTRBM(**SETTINGS).fit(Stream(), callbacks=(look,))
+    assert state(model) == state(RTRBM(**SETTINGS).fit(Stream())) == state(RTRBM.load(tmp_path / "seen.h5"))
+    assert len(set(scores)) == 12 and scores[-1] == model.score(X)
+
+
+@pytest.mark.parametrize("true", [True, np.True_])
+def test_a_callback_that_returns_true_stops_and_the_checkpoint_is_written(tmp_path, true):
+    path, others = tmp_path / "model.h5", []
+    stop = [lambda model: model.n_updates_ == 7 and true, lambda model: others.append(model.n_updates_)]
+    model, stream = RTRBM(**SETTINGS), Stream()
+    assert model.fit(stream, checkpoint=path, checkpoint_every=5, callbacks=stop) is model
+    assert model.n_updates_ == 7 and others == list(range(1, 8))  # those after it are called all the same
+    assert state(RTRBM.load(path)) == state(model)
+    assert stream.updates[-1] <= 8
+    resumed, whole = RTRBM(**SETTINGS), RTRBM(**SETTINGS).fit(Stream())
+    assert state(resumed.fit(Stream(), checkpoint=path, resume=True)) == state(whole) != state(model)
+
+
+@pytest.mark.parametrize("value", [None, False, np.False_, 0, 1, "yes", [1], np.ones(2)], ids=repr)
+def test_other_results_of_callbacks_do_not_count(value):
+    assert RTRBM(**SETTINGS).fit(Stream(), callbacks=[lambda model: value]).n_updates_ == 12
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError, FloatingPointError, MemoryError])
+def test_an_exception_in_a_callback_saves_the_checkpoint_and_passes_through(tmp_path, error):
+    def fail(model):
+        if model.n_updates_ == 7:
+            raise error("disk gone")
+
+    path, model, handler = tmp_path / "model.h5", RTRBM(**SETTINGS), signal.getsignal(signal.SIGINT)
+    before = threading.active_count()
+    with pytest.raises(error, match="disk gone"):
+        model.fit(Stream(), checkpoint=path, checkpoint_every=5, callbacks=[fail])
+    assert model.n_updates_ == 7 and state(RTRBM.load(path)) == state(model)
+    assert signal.getsignal(signal.SIGINT) is handler and threading.active_count() == before
+    resumed = RTRBM(**SETTINGS).fit(Stream(), checkpoint=path, resume=True)
+    assert state(resumed) == state(RTRBM(**SETTINGS).fit(Stream()))
+
+
+def test_ctrl_c_in_a_callback_stops_after_it(tmp_path):
+    path, model = tmp_path / "model.h5", RTRBM(**SETTINGS)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(Stream(), checkpoint=path, callbacks=[lambda m: m.n_updates_ == 7 and interrupt()])
+    assert model.n_updates_ == 7 and state(RTRBM.load(path)) == state(model)
+
+
+def test_a_resumed_run_calls_its_callbacks_for_the_updates_it_makes(tmp_path):
+    path, calls = tmp_path / "model.h5", []
+    RTRBM(**SETTINGS).fit(Stream(), checkpoint=path, callbacks=[lambda m: m.n_updates_ == 5])
+    for _ in range(2):  # the second time none is left
+        RTRBM(**SETTINGS).fit(Stream(), checkpoint=path, resume=True, callbacks=[lambda m: calls.append(m.n_updates_)])
+    assert calls == list(range(6, 13))
+
+
+@pytest.mark.parametrize("callbacks", [None, print, [3], [print, None], "print", {"a": print}, iter([print])], ids=repr)
+def test_wrong_callbacks_are_refused_before_any_work(tmp_path, callbacks):
+    model = RTRBM(**SETTINGS)
+    with pytest.raises(TypeError, match="callbacks must be a list of functions"):
+        model.fit(Stream(), checkpoint=tmp_path / "model.h5", callbacks=callbacks)
+    assert not hasattr(model, "params_") and os.listdir(tmp_path) == []
+
+
 # ------------------------------------------------------------------------------------------- Ctrl-C
 
 
@@ -184,7 +258,7 @@ def test_ctrl_c_leaves_a_checkpoint_from_which_the_run_goes_on_bit_for_bit(tmp_p
     settings = SETTINGS | dict(optimizer=optimizer, n_gibbs={0: 1, 4: 2, 9: 1})
     whole = RTRBM(**settings).fit(Stream())
 
-    stream, model = Stream(), eventful(interrupt, **settings)
+    stream, model = Stream(), eventful(interrupt, at=5, **settings)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         model.fit(stream, checkpoint=path, checkpoint_every=1000)
@@ -195,14 +269,14 @@ def test_ctrl_c_leaves_a_checkpoint_from_which_the_run_goes_on_bit_for_bit(tmp_p
     assert state(model) != state(whole)
 
     again = Stream()
-    resumed = RTRBM(**settings).fit(again, checkpoint=path, resume=True)
+    resumed = RTRBM(**settings, visible=Bernoulli()).fit(again, checkpoint=path, resume=True)
     assert [update for update in again.updates if update] == list(range(6, 12))
     assert state(resumed) == state(whole)
     assert state(RTRBM.load(path)) == state(whole)
 
 
 def test_ctrl_c_without_a_checkpoint_keeps_the_model():
-    model = eventful(interrupt)
+    model = eventful(interrupt, at=5, **SETTINGS)
     with pytest.raises(KeyboardInterrupt):
         model.fit(Stream())
     assert model.n_updates_ == len(model.history_["gradient_norm"]) == 6
@@ -212,7 +286,7 @@ def test_ctrl_c_without_a_checkpoint_keeps_the_model():
 def test_ctrl_c_in_the_last_update_loses_nothing(tmp_path):
     path = tmp_path / "model.h5"
     with pytest.raises(KeyboardInterrupt):
-        eventful(interrupt, at=11).fit(Stream(), checkpoint=path)
+        eventful(interrupt, at=11, **SETTINGS).fit(Stream(), checkpoint=path)
     assert state(RTRBM.load(path)) == state(RTRBM(**SETTINGS).fit(Stream()))
 
 
@@ -222,7 +296,7 @@ def test_a_second_ctrl_c_breaks_off_at_once(tmp_path):
         interrupt()
         raise AssertionError("the second interrupt was swallowed")
 
-    path, model = tmp_path / "model.h5", eventful(twice)
+    path, model = tmp_path / "model.h5", eventful(twice, at=5, **SETTINGS)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         model.fit(Stream(), checkpoint=path, checkpoint_every=2)
@@ -281,7 +355,7 @@ def test_divergence_is_one_error_that_names_the_rate(engine, n_jobs):
 
 
 def finite(model):
-    return all(np.isfinite(p).all() for p in model.params_)
+    return all(np.isfinite(p).all() for p in arrays(model.params_))
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the test above is about these
@@ -332,7 +406,5 @@ assert np.random.get_state()[1].tolist() == before, "numpy's global generator wa
 
 def test_the_global_generator_is_not_touched():
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", ALONE], env=environment, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", ALONE], env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

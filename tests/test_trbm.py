@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from events import PowerFailure, eventful, power_failure
 from helpers import (
     TAPS,
     Z_MAX,
@@ -19,8 +20,10 @@ from helpers import (
     visible_distribution,
     z_scores,
 )
+from histories import carried, drawn, histories, means
 
 from rtrbm import CRBM, RBM, RTRBM, TRBM
+from rtrbm.rbm import Bernoulli
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1)
 X, RAGGED = random_array(5, 6), random_sequences((4, 1, 7, 2, 3))
@@ -72,10 +75,9 @@ def test_models_that_are_the_same_give_the_same_numbers(one, other, options, dat
 
 
 def arrays_of(params):
-    """What was learned, by name; U is B_1 and arrays of no elements do not count."""
+    """What was learned, by name; U is B_1, and parts that are left out do not count."""
     arrays = {name.replace("U", "B") if name == "U" else name: a for name, a in params._asdict().items()}
-    arrays = {name: a.reshape(-1) for name, a in sorted(arrays.items())}
-    return [a for a in arrays.values() if a.size]
+    return [a.reshape(-1) for name, a in sorted(arrays.items()) if a is not None]
 
 
 def test_models_that_differ_do_not():
@@ -95,19 +97,15 @@ def test_without_any_connection_it_is_the_static_rbm(visible):
     """The gradient of the frames without their order."""
     data = random_sequences((4, 1, 7, 2, 3), visible=visible)
     model = random_model(TRBM, 4, 3, visible=visible, without=ALL, bptt=True)
-    static = RBM(3, visible=visible, n_gibbs=1, dtype="float64", random_state=0).partial_fit(data[0])
     W, b_v, b_h = model.params_.W, model.params_.b_v, model.params_.b_h
-    static.params_ = type(static.params_)(W, b_v, b_h)
+    static = RBM.from_params(dict(W=W, b_v=b_v, b_h=b_h), visible=visible, n_gibbs=1, random_state=0)
     rows = np.concatenate(data)
-    np.testing.assert_allclose(
-        np.concatenate(model.transform(data)), static.transform(rows), rtol=0, atol=1e-14
-    )
+    np.testing.assert_allclose(np.concatenate(model.transform(data)), static.transform(rows), rtol=0, atol=1e-14)
     np.testing.assert_allclose(np.concatenate(model.denoise(data)), static.denoise(rows), rtol=0, atol=1e-14)
     total = [static.score_samples(v).sum() for v in data]
     np.testing.assert_allclose(model.log_likelihood(data), total, rtol=0, atol=1e-11)
-    assert [a.size for a in (model.params_.A, model.params_.B, model.params_.C, model.params_.b_init)] == [
-        0
-    ] * 4
+    p = model.params_
+    assert [a is None for a in (p.A, p.B, p.C, p.b_init)] == [True] * 4
 
 
 @pytest.mark.parametrize(
@@ -169,9 +167,7 @@ def test_a_gaussian_crbm_without_weights_is_an_autoregression():
     assert np.abs(flat(gradient)).max() < 1e-12
     rng = np.random.default_rng(0)
     p = model.params_
-    model.params_ = p._replace(
-        **{k: rng.standard_normal(getattr(p, k).shape) for k in ("A", "b_v", "b_v_init")}
-    )
+    model.params_ = p._replace(**{k: rng.standard_normal(getattr(p, k).shape) for k in ("A", "b_v", "b_v_init")})
     residuals = frames - regressors @ flat(model.params_)
     expected = regressors.T @ residuals / len(sequences)
     np.testing.assert_allclose(flat(model.gradient(sequences, method="exact")), expected, rtol=0, atol=1e-11)
@@ -186,9 +182,7 @@ def test_a_gaussian_crbm_learns_an_autoregression():
     v = np.zeros((50, 40, 2))
     for t in range(40):
         v[:, t] = v[:, t - 1] @ M + rng.standard_normal((50, 2))
-    settings = dict(
-        n_taps=2, visible="gaussian", n_gibbs=1, batch_size=50, learning_rate=0.02, random_state=0
-    )
+    settings = dict(n_taps=2, visible="gaussian", n_gibbs=1, batch_size=50, learning_rate=0.02, random_state=0)
     model = CRBM(2, n_updates=200, **settings).fit(v)
     error = np.abs(model.params_.A - [M, 0 * M]).max()
     assert error < 0.15 < 0.5 < np.abs(CRBM(2, n_updates=1, **settings).fit(v).params_.A - [M, 0 * M]).max()
@@ -197,54 +191,61 @@ def test_a_gaussian_crbm_learns_an_autoregression():
 # ---------------------------------------------------------------------------------------------- sampling
 
 N_SAMPLES = 10_000
+V, H_2 = binary_states(3), binary_states(2)
 
 
 def visible_pairs(frames):
     return np.bincount(state_codes(frames[:, -2]) * 8 + state_codes(frames[:, -1]), minlength=64)
 
 
-def joint(params, prefix, law, hidden=None):
+def joint(params, prefix, law, hidden, past):
     """Probability of every pair of frames after a prefix; law(params, b_v, b_h, t) that of frame t after the prefix.
 
-    hidden : callable (r_1) -> probability and value of the first frame's hidden states as the second knows them; r_1 if
-    not given.
+    hidden : callable (r_1) -> probabilities and values of the first frame's hidden states as the second knows them.
+    past : the same of the prefix's hidden states.
     """
-    n, rows = len(prefix), []
-    for first in binary_states(3):
-        video = np.concatenate([prefix, [first, first]])
-        r, b_v, b_h = slow_states(params, video)
-        p, second = law(params, b_v[n], b_h[n], 0)[state_codes(first[None])[0]], 0.0
-        for weight, h in hidden(r[n]) if hidden else [(1, r[n])]:
-            _, b_v, b_h = slow_states(params, video, held=[*r[:n], h])
-            second = second + weight * law(params, b_v[n + 1], b_h[n + 1], 1)
-        rows.append(p * second)
-    return np.ravel(rows)
+    n, total = len(prefix), 0.0
+    for p, h in histories(params, prefix, past):
+        video = np.concatenate([prefix, np.zeros((2, 3))])
+        _, b_v, b_h = slow_states(params, video[: n + 1], held=h)
+        given_h, of_first = [], law(params, b_v[n], b_h[n], 0)
+        for first in V:
+            video[n], second = first, 0.0
+            for weight, value in hidden(sigmoid(first @ params.W + b_h[n])):
+                _, *biases = slow_states(params, video, held=[*h, value])
+                second = second + weight * law(params, *(b[n + 1] for b in biases), 1)
+            given_h.append(of_first[state_codes(first[None])[0]] * second)
+        total = total + p * np.ravel(given_h)
+    return total
 
 
-def drawn(r):
-    """Hidden states themselves, with their probabilities."""
-    return [(np.prod(np.where(h == 1, r, 1 - r)), h) for h in binary_states(2)]
+def scaled(params, **factors):
+    """Parameters times factors. B is U in an RTRBM; a part that a model does without stays None."""
+    names = {name: "U" if name == "B" and hasattr(params, "U") else name for name in factors}
+    present = {name: factors[k] for k, name in names.items() if getattr(params, name, None) is not None}
+    return params._replace(**{name: factor * getattr(params, name) for name, factor in present.items()})
 
 
 def free(params, b_v, b_h, t):
-    return visible_distribution(params.W, b_v, b_h)
+    weights = np.exp((V @ b_v)[:, None] + H_2 @ b_h + V @ params.W @ H_2.T).sum(axis=1)
+    return weights / weights.sum()
 
 
-def controls(params, prefix, law, hidden):
+def controls(params, prefix, law, hidden, past):
     """The law of models that lack something, or that had another past."""
 
     def without(name):
-        return joint(params._replace(**{name: 0 * getattr(params, name)}), prefix, law, hidden)
+        return joint(scaled(params, **{name: 0}), prefix, law, hidden, past)
 
     def backwards(name):
-        return joint(params._replace(**{name: getattr(params, name)[::-1]}), prefix, law, hidden)
+        return joint(params._replace(**{name: getattr(params, name)[::-1]}), prefix, law, hidden, past)
 
-    wrong = {name: without(name) for name in ("A", "B", "C", "U_v") if len(getattr(params, name))}
+    wrong = {name: without(name) for name in ("A", "B", "C", "U_v") if getattr(params, name, None) is not None}
     wrong |= {f"{name} backwards": backwards(name) for name in ("A", "C")}
     if not len(prefix):
         return wrong | {"b_init": without("b_init")}
-    wrong["prefix backwards"] = joint(params, prefix[::-1], law, hidden)
-    return wrong | {"no prefix": joint(params, prefix[:0], law, hidden)}
+    wrong["prefix backwards"] = joint(params, prefix[::-1], law, hidden, past)
+    return wrong | {"no prefix": joint(params, prefix[:0], law, hidden, past)}
 
 
 SAMPLED = {name: TAPS[name] for name in ("TRBM", "TRBM bptt", "CRBM", "RTRBM dynamic b_v")}
@@ -257,12 +258,14 @@ sampled = pytest.mark.parametrize("kind, settings", SAMPLED.values(), ids=SAMPLE
 def test_samples_have_the_models_distribution_over_two_frames(kind, settings, n_prefix):
     """P(v_1) P(v_2 | v_1), or that of the two frames after a prefix, 64 cells."""
     model, prefix = random_model(kind, scale=1.0, seed=6, **settings), random_sequences([n_prefix], 3)[0]
-    params = model.params_ = model.params_._replace(B=3 * model.params_.B)  # a recurrence that matters
+    params = model.params_ = scaled(model.params_, B=3)  # a recurrence that matters
     given = prefix if n_prefix else None
     _, frames = model.sample(2, N_SAMPLES, given, random_state=0, return_states=True)
-    counts, hidden = visible_pairs(frames), None if model.bptt else drawn
-    assert abs(chi_square_z(counts, joint(params, prefix, free, hidden))) < Z_MAX
-    wrong = controls(params, prefix, free, hidden)
+    counts, hidden = visible_pairs(frames), carried(model)
+    assert abs(chi_square_z(counts, joint(params, prefix, free, hidden, hidden))) < Z_MAX
+    wrong = controls(params, prefix, free, hidden, hidden)
+    if n_prefix and hidden is drawn:
+        wrong["the prefix's r for h"] = joint(params, prefix, free, drawn, means)
     z = {name: chi_square_z(counts, p) for name, p in wrong.items()}
     assert min(z.values()) > Z_MAX, z
 
@@ -271,11 +274,11 @@ def test_samples_have_the_models_distribution_over_two_frames(kind, settings, n_
 def test_what_goes_on_in_samples_is_the_filters_state_or_the_one_drawn(kind, settings):
     """With BPTT r_1 (Algorithm 3), without h_1 (Algorithm 2). Control: the other one, where there are hidden taps."""
     model, nothing = random_model(kind, scale=1.0, seed=6, **settings), np.zeros((0, 3))
-    params = model.params_ = model.params_._replace(B=8 * model.params_.B, U_v=4 * model.params_.U_v)
+    params = model.params_ = scaled(model.params_, B=8, U_v=4)
     counts = visible_pairs(model.sample(2, N_SAMPLES, random_state=0, return_states=True)[1])
-    right, other = (None, drawn) if model.bptt else (drawn, None)
-    assert abs(chi_square_z(counts, joint(params, nothing, free, right))) < Z_MAX
-    assert kind is CRBM or chi_square_z(counts, joint(params, nothing, free, other)) > 2 * Z_MAX
+    right, other = (means, drawn) if carried(model) is means else (drawn, means)
+    assert abs(chi_square_z(counts, joint(params, nothing, free, right, right))) < Z_MAX
+    assert kind is CRBM or chi_square_z(counts, joint(params, nothing, free, other, right)) > 2 * Z_MAX
 
 
 @pytest.mark.parametrize("n_prefix", [0, 3])
@@ -283,36 +286,74 @@ def test_what_goes_on_in_samples_is_the_filters_state_or_the_one_drawn(kind, set
 def test_decoding_draws_what_hidden_states_call_for(kind, settings, n_prefix):
     """v_t ~ P(v_t | h_t, past). Controls: the past is left out or another, the hidden states are others or drawn."""
     model, prefix = random_model(kind, scale=1.0, seed=2, **settings), random_sequences([n_prefix], 3)[0]
-    params = model.params_ = model.params_._replace(U_v=2 * model.params_.U_v)
+    params = model.params_ = scaled(model.params_, U_v=2)
     H = np.array([[1.0, 0.0], [0.2, 0.9]])
     copies, given = np.repeat(H[None], N_SAMPLES, axis=0), prefix if n_prefix else None
-    means, frames = model.decode(copies, given, random_state=0, return_states=True)
+    probabilities, frames = model.decode(copies, given, random_state=0, return_states=True)
     counts = visible_pairs(frames)
 
     def decoded(H):
         def law(params, b_v, b_h, t):
             mean = sigmoid(b_v + params.W @ H[t])
-            return np.prod(np.where(binary_states(3) == 1, mean, 1 - mean), axis=1)
+            return np.prod(np.where(V == 1, mean, 1 - mean), axis=1)
 
         return law
 
     def as_given(r):
         return [(1, H[0])]
 
-    right, other = (None, as_given) if model.bptt else (as_given, None)
-    assert abs(chi_square_z(counts, joint(params, prefix, decoded(H), right))) < Z_MAX
-    wrong = controls(params, prefix, decoded(H), right)
+    past = carried(model)
+    right, other = (means, as_given) if past is means else (as_given, means)
+    assert abs(chi_square_z(counts, joint(params, prefix, decoded(H), right, past))) < Z_MAX
+    wrong = controls(params, prefix, decoded(H), right, past)
     wrong = {name: p for name, p in wrong.items() if name[0] in "AUnp"}  # given h, its biases say nothing
-    wrong["H backwards"] = joint(params, prefix, decoded(H[::-1]), right)
-    wrong["H drawn"] = joint(params, prefix, free, right)
-    if len(params.U_v):
-        wrong["r for h, or h for r"] = joint(params, prefix, decoded(H), other)
+    wrong["H backwards"] = joint(params, prefix, decoded(H[::-1]), right, past)
+    wrong["H drawn"] = joint(params, prefix, free, right, past)
+    if kind is RTRBM:
+        wrong["r for h, or h for r"] = joint(params, prefix, decoded(H), other, past)
+        if n_prefix and past is drawn:
+            wrong["the prefix's r for h"] = joint(params, prefix, decoded(H), right, means)
     z = {name: chi_square_z(counts, p) for name, p in wrong.items()}
     assert min(z.values()) > Z_MAX, z
     # what is returned are the probabilities of what was drawn
-    assert means.shape == frames.shape == (N_SAMPLES, 2, 3)
-    assert np.abs(z_scores(frames - means, 0)).max() < Z_MAX
-    np.testing.assert_array_equal(means[:, 0], means[:1, 0].repeat(N_SAMPLES, axis=0))
+    assert probabilities.shape == frames.shape == (N_SAMPLES, 2, 3)
+    assert np.abs(z_scores(frames - probabilities, 0)).max() < Z_MAX
+    if kind is RTRBM and n_prefix and past is drawn:  # those of the first frame know the prefix's states
+        assert len(np.unique(probabilities[:, 0], axis=0)) == 4
+    else:
+        np.testing.assert_array_equal(probabilities[:, 0], probabilities[:1, 0].repeat(N_SAMPLES, axis=0))
+
+
+def test_hidden_states_of_a_prefix_are_drawn():
+    """One unit of each kind, after the frame 0: P(v_2 = 1) is a sum over h_1. Control: at h_1 = r_1 it is another."""
+    params = dict(W=[[4.0]], U=[[12.0]], b_v=[-2.0], b_h=[-6.0], b_init=[6.0])
+    W, U, b_v, b_h, b_init = (np.array(a) for a in params.values())
+    first = np.array([[np.exp(v * b_v + v * W * h + h * (b_h + b_init)).item() for h in (0, 1)] for v in (0, 1)])
+    p_h = first[0] / first[0].sum()  # P(h_1 | v_1 = 0)
+
+    def on(h):
+        return visible_distribution(W, b_v, b_h + h * U[0])[1]
+
+    expected, old = p_h @ [on(0), on(1)], on(p_h[1])
+    assert (round(expected, 3), round(old, 3)) == (0.507, 0.79)
+    model = RTRBM.from_params(params, bptt=False, n_jobs=1)
+    for prefix in ([[0]], np.zeros((10_000, 1, 1))):
+        _, frames = model.sample(1, 10_000, prefix, random_state=0, return_states=True)
+        assert abs(z_scores(frames.ravel(), expected)) < Z_MAX < abs(z_scores(frames.ravel(), old))
+    # and with BPTT r_1 goes on
+    _, frames = model.set_params(bptt=True).sample(1, 10_000, [[0]], random_state=0, return_states=True)
+    assert abs(z_scores(frames.ravel(), old)) < Z_MAX < abs(z_scores(frames.ravel(), expected))
+
+
+def test_hidden_states_of_a_prefix_are_drawn_for_decoding():
+    """The same through the dynamic visible bias: v_2 is decoded from b_v + h_2 W + h_1 U_v."""
+    params = dict(W=[[4.0]], U=[[12.0]], b_v=[-2.0], b_h=[-6.0], b_init=[6.0], U_v=[[8.0]])
+    model, H = RTRBM.from_params(params, bptt=False, n_jobs=1), np.zeros((10_000, 1, 1))
+    _, frames = model.decode(H, [[0]], random_state=0, return_states=True)
+    expected, old = (sigmoid(-2.0) + sigmoid(6.0)) / 2, sigmoid(2.0)  # P(h_1 | v_1 = 0) = 1/2
+    assert abs(z_scores(frames.ravel(), expected)) < Z_MAX < abs(z_scores(frames.ravel(), old))
+    _, frames = model.set_params(bptt=True).decode(H, [[0]], random_state=0, return_states=True)
+    assert abs(z_scores(frames.ravel(), old)) < Z_MAX < abs(z_scores(frames.ravel(), expected))
 
 
 def test_gaussian_decoding_adds_unit_noise():
@@ -357,8 +398,7 @@ def test_any_number_of_threads_gives_the_same_numbers(kind, settings):
     data = random_array(30, 30, 6)  # several tiles, several slices of rows
     mask = data < 0.1
     one, two = (
-        kind(**SETTINGS | dict(n_jobs=n_jobs, batch_size=30, n_updates=3), **settings).fit(data)
-        for n_jobs in (1, 2)
+        kind(**SETTINGS | dict(n_jobs=n_jobs, batch_size=30, n_updates=3), **settings).fit(data) for n_jobs in (1, 2)
     )
     assert state(one) == state(two)
     for verb in (
@@ -390,9 +430,9 @@ def test_what_was_left_out_is_left_out_after_loading(tmp_path, without):
     model.save(tmp_path / "model.h5")
     loaded = TRBM.load(tmp_path / "model.h5")
     assert state(loaded) == state(model) and tuple(loaded.without) == tuple(without)
-    assert state(
-        TRBM(**SETTINGS, without=without).fit(X, checkpoint=tmp_path / "model.h5", resume=True)
-    ) == state(model)
+    assert state(TRBM(**SETTINGS, without=without).fit(X, checkpoint=tmp_path / "model.h5", resume=True)) == state(
+        model
+    )
 
 
 @pytest.mark.parametrize("kind", [TRBM, CRBM, RTRBM])
@@ -414,32 +454,16 @@ def test_a_file_is_of_one_class(tmp_path):
         TRBM(**SETTINGS).fit(X, checkpoint=tmp_path / "model.h5", resume=True)
 
 
-class PowerFailure(Exception):
-    """What ends a run without a word."""
-
-
-def fail_at(model, update):
-    """Let a model's fit break off at an update."""
-    climb = model._update
-
-    def breaking(*minibatch):
-        if model.n_updates_ == update:
-            raise PowerFailure
-        return climb(*minibatch)
-
-    model._update = breaking
-    return model
-
-
 @any_taps
 @datasets
 def test_resumed_is_uninterrupted(tmp_path, kind, settings, data):
     path, settings = tmp_path / "model.h5", SETTINGS | settings
     whole = kind(**settings).fit(data)
     with pytest.raises(PowerFailure):
-        fail_at(kind(**settings), 7).fit(data, checkpoint=path, checkpoint_every=5)
+        eventful(power_failure, 7, kind, **settings).fit(data, checkpoint=path, checkpoint_every=5)
     assert kind.load(path).n_updates_ == 5
-    assert state(kind(**settings).fit(data, checkpoint=path, resume=True)) == state(whole)
+    resumed = kind(**settings, visible=Bernoulli()).fit(data, checkpoint=path, resume=True)
+    assert state(resumed) == state(whole)
 
 
 @pytest.mark.parametrize("other", [dict(n_taps=2), dict(without="VV"), dict(bptt=True)], ids=str)
@@ -492,12 +516,7 @@ def test_wrong_connections_are_refused(tmp_path, without, error):
 
 def test_right_settings_are_not_refused(tmp_path):
     """Control of the two above."""
-    for settings in (
-        dict(n_taps=np.int64(1)),
-        dict(without="VV"),
-        dict(without=["VV", "HH"]),
-        dict(without=()),
-    ):
+    for settings in (dict(n_taps=np.int64(1)), dict(without="VV"), dict(without=["VV", "HH"]), dict(without=())):
         with pytest.raises(pytest.fail.Exception):
             refused(TRBM(**SETTINGS | settings), X, ValueError, ".", tmp_path)
 

@@ -1,7 +1,7 @@
-"""The update of an RTRBM as it is written in torch and in JAX: what `experiments.benchmark` compares with.
+"""The update of an RTRBM written in torch and in JAX, for the comparison of `experiments.benchmark`.
 
-Same mathematics as `rtrbm`: the recurrence 3.20, CD-k with sampled binary states, the gradient in its right form,
-centred coordinates, Adam. Each module has
+The mathematics is that of `rtrbm`: the recurrence 3.20, CD-k with sampled binary states, the gradient in its right
+form, centred coordinates, Adam. Each module has
 
     states(params, v)                     -> r, b_h
     gradient(params, v, r, v_neg, h_neg)  -> gradient of the sum over frames, given the end of the chain
@@ -10,12 +10,12 @@ centred coordinates, Adam. Each module has
                                              `update.cd_gradient(videos)` draws one gradient,
                                              `update.params` are the parameters as numpy arrays
 
-with `params` an `RTRBMParams` of the library's arrays and v of shape (n_frames, n_sequences, n_visible). Both write the
-backward pass as the explicit recursion 3.23 and keep no tape.
+with `params` an `RTRBMParams` of the library's arrays, without taps, and v of shape (n_frames, n_sequences, n_visible).
+Both write the backward pass as the explicit recursion 3.23 and keep no tape.
 
-torch's own random numbers are made by one thread, and JAX's cost as much as the products. So each comes in a second
-form, `hashed`, with random numbers that neither library offers: a hash of a counter, fused into the comparison. It
-shows what random numbers cost the others; its stream is of lesser quality than the libraries' generators.
+One thread makes torch's own random numbers, and JAX's cost as much as the products. So each module has a second form,
+`hashed`, with random numbers that neither library offers: a hash of a counter, fused into the comparison. It shows the
+cost of the libraries' random numbers. Its stream is of lesser quality than theirs.
 """
 
 

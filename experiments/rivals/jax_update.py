@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 
 from experiments.rivals import mix
-from rtrbm.optim import NEGLIGIBLE
-from rtrbm.rtrbm import RTRBMParams
+from rtrbm.compute.engine import NEGLIGIBLE
+from rtrbm.models.rtrbm import RTRBMParams
+from rtrbm.parameters import arrays, each
 
 DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-8
 
@@ -140,14 +141,13 @@ def _update(state, videos, rate, n_gibbs, uniform):
     key, chain_key = jax.random.split(state.key)
     g, v, v_neg, h_neg = _draw(state.params, chain_key, videos, n_gibbs, uniform)
     n_frames = v.shape[0] * v.shape[1]
-    g = RTRBMParams(*(a / n_frames for a in g))
-    norm = jnp.sqrt(sum((a**2).sum() for a in g))
+    g = each(lambda a: a / n_frames, g)
+    norm = jnp.sqrt(sum((a**2).sum() for a in arrays(g)))
     v_mean, h_mean = v.mean((0, 1)), h_neg.mean((0, 1))
     g = g._replace(
-        W=g.W - jnp.outer(v_mean, g.b_h) - jnp.outer(g.b_v, h_mean),
-        U=g.U - jnp.outer(h_mean, g.b_h - g.b_init),
+        W=g.W - jnp.outer(v_mean, g.b_h) - jnp.outer(g.b_v, h_mean), U=g.U - jnp.outer(h_mean, g.b_h - g.b_init)
     )
-    g = RTRBMParams(*(a + NEGLIGIBLE for a in g))
+    g = each(lambda a: a + NEGLIGIBLE, g)
     n = state.n_steps + 1
     first = jax.tree.map(lambda m, a: DECAY * m + (1 - DECAY) * a, state.first, g)
     second = jax.tree.map(lambda s, a: SQUARE_DECAY * s + (1 - SQUARE_DECAY) * a**2, state.second, g)
@@ -156,9 +156,7 @@ def _update(state, videos, rate, n_gibbs, uniform):
     params = jax.tree.map(jnp.add, state.params, step)
     past = h_mean @ step.U
     params = params._replace(
-        b_h=params.b_h - v_mean @ step.W - past,
-        b_v=params.b_v - step.W @ h_mean,
-        b_init=params.b_init + past,
+        b_h=params.b_h - v_mean @ step.W - past, b_v=params.b_v - step.W @ h_mean, b_init=params.b_init + past
     )
     return State(params, first, second, n, key), ((v - v_neg) ** 2).sum() / n_frames, norm
 
@@ -178,9 +176,7 @@ class Update:
 
     def __init__(self, params, n_gibbs, rate, seed=0, hashed=False):
         # copies: what is donated must not be shared with the caller, nor one array with another
-        params, first, second = (
-            RTRBMParams(*(jnp.array(scale * p, copy=True) for p in params)) for scale in (1, 0, 0)
-        )
+        params, first, second = (each(lambda p: jnp.array(scale * p, copy=True), params) for scale in (1, 0, 0))
         dtype = params.W.dtype
         self._state = State(params, first, second, jnp.zeros((), dtype), jax.random.key(seed))
         self._rate = dtype.type(rate)

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from experiments.rivals import mix
-from rtrbm.optim import NEGLIGIBLE
-from rtrbm.rtrbm import RTRBMParams
+from rtrbm.compute.engine import NEGLIGIBLE
+from rtrbm.models.rtrbm import RTRBMParams
+from rtrbm.parameters import arrays, each
 
 DECAY, SQUARE_DECAY, EPSILON = 0.9, 0.999, 1e-8
 
@@ -84,12 +85,12 @@ def climb(params, first, second, gradient, v_mean, h_mean, scale, root, n_frames
     -------
     0-d tensor
     """
-    g_W, g_U, g_v, g_h, g_init = (g / n_frames for g in gradient)
+    g_W, g_U, g_v, g_h, g_init = (g / n_frames for g in arrays(gradient))
     norm = sum(g.square().sum() for g in (g_W, g_U, g_v, g_h, g_init)).sqrt()
     g_W = g_W - v_mean[:, None] * g_h - g_v[:, None] * h_mean
     g_U = g_U - h_mean[:, None] * (g_h - g_init)
     steps = []
-    for p, m, s, g in zip(params, first, second, (g_W, g_U, g_v, g_h, g_init)):
+    for p, m, s, g in zip(*map(arrays, (params, first, second)), (g_W, g_U, g_v, g_h, g_init)):
         g = g + NEGLIGIBLE
         m.lerp_(g, 1 - DECAY)
         s.mul_(SQUARE_DECAY).addcmul_(g, g, value=1 - SQUARE_DECAY)
@@ -144,8 +145,8 @@ class Update:
     """
 
     def __init__(self, params, n_gibbs, rate, seed=0, compile=False, hashed=False):
-        self._params = RTRBMParams(*(torch.tensor(p) for p in params))
-        self._first, self._second = (RTRBMParams(*map(torch.zeros_like, self._params)) for _ in range(2))
+        self._params = each(torch.tensor, params)
+        self._first, self._second = (each(torch.zeros_like, self._params) for _ in range(2))
         self._n_gibbs, self._rate, self._n_steps = n_gibbs, rate, 0
         self._generator = torch.Generator().manual_seed(seed)
         self._buffers = {}
@@ -158,7 +159,7 @@ class Update:
 
     @property
     def params(self):
-        return RTRBMParams(*(p.numpy().copy() for p in self._params))
+        return each(lambda p: p.numpy().copy(), self._params)
 
     @torch.no_grad()
     def __call__(self, videos):
@@ -176,7 +177,7 @@ class Update:
     @torch.no_grad()
     def cd_gradient(self, videos):
         """A draw of the CD-k gradient of the sum over frames, as numpy arrays."""
-        return RTRBMParams(*(g.numpy() for g in self._draw(videos)[0]))
+        return each(torch.Tensor.numpy, self._draw(videos)[0])
 
     def _draw(self, videos):
         v = torch.from_numpy(videos).transpose(0, 1).contiguous()

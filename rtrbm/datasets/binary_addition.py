@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..checks import check_count, check_memory
 from ..streams import as_seed, stream
-from ..validation import check_count, check_memory
 
 MAX_BITS = 63  # so that the sums are 64-bit integers
 

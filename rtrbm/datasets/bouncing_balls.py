@@ -10,8 +10,8 @@ import itertools
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ..checks import check_count, check_memory
 from ..streams import as_seed, stream
-from ..validation import check_count, check_memory
 
 BOX = 10.0  # side of the box
 RADIUS = 1.2  # of a ball
@@ -85,7 +85,7 @@ class BouncingBalls:
     batch_size : int
         Videos in a minibatch.
     n_frames, resolution, n_balls, random_state
-        As in `bouncing_balls`, which also lists what is raised.
+        As in `bouncing_balls`, with the same errors.
 
     Attributes
     ----------

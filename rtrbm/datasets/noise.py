@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..checks import check_count, check_memory, check_number
 from ..streams import as_seed, stream
-from ..validation import check_count, check_memory, check_number
 
 
 def correlated_noise(
@@ -37,7 +37,7 @@ def correlated_noise(
     Raises
     ------
     TypeError, ValueError
-        If a size is not a positive integer, another number is not what it should be, or the noise is larger than the
+        If a size is not a positive integer, another number is out of its range, or the noise is larger than the
         machine's memory.
 
     Examples

@@ -1,0 +1,348 @@
+"""Checks of users' input: every error names the argument, the value given and the values wanted."""
+
+import difflib
+import numbers
+import os
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+
+def check_count(name, value, minimum=1):
+    """Raise unless `value` is an integer, of at least `minimum` if that is not None."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if minimum is not None and value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}")
+
+
+def check_number(name, value, minimum, maximum=np.inf, closed=False):
+    """Raise unless `value` is a real number with minimum < value < maximum (minimum <= value if `closed`)."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not (minimum < value < maximum or closed and value == minimum):
+        above = f"at least {minimum}" if closed else f"greater than {minimum}"
+        below = f" and less than {maximum}" if maximum < np.inf else " and finite"
+        raise ValueError(f"{name} must be {above}{below}, got {value}")
+
+
+MEANT = {
+    "n_components": "n_hidden",
+    "hidden_size": "n_hidden",
+    "n_hiddens": "n_hidden",
+    "n_iter": "n_updates",
+    "max_iter": "n_updates",
+    "epochs": "n_updates",
+    "n_epochs": "n_updates",
+    "lr": "learning_rate",
+    "eta": "learning_rate",
+    "k": "n_gibbs",
+    "cd_k": "n_gibbs",
+    "seed": "random_state",
+    "random_seed": "random_state",
+    "lengths": "X as a list of arrays, one for each sequence",
+}  # names in other packages, and the names here
+
+
+def check_known(what, given, known, error=TypeError):
+    """Raise if a keyword is not known; the message says which one was probably meant.
+
+    Parameters
+    ----------
+    what : str
+        The beginning of the message: the function and its kind of keywords.
+    given, known : iterables of str
+    error : type
+    """
+    known = list(known)
+    for name in given:
+        if name in known:
+            continue
+        meant = MEANT.get(name) or next(iter(difflib.get_close_matches(name, known, 1)), None)
+        if meant is None:
+            raise error(f"{what} {name!r}, only {', '.join(known)}")
+        where = "" if meant in known or name == "lengths" else ", a hyper-parameter of the model"
+        raise error(f"{what} {name!r}: did you mean {meant}{where}?")
+
+
+def check_choice(name, value, choices):
+    """Raise unless `value` is one of `choices`."""
+    value = bool(value) if isinstance(value, np.bool_) else value
+    if not any(value is choice or isinstance(value, str) and value == choice for choice in choices):
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def check_dtype(name, value):
+    """Raise unless `value` means float32 or float64."""
+    try:
+        known = value is not None and np.dtype(value) in (np.dtype("float32"), np.dtype("float64"))
+    except TypeError:
+        known = False
+    if not known:
+        raise ValueError(f"{name} must be one of 'float32', 'float64', got {value!r}")
+
+
+def check_n_jobs(name, value):
+    """Raise unless `value` is None or an integer other than 0: threads (`rtrbm.compute.threads.n_threads`)."""
+    if value is not None:
+        check_count(name, value, minimum=None)
+        if value == 0:
+            raise ValueError(f"{name} must be None or an integer other than 0, got 0")
+
+
+def check_n_gibbs(name, value):
+    """Raise unless `value` is a positive integer or a schedule {first_update: k} that starts at update 0."""
+    if not isinstance(value, dict):
+        return check_count(name, value)
+    for first, k in value.items():
+        check_count(f"{name} (first update)", first, minimum=0)
+        check_count(name, k)
+    if 0 not in value:
+        raise ValueError(f"{name} must have a value for update 0, got {value!r}")
+
+
+def check_callables(name, value):
+    """Raise a TypeError unless `value` is a list or tuple of callables."""
+    if not isinstance(value, list | tuple) or not all(map(callable, value)):
+        raise TypeError(f"{name} must be a list of functions, each called with the model, got {value!r}")
+
+
+def check_anything(name, value):
+    """No check: another place checks it."""
+
+
+def check_flag(name, value):
+    """Raise unless `value` is True or False."""
+    check_choice(name, value, (True, False))
+
+
+def check_max_norm(name, value):
+    """Raise unless `value` is None or a number greater than 0."""
+    if value is not None:
+        check_number(name, value, 0)
+
+
+def check_verbose(name, value):
+    """Raise a TypeError unless `value` is an integer or a bool."""
+    if not isinstance(value, numbers.Integral | np.bool_):
+        raise TypeError(f"{name} must be an integer or a bool, got {value!r}")
+
+
+def check_size(name, value, minimum=1):
+    """Raise unless `value` is a count of at least `minimum`, and an array of so many numbers fits in memory."""
+    check_count(name, value, minimum)
+    check_memory(f"{name}={value}", value, "float32")
+
+
+def check_memory(what, n_elements, dtype):
+    """Raise a ValueError if an array of so many elements could not fit in the machine's memory."""
+    if not hasattr(os, "sysconf"):  # a system that does not tell its memory
+        return
+    n_bytes = int(n_elements) * np.dtype(dtype).itemsize
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if n_bytes > memory:
+        raise ValueError(f"{what} would take {n_bytes // 10**9} GB, this machine has {memory // 10**9} GB")
+
+
+def any_value(v, name, missing=None):
+    """The check of units that can have any finite value."""
+
+
+def check_probabilities(v, name, missing=None):
+    """The check of hidden states or their probabilities."""
+    low, high = v.min(), v.max()
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"{name} must lie in [0, 1], hidden states or their probabilities, got values from {low:g} to {high:g}"
+        )
+
+
+def check_frames(X, check, dtype, n_features=None, name="X", axes=("n_frames", "n_visible"), missing=None):
+    """An array of frames, of the wanted dtype.
+
+    Parameters
+    ----------
+    X : (n_frames, n_visible) array_like
+    check : callable (v, name, missing)
+        Raises a ValueError if units cannot have these values (`rtrbm.rbm.units.Units.check`).
+    dtype : dtype
+    n_features : int, optional
+        Number of features a fitted model wants.
+    name : str
+        The name of X in messages.
+    axes : tuple of str
+        The names of its dimensions in messages; ("n_visible",) for a single frame.
+    missing : bool ndarray, optional
+        Values that are not there, 0 in X.
+
+    Returns
+    -------
+    (n_frames, n_visible) ndarray
+        X itself if it has that dtype already.
+
+    Raises
+    ------
+    TypeError
+        If X is not numeric.
+    ValueError
+        If it has another number of dimensions or features, no frames, or values that are not allowed.
+    """
+    X = as_float(X, name, dtype)
+    if X.ndim != len(axes):
+        wanted = f"{len(axes)} dimension{'s' * (len(axes) > 1)} ({', '.join(axes)})"
+        raise ValueError(f"{name} must have {wanted}, got shape {X.shape}")
+    _check_values(X, check, n_features, name, axes, missing)
+    return X
+
+
+def check_sequences(X, check, dtype, n_features=None, name="X", axes=("n_frames", "n_visible"), missing=None):
+    """Sequences as one 3-D array or a list of 2-D arrays, of the wanted dtype.
+
+    Parameters
+    ----------
+    X : (n_sequences, n_frames, n_visible) array_like, or list of (n_frames_i, n_visible) array_like
+    check, dtype, n_features, name, axes
+        As in `check_frames`.
+    missing : bool ndarray or list of them, optional
+        In the form of X.
+
+    Returns
+    -------
+    (n_sequences, n_frames, n_visible) ndarray or list of (n_frames_i, n_visible) ndarrays
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `check_frames`; also if there are no sequences, or one has no frames.
+    """
+    if hasattr(X, "minibatch") or isinstance(X, Iterator):
+        raise TypeError(f"{name} must be an array or a list of arrays, got a stream: take one minibatch of it")
+    check_dense(X, name)
+    if is_array(X):
+        X = as_float(X, name, dtype)
+        if X.ndim != 3:
+            raise ValueError(
+                f"{name} must have 3 dimensions (n_sequences, {', '.join(axes)}), got shape {X.shape}; "
+                f"one sequence is {name}[None], sequences of different lengths are a list"
+            )
+        if not len(X):
+            raise ValueError(f"{name} must hold at least one sequence, got none")
+        _check_values(X, check, n_features, name, axes, missing)
+        return X
+    wrong = f"{name} must be an array or a list of arrays, got {type(X).__name__}"
+    if isinstance(X, str | bytes | Mapping):  # iterables, of names
+        raise TypeError(wrong)
+    try:
+        X = list(X)
+    except TypeError:
+        raise TypeError(wrong) from None
+    if not X:
+        raise ValueError(f"{name} must hold at least one sequence, got an empty list")
+    if any(isinstance(sequence, str | os.PathLike) for sequence in X):
+        raise TypeError(f"{name} must hold sequences, got {X!r}: data on a disk are for `fit`, as a tuple (path, name)")
+    sequences = []
+    for i, sequence in enumerate(X):
+        absent = None if missing is None else missing[i]
+        sequences.append(check_frames(sequence, check, dtype, n_features, f"{name}[{i}]", axes, absent))
+        n_features = sequences[0].shape[1]
+    return sequences
+
+
+def is_array(X):
+    """Whether X is an array, or a table, of whatever library."""
+    return hasattr(X, "ndim") and (hasattr(X, "dtype") or hasattr(X, "__array__"))
+
+
+def check_dense(X, name="X"):
+    """Raise a TypeError if X is a sparse matrix."""
+    if hasattr(X, "getnnz"):
+        raise TypeError(f"{name} must be dense, got a {type(X).__name__}: take {name}.toarray()")
+
+
+def without_missing(X, mask, name="X"):
+    """Sequences with zeros where values are missing, and the mask in the same form.
+
+    Parameters
+    ----------
+    X : array_like or list of array_like
+    mask : array_like of bool or list of them
+        True where a value is missing; of the shape of X.
+    name : str
+
+    Returns
+    -------
+    X, mask : ndarrays, or lists of ndarrays
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is no array and no list of arrays, or `mask` is not of its shape or not boolean.
+    """
+    check_dense(X, name)
+    if is_array(X):
+        return rows_without_missing(X, mask, name, "mask")
+    wrong = f"{name} must be an array or a list of arrays, got {type(X).__name__}"
+    if isinstance(X, str | bytes | Mapping | Iterator) or not hasattr(X, "__len__"):
+        raise TypeError(wrong)
+    if not hasattr(mask, "__len__") or len(mask) != len(X):
+        got = f"{len(mask)} of them" if hasattr(mask, "__len__") else type(mask).__name__
+        raise ValueError(f"mask must have the form of {name}, a list of {len(X)} arrays, got {got}")
+    pairs = [rows_without_missing(x, m, f"{name}[{i}]", f"mask[{i}]") for i, (x, m) in enumerate(zip(X, mask))]
+    return [x for x, _ in pairs], [m for _, m in pairs]
+
+
+def rows_without_missing(X, mask, name="X", mask_name="mask"):
+    """The same for one array."""
+    if isinstance(mask, np.ma.MaskedArray):
+        raise TypeError(f"{mask_name} must not itself be a masked array")
+    X, mask = _numbers(X, name), _rectangular(mask, mask_name)
+    if mask.dtype != bool:
+        raise TypeError(f"{mask_name} must hold booleans, True where a value is missing, got dtype {mask.dtype}")
+    if mask.shape != X.shape:
+        raise ValueError(f"{mask_name} must have the shape of {name}, {X.shape}, got {mask.shape}")
+    return np.where(mask, 0, X), mask
+
+
+def as_float(X, name, dtype=None):
+    """An array of that dtype, or of its own, or an error if X is not numeric or not rectangular."""
+    check_dense(X, name)
+    array = _numbers(X, name)
+    if dtype is None:
+        return array
+    with np.errstate(over="ignore"):  # too large a number becomes infinite, and is refused as such
+        return array.astype(dtype, copy=False)
+
+
+def check_unmasked(X, name):
+    """Raise a TypeError if X is a masked array, or a list with one in it."""
+    for x in X if isinstance(X, list | tuple) else [X]:
+        if isinstance(x, np.ma.MaskedArray):
+            raise TypeError(f"{name} must not be a masked array: fill it in with impute({name}.data, {name}.mask)")
+
+
+def _numbers(X, name):
+    check_unmasked(X, name)
+    array = _rectangular(X, name)
+    if array.dtype.kind not in "biuf":
+        hint = "; sequences of different lengths are a list" if array.dtype == object else ""
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}{hint}")
+    return array
+
+
+def _rectangular(X, name):
+    try:
+        return np.asarray(X)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a rectangular array: {error}") from None
+
+
+def _check_values(X, check, n_features, name, axes, missing):
+    if not X.size:
+        raise ValueError(f"{name} must have at least one frame and one feature, got shape {X.shape}")
+    if n_features is not None and X.shape[-1] != n_features:
+        what = "hidden units" if axes[-1] == "n_hidden" else "features"
+        raise ValueError(f"{name} must have {n_features} {what}, got {X.shape[-1]}")
+    low, high = X.min(), X.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError(f"{name} must be finite in {X.dtype}, got NaN or infinite values")
+    check(X, name, missing)

@@ -1,0 +1,1 @@
+"""Threads, matrix products, random numbers of many chains, compiled loops."""

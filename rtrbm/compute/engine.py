@@ -1,0 +1,110 @@
+"""The engine: threads, matrix products and compiled loops, so that the mathematics need not name them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import threads
+from .noise import Noise
+
+ENGINES = ("numpy", "numba")
+# Added to gradients: where they are zero for long (a pixel that is never lit), running means would decay to subnormal
+# numbers, with which processors are ten times slower.
+NEGLIGIBLE = 1e-15
+
+
+def adam_block(g, total, square, decay, square_decay, epsilon, scale):
+    """One piece of Adam's arrays: the sums take in the gradient, and g becomes the step.
+
+    total <- decay total + g,  square <- square_decay square + g^2,  g <- scale total / (sqrt(square) + epsilon).
+    """
+    g += NEGLIGIBLE
+    total *= decay
+    total += g
+    np.square(g, out=g)
+    square *= square_decay
+    square += g
+    np.sqrt(square, out=g)
+    g += epsilon
+    np.divide(total, g, out=g)
+    g *= scale
+
+
+@dataclass(frozen=True)
+class Engine:
+    """numpy's engine, and the interface of every engine.
+
+    Work is cut by the shapes of its arrays alone, so that results do not depend on the number of threads.
+
+    Parameters
+    ----------
+    n_jobs : int, optional
+        Threads: -1 all processors, None 1.
+    even : bool
+        Whether the tiles of a chain (`rtrbm.minibatches.sequences.tiles`) are to be even in number, for two threads.
+    """
+
+    n_jobs: int | None = None
+    even: bool = True
+
+    noise = Noise
+    adam_block = staticmethod(adam_block)
+    recurrence = None  # compiled loops `forward` and `backward` for single precision, or None
+
+    def run(self, function, items):
+        """Call `function` on every item, on the threads; the results in order (`rtrbm.compute.threads.run`)."""
+        return threads.run(function, items, self.n_jobs)
+
+    def both(self, first, second):
+        """The results of two functions without arguments, which may run at the same time."""
+        return self.run(lambda task: task(), [first, second])
+
+    def blockwise(self, function, *params):
+        """Call `function` on flat pieces of the arrays of NamedTuples (`rtrbm.compute.threads.blockwise`)."""
+        return threads.blockwise(function, self.n_jobs, *params)
+
+    def product(self, a, b):
+        """The matrix product a b, by slices of rows of `a`."""
+        out = np.empty((len(a), b.shape[1]), a.dtype)
+        self._multiply(lambda rows: (a[rows], b, out[rows]), len(a), a.size * b.shape[1])
+        return out
+
+    def gram(self, a, b, out=None):
+        """The sum over rows a^T b, by slices of columns of `a`; in `out` if it is given."""
+        out = np.empty((a.shape[1], b.shape[1]), a.dtype) if out is None else out
+        self._multiply(lambda columns: (a[:, columns].T, b, out[columns]), a.shape[1], a.size * b.shape[1])
+        return out
+
+    def _multiply(self, part, n, n_multiplications):
+        n_jobs = threads.worth(n_multiplications, self.n_jobs)
+        threads.run(lambda these: self.noise.multiply(*part(these)), threads.slices(n), n_jobs)
+
+
+NUMPY = Engine()
+
+
+def named(name, n_jobs=None, even=True):
+    """The engine of that name.
+
+    Parameters
+    ----------
+    name : {"numpy", "numba"}
+    n_jobs, even
+        As of `Engine`.
+
+    Returns
+    -------
+    Engine
+
+    Raises
+    ------
+    ValueError
+        If numba is missing.
+    """
+    if name == "numpy":
+        return Engine(n_jobs, even)
+    try:
+        from .numba import NumbaEngine
+    except ImportError as error:
+        raise ValueError("engine='numba' needs numba: install rtrbm[fast]") from error
+    return NumbaEngine(n_jobs, even)

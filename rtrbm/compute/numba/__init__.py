@@ -1,0 +1,20 @@
+"""The engine of compiled loops: the slow parts of an update, by numba (the extra ``rtrbm[fast]``).
+
+The random numbers differ from numpy's, their law does not; all else agrees up to rounding.
+"""
+
+from dataclasses import dataclass
+
+from ..engine import Engine
+from . import recurrence
+from .optim import adam_block
+from .sampling import FusedNoise
+
+
+@dataclass(frozen=True)
+class NumbaEngine(Engine):
+    """`rtrbm.compute.engine.Engine` with compiled loops for single precision."""
+
+    noise = FusedNoise
+    adam_block = staticmethod(adam_block)
+    recurrence = recurrence

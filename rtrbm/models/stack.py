@@ -1,0 +1,340 @@
+"""Models upon models (chapter 3.4): each layer learns the filtered hidden states of the one below as its data."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import field
+
+import h5py
+import numpy as np
+
+from ..checks import check_anything, check_callables, check_count, check_known
+from ..compute import engine as engines
+from ..estimators.base import FIT, TrainedRBM
+from ..estimators.settings import Estimator, settings
+from ..estimators.temporal import TemporalRBM
+from ..evaluate import squared_error
+from ..kinds import subclasses
+from ..minibatches import sources
+from ..rbm.units import BERNOULLI
+from ..streams import as_seed, stream
+from ..training import files, ranks
+
+
+@settings
+class Stack(Estimator):
+    """A multilayer temporal RBM, trained greedily from the bottom (Sutskever & Hinton 2007; Sutskever 2013, 3.4).
+
+    Parameters
+    ----------
+    layers : list of RTRBM, TRBM or CRBM
+        The bottom one first; all others have Bernoulli visible units. `fit` trains these very objects.
+
+    Examples
+    --------
+    >>> from rtrbm import RTRBM, Stack, TRBM
+    >>> from rtrbm.datasets import bouncing_balls
+    >>> X = bouncing_balls(8, n_frames=20, resolution=8, n_balls=1, random_state=0)
+    >>> settings = {"n_gibbs": 1, "n_updates": 10, "random_state": 0}
+    >>> stack = Stack([TRBM(20, n_taps=2, **settings), RTRBM(10, **settings)]).fit(X)
+    >>> stack.transform(X).shape, stack.denoise(X).shape, stack.sample(5, random_state=0).shape
+    ((8, 20, 10), (8, 20, 64), (1, 5, 64))
+    """
+
+    layers: list = field(kw_only=False, metadata={"check": check_anything})
+
+    def fit(self, X, y=None, *, checkpoint=None, checkpoint_every=500, resume=False, callbacks=(), **unknown):
+        """Train the layers one after the other, each by its own `fit`.
+
+        Parameters
+        ----------
+        X : see `rtrbm.RTRBM.fit`
+            Not an iterator: every layer reads the data again, from the bottom up.
+        y : None
+            Ignored.
+        checkpoint : path-like, optional
+            ``run.h5`` stands for the files ``run-1.h5``, ``run-2.h5``, ..., one a layer.
+        checkpoint_every : int
+        resume : bool
+            Layers go on from these files where they are.
+        callbacks : list of callable (layer)
+            Each is called after every update of a layer. If one returns True, this layer's training stops there.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError, FloatingPointError, KeyboardInterrupt
+            As the layers' `fit`; also if `layers` is not a list of models that fit together.
+        """
+        check_known("Stack.fit has no keyword", unknown, FIT)
+        check_callables("callbacks", callbacks)
+        self._check_layers()
+        comm = self.layers[0].comm
+        for i, layer in enumerate(self.layers):
+            ranks.check_comm(layer.comm)
+            if layer.comm != comm:
+                raise ValueError(f"layers[{i}] must have the `comm` of layers[0]: all ranks train all layers")
+        with contextlib.ExitStack() as files_of_X:
+
+            def begin():
+                paths = self._paths(checkpoint)
+                for layer, path in zip(self.layers, paths):  # all of them before the first is trained
+                    layer._check_hyper_parameters()
+                    engines.named(layer.engine)
+                    if resume and path is not None and os.path.exists(path):
+                        layer.check_resume(path)
+                if isinstance(X, Iterator) and len(self.layers) > 1:
+                    raise TypeError("X must not be an iterator: every layer reads the data again")
+                opened = files_of_X.enter_context(sources.opened(X))
+                for path in filter(None, paths):  # the layers above do not see the user's file
+                    sources.check_apart(path, opened)
+                return paths, opened
+
+            paths, X = ranks.together(begin, comm)
+            for i, (layer, path) in enumerate(zip(self.layers, paths)):
+                if i:
+                    X = _filtered(self.layers[i - 1], X)
+                layer.fit(X, checkpoint=path, checkpoint_every=checkpoint_every, resume=resume, callbacks=callbacks)
+        return self
+
+    def transform(self, X):
+        """Filtered hidden states of the top layer, from the bottom up.
+
+        Parameters
+        ----------
+        X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+
+        Returns
+        -------
+        array or list of arrays, as X
+        """
+        for layer in self._fitted():
+            X = layer.transform(X)
+        return X
+
+    def denoise(self, X):
+        """Filter up to the top, reconstruct down from it (3.4).
+
+        Parameters
+        ----------
+        X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+
+        Returns
+        -------
+        array or list of arrays, as X
+        """
+        return _down(self._fitted(), X, lambda top, H: top.denoise(H))
+
+    def predict(self, X, protocol="mean", random_state=None):
+        """One-step predictions: the top layer predicts its visible units, the layers below reconstruct from these.
+
+        Parameters
+        ----------
+        X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+        protocol, random_state
+            Of the top layer's `predict`.
+
+        Returns
+        -------
+        array or list of arrays, as X
+            The prediction of frame t does not depend on X from frame t on.
+        """
+        return _down(self._fitted(), X, lambda top, H: top.predict(H, protocol, random_state))
+
+    def impute(self, X, mask, random_state=None):
+        """Fill in missing pixels or frames: the bottom layer's `impute`, then, of several layers, `denoise` there.
+
+        Parameters
+        ----------
+        X, mask, random_state
+            As of `rtrbm.RTRBM.impute`.
+
+        Returns
+        -------
+        array or list of arrays, as X
+        """
+        layers = self._fitted()
+        filled = layers[0].impute(X, mask, random_state)
+        if len(layers) == 1:
+            return filled
+        nearest = layers[0]._units().nearest
+        seen = nearest(filled) if isinstance(filled, np.ndarray) else list(map(nearest, filled))
+        for values, better, missing in zip(filled, self.denoise(seen), mask):
+            values[missing] = better[missing]
+        return filled
+
+    def sample(self, n_frames, n_sequences=1, prefix=None, random_state=None, *, n_gibbs=50, return_states=False):
+        """Draw sequences from the top down (3.4): the top layer its own, every layer below the frames they call for.
+
+        Parameters
+        ----------
+        n_frames, n_sequences, prefix, random_state, n_gibbs, return_states
+            As of `rtrbm.RTRBM.sample`; `n_gibbs` steps are those of the top layer.
+
+        Returns
+        -------
+        probabilities : (n_sequences, n_frames, n_visible) ndarray
+            Conditional probabilities (means) of the frames drawn.
+        states : (n_sequences, n_frames, n_visible) ndarray
+            Only with `return_states`: the frames themselves.
+        """
+        layers = self._fitted()
+        for name, value in (("n_frames", n_frames), ("n_sequences", n_sequences), ("n_gibbs", n_gibbs)):
+            check_count(name, value)
+        if prefix is not None:
+            prefix = layers[0]._check_prefix(prefix, n_sequences)
+        seed, prefixes = as_seed(random_state), [prefix]
+        for layer in layers[:-1]:
+            prefixes.append(None if prefix is None else layer.transform(prefixes[-1]))
+        probabilities, states = layers[-1].sample(
+            n_frames, n_sequences, prefixes[-1], seed, n_gibbs=n_gibbs, return_states=True
+        )
+        for i in reversed(range(len(layers) - 1)):
+            noise = stream(seed, "decode", i)
+            probabilities, states = layers[i].decode(states, prefixes[i], noise, return_states=True)
+        return (probabilities, states) if return_states else probabilities
+
+    def score(self, X, y=None):
+        """Minus the squared error of one-step prediction (`predict`), summed over features, mean over frames 2..T."""
+        return -squared_error(X, self.predict(X))[0]
+
+    def save(self, path):
+        """Write all layers to one HDF5 file, whole or not at all; as `rtrbm.RTRBM.save`."""
+        files.write_stack(path, type(self).__name__, [layer._contents() for layer in self._fitted()])
+
+    @classmethod
+    def load(cls, path):
+        """The stack that `save` wrote; raises as `rtrbm.RTRBM.load`."""
+        return cls._loaded(files.read(path, cls.__name__), path)
+
+    @classmethod
+    def _loaded(cls, contents, path):
+        stack = cls([_class(layer.model, TemporalRBM, "layers of")._loaded(layer, path) for layer in contents])
+        stack._fitted()
+        return stack
+
+    def _paths(self, checkpoint):
+        """The checkpoint of every layer."""
+        if checkpoint is None:
+            return [None] * len(self.layers)
+        files.check_path("checkpoint", checkpoint)
+        base, suffix = os.path.splitext(os.fspath(checkpoint))
+        paths = [f"{base}-{i}{suffix}" for i in range(1, len(self.layers) + 1)]
+        for path in paths:
+            files.check_path("checkpoint", path)
+        return paths
+
+    def _check_layers(self):
+        if not isinstance(self.layers, list | tuple):
+            raise TypeError(f"layers must be a list of models, got {type(self.layers).__name__}")
+        if not self.layers:
+            raise ValueError("layers must hold at least one model, got none")
+        for i, layer in enumerate(self.layers):
+            if not isinstance(layer, TemporalRBM):
+                names = ", ".join(sorted(kind.__name__ for kind in subclasses(TemporalRBM)))
+                raise TypeError(f"layers[{i}] must be one of {names}, got {type(layer).__name__}")
+            if i and layer._units() != BERNOULLI:
+                raise ValueError(
+                    f"layers[{i}] must have visible='bernoulli', its data are probabilities; got {layer.visible!r}"
+                )
+            if any(layer is other for other in self.layers[:i]):
+                raise ValueError(f"layers[{i}] must be a model of its own, it is in the list twice")
+
+    def _fitted(self):
+        """The layers, once they are seen to be fitted and to fit together."""
+        self._check_layers()
+        for i, layer in enumerate(self.layers):
+            if not hasattr(layer, "params_"):
+                raise ValueError(f"this Stack is not fitted yet, layers[{i}] is not: call fit first")
+            if i and layer.n_features_in_ != self.layers[i - 1].n_hidden:
+                raise ValueError(
+                    f"layers[{i}] must have the {self.layers[i - 1].n_hidden} hidden units of the layer below as its "
+                    f"features, it was fitted to {layer.n_features_in_}"
+                )
+        return self.layers
+
+
+def load(path):
+    """The model that a file holds, of whatever class.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that a model's `save`, or `fit` with a checkpoint, wrote.
+
+    Returns
+    -------
+    model
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no complete model file, or holds a class that has not been imported.
+    """
+    contents = files.read(path)
+    if isinstance(contents, list):
+        return Stack._loaded(contents, path)
+    return _class(contents.model, TrainedRBM)._loaded(contents, path)
+
+
+def _class(name, base, what="one of"):
+    """The model class of that name, a subclass of `base`."""
+    known = {kind.__name__: kind for kind in reversed(subclasses(base))}
+    if name not in known:
+        raise ValueError(
+            f"path must hold {what} {', '.join(sorted(known))}, got a {name} (a class of yours must be imported first)"
+        )
+    return known[name]
+
+
+def _down(layers, X, at_top):
+    """Filter X up to the top layer, apply `at_top(top, its data)`, and reconstruct from the result down."""
+    if len(layers) == 1:
+        return at_top(layers[0], X)
+    return layers[0].reconstruct(X, _down(layers[1:], layers[0].transform(X), at_top))
+
+
+def _filtered(layer, X):
+    """The data of the layer above: the hidden states that a layer makes of its own data, in the same form.
+
+    Data that are not in memory are filtered when they are asked for.
+    """
+    if hasattr(X, "minibatch"):
+        return _FilteredStream(layer, X)
+    if sources.is_on_disk(X) or sources.is_indexed(X):
+        return _FilteredSequences(layer, X)
+    if sources.is_iterable(X):
+        return _FilteredIterable(layer, X)
+    return layer.transform(X)
+
+
+class _Filtered:
+    def __init__(self, layer, X):
+        self._layer, self._X = layer, X
+
+    def _filter(self, sequence):
+        return self._layer.transform([sequence])[0]
+
+
+class _FilteredStream(_Filtered):
+    def minibatch(self, update):
+        return self._layer.transform(self._X.minibatch(update))
+
+
+class _FilteredSequences(_Filtered):
+    def __len__(self):
+        return len(self._X)
+
+    def __getitem__(self, i):
+        key = sorted(self._X)[i] if isinstance(self._X, h5py.Group) else i
+        return self._filter(self._X[key][()] if isinstance(self._X, h5py.HLObject) else self._X[key])
+
+
+class _FilteredIterable(_Filtered):
+    def __iter__(self):
+        return map(self._filter, self._X)

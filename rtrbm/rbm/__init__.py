@@ -1,0 +1,6 @@
+"""An RBM that receives its biases. Nothing here knows about time: all frames of all sequences are one batch of rows."""
+
+from .gaussian import Gaussian
+from .units import Bernoulli, Units
+
+__all__ = ["Bernoulli", "Gaussian", "Units"]

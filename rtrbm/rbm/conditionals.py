@@ -1,0 +1,80 @@
+"""The restricted Boltzmann machine, its biases given from outside: one row for every frame, or one for all.
+
+P(v, h) = exp(v b_v + h b_h + v W h + log_base(v)) / Z, where log_base is 0 for Bernoulli visible units and -|v|^2 / 2
+for Gaussian ones of variance 1 (`rtrbm.rbm.units`).
+"""
+
+from ..functions import sigmoid, softplus
+from .units import BERNOULLI
+
+
+def hidden_mean(v, W, b_h):
+    """P(h = 1 | v) = sigmoid(v W + b_h).
+
+    Parameters
+    ----------
+    v : (n_rows, n_visible) ndarray
+    W : (n_visible, n_hidden) ndarray
+    b_h : (n_hidden,) or (n_rows, n_hidden) ndarray
+
+    Returns
+    -------
+    (n_rows, n_hidden) ndarray
+    """
+    return sigmoid(v @ W + b_h)
+
+
+def reconstruction_mean(h, W, b_v, units=BERNOULLI):
+    """E[v | h], the units' mean for the total input h W^T + b_v.
+
+    Parameters
+    ----------
+    h : (n_rows, n_hidden) ndarray
+    W : (n_visible, n_hidden) ndarray
+    b_v : (n_visible,) or (n_rows, n_visible) ndarray
+    units : Units
+
+    Returns
+    -------
+    (n_rows, n_visible) ndarray
+    """
+    return units.mean(h @ W.T + b_v)
+
+
+def sample_hidden(v, W, b_h, rng):
+    """Binary hidden states from P(h | v); arguments as in `hidden_mean`."""
+    return BERNOULLI.draw(hidden_mean(v, W, b_h), rng)
+
+
+def sample_visible(h, W, b_v, rng, units=BERNOULLI):
+    """Visible states from P(v | h); arguments as in `reconstruction_mean`."""
+    return units.draw(reconstruction_mean(h, W, b_v, units), rng)
+
+
+def free_energy(v, W, b_v, b_h, units=BERNOULLI):
+    """F(v) = -log sum_h exp(v b_v + h b_h + v W h + log_base(v)); P(v) = exp(-F(v)) / Z.
+
+    F(v) = -v b_v - sum_j log(1 + exp(v W + b_h)_j) - log_base(v).
+
+    Parameters
+    ----------
+    v : (n_rows, n_visible) ndarray
+    W : (n_visible, n_hidden) ndarray
+    b_v : (n_visible,) or (n_rows, n_visible) ndarray
+    b_h : (n_hidden,) or (n_rows, n_hidden) ndarray
+    units : Units
+
+    Returns
+    -------
+    (n_rows,) ndarray
+        In nats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> free_energy(np.zeros((1, 2)), np.zeros((2, 3)), np.zeros(2), np.zeros(3)) / np.log(2)
+    array([-3.])
+    """
+    energy = -(v * b_v).sum(axis=-1) - softplus(v @ W + b_h).sum(axis=-1)
+    energy -= units.log_base(v)
+    return energy

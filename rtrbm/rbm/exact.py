@@ -1,0 +1,172 @@
+"""Sums over all states of a small RBM: the oracle for every gradient, sampler and estimator.
+
+The smaller layer is enumerated, in blocks of states, so that memory stays bounded; the other layer is summed in
+closed form. Visible units that are not binary can only be the closed-form layer.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ..functions import sigmoid, softplus
+from .conditionals import free_energy
+from .units import BERNOULLI
+
+MAX_UNITS = 20
+BLOCK_ELEMENTS = 2**22
+
+
+class Averages(NamedTuple):
+    """Averages under the model, exact or estimated: the negative phase.
+
+    vh : callable () -> (n_visible, n_hidden) ndarray, the sum over rows of <v^T h>, a product that can be left until
+    there is an idle thread; v : (n_rows, n_visible), <v>; h : (n_rows, n_hidden), <h>.
+    """
+
+    vh: Callable[[], np.ndarray]
+    v: np.ndarray
+    h: np.ndarray
+
+
+def is_enumerable(n_visible, n_hidden, units):
+    """Whether the layer to enumerate has at most 20 units."""
+    return (min(n_visible, n_hidden) if units.binary else n_hidden) <= MAX_UNITS
+
+
+def check_enumerable(n_visible, n_hidden, units):
+    """Raise a ValueError unless the layer to enumerate has at most 20 units.
+
+    Parameters
+    ----------
+    n_visible, n_hidden : int
+    units : Units
+    """
+    if is_enumerable(n_visible, n_hidden, units):
+        return
+    if not units.binary:
+        kind = type(units).__name__
+        raise ValueError(
+            f"exact enumeration with {kind} visible units needs n_hidden <= {MAX_UNITS}, got n_hidden={n_hidden}"
+        )
+    raise ValueError(
+        f"exact enumeration needs min(n_visible, n_hidden) <= {MAX_UNITS}, "
+        f"got n_visible={n_visible}, n_hidden={n_hidden}"
+    )
+
+
+def _enumerate_hidden(W, units):
+    return not units.binary or W.shape[1] <= W.shape[0]
+
+
+def _states(W, b_v, b_h, units):
+    """All binary states of the enumerated layer, in blocks whose temporaries have about BLOCK_ELEMENTS elements."""
+    n_other, n_units = W.shape if _enumerate_hidden(W, units) else W.shape[::-1]
+    n_rows = max(len(np.atleast_2d(b_v)), len(np.atleast_2d(b_h)))
+    block = max(1, BLOCK_ELEMENTS // (n_rows * n_other))
+    for start in range(0, 2**n_units, block):
+        codes = np.arange(start, min(start + block, 2**n_units))
+        yield (codes[:, None] >> np.arange(n_units) & 1).astype(W.dtype)
+
+
+def _float64(*params):
+    """The same in double precision: sums over a million states of near-equal weight need it."""
+    return [np.asarray(parameter, float) for parameter in params]
+
+
+def _log_weights(states, W, b_v, b_h, units):
+    """Log unnormalised probability of the enumerated layer's states, (n_rows, n_states)."""
+    b_v, b_h = np.atleast_2d(b_v), np.atleast_2d(b_h)
+    if _enumerate_hidden(W, units):
+        activation = states @ W.T + b_v[:, None, :]  # (1 or n_rows, n_states, n_visible)
+        return b_h @ states.T + units.log_partition(activation)
+    return b_v @ states.T + softplus(states @ W + b_h[:, None, :]).sum(axis=-1)
+
+
+def log_partition(W, b_v, b_h, units=BERNOULLI):
+    """log Z of an RBM for each row of biases, by enumeration.
+
+    Z = sum_h exp(h b_h) prod_i sum_{v_i} exp(v_i (b_v + W h)_i), an integral with exp(-v_i^2 / 2) for Gaussian units.
+
+    Parameters
+    ----------
+    W : (n_visible, n_hidden) ndarray
+    b_v : (n_visible,) or (n_rows, n_visible) ndarray
+    b_h : (n_hidden,) or (n_rows, n_hidden) ndarray
+    units : Units
+
+    Returns
+    -------
+    (n_rows,) ndarray
+        In nats; one row if both biases have one.
+
+    Raises
+    ------
+    ValueError
+        If the smaller layer has more than 20 units.
+
+    Examples
+    --------
+    >>> float(round(log_partition(np.zeros((2, 3)), np.zeros(2), np.zeros(3))[0] / np.log(2), 9))
+    5.0
+    """
+    check_enumerable(*W.shape, units)
+    W, b_v, b_h = _float64(W, b_v, b_h)
+    log_z = -np.inf
+    for states in _states(W, b_v, b_h, units):
+        log_z = np.logaddexp(log_z, np.logaddexp.reduce(_log_weights(states, W, b_v, b_h, units), axis=1))
+    return log_z
+
+
+def averages(W, b_v, b_h, units=BERNOULLI):
+    """The model's averages <v>, <h> for each row of biases, and the sum over rows of <v^T h>, by enumeration.
+
+    Parameters
+    ----------
+    W, b_v, b_h, units
+        As in `log_partition`.
+
+    Returns
+    -------
+    Averages
+    """
+    dtype = W.dtype
+    W, b_v, b_h = _float64(W, b_v, b_h)
+    log_z = log_partition(W, b_v, b_h, units)
+    n_rows = len(log_z)
+    hidden_enumerated = _enumerate_hidden(W, units)
+    vh = np.zeros_like(W)
+    v, h = np.zeros((n_rows, W.shape[0]), W.dtype), np.zeros((n_rows, W.shape[1]), W.dtype)
+    b_v_rows, b_h_rows = np.broadcast_to(b_v, v.shape), np.broadcast_to(b_h, h.shape)
+    for states in _states(W, b_v, b_h, units):
+        p = np.exp(_log_weights(states, W, b_v, b_h, units) - log_z[:, None])  # (n_rows, n_states)
+        for row in range(n_rows):
+            if hidden_enumerated:
+                mean = units.mean(states @ W.T + b_v_rows[row])
+                vh += (mean * p[row][:, None]).T @ states
+                v[row] += p[row] @ mean
+                h[row] += p[row] @ states
+            else:
+                mean = sigmoid(states @ W + b_h_rows[row])
+                vh += states.T @ (mean * p[row][:, None])
+                v[row] += p[row] @ states
+                h[row] += p[row] @ mean
+    vh, v, h = (sums.astype(dtype, copy=False) for sums in (vh, v, h))
+    return Averages(lambda: vh, v, h)
+
+
+def log_likelihood(v, W, b_v, b_h, units=BERNOULLI):
+    """log P(v) = -F(v) - log Z of each row, in nats (eq. 3.22 for one frame).
+
+    Parameters
+    ----------
+    v : (n_rows, n_visible) ndarray
+    W, b_v, b_h, units
+        As in `log_partition`.
+
+    Returns
+    -------
+    (n_rows,) ndarray
+    """
+    v, W, b_v, b_h = (array.astype(float, copy=False) for array in (v, W, b_v, b_h))
+    return -free_energy(v, W, b_v, b_h, units) - log_partition(W, b_v, b_h, units)

@@ -1,0 +1,202 @@
+"""Stochastic gradient ascent: one update, and the loop of updates."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ..compute.engine import Engine
+from ..compute.threads import one_blas_thread
+from ..gradient import Model, gradient
+from ..minibatches.ahead import Ahead
+from ..parameters import arrays, each, filled
+from ..rbm.chains import Draw
+from . import optimizers, ranks
+from .centering import centre_biases, centre_gradient
+from .monitor import Interruptible, progress_bar
+from .optimizers import Optimizer
+
+
+class Rule(NamedTuple):
+    """How a model is trained.
+
+    model : Model; negative : callable (update) -> NegativePhase; n_gibbs : callable (update) -> int, for the history;
+    optimizer : Optimizer; learning_rate : float, at the first update; centering : bool; max_norm : float or None;
+    engine : Engine; comm : MPI communicator or None.
+    """
+
+    model: Model
+    negative: Callable
+    n_gibbs: Callable
+    optimizer: Optimizer
+    learning_rate: float
+    centering: bool
+    max_norm: float | None
+    engine: Engine
+    comm: object = None
+
+
+def update(rule, training, parts, rate):
+    """One step up the gradient of the log-likelihood per frame.
+
+    Parameters
+    ----------
+    rule : Rule
+    training : Training
+        Its arrays are changed in place, and its history grows.
+    parts : list of (v, where, first)
+        This rank's parts of the minibatch: packed frames, their layout, the number of the first sequence.
+    rate : float
+        Learning rate.
+
+    Returns
+    -------
+    Training
+    n_frames : int
+        Frames of all ranks.
+
+    Raises
+    ------
+    FloatingPointError
+        If the gradient or the parameters are not finite.
+    """
+    past, units = rule.model
+    params = past.effective(training.params)
+    sources = {part.source: getattr(params, part.matrix).shape[-2] for part in past.maps()}
+    sources = {"v": len(params.b_v), "h": len(params.b_h)} | sources
+    like = [*arrays(params), *(np.empty(n) for n in sources.values()), np.empty(2)]
+    chains = [training.chains]
+
+    def sums(part):
+        return _sums(rule, training, params, part, chains, list(sources)[2:])
+
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
+        totals = ranks.total(lambda: rule.engine.run(sums, parts), like, rule.comm)
+        error, n_frames = totals.pop().tolist()
+        n_arrays = len(totals) - len(sources)
+        means = {name: total / n_frames for name, total in zip(sources, totals[n_arrays:])}
+        derivatives = filled(params, totals[:n_arrays])
+        norm, state = _climb(rule, training, params, derivatives, means, n_frames, rate)
+    if not (np.isfinite(norm) and is_finite(training.params, rule.engine)):
+        raise FloatingPointError(
+            f"update {training.n_updates} is not finite: "
+            f"learning_rate={rule.learning_rate} is too large, or values of X are"
+        )
+    values = (error / n_frames, norm, rate, rule.n_gibbs(training.n_updates))
+    for past_values, value in zip(training.history.values(), values):
+        past_values.append(value)
+    return training._replace(optimizer=state, chains=chains[0], n_updates=training.n_updates + 1), int(n_frames)
+
+
+def _sums(rule, training, params, part, chains, others):
+    """Sums over the frames of one part of a minibatch: gradient, sources of maps, and [squared error, frames]."""
+    (past, units), (v, where, first) = rule.model, part
+    v = units.inward(v, params.units)
+    draw = Draw(training.seed, "chain", (training.n_updates,), first)
+    phase = rule.negative(training.n_updates)
+    averages = []
+
+    def negative_phase(h_pos, W, biases):
+        average, chains[0] = phase.averages(chains[0], h_pos, W, biases, units, where, draw, rule.engine)
+        averages.append(average)
+        return average
+
+    derivatives, c, memory = gradient(rule.model, params, v, where, negative_phase, rule.engine)
+    error = units.outward(c.v, params.units)
+    counts = np.array([np.vdot(error, error), len(v)], v.dtype)
+    sources = {"v": v, "h": averages[0].h} | past.sources(memory)
+    means = [sources[name].sum(axis=0) for name in ("v", "h", *others)]
+    return [*arrays(derivatives), *means, counts]
+
+
+def _climb(rule, training, effective, derivatives, means, n_frames, rate):
+    """Change the parameters by one step, given the gradient of all frames; returns its norm per frame."""
+    past, engine, params = rule.model.past, rule.engine, training.params
+    norm = optimizers.norm(derivatives) / n_frames
+    scale = 1 / n_frames
+    if rule.max_norm is not None and norm > rule.max_norm:
+        scale *= rule.max_norm / norm
+    engine.blockwise(lambda g: np.multiply(g, scale, out=g), derivatives)
+    if not np.isfinite(norm):
+        return norm, training.optimizer
+    if rule.centering:
+        centre_gradient(derivatives, past.maps(), means, engine)
+    derivatives = past.pull_back(params, derivatives)
+    penalty = past.penalty(params)
+    if penalty is not None:
+        derivatives = each(np.subtract, derivatives, penalty)
+    step, state = rule.optimizer.update(derivatives, training.optimizer, rate)
+    step = past.damped(step)
+    engine.blockwise(lambda p, change: np.add(p, change, out=p), params, step)
+    if rule.centering:
+        if effective is not params:
+            step = each(np.subtract, past.effective(params), effective)
+        centre_biases(params, step, past.maps(), means)
+    return norm, state
+
+
+def is_finite(params, engine):
+    """Whether all numbers of a NamedTuple of arrays are finite."""
+    return all(engine.blockwise(lambda p: np.isfinite((p.min(), p.max())).all(), params))
+
+
+def run(rule, training, prepare, n_updates, made, callbacks, save, save_every, verbose):
+    """Make the updates that are left of `n_updates`, the learning rate falling linearly to 0.
+
+    Parameters
+    ----------
+    rule : Rule
+    training : Training
+    prepare : callable (update) -> parts
+        The minibatch of an update, as `update` takes it; called on a thread of its own.
+    n_updates : int
+    made : callable (training)
+        Called after every update.
+    callbacks : list of callable ()
+        Called after that. If one returns True on any rank, the loop ends.
+    save : callable ()
+        Called at an interval, at the end, on Ctrl-C and if `prepare` or a callback fails.
+    save_every : int
+        Updates between two calls of `save`.
+    verbose : int
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C, once the update under way is done and saved.
+    """
+    comm = rule.comm
+
+    def or_save(function):
+        try:
+            return ranks.together(function, comm)
+        except Exception:
+            save()
+            ranks.meet(comm)
+            raise
+
+    def called():
+        return any([isinstance(stop, bool | np.bool_) and bool(stop) for stop in (call() for call in callbacks)])
+
+    bar = progress_bar(n_updates, training.n_updates, verbose and ranks.is_first(comm))
+    watched = ranks.any_of(bool(callbacks), comm)
+    with Interruptible() as interrupt, bar, Ahead(prepare, n_updates) as ahead:
+        stopped = finished = False
+        while training.n_updates < n_updates and not finished:
+            n = training.n_updates
+            minibatch = or_save(lambda n=n: ahead.minibatch(n, interrupt))
+            stopped = ranks.any_of(interrupt.requested, comm)
+            if stopped:
+                break
+            rate = optimizers.linear_decay(rule.learning_rate, n, n_updates)
+            training, n_frames = update(rule, training, minibatch, rate)
+            made(training)
+            bar.advance(training.history, n_frames)
+            if watched:
+                finished = ranks.any_of(or_save(called), comm)
+            if training.n_updates % save_every == 0:
+                ranks.together(save, comm)
+        ranks.together(save, comm)
+        stopped = ranks.any_of(stopped or interrupt.requested, comm)
+    if stopped:
+        raise KeyboardInterrupt

@@ -1,0 +1,129 @@
+"""Optimisers that climb: `init(params) -> state`, `update(gradient, state, rate) -> (step, state)`.
+
+Gradients, steps and the arrays of a state are NamedTuples of the type of the parameters. The arrays of a state
+are changed in place; the gradient's are taken for the step.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..compute.engine import NEGLIGIBLE, NUMPY
+from ..parameters import arrays, each
+
+
+class MomentumState(NamedTuple):
+    """velocity: the step last proposed."""
+
+    velocity: NamedTuple
+
+
+class AdamState(NamedTuple):
+    """n_steps: steps taken (0-d array); gradient, square: decaying sums of the gradient and of its square."""
+
+    n_steps: np.ndarray
+    gradient: NamedTuple
+    square: NamedTuple
+
+
+class Optimizer(NamedTuple):
+    """The pair of functions an optimiser is, and the type of its state."""
+
+    state: type
+    init: callable
+    update: callable
+
+
+def momentum(decay=0.9):
+    """Gradient ascent with momentum: step <- decay step + rate gradient.
+
+    Parameters
+    ----------
+    decay : float
+
+    Returns
+    -------
+    Optimizer
+    """
+
+    def init(params):
+        return MomentumState(each(np.zeros_like, params))
+
+    def update(gradient, state, rate):
+        for g, velocity in zip(arrays(gradient), arrays(state.velocity)):
+            g += NEGLIGIBLE
+            velocity *= decay
+            g *= rate
+            velocity += g
+        return state.velocity, state
+
+    return Optimizer(MomentumState, init, update)
+
+
+def adam(decay=0.9, square_decay=0.999, epsilon=1e-8, engine=NUMPY):
+    """Adam (Kingma & Ba 2015): step = rate m / (sqrt(s) + epsilon), m and s unbiased running means of g and g^2.
+
+    With the decaying sums M = sum_i decay^(n - i) g_i and S likewise, m = (1 - decay) / (1 - decay^n) M. The sums take
+    fewer passes over the arrays than the means.
+
+    Parameters
+    ----------
+    decay, square_decay : float
+        Decay of the running mean of the gradient and of its square.
+    epsilon : float
+    engine : Engine
+
+    Returns
+    -------
+    Optimizer
+    """
+
+    def init(params):
+        return AdamState(np.zeros((), np.int64), each(np.zeros_like, params), each(np.zeros_like, params))
+
+    def update(gradient, state, rate):
+        state.n_steps[...] += 1
+        n = int(state.n_steps)
+        root = ((1 - square_decay) / (1 - square_decay**n)) ** 0.5
+        scale = rate * (1 - decay) / (1 - decay**n) / root
+        settings = decay, square_decay, epsilon / root, scale
+        engine.blockwise(lambda *pieces: engine.adam_block(*pieces, *settings), gradient, *state[1:])
+        return gradient, state
+
+    return Optimizer(AdamState, init, update)
+
+
+def is_state(state):
+    """Whether the arrays of an optimiser's state hold values that updates can have left there."""
+    if isinstance(state, AdamState) and (state.n_steps < 0 or any((a < 0).any() for a in arrays(state.square))):
+        return False
+    return all(np.isfinite(a).all() for part in state if isinstance(part, tuple) for a in arrays(part))
+
+
+def norm(gradient):
+    """Euclidean norm of all arrays together, in whatever order they come."""
+    return float(np.sqrt(sum(sorted(float(np.vdot(g, g)) for g in arrays(gradient)))))
+
+
+def linear_decay(rate, update, n_updates):
+    """rate (1 - update / n_updates): the thesis's schedule, which reaches 0 after the last update."""
+    return rate * max(0.0, 1.0 - update / n_updates)
+
+
+def scheduled(schedule, update):
+    """The value in force at an update.
+
+    Parameters
+    ----------
+    schedule : value or dict {first_update: value}
+    update : int
+        From 0.
+
+    Examples
+    --------
+    >>> scheduled({0: 10, 1000: 25}, 999), scheduled({0: 10, 1000: 25}, 1000)
+    (10, 25)
+    """
+    if not isinstance(schedule, dict):
+        return schedule
+    return schedule[max(first for first in schedule if first <= update)]

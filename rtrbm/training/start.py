@@ -1,0 +1,95 @@
+"""Parameters to start training from."""
+
+import numpy as np
+
+from ..biases import Biases
+from ..gradient import Model, gradient
+from ..minibatches.sequences import layout
+from ..parameters import each
+from ..past.conditioner import RBMParams, Static
+from ..rbm.chains import Draw
+from ..rbm.negative import CD
+from ..streams import stream
+
+N_PRETRAINING, PRETRAINING_RATE = 30, 0.01
+
+
+def shapes(model, n_visible, n_hidden):
+    """The shapes of a model's parameters, those of its visible units included: a NamedTuple of tuples."""
+    return model.past.shapes(n_visible, n_hidden)._replace(units=model.units.shape(n_visible))
+
+
+def initial_params(model, minibatch, n_hidden, seed, initialization, engine):
+    """Parameters to start training from.
+
+    ``"data"`` : W and the other random matrices (U, B, U_v, ...) from N(0, 0.01^2), b_v reproducing the mean of the
+    first minibatch, all else 0.
+    ``"thesis"`` : W from 30 CD-5 updates of a static RBM at rate 0.01, taps on visible units 0, all else
+    N(0, 0.005^2) (3.11.3).
+
+    Parameters
+    ----------
+    model : Model
+    minibatch : callable (update) -> (n_rows, n_visible) ndarray
+        Frames to learn from.
+    n_hidden : int
+    seed : int
+    initialization : {"data", "thesis"}
+    engine : Engine
+
+    Returns
+    -------
+    NamedTuple
+        Of the dtype of the frames.
+    """
+    frames = minibatch(0)
+    own = model.units.start(frames)
+    frames = model.units.inward(frames, own)
+    past, n_visible = model.past, frames.shape[1]
+    rng, scale = stream(seed, "initial", 1), 0.005 if initialization == "thesis" else 0.01
+
+    def normal(shape):
+        return (scale * rng.standard_normal(shape)).astype(frames.dtype)
+
+    params = each(lambda shape: np.zeros(shape, frames.dtype), shapes(model, n_visible, n_hidden))
+    drawn = {name: normal(shape) for name, shape in past.random(n_visible, n_hidden).items()}
+    present = {name: part for name, part in drawn.items() if getattr(params, name, None) is not None}
+    static = _static_params(frames, n_hidden, model.units, seed)
+    params = params._replace(**present, units=own)
+    if initialization == "data":
+        return params._replace(W=static.W, b_v=static.b_v, b_h=static.b_h)
+
+    def inward(update):
+        return model.units.inward(minibatch(update), own)
+
+    params = params._replace(W=_pretrained(static, inward, model.units, seed, engine))
+    biases = {name: name for part in past.maps() for name in (part.bias, part.init) if name}
+    for name in {"b_v": None, "b_h": None, **{n: None for n in params._fields if n in biases}}:
+        params = params._replace(**{name: normal(getattr(params, name).shape)})
+    return params
+
+
+def _static_params(frames, n_hidden, units, seed):
+    """Small random weights, and visible biases that reproduce the mean of the data.
+
+    W ~ N(0, 0.01^2), b_h = 0, b_v the bias that gives the units the mean of the frames.
+    """
+    rng, n_visible = stream(seed, "initial", 0), frames.shape[1]
+    W = (0.01 * rng.standard_normal((n_visible, n_hidden))).astype(frames.dtype)
+    b_v = units.bias(frames.mean(axis=0), len(frames)).astype(frames.dtype)
+    return RBMParams(W, b_v, np.zeros(n_hidden, frames.dtype))
+
+
+def _pretrained(params, minibatch, units, seed, engine, n_gibbs=5):
+    """W of a static RBM after a few CD updates, visible units sampled, on frames without their order (3.11.3)."""
+    phase = CD(n_gibbs)
+    for update in range(N_PRETRAINING):
+        v, draw = minibatch(update), Draw(seed, "pretrain", (update,))
+        where = layout([1] * len(v))
+
+        def negative_phase(h_pos, W, biases: Biases, where=where, draw=draw):
+            return phase.averages(None, h_pos, W, biases, units, where, draw, engine)[0]
+
+        derivatives, *_ = gradient(Model(Static(), units), params, v, where, negative_phase, engine)
+        params = each(lambda parameter, d, n=len(v): parameter + PRETRAINING_RATE / n * d, params, derivatives)
+    return params.W
