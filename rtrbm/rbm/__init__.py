@@ -1,6 +1,7 @@
 """An RBM that receives its biases. Nothing here knows about time: all frames of all sequences are one batch of rows."""
 
 from .gaussian import Gaussian
+from .poisson import Poisson
 from .units import Bernoulli, Units
 
-__all__ = ["Bernoulli", "Gaussian", "Units"]
+__all__ = ["Bernoulli", "Gaussian", "Poisson", "Units"]
