@@ -2,6 +2,7 @@
 
 from .gaussian import Gaussian
 from .poisson import Poisson
+from .softmax import Softmax
 from .units import Bernoulli, Units
 
-__all__ = ["Bernoulli", "Gaussian", "Poisson", "Units"]
+__all__ = ["Bernoulli", "Gaussian", "Poisson", "Softmax", "Units"]
