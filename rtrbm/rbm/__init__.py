@@ -2,7 +2,8 @@
 
 from .gaussian import Gaussian
 from .poisson import Poisson
+from .scaled import ScaledGaussian
 from .softmax import Softmax
 from .units import Bernoulli, Units
 
-__all__ = ["Bernoulli", "Gaussian", "Poisson", "Softmax", "Units"]
+__all__ = ["Bernoulli", "Gaussian", "Poisson", "ScaledGaussian", "Softmax", "Units"]
