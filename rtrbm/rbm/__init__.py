@@ -1,9 +1,10 @@
 """An RBM that receives its biases. Nothing here knows about time: all frames of all sequences are one batch of rows."""
 
 from .gaussian import Gaussian
+from .persistent import Persistent
 from .poisson import Poisson
 from .scaled import ScaledGaussian
 from .softmax import Softmax
 from .units import Bernoulli, Units
 
-__all__ = ["Bernoulli", "Gaussian", "Poisson", "ScaledGaussian", "Softmax", "Units"]
+__all__ = ["Bernoulli", "Gaussian", "Persistent", "Poisson", "ScaledGaussian", "Softmax", "Units"]
