@@ -5,6 +5,7 @@ from .persistent import Persistent
 from .poisson import Poisson
 from .scaled import ScaledGaussian
 from .softmax import Softmax
+from .tempered import Tempered
 from .units import Bernoulli, Units
 
-__all__ = ["Bernoulli", "Gaussian", "Persistent", "Poisson", "ScaledGaussian", "Softmax", "Units"]
+__all__ = ["Bernoulli", "Gaussian", "Persistent", "Poisson", "ScaledGaussian", "Softmax", "Tempered", "Units"]
