@@ -9,7 +9,7 @@ from ..estimators.settings import setting, settings
 from ..minibatches.sequences import layout
 from ..past.conditioner import RBMParams, Static
 from ..parameters import each
-from ..rbm import ais, exact
+from ..rbm import ais, exact, tempered
 from ..rbm.chains import Draw, average_visible
 from ..rbm.conditionals import free_energy, hidden_mean, reconstruction_mean, sample_visible
 from ..rbm.expectation import expectation
@@ -181,8 +181,12 @@ class RBM(TrainedRBM):
         filled = expectation(v, W, biases, units, "mean", chains, engine, held=~mask)
         return units.outward(filled, own)
 
-    def sample(self, n_samples=1, random_state=None, *, n_gibbs=1000, return_states=False):
+    def sample(self, n_samples=1, random_state=None, *, n_gibbs=1000, betas=None, return_states=False):
         """Draw rows, each from a Gibbs chain of its own that starts with all hidden units off.
+
+        A model with modes far apart wants parallel tempering (`rtrbm.rbm.tempered`). With `betas` each row has a chain
+        at every temperature. These chains start with noise, and before each step neighbours may exchange their states.
+        Rows then come from all modes in the right proportion. The cost grows with the number of temperatures.
 
         Parameters
         ----------
@@ -190,6 +194,8 @@ class RBM(TrainedRBM):
         random_state : None, int, RandomState or Generator
         n_gibbs : int
             Steps of the chain; a well-trained model may want many more before it forgets its start.
+        betas : sequence of float, optional
+            Inverse temperatures from 0 to 1 for parallel tempering, for example ``np.linspace(0, 1, 11)``.
         return_states : bool
             Also return the sampled visible states.
 
@@ -203,12 +209,18 @@ class RBM(TrainedRBM):
         self._check_fitted()
         checks.check_count("n_samples", n_samples)
         checks.check_count("n_gibbs", n_gibbs)
-        W, b_v, _, own = self.params_
-        checks.check_memory("the samples", int(n_samples) * (3 * len(W) + W.shape[1]), W.dtype)
+        betas = None if betas is None else tempered.checked_betas(betas)
+        W, b_v, b_h, own = self.params_
+        n_chains = int(n_samples) * (1 if betas is None else len(betas))
+        checks.check_memory("the samples", n_chains * (3 * len(W) + W.shape[1]), W.dtype)
         draw, units = Draw(as_seed(random_state), "sample"), self._units()
-        off = np.zeros((n_samples, W.shape[1]), W.dtype)
-        start = sample_visible(off, W, b_v, stream(draw.seed, "sample"), units)
-        means, states = (units.outward(v, own) for v in self._chain(start, n_gibbs, draw))
+        if betas is None:
+            off = np.zeros((n_samples, W.shape[1]), W.dtype)
+            start, n_left = sample_visible(off, W, b_v, stream(draw.seed, "sample"), units), n_gibbs
+        else:
+            biases, engine = Biases(b_v, b_h), Engine(self.n_jobs)
+            start, n_left = tempered.sample(n_samples, W, biases, betas, units, n_gibbs - 1, draw, engine), 1
+        means, states = (units.outward(v, own) for v in self._chain(start, n_left, draw))
         return (means, states) if return_states else means
 
     def free_energy(self, X):
