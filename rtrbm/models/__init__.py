@@ -4,7 +4,8 @@ from .crbm import CRBM
 from .rbm import RBM
 from .rnnrbm import RNNRBM
 from .rtrbm import RTRBM
+from .srtrbm import SRTRBM
 from .stack import Stack, load
 from .trbm import TRBM
 
-__all__ = ["CRBM", "RBM", "RNNRBM", "RTRBM", "TRBM", "Stack", "load"]
+__all__ = ["CRBM", "RBM", "RNNRBM", "RTRBM", "SRTRBM", "TRBM", "Stack", "load"]
