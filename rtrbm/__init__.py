@@ -1,6 +1,6 @@
 """Recurrent Temporal Restricted Boltzmann Machines, after chapter 3 of Sutskever (2013)."""
 
-from .models import CRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM, Stack, load
+from .models import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM, Stack, load
 
 __version__ = "0.1.0"
-__all__ = ["CRBM", "RBM", "RNNRBM", "RTRBM", "SRTRBM", "TRBM", "Stack", "load"]
+__all__ = ["CRBM", "LSTMRBM", "RBM", "RNNRBM", "RTRBM", "SRTRBM", "TRBM", "Stack", "load"]
