@@ -112,7 +112,11 @@ class Conditioner:
         raise NotImplementedError
 
     def maps(self):
-        """The matrices that a change of the units' offsets would touch, W apart (`rtrbm.training.centering`)."""
+        """All matrices but W that multiply visible units, hidden units or `sources`.
+
+        Centred gradient steps (`rtrbm.training.centering`) leave out a matrix that is missing here. Visible units with
+        parameters of their own need all matrices that multiply visible units (`Units.derivative`).
+        """
         return ()
 
     def sources(self, memory):
