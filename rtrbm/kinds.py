@@ -1,21 +1,29 @@
-"""Kinds of a thing, known by name: every subclass that has been imported and has a `name` of its own."""
+"""Kinds of a thing, known by name: units and negative phases, those of users too."""
 
 import dataclasses
 import json
 
 
-def kinds(base):
-    """The subclasses of a class by name, however far below it.
+class Kind:
+    """A base class whose subclasses are known by their `name`.
 
-    Parameters
+    A subclass is a frozen dataclass of its settings. If one is defined twice, the later definition counts; the names of
+    this package stay.
+
+    Attributes
     ----------
-    base : type
-
-    Returns
-    -------
-    dict of types
+    kinds : dict of types
+        The subclasses by name.
     """
-    return {kind.name: kind for kind in reversed(subclasses(base)) if "name" in vars(kind)}
+
+    kinds: dict
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if "name" in vars(cls):
+            earlier = cls.kinds.get(cls.name)
+            if earlier is None or not earlier.__module__.startswith("rtrbm."):
+                cls.kinds[cls.name] = cls
 
 
 def subclasses(base):
@@ -30,6 +38,7 @@ def named(base, argument, value):
     Parameters
     ----------
     base : type
+        A subclass of `Kind`.
     argument : str
         The setting's name, for messages.
     value : str or instance of `base`
@@ -40,15 +49,21 @@ def named(base, argument, value):
 
     Raises
     ------
+    TypeError
+        If the object's class has no name of its own, or is no dataclass: a file could not keep it.
     ValueError
         If there is no kind of that name.
     """
-    if isinstance(value, base) and type(value) is not base:
-        return value
-    known = kinds(base)
-    if isinstance(value, str) and value in known:
-        return known[value]()
-    names = ", ".join(map(repr, sorted(known)))
+    if isinstance(value, str) and value in base.kinds:
+        return base.kinds[value]()
+    if isinstance(value, base):
+        if "name" in vars(type(value)) and dataclasses.is_dataclass(value):
+            return value
+        raise TypeError(
+            f"{argument} must be of a class that files can keep: {type(value).__name__} must be a dataclass with a "
+            "`name` of its own"
+        )
+    names = ", ".join(map(repr, sorted(base.kinds)))
     raise ValueError(f"{argument} must be one of {names}, or an object of class {base.__name__}, got {value!r}")
 
 
@@ -63,9 +78,11 @@ def from_json(bases, value):
 
     Raises
     ------
-    KeyError
+    ValueError
         If there is no kind of that name.
     """
-    known = {name: kind for base in bases for name, kind in kinds(base).items()}
+    known = {name: kind for base in bases for name, kind in base.kinds.items()}
+    if value["kind"] not in known:
+        raise ValueError(f"there is no kind {value['kind']!r} (a class of yours must be imported first)")
     settings = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items() if k != "kind"}
     return known[value["kind"]](**settings)

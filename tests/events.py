@@ -13,6 +13,8 @@ class Eventful(Bernoulli):
     In files and messages they are binary units, and so are they to a model without the event.
     """
 
+    name = "bernoulli"
+
     def __init__(self, event):
         object.__setattr__(self, "event", event)
 

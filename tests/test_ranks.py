@@ -178,6 +178,7 @@ def test_whatever_fails_on_one_rank_fails_on_all(tmp_path, what):
     code = """
 X = np.zeros((8, 3, 4))
 class Units(Bernoulli):
+    name = "bernoulli"
     def inward(self, v, own):
         if WHAT == "update" and comm.rank == 1 and hasattr(model, "n_updates_"):  # not while it is initialised
             raise MemoryError("no room")

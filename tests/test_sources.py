@@ -125,6 +125,8 @@ def test_a_file_with_nothing_but_sequences_is_a_group(tmp_path):
 class Small(Bernoulli):
     """Units that check no more than two sequences at once."""
 
+    name = "bernoulli"
+
     def check(self, v, name, missing=None):
         assert v.ndim == 2 or len(v) <= 2
         super().check(v, name, missing)

@@ -477,6 +477,8 @@ def test_files_whose_layers_do_not_fit_together_are_refused(tmp_path):
 class Breaking(CD):
     """CD-1 that breaks a layer off in the midst of an update, or of any."""
 
+    name = "cd"
+
     def __init__(self, layer, at=None):
         super().__init__()
         object.__setattr__(self, "fails", lambda: at in (None, layer.n_updates_))

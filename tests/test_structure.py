@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import rtrbm
-from rtrbm.kinds import kinds
 from rtrbm.rbm import Units
 
 ROOT = Path(rtrbm.__file__).parent
@@ -290,7 +289,7 @@ def kinds_compared(sources):
             if isinstance(node, ast.Compare | ast.Match):
                 compared = [node] if isinstance(node, ast.Compare) else [node.subject, *(c.pattern for c in node.cases)]
                 values = set().union(*map(strings, compared))
-                if values & set(kinds(Units)) or values and any(map(called_visible, compared)):
+                if values & set(Units.kinds) or values and any(map(called_visible, compared)):
                     found.append((module, node.lineno))
     return found
 

@@ -36,7 +36,7 @@ class TrainedRBM(Stored):
         Parameters
         ----------
         X : array_like, list of array_like, HDF5 dataset or group, (path, name), iterable, or stream
-            Sequences (of an `RBM`: rows). Read minibatch by minibatch, so that they may be larger than memory, are
+            Sequences (of an `RBM`: rows). These are read minibatch by minibatch and may be larger than memory:
 
             - an h5py dataset (n_sequences, n_frames, n_visible), an h5py group of datasets (n_frames_i, n_visible) in
               the order of their sorted names, or either as (path, name); a memory-mapped array;
@@ -93,6 +93,7 @@ class TrainedRBM(Stored):
                 checks.check_callables("callbacks", callbacks)
                 if checkpoint is not None:
                     files.check_path("checkpoint", checkpoint)
+                    self._settings()  # raises if a file cannot keep one
                 elif resume:
                     raise ValueError("resume=True needs checkpoint, the file to resume from")
                 opened = files_of_X.enter_context(sources.opened(X))

@@ -77,15 +77,15 @@ class FrameByFrame(TrainedRBM):
         params, past, units, engine = self._effective(), self._past(), self._units(), Engine(self.n_jobs)
         n_frames = max(map(len, X))
 
-        def group(seen, missing):
-            where, first, v = seen.where, seen.first, seen.v
+        shown = None if self.verbose else True
+
+        def group(v, where, first, missing, given):
             state = past.start(params, len(where.lengths))
             frames = zip(where.starts.tolist(), where.batch_sizes.tolist())
-            shown = None if self.verbose else True
             for t, (start, n) in enumerate(tqdm(frames, total=n_frames, unit="frame", disable=shown)):
                 frame, gaps = v[start : start + n], missing[start : start + n]
                 state = rows_of(state, n)
-                biases = self._biases_of(params, state, n)
+                biases = self._biases_of(past, params, state, n)
                 if gaps.any():
                     draw = Draw(seed, "impute", (t,), first)
 
@@ -94,10 +94,11 @@ class FrameByFrame(TrainedRBM):
 
                     filled = expectation(frame, params.W, biases, units, "mean", chains, engine, held=~gaps)
                     np.copyto(frame, filled, where=gaps)
-                state = past.step(params, state, frame, hidden_mean(frame, params.W, biases.h))
-            return self._outward(v)
+                h = hidden_mean(frame, params.W, biases.h) if past.carries else None
+                state = past.step(params, state, frame, h)
+            return np.where(missing, self._outward(v), given)
 
-        return self._map(X, group, mask)
+        return self._grouped(X, group, mask, X)
 
     def sample(self, n_frames, n_sequences=1, prefix=None, random_state=None, *, n_gibbs=50, return_states=False):
         """Draw sequences: at every frame a Gibbs chain of that frame's RBM, the end of which is past to later frames.
@@ -156,7 +157,7 @@ class FrameByFrame(TrainedRBM):
         states = np.empty_like(means) if return_states else None
         for t in range(n_frames):
             with one_blas_thread():
-                biases = self._biases_of(params, state, n_sequences)
+                biases = self._biases_of(past, params, state, n_sequences)
                 chains = draw.at(t + 1).chains_of_rows(n_sequences, engine)
                 mean, v, h = average_visible(v, W, biases, n_gibbs - 1, 1, units, chains, engine)
                 if past.carries == "means":
@@ -167,6 +168,7 @@ class FrameByFrame(TrainedRBM):
                 states[:, t] = self._outward(v)
         return (means, states) if return_states else means
 
+    @one_blas_thread()
     def decode(self, H, prefix=None, random_state=None, *, return_states=False):
         """Draw the frames that hidden states call for, on line (3.4): v_t ~ P(v_t | h_t = H_t, past), frame by frame.
 
@@ -207,7 +209,7 @@ class FrameByFrame(TrainedRBM):
         means = np.empty((*H.shape[:2], self.n_features_in_), params.W.dtype)
         states = np.empty_like(means)
         for t in range(H.shape[1]):
-            biases = self._biases_of(params, state, len(H))
+            biases = self._biases_of(past, params, state, len(H))
             mean = reconstruction_mean(H[:, t], params.W, biases.v, units)
             v = units.draw(np.broadcast_to(mean, (len(H), mean.shape[1])), stream(seed, "decode", t))
             h = hidden_mean(v, params.W, biases.h) if past.carries == "means" else H[:, t]
@@ -215,6 +217,7 @@ class FrameByFrame(TrainedRBM):
             means[:, t], states[:, t] = self._outward(mean), self._outward(v)
         return (means, states) if return_states else means
 
+    @one_blas_thread()
     def _after(self, prefix, n_sequences, seed):
         """The state of sequences after a prefix, one or one each; hidden states that go on are drawn."""
         params, past = self._effective(), self._past()
@@ -225,15 +228,15 @@ class FrameByFrame(TrainedRBM):
             v = self._units().inward(prefix[:, t], params.units)
             h = None
             if past.carries:
-                h = hidden_mean(v, params.W, self._biases_of(params, state, len(v)).h)
+                h = hidden_mean(v, params.W, self._biases_of(past, params, state, len(v)).h)
             if past.carries == "draws":
                 h = BERNOULLI.draw(h, stream(seed, "prefix", t))
             state = past.step(params, state, v, h)
         return rows_of(state, n_sequences)
 
-    def _biases_of(self, params, state, n_sequences):
+    def _biases_of(self, past, params, state, n_sequences):
         """The biases of the next frame, the hidden ones in a row for each sequence."""
-        biases = self._past().biases(params, state)
+        biases = past.biases(params, state)
         return biases._replace(h=np.broadcast_to(biases.h, (n_sequences, len(params.b_h))))
 
     def _outward(self, v):
@@ -263,22 +266,26 @@ class FrameByFrame(TrainedRBM):
         return checks.check_sequences(X, check, dtype, self.n_features_in_, missing=missing)
 
     def _map(self, X, function, *others):
-        """Apply function(seen, ...) to packed groups of sequences of X and of `others`.
+        """Apply function(seen, ...) to packed groups of sequences of X and `others`; the result has the form of X."""
+        params, past, engine = self._effective(), self._past(), Engine(self.n_jobs)
 
-        The result has the form of X.
-        """
-        params, past, units, engine = self._effective(), self._past(), self._units(), Engine(self.n_jobs)
+        def group(v, where, first, *packed):
+            return function(Seen(v, where, first, *past.forward(params, v, where, engine)), *packed)
+
+        return self._grouped(X, group, *others)
+
+    def _grouped(self, X, function, *others):
+        """The same for function(v, where, first sequence, ...), which makes its own biases."""
         results, first = [], 0
         ends = np.cumsum([len(sequence) for sequence in X])
         while first < len(X):
             done = ends[first - 1] if first else 0
             last = max(first + 1, int(np.searchsorted(ends, done + GROUP_ROWS, side="right")))
             v, where = pack(X[first:last])
-            v = units.inward(v, params.units)
+            v = self._units().inward(v, self.params_.units)
             packed = [pack(other[first:last])[0] for other in others]
             with one_blas_thread():
-                seen = Seen(v, where, first, *past.forward(params, v, where, engine))
-                results += unpack(function(seen, *packed), where)
+                results += unpack(function(v, where, first, *packed), where)
             first = last
         return np.stack(results) if isinstance(X, np.ndarray) else results
 

@@ -24,7 +24,7 @@ class Recipe(Estimator):
     """The hyper-parameters of every trained model."""
 
     n_hidden: int = setting(100, checks.check_size, kw_only=False)
-    visible: str | Units = setting("bernoulli", partial(kinds.named, Units))
+    visible: str | Units = setting("bernoulli", partial(kinds.named, Units), fixed=True)
     negative: str | NegativePhase = setting("cd", partial(kinds.named, NegativePhase))
     n_gibbs: int | dict = setting(10, checks.check_n_gibbs)
     sample_visible: bool = setting(True, checks.check_flag)
@@ -89,7 +89,7 @@ class Recipe(Estimator):
         return loop.Rule(
             model=self._model(),
             negative=self._negative,
-            n_gibbs=partial(optimizers.scheduled, self.n_gibbs),
+            n_gibbs=lambda update: getattr(self._negative(update), "k", 0),
             optimizer=self._optimizer(),
             learning_rate=float(self.learning_rate),
             centering=bool(self.centering),

@@ -2,25 +2,27 @@
 
 import dataclasses
 import functools
-import json
 import numbers
 
 import numpy as np
 
-from ..checks import check_known
-from ..kinds import from_json, named, to_json
+from ..checks import check_anything, check_known
+from ..kinds import from_json, to_json
 from ..rbm.negative import NegativePhase
 from ..rbm.units import Units
 
 LONGEST = 1000  # characters of a value that are shown
 
 
-def setting(default, check, shapes=False, **options):
+NOT_KEPT = ("random_state", "comm")
+
+
+def setting(default, check, fixed=False, **options):
     """A hyper-parameter: its default, and `check(name, value)`, which raises if a model cannot have this value.
 
-    `shapes` says that the shapes of the parameters depend on it.
+    `fixed` says that a fitted model has parameters for this value alone.
     """
-    return dataclasses.field(default=default, metadata={"check": check, "shapes": shapes}, **options)
+    return dataclasses.field(default=default, metadata={"check": check, "fixed": fixed}, **options)
 
 
 def settings(cls):
@@ -33,6 +35,8 @@ def settings(cls):
 
     @functools.wraps(init)
     def checked(self, *values, **keywords):
+        if any(isinstance(value, dataclasses.Field) for value in vars(type(self)).values()):
+            raise TypeError(f"{type(self).__name__} has hyper-parameters of its own and needs the decorator @settings")
         check_known(f"{type(self).__name__} has no hyper-parameter", keywords, type(self)._names())
         init(self, *values, **keywords)
 
@@ -49,7 +53,7 @@ class Estimator:
 
     def _check_hyper_parameters(self):
         for field in dataclasses.fields(self):
-            field.metadata["check"](field.name, getattr(self, field.name))
+            field.metadata.get("check", check_anything)(field.name, getattr(self, field.name))
 
     def get_params(self, deep=True):
         """Hyper-parameters by name.
@@ -93,26 +97,31 @@ class Estimator:
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
-def as_json(value):
-    """A hyper-parameter as JSON has it; a random_state that is a generator is not kept, its seed is."""
-    if isinstance(value, dict):
-        return {"schedule": [[int(k), int(v)] for k, v in value.items()]}
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, numbers.Real):
-        return float(value)
+def as_json(name, value):
+    """A hyper-parameter as JSON has it; a generator or communicator is not kept, the seed is elsewhere.
+
+    Raises
+    ------
+    TypeError
+        If JSON has no such value.
+    """
+    if name in NOT_KEPT and not isinstance(value, numbers.Integral):
+        return None
     if isinstance(value, Units | NegativePhase):
         return to_json(value)
-    if isinstance(value, np.ndarray):
-        return value.tolist()
+    if isinstance(value, type | np.dtype):
+        return np.dtype(value).name
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
     if isinstance(value, tuple | list):
-        return [as_json(item) for item in value]
-    try:
-        return json.loads(json.dumps(value))
-    except TypeError:
-        return None if not isinstance(value, type | np.dtype) else np.dtype(value).name
+        return [as_json(name, item) for item in value]
+    if isinstance(value, dict) and all(isinstance(n, numbers.Integral) for pair in value.items() for n in pair):
+        return {"schedule": [[int(k), int(v)] for k, v in value.items()]}
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, numbers.Real):
+        return int(value) if isinstance(value, numbers.Integral) else float(value)
+    raise TypeError(f"{name}={value!r} cannot be kept in a model file")
 
 
 def as_setting(value):
@@ -124,10 +133,11 @@ def as_setting(value):
     return tuple(map(as_setting, value)) if isinstance(value, list) else value
 
 
-def plain(value):
-    """A hyper-parameter as it compares: a tuple of names in any order, one name as a tuple."""
-    if isinstance(value, Units) and value == named(Units, "visible", value.name):
+def comparable(name, value):
+    """A hyper-parameter as it compares: a tuple of names in any order, one name as a tuple, an array as tuples."""
+    if isinstance(value, Units) and value == Units.kinds[value.name]():
         value = value.name  # a kind without settings of its own
+    value = as_setting(as_json(name, value))
     value = (value,) if isinstance(value, str) else value
     names = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
     return set(value) if names else value

@@ -12,7 +12,7 @@ from ..training import files, loop, optimizers
 from ..training.start import shapes
 from ..training.state import HISTORY, Training
 from .recipe import Recipe
-from .settings import as_json, as_setting, plain
+from .settings import as_json, as_setting, comparable
 
 APART = ("n_jobs", "verbose", "random_state")  # settings in which a resumed run, or a rank, may differ
 
@@ -81,9 +81,12 @@ class Stored(Recipe):
         return Training(self.params_, self.optimizer_state_, self.chains_, self.n_updates_, self.seed_, self.history_)
 
     def _set_state(self, training):
+        if training.params is not getattr(self, "params_", None):
+            fixed = [field.name for field in dataclasses.fields(self) if field.metadata.get("fixed")]
+            self._fitted_with = {name: comparable(name, getattr(self, name)) for name in fixed}
         self.params_, self.optimizer_state_, self.chains_ = training[:3]
         self.n_updates_, self.seed_, self.history_ = training[3:]
-        self.n_features_in_, self._visible = len(self.params_.W), self.visible
+        self.n_features_in_ = len(self.params_.W)
         return self
 
     def _new(self, params, seed):
@@ -107,7 +110,7 @@ class Stored(Recipe):
 
     def _settings(self):
         """Hyper-parameters as JSON has them."""
-        values = {name: as_json(value) for name, value in self.get_params().items()}
+        values = {name: as_json(name, value) for name, value in self.get_params().items()}
         return {**values, "dtype": np.dtype(self.dtype).name}
 
     @classmethod
@@ -118,8 +121,10 @@ class Stored(Recipe):
     def _saved(self, path):
         """The state of training in a file; raises unless it was written with the settings of this model."""
         saved, training = self._parsed(files.read(path, type(self).__name__), path)
-        own = {name: as_setting(value) for name, value in self._settings().items() if name not in APART}
-        differ = sorted(k for k in own if plain(getattr(saved, k)) != plain(own[k]))
+        compared = [name for name in self._names() if name not in APART]
+        differ = sorted(
+            name for name in compared if comparable(name, getattr(saved, name)) != comparable(name, getattr(self, name))
+        )
         if isinstance(self.random_state, numbers.Integral) and self.random_state != training.seed:
             differ.append("random_state (the seed)")
         if differ:
@@ -172,16 +177,15 @@ class Stored(Recipe):
             raise ValueError(f"this {type(self).__name__} is not fitted yet: call fit or partial_fit first")
         self._check_hyper_parameters()
         n_hidden = len(self.params_.b_h)
-        if plain(self.visible) != plain(self._visible):
-            raise ValueError(f"visible={self.visible!r} was set after fitting {self._visible} units: fit again")
+        changed = [name for name, value in self._fitted_with.items() if comparable(name, getattr(self, name)) != value]
+        if changed:
+            raise ValueError(f"{' and '.join(changed)} was changed after fitting: fit again")
         if n_hidden != self.n_hidden:
             raise ValueError(f"n_hidden={self.n_hidden} was set after fitting {n_hidden} hidden units: fit again")
         expected = self._blank(self.n_features_in_)
-        if type(expected) is not type(self.params_) or any(
-            np.shape(part) != np.shape(wanted) for part, wanted in zip(self.params_, expected)
-        ):
-            shaping = [field.name for field in dataclasses.fields(self) if field.metadata["shapes"]]
-            raise ValueError(f"{' or '.join(shaping)} was changed after fitting: fit again")
+        found, wanted = (list(map(np.shape, params)) for params in (self.params_, expected))
+        if type(expected) is not type(self.params_) or found != wanted:
+            raise ValueError("params_ must have the arrays that the hyper-parameters call for: fit again")
         if not loop.is_finite(self.params_, engines.NUMPY):
             raise ValueError("the parameters are not finite: training diverged, load the last checkpoint or fit again")
 
@@ -189,6 +193,7 @@ class Stored(Recipe):
         """Raise unless the state of training is of the kind the hyper-parameters say."""
         if not isinstance(self.optimizer_state_, self._optimizer().state):
             raise ValueError(f"optimizer={self.optimizer!r} was set after fitting with another: fit again")
+        self._negative(self.n_updates_).check(*self.params_.W.shape, self._units())
         if self.params_.W.dtype != np.dtype(self.dtype):
             raise ValueError(f"dtype={self.dtype!r} was set after fitting in {self.params_.W.dtype}: fit again")
 

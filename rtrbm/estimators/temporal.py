@@ -152,7 +152,7 @@ class TemporalRBM(FrameByFrame):
         Raises
         ------
         ValueError
-            If min(n_visible, n_hidden) > 20 (n_hidden > 20 with Gaussian visible units).
+            If min(n_visible, n_hidden) > 20 (n_hidden > 20 if visible units are not binary).
         """
         self._check_fitted()
         params, units = self._effective(), self._units()
@@ -186,7 +186,7 @@ class TemporalRBM(FrameByFrame):
         Raises
         ------
         ValueError
-            If `method` is "exact" and min(n_visible, n_hidden) > 20 (n_hidden > 20 with Gaussian visible units).
+            If `method` is "exact" and min(n_visible, n_hidden) > 20 (n_hidden > 20 if visible units are not binary).
         """
         checks.check_choice("method", method, ("exact", "cd"))
         check_random_state(random_state)

@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import checks
 from ..compute.engine import Engine
+from ..compute.threads import one_blas_thread
 from ..estimators.base import TrainedRBM
 from ..estimators.settings import setting, settings
 from ..minibatches.sequences import layout
@@ -23,8 +24,8 @@ __all__ = ["RBM", "RBMParams"]
 class RBM(TrainedRBM):
     """Restricted Boltzmann machine for single frames (Smolensky 1986), trained by CD-k (Hinton 2002).
 
-    P(v, h) = exp(v b_v + h b_h + v W h) / Z, times exp(-|v|^2 / 2) for Gaussian visible units; trained to
-    climb log P(v). It is the RBM of the temporal models with biases that do not depend on the past.
+    P(v, h) = exp(v b_v + h b_h + v W h) / Z, times the units' exp(log_base(v)), which is exp(-|v|^2 / 2) for Gaussian
+    ones; trained to climb log P(v). It is the RBM of the temporal models with biases that do not depend on the past.
 
     Parameters
     ----------
@@ -99,6 +100,7 @@ class RBM(TrainedRBM):
     def _past(self):
         return Static()
 
+    @one_blas_thread()
     def transform(self, X):
         """P(h = 1 | v) of each row.
 
@@ -131,6 +133,7 @@ class RBM(TrainedRBM):
         states = self._chain(v, 1, Draw(as_seed(random_state), "chain"))[1]
         return self._units().outward(states, self.params_.units)
 
+    @one_blas_thread()
     def denoise(self, X):
         """E[v | h = P(h = 1 | X)] of each row: up and down once.
 
@@ -179,7 +182,7 @@ class RBM(TrainedRBM):
             return draw.at(number).chains_of_rows(len(v), engine)
 
         filled = expectation(v, W, biases, units, "mean", chains, engine, held=~mask)
-        return units.outward(filled, own)
+        return np.where(mask, units.outward(filled, own), X.astype(v.dtype, copy=False))
 
     def sample(self, n_samples=1, random_state=None, *, n_gibbs=1000, betas=None, return_states=False):
         """Draw rows, each from a Gibbs chain of its own that starts with all hidden units off.
@@ -223,8 +226,9 @@ class RBM(TrainedRBM):
         means, states = (units.outward(v, own) for v in self._chain(start, n_left, draw))
         return (means, states) if return_states else means
 
+    @one_blas_thread()
     def free_energy(self, X):
-        """F(v) = -log sum_h exp(v b_v + h b_h + v W h) of each row, plus |v|^2 / 2 for Gaussian units.
+        """F(v) = -log sum_h exp(v b_v + h b_h + v W h) of each row, minus log_base(v) of its units.
 
         Parameters
         ----------
@@ -241,7 +245,7 @@ class RBM(TrainedRBM):
         return free_energy(v.astype(float, copy=False), W, b_v, b_h, units) - units.log_volume(own)
 
     def log_partition(self, random_state=None):
-        """log Z, exact if min(n_visible, n_hidden) <= 20 (n_hidden <= 20 with Gaussian visible units).
+        """log Z, exact if min(n_visible, n_hidden) <= 20 (n_hidden <= 20 if visible units are not binary).
 
         Otherwise the estimate of `rtrbm.rbm.ais.log_partition` with its default settings.
 

@@ -176,8 +176,8 @@ class RTRBM(TemporalRBM):
     (2, 5, 64)
     """
 
-    n_taps: int = setting(0, partial(check_size, minimum=0), shapes=True)
-    dynamic_visible_bias: bool = setting(False, check_flag, shapes=True)
+    n_taps: int = setting(0, partial(check_size, minimum=0), fixed=True)
+    dynamic_visible_bias: bool = setting(False, check_flag, fixed=True)
     bptt: bool = setting(True, check_flag)
 
     def _past(self):

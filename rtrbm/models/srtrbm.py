@@ -246,10 +246,10 @@ class SRTRBM(TemporalRBM):
     """
 
     sparsity: float = setting(0.0, partial(check_number, minimum=0, closed=True))
-    mask: tuple | None = setting(None, _check_mask, shapes=True)
-    visible_groups: list | None = setting(None, _check_groups, shapes=True)
-    hidden_groups: list | None = setting(None, _check_groups, shapes=True)
-    dynamic_visible_bias: bool = setting(False, check_flag, shapes=True)
+    mask: tuple | None = setting(None, _check_mask, fixed=True)
+    visible_groups: list | None = setting(None, _check_groups, fixed=True)
+    hidden_groups: list | None = setting(None, _check_groups, fixed=True)
+    dynamic_visible_bias: bool = setting(False, check_flag, fixed=True)
 
     @property
     def effective_(self):

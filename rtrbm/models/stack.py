@@ -27,7 +27,7 @@ class Stack(Estimator):
 
     Parameters
     ----------
-    layers : list of RTRBM, TRBM or CRBM
+    layers : list of temporal models
         The bottom one first; all others have Bernoulli visible units. `fit` trains these very objects.
 
     Examples
@@ -284,7 +284,9 @@ def load(path):
 
 def _class(name, base, what="one of"):
     """The model class of that name, a subclass of `base`."""
-    known = {kind.__name__: kind for kind in reversed(subclasses(base))}
+    models = [kind for kind in subclasses(base) if not kind.__module__.startswith("rtrbm.estimators.")]
+    # Of two classes of one name the package's own counts, and else the later one.
+    known = {kind.__name__: kind for kind in sorted(models, key=lambda kind: kind.__module__.startswith("rtrbm."))}
     if name not in known:
         raise ValueError(
             f"path must hold {what} {', '.join(sorted(known))}, got a {name} (a class of yours must be imported first)"

@@ -145,8 +145,8 @@ class TRBM(TemporalRBM):
     (8, 20, 64)
     """
 
-    n_taps: int = setting(4, check_size, shapes=True)
-    without: str | tuple = setting((), _check_without, shapes=True)
+    n_taps: int = setting(4, check_size, fixed=True)
+    without: str | tuple = setting((), _check_without, fixed=True)
     vv_rate: float = setting(1.0, partial(check_number, minimum=0, closed=True))
     bptt: bool = setting(False, check_flag)
 

@@ -104,7 +104,7 @@ class Conditioner:
         raise NotImplementedError
 
     def biases(self, params, state):
-        """The biases of the next frame of every sequence: `Biases` of one row each, or of one row for all."""
+        """The biases of the next frame of every sequence: `Biases` of a row each, or of one vector for all."""
         raise NotImplementedError
 
     def step(self, params, state, v, h):

@@ -29,7 +29,6 @@ def expectation(frames, W, biases, units, protocol, chains, engine, held=None):
         The frames to predict; only their shape and dtype are used, and the values of units that are held.
     W : (n_visible, n_hidden) ndarray
     biases : Biases
-        h : (n_rows, n_hidden).
     units : Units
     protocol : {"mean", "chain", "mean_field"}
     chains : callable (number) -> list of Chains
@@ -43,7 +42,7 @@ def expectation(frames, W, biases, units, protocol, chains, engine, held=None):
     (n_rows, n_visible) ndarray
     """
     if protocol == "mean_field":
-        v = np.broadcast_to(reconstruction_mean(np.zeros_like(biases.h[:1]), W, biases.v, units), frames.shape)
+        v = np.broadcast_to(reconstruction_mean(np.zeros((1, W.shape[1]), W.dtype), W, biases.v, units), frames.shape)
         v = _with_held(v, frames, held)
         W_T = np.ascontiguousarray(W.T)
         for _ in range(MEAN_FIELD_STEPS):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..checks import check_count
+from ..checks import check_count, check_flag
+from ..kinds import Kind
 from . import exact
 from .chains import reconstruct
 from .exact import Averages
@@ -15,7 +16,7 @@ from .exact import Averages
 __all__ = ["Averages", "CD", "Exact", "NegativePhase"]
 
 
-class NegativePhase:
+class NegativePhase(Kind):
     """The interface of a negative phase to an update.
 
     Attributes
@@ -26,6 +27,7 @@ class NegativePhase:
         Whether its chains go on from one update to the next. Then the biases must be the same for all rows.
     """
 
+    kinds = {}
     persistent = False
 
     def check(self, n_visible, n_hidden, units):
@@ -75,6 +77,7 @@ class CD(NegativePhase):
 
     def __post_init__(self):
         check_count("k", self.k)
+        check_flag("sample_visible", self.sample_visible)
 
     def averages(self, chains, h_pos, W, biases, units, where, draw, engine):
         v_neg, h_neg = reconstruct(

@@ -47,6 +47,9 @@ class Persistent(NegativePhase):
     def __post_init__(self):
         check_counts(self)
 
+    def check(self, n_visible, n_hidden, units):
+        check_memory_of_chains(self, n_visible)
+
     def averages(self, chains, h_pos, W, biases, units, where, draw, engine):
         check_one_model(self, biases)
         shape = shape_of_chains(self, chains, h_pos, W)
@@ -65,6 +68,12 @@ def check_counts(phase):
         check_count("n_chains", phase.n_chains)
 
 
+def check_memory_of_chains(phase, n_visible, n_copies=1):
+    """Raise a ValueError if a given number of chains could not fit in memory."""
+    if phase.n_chains is not None:
+        check_memory(f"n_chains={phase.n_chains} chains", int(phase.n_chains) * n_copies * n_visible, "float32")
+
+
 def check_one_model(phase, biases):
     """Raise a ValueError unless all rows have the same biases, so that chains can go on to other rows."""
     if biases.v.ndim > 1 or biases.h.ndim > 1:
@@ -80,7 +89,6 @@ def shape_of_chains(phase, chains, h_pos, W):
         n_chains = phase.n_chains
     else:
         n_chains = len(h_pos) if chains is None else chains.shape[-2]
-    check_memory(f"n_chains={n_chains} chains", int(n_chains) * len(W), W.dtype)
     return n_chains, len(W)
 
 

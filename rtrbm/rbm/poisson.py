@@ -49,10 +49,10 @@ class Poisson(Units):
             raise ValueError(
                 f"{name} must hold counts for Poisson units, whole numbers from 0, got values from {low:g} to {high:g}"
             )
-        if high > np.exp(LARGEST):
+        most = int(1.02 * np.exp(LARGEST))  # five standard deviations above the largest rate
+        if high > most:
             raise ValueError(
-                f"{name} must hold counts of at most {int(np.exp(LARGEST))} for Poisson units, got {high:g}; "
-                "divide into shorter bins"
+                f"{name} must hold counts of at most {most} for Poisson units, got {high:g}; divide into shorter bins"
             )
 
     def nearest(self, mean):

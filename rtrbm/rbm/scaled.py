@@ -21,8 +21,9 @@ class ScaledGaussian(Gaussian):
         return (n_visible,)
 
     def start(self, frames):
-        deviation = frames.std(axis=0)
-        return np.log(np.where(deviation > 0, deviation, 1)).astype(frames.dtype)
+        deviation = frames.std(axis=0, dtype=float)
+        least = 32 * np.finfo(frames.dtype).eps * abs(frames).max(axis=0)  # below it are rounding errors
+        return np.log(np.where(deviation > least, deviation, 1)).astype(frames.dtype)
 
     def inward(self, v, own):
         return v * np.exp(-own)

@@ -58,6 +58,11 @@ class Softmax(Units):
     def draw(self, mean, rng):
         return self._switch_on(mean, rng.random((*mean.shape[:-1], len(self._layout(mean)[0]))))
 
+    def shape(self, n_visible):
+        n = n_visible if self.groups is None else sum(self.groups)
+        if n != n_visible:
+            raise ValueError(f"groups of Softmax must add up to the {n_visible} features, got {self.groups}")
+
     def check(self, v, name, missing=None):
         sizes, starts = self._layout(v)
         if sum(sizes) != v.shape[-1]:
@@ -91,7 +96,7 @@ class Softmax(Units):
         return sizes, np.cumsum(sizes) - sizes
 
     def _switch_on(self, weights, u):
-        """In every group the unit in whose part of the group's weights, laid end to end, the place u in [0, 1) lies."""
+        """Switch on one unit of every group: their weights lie end to end, and u in [0, 1) picks a place."""
         sizes, starts = self._layout(weights)
         ends = np.cumsum(weights, axis=-1, dtype=float)
         begins = np.concatenate([np.zeros_like(ends[..., :1]), ends[..., :-1]], axis=-1)

@@ -24,7 +24,7 @@ from ..functions import sigmoid, softplus
 from ..streams import stream
 from .chains import random_visible, reconstruct
 from .negative import NegativePhase
-from .persistent import averages_of_chains, check_counts, check_one_model, shape_of_chains
+from .persistent import averages_of_chains, check_counts, check_memory_of_chains, check_one_model, shape_of_chains
 
 BETAS = tuple(i / 10 for i in range(11))
 
@@ -68,6 +68,9 @@ class Tempered(NegativePhase):
     def __post_init__(self):
         check_counts(self)
         object.__setattr__(self, "betas", checked_betas(self.betas))
+
+    def check(self, n_visible, n_hidden, units):
+        check_memory_of_chains(self, n_visible, len(self.betas))
 
     def averages(self, chains, h_pos, W, biases, units, where, draw, engine):
         check_one_model(self, biases)

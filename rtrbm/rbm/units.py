@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..functions import logit, sigmoid, softplus
+from ..kinds import Kind
 
 
-class Units:
+class Units(Kind):
     """The interface of a kind of visible units to the RBM.
 
     Attributes
@@ -25,6 +26,7 @@ class Units:
         Whether a unit is 0 or 1, each by itself, so that a layer's states can be counted off.
     """
 
+    kinds = {}
     scale = 1.0
     binary = False
 

@@ -127,10 +127,11 @@ def _climb(rule, training, effective, derivatives, means, n_frames, rate):
         derivatives = each(np.subtract, derivatives, penalty)
     step, state = rule.optimizer.update(derivatives, training.optimizer, rate)
     step = past.damped(step)
+    before = None if effective is params else each(np.copy, effective)  # some of its arrays are those of params
     engine.blockwise(lambda p, change: np.add(p, change, out=p), params, step)
     if rule.centering:
-        if effective is not params:
-            step = each(np.subtract, past.effective(params), effective)
+        if before is not None:
+            step = each(np.subtract, past.effective(params), before)
         centre_biases(params, step, past.maps(), means)
     return norm, state
 

@@ -32,8 +32,8 @@ class Interruptible:
 class progress_bar:
     """Context that shows updates with tqdm, if `verbose` asks for it and there is a terminal.
 
-    Shown are the squared reconstruction error |v - v_k|^2 per frame (v_k the end of the CD chain), the
-    gradient's norm and the frames learnt from per second.
+    The bar shows the squared reconstruction error |v - v_k|^2 per frame (v_k is the end of the CD chain), the norm of
+    the gradient, and the frames per second.
 
     Parameters
     ----------

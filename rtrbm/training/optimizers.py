@@ -4,6 +4,7 @@ Gradients, steps and the arrays of a state are NamedTuples of the type of the pa
 are changed in place; the gradient's are taken for the step.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -27,11 +28,11 @@ class AdamState(NamedTuple):
 
 
 class Optimizer(NamedTuple):
-    """The pair of functions an optimiser is, and the type of its state."""
+    """An optimiser: two functions, and the type of its state."""
 
     state: type
-    init: callable
-    update: callable
+    init: Callable
+    update: Callable
 
 
 def momentum(decay=0.9):

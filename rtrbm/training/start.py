@@ -16,7 +16,10 @@ N_PRETRAINING, PRETRAINING_RATE = 30, 0.01
 
 def shapes(model, n_visible, n_hidden):
     """The shapes of a model's parameters, those of its visible units included: a NamedTuple of tuples."""
-    return model.past.shapes(n_visible, n_hidden)._replace(units=model.units.shape(n_visible))
+    parts = model.past.shapes(n_visible, n_hidden)
+    if "units" not in parts._fields:
+        raise TypeError(f"{type(parts).__name__} must have a field `units` with the default None")
+    return parts._replace(units=model.units.shape(n_visible))
 
 
 def initial_params(model, minibatch, n_hidden, seed, initialization, engine):
@@ -24,8 +27,8 @@ def initial_params(model, minibatch, n_hidden, seed, initialization, engine):
 
     ``"data"`` : W and the other random matrices (U, B, U_v, ...) from N(0, 0.01^2), b_v reproducing the mean of the
     first minibatch, all else 0.
-    ``"thesis"`` : W from 30 CD-5 updates of a static RBM at rate 0.01, taps on visible units 0, all else
-    N(0, 0.005^2) (3.11.3).
+    ``"thesis"`` : W from 30 CD-5 updates of a static RBM at rate 0.01, taps on visible units 0, the
+    other random matrices and the biases N(0, 0.005^2) (3.11.3).
 
     Parameters
     ----------
@@ -63,8 +66,8 @@ def initial_params(model, minibatch, n_hidden, seed, initialization, engine):
         return model.units.inward(minibatch(update), own)
 
     params = params._replace(W=_pretrained(static, inward, model.units, seed, engine))
-    biases = {name: name for part in past.maps() for name in (part.bias, part.init) if name}
-    for name in {"b_v": None, "b_h": None, **{n: None for n in params._fields if n in biases}}:
+    biases = {"b_v", "b_h"} | {name for part in past.maps() for name in (part.bias, part.init)}
+    for name in (name for name in params._fields if name in biases):
         params = params._replace(**{name: normal(getattr(params, name).shape)})
     return params
 
