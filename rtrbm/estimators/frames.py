@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from .. import checks
+from .. import checks, kinds
 from ..biases import Biases
 from ..compute.engine import Engine
 from ..compute.threads import one_blas_thread
@@ -15,6 +15,7 @@ from ..past.conditioner import Memory, rows_of
 from ..rbm.chains import Draw, average_visible, random_visible
 from ..rbm.conditionals import hidden_mean, reconstruction_mean
 from ..rbm.expectation import expectation
+from ..rbm.negative import NegativePhase
 from ..rbm.units import BERNOULLI
 from ..streams import as_seed, stream
 from .base import TrainedRBM
@@ -291,7 +292,7 @@ class FrameByFrame(TrainedRBM):
 
     def _check_hyper_parameters(self):
         super()._check_hyper_parameters()
-        if self._negative(0).persistent:
+        if kinds.named(NegativePhase, "negative", self.negative).persistent:
             raise ValueError(
                 f"negative={self.negative!r} is for the static RBM alone: here every frame has biases of its own, "
                 "so no chain can go on from one update to the next; negative='cd' starts chains at the data"

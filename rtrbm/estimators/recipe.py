@@ -89,7 +89,6 @@ class Recipe(Estimator):
         return loop.Rule(
             model=self._model(),
             negative=self._negative,
-            n_gibbs=lambda update: getattr(self._negative(update), "k", 0),
             optimizer=self._optimizer(),
             learning_rate=float(self.learning_rate),
             centering=bool(self.centering),

@@ -122,7 +122,9 @@ def _buffer(name, n_rows, n_columns, dtype):
 
 def _weights(W, units):
     """W for the way up and its transpose for the way down, scaled as the units of that side want it."""
-    return BERNOULLI.scale * W, np.ascontiguousarray((units.scale * W).T), units
+    up = BERNOULLI.scale * W
+    down = up if units.scale == BERNOULLI.scale else units.scale * W
+    return up, np.ascontiguousarray(down.T), units
 
 
 def _rows(a, rows, scale):

@@ -20,14 +20,12 @@ from .optimizers import Optimizer
 class Rule(NamedTuple):
     """How a model is trained.
 
-    model : Model; negative : callable (update) -> NegativePhase; n_gibbs : callable (update) -> int, for the history;
-    optimizer : Optimizer; learning_rate : float, at the first update; centering : bool; max_norm : float or None;
-    engine : Engine; comm : MPI communicator or None.
+    model : Model; negative : callable (update) -> NegativePhase; optimizer : Optimizer; learning_rate : float, at the
+    first update; centering : bool; max_norm : float or None; engine : Engine; comm : MPI communicator or None.
     """
 
     model: Model
     negative: Callable
-    n_gibbs: Callable
     optimizer: Optimizer
     learning_rate: float
     centering: bool
@@ -65,10 +63,10 @@ def update(rule, training, parts, rate):
     sources = {part.source: getattr(params, part.matrix).shape[-2] for part in past.maps()}
     sources = {"v": len(params.b_v), "h": len(params.b_h)} | sources
     like = [*arrays(params), *(np.empty(n) for n in sources.values()), np.empty(2)]
-    chains = [training.chains]
+    phase, chains = rule.negative(training.n_updates), [training.chains]
 
     def sums(part):
-        return _sums(rule, training, params, part, chains, list(sources)[2:])
+        return _sums(rule, training, params, part, phase, chains, list(sources)[2:])
 
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         totals = ranks.total(lambda: rule.engine.run(sums, parts), like, rule.comm)
@@ -82,18 +80,17 @@ def update(rule, training, parts, rate):
             f"update {training.n_updates} is not finite: "
             f"learning_rate={rule.learning_rate} is too large, or values of X are"
         )
-    values = (error / n_frames, norm, rate, rule.n_gibbs(training.n_updates))
+    values = (error / n_frames, norm, rate, getattr(phase, "k", 0))
     for past_values, value in zip(training.history.values(), values):
         past_values.append(value)
     return training._replace(optimizer=state, chains=chains[0], n_updates=training.n_updates + 1), int(n_frames)
 
 
-def _sums(rule, training, params, part, chains, others):
+def _sums(rule, training, params, part, phase, chains, others):
     """Sums over the frames of one part of a minibatch: gradient, sources of maps, and [squared error, frames]."""
     (past, units), (v, where, first) = rule.model, part
     v = units.inward(v, params.units)
     draw = Draw(training.seed, "chain", (training.n_updates,), first)
-    phase = rule.negative(training.n_updates)
     averages = []
 
     def negative_phase(h_pos, W, biases):
