@@ -32,7 +32,7 @@ def multiply(states, W, out):
     if fit and len(states) >= FEWEST:
         if states.flags.c_contiguous:
             done = _multiply(states, W, out)
-        elif states.strides[0] < states.strides[1] and float(states[0, 0]) in (0, 1):  # else not worth a copy
+        elif states.strides[0] < states.strides[1]:
             done = _multiply_transposed(np.ascontiguousarray(states.T), W, out)
     if not done:
         np.matmul(states, W, out=out)
