@@ -55,7 +55,10 @@ def named(base, argument, value):
         If there is no kind of that name.
     """
     if isinstance(value, str) and value in base.kinds:
-        return base.kinds[value]()
+        try:
+            return base.kinds[value]()
+        except TypeError as error:
+            raise ValueError(f"{argument}={value!r} needs settings, hand in an object of that class: {error}") from None
     if isinstance(value, base):
         if "name" in vars(type(value)) and dataclasses.is_dataclass(value):
             return value
@@ -73,7 +76,7 @@ def to_json(value):
     return {"kind": value.name, **json.loads(settings)}
 
 
-def from_json(bases, value):
+def from_json(base, value):
     """The object that `to_json` wrote.
 
     Raises
@@ -81,8 +84,7 @@ def from_json(bases, value):
     ValueError
         If there is no kind of that name.
     """
-    known = {name: kind for base in bases for name, kind in base.kinds.items()}
-    if value["kind"] not in known:
+    if value["kind"] not in base.kinds:
         raise ValueError(f"there is no kind {value['kind']!r} (a class of yours must be imported first)")
     settings = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items() if k != "kind"}
-    return known[value["kind"]](**settings)
+    return base.kinds[value["kind"]](**settings)

@@ -1,9 +1,11 @@
 """Model files: whole or not at all, refused when anything else; and runs that go on as if never stopped."""
 
+import gc
 import json
 import os
 import pickle
 import stat
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +16,10 @@ from helpers import random_array, random_sequences, state
 
 import rtrbm
 from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM, Stack
+from rtrbm.checks import check_anything
+from rtrbm.estimators.base import TrainedRBM
+from rtrbm.estimators.settings import setting, settings
+from rtrbm.estimators.temporal import TemporalRBM
 from rtrbm.minibatches.sources import Shuffled
 from rtrbm.rbm import Bernoulli, Gaussian
 from rtrbm.rbm.negative import CD
@@ -649,6 +655,40 @@ def test_a_class_that_is_not_known_is_named(saved):
             rtrbm.load(saved)
 
 
+@pytest.fixture
+def forgets():
+    """Classes that a test defines are gone after it."""
+    yield
+    gc.collect()
+
+
+@pytest.mark.parametrize("parent", [RTRBM, TemporalRBM, TrainedRBM, RBM], ids=lambda kind: kind.__name__)
+def test_the_package_class_counts_before_one_of_a_user(path, parent, forgets):
+    """A class of the same name, wherever it stands among the subclasses, takes no file of the package's."""
+    user = type("RTRBM", (parent,), {"__module__": "users"})
+    model = RTRBM(**SETTINGS).fit(X)
+    model.save(path)
+    loaded = rtrbm.load(path)
+    assert type(loaded) is RTRBM is not user and state(loaded) == state(model)
+    Stack([model]).save(path)
+    assert [type(layer) for layer in rtrbm.load(path).layers] == [RTRBM]
+    if parent is RTRBM:  # its own load still gives the user's
+        user(**SETTINGS).fit(X).save(path)
+        assert type(user.load(path)) is user
+
+
+def test_of_two_classes_of_a_user_the_later_counts(path, forgets):
+    """As in a notebook, where a cell is run again. Control: one alone."""
+    for parent in (RTRBM, TRBM):
+        first = type("Twice", (parent,), {})
+        first(**SETTINGS).fit(X).save(path)
+        assert type(rtrbm.load(path)) is first
+        second = type("Twice", (parent,), {})
+        assert type(rtrbm.load(path)) is second is not first
+        del first, second
+        gc.collect()
+
+
 def test_load_refuses_what_is_no_model_file(path, tmp_path):
     with pytest.raises(FileNotFoundError, match=path.name):
         rtrbm.load(path)
@@ -691,6 +731,72 @@ def test_resuming_with_another_object_is_refused(path):
     for other in (CD(3), CD(2, sample_visible=False), "cd"):
         with pytest.raises(ValueError, match="differ: negative"):
             RTRBM(**SETTINGS, negative=other).fit(X, checkpoint=path, resume=True)
+
+
+@pytest.mark.parametrize("name", ["visible", "negative"])
+def test_a_kind_that_is_not_known_is_named(path, name):
+    """Also when a run is resumed: a user's class must be imported before its file is read."""
+    own = {"visible": Gaussian(), "negative": CD(2)}
+    RTRBM(**SETTINGS, **own).fit(X).save(path)
+
+    def change(file):
+        values = json.loads(file.attrs["hyper_parameters"])
+        values[name]["kind"] = "yours"
+        file.attrs["hyper_parameters"] = json.dumps(values)
+
+    altered(path, change)
+    match = f"{path.name}.* there is no kind 'yours' .a class of yours must be imported first"
+    model = RTRBM(**SETTINGS, **own)
+    for read in (rtrbm.load, RTRBM.load, model.check_resume, lambda path: model.fit(X, checkpoint=path, resume=True)):
+        with pytest.raises(ValueError, match=match):
+            read(path)
+    assert not hasattr(model, "params_")
+
+
+@settings
+class Decaying(RTRBM):
+    """A model with a setting of its own that may be anything."""
+
+    decay: Callable | float | None = setting(None, check_anything)
+
+
+UNKEPT = {
+    "function": abs,
+    "lambda": lambda x: x,
+    "object": object(),
+    "dict": {"a": 1},
+    "bytes": b"1",
+    "in a list": [abs],
+}
+
+
+@pytest.mark.parametrize("decay", UNKEPT.values(), ids=UNKEPT)
+def test_a_setting_that_a_file_cannot_keep_is_named_before_training(path, decay):
+    """With a checkpoint before any work; else by save, and the model trains and predicts."""
+    match = "^decay=.* cannot be kept in a model file"
+    model, updates = Decaying(**SETTINGS, decay=decay), []
+    with pytest.raises(TypeError, match=match):
+        model.fit(X, checkpoint=path, callbacks=[lambda model: updates.append(model.n_updates_)])
+    assert not updates and not hasattr(model, "params_") and not path.exists()
+    model.fit(X).partial_fit(X)
+    before = state(model)
+    for write in (lambda: model.save(path), lambda: Stack([model]).save(path), lambda: model.fit(X, checkpoint=path)):
+        with pytest.raises(TypeError, match=match):
+            write()
+        assert state(model) == before and not path.exists()
+    assert model.predict(X).shape == X.shape
+    twin = RTRBM(**SETTINGS).fit(X).partial_fit(X)
+    assert state(twin) == before
+
+
+@pytest.mark.parametrize("decay", [0.5, None, "slow", True, (1, 2.5), np.float32(0.5), {0: 1, 5: 2}], ids=repr)
+def test_a_setting_of_a_subclass_that_a_file_can_keep_is_kept(path, decay):
+    """Control of the test above."""
+    Decaying(**SETTINGS, decay=decay).fit(X, checkpoint=path)
+    assert rtrbm.load(path).decay == decay
+    Decaying(**SETTINGS, decay=decay).check_resume(path)
+    with pytest.raises(ValueError, match="these differ: decay"):
+        Decaying(**SETTINGS, decay=7.5).check_resume(path)
 
 
 # -------------------------------------------------------------------------------------- files of format 1

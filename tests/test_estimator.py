@@ -2,19 +2,25 @@
 
 import contextlib
 import copy
+import gc
 import inspect
 import os
 import pickle
 import signal
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
 from helpers import Tensor, model_with, random_array, random_params, random_sequences, state
 
 from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM, Stack
+from rtrbm.checks import check_number
+from rtrbm.estimators.settings import setting, settings
+from rtrbm.kinds import named
 from rtrbm.parameters import arrays
-from rtrbm.rbm import Bernoulli, Gaussian
-from rtrbm.rbm.negative import CD
+from rtrbm.rbm import Bernoulli, Gaussian, Poisson, ScaledGaussian, Softmax, Units
+from rtrbm.rbm.negative import CD, NegativePhase
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=4, batch_size=2, random_state=0, n_jobs=1)
 MODELS = (RTRBM, TRBM, CRBM, RNNRBM, LSTMRBM, SRTRBM, RBM)
@@ -182,6 +188,50 @@ def test_scikit_learns_clone_of_a_stack():
     assert [type(layer) for layer in twin.layers] == [TRBM, RTRBM]
     assert not any(hasattr(layer, "params_") for layer in twin.layers)
     assert [state(layer) for layer in twin.fit(X).layers] == [state(layer) for layer in stack.layers]
+
+
+@pytest.fixture
+def forgets():
+    """Classes that a test defines are gone after it."""
+    yield
+    gc.collect()
+
+
+rate_of = partial(setting, 0.5, partial(check_number, minimum=0))
+
+
+def subclasses_without_the_decorator():
+    class Forgotten(RTRBM):
+        rate: float = rate_of()
+
+    class Below(Forgotten):
+        pass
+
+    @settings
+    class Decorated(Forgotten):
+        more: float = rate_of()
+
+    class ForgottenStack(Stack):
+        rate: float = rate_of()
+
+    return Forgotten, Below, Decorated, ForgottenStack
+
+
+@pytest.mark.parametrize("which", range(4), ids=["itself", "a subclass of it", "a decorated one", "a stack"])
+def test_a_subclass_with_settings_that_lacks_the_decorator_says_so(which, forgets):
+    """Control: with it the setting is one."""
+    kind = subclasses_without_the_decorator()[which]
+    first = [] if issubclass(kind, Stack) else 3
+    for make in (lambda: kind(first), lambda: kind(first, rate=0.1)):
+        with pytest.raises(TypeError, match="has hyper-parameters of its own and needs the decorator @settings"):
+            make()
+
+    @settings
+    class Own(RTRBM):
+        rate: float = rate_of()
+
+    assert (Own().rate, Own(3, rate=0.1).get_params()["rate"]) == (0.5, 0.1)
+    refuses("rate", Own(**SETTINGS, rate="high").fit, X)
 
 
 def test_repr_is_what_was_changed():
@@ -692,6 +742,95 @@ def test_a_negative_phase_that_cannot_be_is_refused(k, tmp_path):
             assert not hasattr(model, "params_") and os.listdir(tmp_path) == []
 
 
+@pytest.fixture
+def kinds(monkeypatch):
+    """Classes that a test defines are forgotten after it."""
+    for base in (Units, NegativePhase):
+        monkeypatch.setattr(base, "kinds", dict(base.kinds))
+
+
+def kinds_that_files_cannot_keep():
+    """Settings, and the class that is named."""
+
+    class Nameless(Bernoulli):
+        pass
+
+    class Plain(Units):
+        name = "plain"
+
+    class NamelessPhase(CD):
+        pass
+
+    class PlainPhase(NegativePhase):
+        name = "plain"
+
+    @dataclass(frozen=True)
+    class NamelessSettings(Gaussian):
+        n: int = 3
+
+    units = [dict(visible=kind()) for kind in (Nameless, Plain, NamelessSettings, Units)]
+    return [*units, *(dict(negative=kind()) for kind in (NamelessPhase, PlainPhase, NegativePhase))]
+
+
+def test_kinds_that_files_cannot_keep_are_refused_before_any_work(kinds, fitted, tmp_path):
+    """Control: those with a name that are dataclasses are taken."""
+    for own in kinds_that_files_cannot_keep():
+        ((name, value),) = own.items()
+        match = f"^{name} must be of a class that files can keep: {type(value).__name__} must be a dataclass with"
+        model, before = RTRBM(**SETTINGS, **own), state(fitted)
+        for verb in (lambda m: m.fit(X), lambda m: m.fit(X, checkpoint=tmp_path / "m.h5"), lambda m: m.partial_fit(X)):
+            for one in (model, fitted.set_params(**own)):
+                with pytest.raises(TypeError, match=match):
+                    verb(one)
+        assert not hasattr(model, "params_") and state(fitted) == before and os.listdir(tmp_path) == []
+        with pytest.raises(TypeError, match=match):
+            RTRBM.from_params(fitted.params_, **own)
+        fitted.set_params(visible="bernoulli", negative="cd")
+
+    @dataclass(frozen=True)
+    class Own(Bernoulli):
+        name = "own"
+
+    @dataclass(frozen=True)
+    class OwnPhase(CD):
+        name = "own_phase"
+
+    model = RTRBM(**SETTINGS, visible=Own(), negative=OwnPhase(1)).fit(X, checkpoint=tmp_path / "m.h5")
+    assert type(RTRBM.load(tmp_path / "m.h5").negative) is OwnPhase and np.isfinite(model.score(X))
+
+
+@pytest.mark.parametrize("base, parent, name", [(Units, Bernoulli, "visible"), (NegativePhase, CD, "negative")])
+def test_of_a_class_that_is_defined_twice_the_later_counts(kinds, base, parent, name, tmp_path):
+    """As in a notebook, where a cell is run again."""
+
+    def define():
+        return dataclass(frozen=True)(type("Own", (parent,), {"name": "own"}))
+
+    first, path = define(), tmp_path / "model.h5"
+    RTRBM(**SETTINGS | {name: first()}).fit(X).save(path)
+    assert type(getattr(RTRBM.load(path), name)) is first
+    second = define()
+    assert type(named(base, name, "own")) is second
+    loaded = RTRBM.load(path)
+    assert type(getattr(loaded, name)) is second
+    assert type(getattr(RTRBM(**SETTINGS | {name: second()}).fit(X, checkpoint=path), name)) is second
+
+
+@pytest.mark.parametrize(
+    "base, parent, name", [(Units, Units, "visible"), (Units, Bernoulli, "visible"), (NegativePhase, CD, "negative")]
+)
+def test_the_names_of_the_package_stay(kinds, base, parent, name, tmp_path):
+    """Wherever a user's class of such a name stands among the subclasses."""
+    names = ("bernoulli", "gaussian", "scaled_gaussian") if base is Units else ("cd", "pcd", "exact")
+    before = {own: type(named(base, name, own)) for own in names}
+    mine = [dataclass(frozen=True)(type("Own", (parent,), {"name": own})) for own in names]
+    assert {own: type(named(base, name, own)) for own in names} == before and not set(mine) & set(before.values())
+    own = names[-1]
+    RTRBM(**SETTINGS | {name: before[own]()}).fit(X).save(tmp_path / "model.h5")
+    assert type(getattr(RTRBM.load(tmp_path / "model.h5"), name)) is before[own]
+    assert state(RTRBM(**SETTINGS | {name: own}).fit(X)) == state(RTRBM(**SETTINGS | {name: before[own]()}).fit(X))
+
+
 @pytest.mark.parametrize("name", BAD_SETTINGS)
 def test_every_hyper_parameter_is_checked(name):
     """Control of the tests above: they are all here, and a good value passes."""
@@ -731,6 +870,29 @@ def test_units_by_name_and_as_an_object_are_the_same(fitted):
         np.testing.assert_array_equal(model.set_params(visible=other).predict(X), predicted)
         with pytest.raises(ValueError, match="visible"):
             model.set_params(visible=Gaussian() if visible == "bernoulli" else Bernoulli()).predict(X)
+
+
+UNITS = {"bernoulli": Bernoulli, "gaussian": Gaussian, "poisson": Poisson, "scaled_gaussian": ScaledGaussian}
+
+
+@pytest.mark.parametrize("name", [*UNITS, "softmax"])
+def test_the_same_units_in_another_form_may_be_set_after_fitting(name, tmp_path):
+    """An object for its name and back; every verb goes on. Control: other units are refused by name."""
+    kind, path = UNITS.get(name, Softmax), tmp_path / "model.h5"
+    data = np.eye(4)[np.arange(20) % 4].reshape(5, 4, 4)
+    for first, then in ((name, kind()), (kind(), name)):
+        model, twin = (RTRBM(**SETTINGS, visible=first).fit(data) for _ in range(2))
+        predicted = model.predict(data)
+        np.testing.assert_array_equal(model.set_params(visible=then).predict(data), predicted)
+        model.save(path)
+        model.check_resume(path)
+        twin.check_resume(path)
+        np.testing.assert_array_equal(RTRBM.load(path).set_params(visible=first).predict(data), predicted)
+        assert state(model.partial_fit(data)) == state(twin.partial_fit(data))
+    others = [Gaussian() if name != "gaussian" else Bernoulli(), Softmax((2, 2))]
+    for other in others:
+        with pytest.raises(ValueError, match="^visible was changed after fitting"):
+            model.set_params(visible=other).predict(data)
 
 
 # --------------------------------------------------------------------------- bad arguments of verbs

@@ -6,6 +6,7 @@ from helpers import TAPS, random_array, random_sequences, state
 
 from rtrbm import LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM
 from rtrbm.parameters import arrays
+from rtrbm.rbm import Softmax
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=4, batch_size=2, random_state=0, n_jobs=1)
 X = random_array(5, 4)
@@ -225,6 +226,18 @@ def test_settings_that_contradict_the_arrays_are_refused():
     dynamic = given(fitted(RTRBM, dynamic_visible_bias=True))
     refuses(r"params\.U_v must be left out", RTRBM, dynamic, ValueError, dynamic_visible_bias=False)
     refuses(r"params\.A must be left out", TRBM, given(fitted(TRBM)), ValueError, without="VV")
+
+
+@any_kind
+def test_groups_that_do_not_add_up_to_the_features_are_refused(kind, own):
+    """Control: groups that do."""
+    params = given(fitted(kind, **own))
+    for groups in ((2, 3), (3,), (4, 4), (1, 1, 1)):
+        message = rf"groups of Softmax must add up to the 4 features, got \({groups[0]}"
+        refuses(message, kind, params, ValueError, **own, visible=Softmax(groups))
+    for groups in (None, (4,), (1, 3), (2, 2)):
+        model = kind.from_params(params, **own, visible=Softmax(groups), random_state=0)
+        assert model.sample(2, random_state=0, n_gibbs=2).shape[-1] == 4
 
 
 def test_settings_are_checked():

@@ -18,7 +18,7 @@ from helpers import (
     z_scores,
 )
 
-from rtrbm import CRBM, RBM, RTRBM, TRBM
+from rtrbm import CRBM, RBM, RTRBM, TRBM, Stack
 
 N_COPIES = 1000
 KINDS = {**TAPS, "RTRBM without taps": (RTRBM, {})}
@@ -140,6 +140,29 @@ def test_present_values_come_back_and_nothing_is_written_to(dtype, visible):
             assert not np.shares_memory(found, v)
             if visible == "bernoulli":
                 assert ((0 < found[mask]) & (found[mask] < 1)).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["RBM", "RTRBM", "TRBM", "Stack of one", "Stack"])
+def test_values_of_any_scale_come_back_bit_for_bit(name, dtype):
+    """Not as v / sigma times sigma. Missing ones may be anything, and all are filled in."""
+    rng = np.random.default_rng(0)
+    data = [(rng.standard_normal((n, 4)) * [0.013, 1.7, 31, 3] + [0, 5, 100, -7]).astype(dtype) for n in (7, 7, 7, 3)]
+    settings = dict(n_gibbs=1, n_updates=5, batch_size=2, random_state=0, n_jobs=1, dtype=dtype)
+    kind = {"RBM": RBM, "TRBM": TRBM}.get(name, RTRBM)
+    model = kind(3, visible="scaled_gaussian", **settings)
+    if "Stack" in name:
+        model = Stack([model] if name == "Stack of one" else [model, RTRBM(2, **settings)])
+    model.fit(np.concatenate(data) if kind is RBM else data)
+    masks = [mask_of(v.shape, seed=i) for i, v in enumerate(data)]
+    given = [np.where(mask, np.nan, v) for v, mask in zip(data, masks)]
+    forms = [(np.stack(given[:3]), np.stack(masks[:3])), (given, masks)]
+    forms.append((given[0].astype(float), masks[0]) if kind is RBM else ([v.astype(float) for v in given], masks))
+    for X, mask in forms[2:] if kind is RBM else forms:
+        pairs = [(X, mask, model.impute(X, mask))] if kind is RBM else zip(X, mask, model.impute(X, mask))
+        for v, missing, filled in pairs:
+            assert filled.dtype == dtype and np.isfinite(filled).all()
+            assert filled[~missing].tobytes() == v[~missing].astype(dtype).tobytes()
 
 
 def test_nothing_missing_is_nothing_changed():

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from helpers import binary_states, central_differences, largest_difference, needs_numba, random_like, state
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 import rtrbm
 from rtrbm import CRBM, LSTMRBM, RNNRBM, RTRBM, SRTRBM, TRBM, Stack
@@ -456,6 +456,56 @@ def test_the_recurrent_units_are_as_many_as_hidden_ones_unless_they_are_given():
         RNNRBM(activation="relu").fit(X)
 
 
+CHANGED = {
+    "activation": (RNNRBM, {}, "sigmoid"),
+    "mask": (SRTRBM, {"mask": MASKS}, (1 - MASKS[0], MASKS[1])),
+    "visible_groups": (SRTRBM, GROUPS, [0, 1, 1, 0]),
+    "hidden_groups": (SRTRBM, GROUPS, [1, 0, 0]),
+}  # settings that change a fitted model and none of its shapes
+
+
+@pytest.mark.parametrize("form", ["fitted", "loaded", "given"])
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_setting_the_parameters_were_learned_for_is_refused_when_changed(name, form, tmp_path):
+    """By name, and nothing is changed; set back, the model is the one it was."""
+    kind, settings, value = CHANGED[name]
+    settings = {**settings, "n_gibbs": 1, "n_updates": 3, "random_state": 0, "n_jobs": 1}
+    X = sequences(Bernoulli())
+    model = kind(H, **settings).fit(X)
+    if form == "loaded":
+        model.save(tmp_path / "model.h5")
+        model = rtrbm.load(tmp_path / "model.h5")
+    if form == "given":
+        model = kind.from_params(model.params_, **settings)
+    own, before, predicted = getattr(model, name), state(model), model.predict(X)
+    model.set_params(**{name: value})
+    for verb in (
+        lambda: model.predict(X),
+        lambda: model.transform(X),
+        lambda: model.sample(2),
+        lambda: model.partial_fit(X),
+        lambda: model.save(tmp_path / "other.h5"),
+    ):
+        with pytest.raises(ValueError, match=f"^{name} was changed after fitting: fit again"):
+            verb()
+    assert state(model) == before and not (tmp_path / "other.h5").exists()
+    back = own if isinstance(own, str) else [np.array(part).tolist() for part in own]  # the same in another form
+    for same in (own, back):
+        assert largest_difference(model.set_params(**{name: same}).predict(X), predicted) == 0
+    assert state(model.partial_fit(X)) != before
+    assert np.isfinite(model.set_params(**{name: value}).fit(X).score(X))
+
+
+def test_a_mask_that_is_written_to_after_fitting_is_refused():
+    X, mask = sequences(Bernoulli()), MASKS[0].copy()
+    model = SRTRBM(H, mask=(mask, None), n_gibbs=1, n_updates=2, random_state=0).fit(X)
+    mask[0] = 1 - mask[0]
+    with pytest.raises(ValueError, match="mask was changed after fitting"):
+        model.predict(X)
+    mask[0] = 1 - mask[0]
+    assert np.isfinite(model.score(X))
+
+
 def test_an_srtrbm_is_the_rtrbm_of_its_effective_weights():
     for name in ("SRTRBM", "SRTRBM with masks", "SRTRBM of groups"):
         model, X = random_model(name), sequences(Bernoulli())
@@ -467,6 +517,20 @@ def test_an_srtrbm_is_the_rtrbm_of_its_effective_weights():
         shapes = [(V, H), (H, H)] if name != "SRTRBM of groups" else [(2, 2), (2, 2)]
         assert [gates.shape for gates in model.gates_] == shapes
         assert largest_difference(model.gates_, [sigmoid(model.params_.G_W), sigmoid(model.params_.G_U)]) < 1e-15
+
+
+def test_with_open_gates_an_srtrbm_learns_what_an_rtrbm_does():
+    """sigmoid(40) is 1 and its slope 0: the centred updates are those of the RTRBM. Control: those without centring."""
+    X, settings = sequences(Bernoulli()), {"optimizer": "momentum", "learning_rate": 0.3, "random_state": 0}
+    start = random_model("RTRBM with U_v").params_
+    gates = {"G_W": np.full((V, H), 40.0), "G_U": np.full((H, H), 40.0)}
+    given = {name: part for name, part in start._asdict().items() if part is not None}
+    plain, other = (RTRBM.from_params(start, **settings, centering=c).partial_fit(X) for c in (True, False))
+    gated = SRTRBM.from_params(given | gates, **settings).partial_fit(X)
+    assert largest_difference(gated.effective_, plain.params_) < 1e-14
+    assert largest_difference(other.params_, plain.params_) > 1e-3
+    for name, gate in gates.items():
+        assert_array_equal(getattr(gated.params_, name), gate)
 
 
 def test_masked_weights_stay_out_of_the_model():

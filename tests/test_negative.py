@@ -27,6 +27,7 @@ from rtrbm.parameters import arrays
 from rtrbm.past.conditioner import RBMParams, Static
 from rtrbm.rbm import Bernoulli, Gaussian, Persistent, Poisson, Softmax, Tempered, exact, tempered
 from rtrbm.rbm.chains import Draw
+from rtrbm.rbm.negative import CD
 
 DTYPES = ["float32", "float64"]
 PHASES = {"pcd": Persistent, "tempered": Tempered}
@@ -406,6 +407,29 @@ def test_the_first_minibatch_says_how_many_chains():
     assert model.partial_fit(striped(50)).chains_.shape == (20, 8)
 
 
+PHASE_STEPS = {
+    "cd": ("cd", [4, 4, 7]),
+    "pcd": ("pcd", [4, 4, 7]),
+    "CD(3)": (CD(3), [3, 3, 3]),
+    "Persistent(2)": (Persistent(2), [2, 2, 2]),
+    "Tempered(5)": (Tempered(5), [5, 5, 5]),
+    "exact": ("exact", [0, 0, 0]),
+}
+
+
+@pytest.mark.parametrize("negative, steps", PHASE_STEPS.values(), ids=PHASE_STEPS)
+def test_the_history_has_the_steps_that_were_made(negative, steps):
+    """Those of the object; a phase by name takes the setting n_gibbs."""
+    settings = SETTINGS | dict(n_gibbs={0: 4, 2: 7}, n_updates=3, negative=negative)
+    assert RBM(**settings).fit(striped()).history_["n_gibbs"] == steps
+    model = RBM(**settings)
+    for _ in steps:
+        model.partial_fit(striped(50))
+    assert model.history_["n_gibbs"] == steps
+    if isinstance(negative, CD) or negative == "cd":
+        assert RTRBM(**settings | dict(batch_size=2)).fit(striped(8)[:, None]).history_["n_gibbs"] == steps
+
+
 @pytest.mark.parametrize("name", PHASES)
 def test_training_raises_the_likelihood(name):
     """Both come within 0.02 nats a row of the likelihood that training by exact averages reaches."""
@@ -457,6 +481,37 @@ def test_a_phase_refuses_biases_of_many_rows(phase, rows):
     rbm = rbm._replace(**{rows: np.tile(getattr(rbm, rows), (7, 1))})
     with pytest.raises(ValueError, match=f"{phase.name}.* needs biases that are the same for all rows"):
         averages(phase, None, rbm.W, rbm.b_v, rbm.b_h)
+
+
+TOO_LARGE = {
+    "pcd": (Persistent(1, 10**15), "n_chains=10{15} chains would take"),
+    "tempered": (Tempered(n_chains=10**15), "n_chains=10{15} chains would take"),
+    "exact": ("exact", "exact enumeration needs min.n_visible, n_hidden. <= 20"),
+}
+
+
+@pytest.mark.parametrize("verb", ["fit", "partial_fit"])
+@pytest.mark.parametrize("negative, message", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_a_fitted_model_survives_a_phase_that_is_too_large(negative, message, verb, tmp_path):
+    """Nothing is changed, no file is written, and with the phase it had the model trains on."""
+    X, path = np.random.default_rng(0).integers(2, size=(6, 4, 30)).astype(float), tmp_path / "run.h5"
+    settings = dict(n_hidden=25, n_gibbs=1, n_updates=3, batch_size=2, random_state=0, n_jobs=1)
+    for kind, data in ((RBM, X[:, 0]), (RTRBM, X)):
+        if kind is RTRBM and negative != "exact":
+            continue  # it has no persistent chains
+        settings["negative"] = "pcd" if kind is RBM else "cd"
+        model, twin = (kind(**settings).fit(data) for _ in range(2))
+        before, seen, chains, params = state(model), model.transform(data), model.chains_, model.params_
+        own = {"checkpoint": path} if verb == "fit" else {}
+        with pytest.raises(ValueError, match=message):
+            getattr(model.set_params(negative=negative), verb)(data, **own)
+        assert state(model) == before and model.params_ is params and model.chains_ is chains and not path.exists()
+        assert np.array_equal(model.transform(data), seen) and model.n_updates_ == 3
+        assert state(model.set_params(**settings).partial_fit(data)) == state(twin.partial_fit(data))
+        new = kind(**settings | dict(negative=negative))
+        with pytest.raises(ValueError, match=message):
+            getattr(new, verb)(data, **own)
+        assert not hasattr(new, "params_") and not path.exists()
 
 
 WRONG_BETAS = [

@@ -10,6 +10,7 @@ from helpers import (
     hidden_distribution,
     model_with,
     random_array,
+    random_model,
     random_params,
     random_sequences,
     sigmoid,
@@ -21,12 +22,15 @@ from helpers import (
     visible_means,
     z_scores,
     independent,
+    largest_difference,
 )
 
-from rtrbm import RTRBM
+from rtrbm import CRBM, LSTMRBM, RNNRBM, RTRBM, SRTRBM, TRBM
 from rtrbm.biases import Biases
 from rtrbm.estimators.frames import GROUP_ROWS
+from rtrbm.estimators.temporal import TemporalRBM
 from rtrbm.models.rtrbm import Recurrent
+from rtrbm.past.conditioner import Static
 from rtrbm.rbm import expectation
 
 PROTOCOLS = ["mean", "chain", "mean_field"]
@@ -180,6 +184,76 @@ def test_mean_field_is_its_fixed_point_iteration(any_params, visible):
             v = visible_means(sigmoid(v @ any_params.W + b_h), any_params.W, b_v, visible)
         # 50 contractions of rounding errors of 1e-16
         np.testing.assert_allclose(predicted[t], v, rtol=0, atol=1e-12)
+
+
+class OneBiasForAll(Static):
+    """A user's conditioner: the same vectors of biases for all frames of all sequences."""
+
+    def start(self, params, n_sequences):
+        return 0
+
+    def biases(self, params, state):
+        return Biases(params.b_v, params.b_h)
+
+    def step(self, params, state, v, h):
+        return state
+
+
+class Memoryless(TemporalRBM):
+    """A model of sequences without a past."""
+
+    def _past(self):
+        return OneBiasForAll()
+
+
+def without_a_past(kind, params, **settings):
+    """A model whose frames all have the biases b_v and b_h; an RTRBM needs arrays of zeros for that."""
+    own = {name: getattr(params, name) for name in ("W", "b_v", "b_h")}
+    if kind is RTRBM:
+        own |= {"U": np.zeros((3, 3)), "b_init": np.zeros(3)}
+    return kind.from_params(own, **settings, random_state=0, n_jobs=1)
+
+
+@units
+@protocols
+def test_models_without_a_past_predict_what_an_rtrbm_without_one_does(params, protocol, visible):
+    """Their biases are one vector for all rows. Control: with other biases the predictions are others."""
+    expected = without_a_past(RTRBM, params, visible=visible)
+    taps = dict(n_taps=1, without=("VV", "VH", "HH"))
+    own = [(Memoryless, {}), (TRBM, taps), (TRBM, taps | dict(bptt=True))]
+    for X in (random_array(3, 5, visible=visible), random_sequences((5, 1, 3), visible=visible)):
+        for kind, settings in own:
+            model = without_a_past(kind, params, visible=visible, **settings)
+            found, right = model.predict(X, protocol=protocol), expected.predict(X, protocol=protocol)
+            assert largest_difference(found, right) < 1e-12
+            moved = without_a_past(kind, params._replace(b_v=params.b_v + 0.5), visible=visible, **settings)
+            assert largest_difference(moved.predict(X, protocol=protocol), right) > 1e-2
+
+
+def test_the_other_verbs_of_models_without_a_past(params):
+    X, mask = random_array(3, 5), np.zeros((3, 5, 4), bool)
+    mask[:, 2, :2] = True
+    expected = without_a_past(RTRBM, params)
+    for kind, settings in ((Memoryless, {}), (TRBM, dict(n_taps=1, without=("VV", "VH", "HH")))):
+        model = without_a_past(kind, params, **settings)
+        for verb in (
+            lambda m: m.transform(X),
+            lambda m: m.denoise(X),
+            lambda m: m.impute(X, mask),
+            lambda m: m.sample(3, 4, random_state=0),
+            lambda m: m.sample(3, 4, prefix=X[0], random_state=0),
+            lambda m: m.decode(m.transform(X), random_state=0),
+            lambda m: m.log_likelihood(X),
+        ):
+            assert largest_difference(verb(model), verb(expected)) < 1e-12
+
+
+@units
+def test_a_trbm_without_taps_is_fitted_and_predicts_by_mean_field(visible):
+    X = random_array(4, 5, visible=visible)
+    model = TRBM(3, without=("VV", "HH", "VH"), visible=visible, n_gibbs=1, n_updates=3, random_state=0).fit(X)
+    predicted = model.predict(X, protocol="mean_field")
+    assert predicted.shape == X.shape and np.ptp(predicted, axis=(0, 1)).max() < 1e-6  # every frame has one mean
 
 
 def test_mean_field_draws_nothing(params):
@@ -390,6 +464,35 @@ def test_one_prefix_serves_all_sequences(params, n_jobs):
     np.testing.assert_array_equal(once, model.sample(3, 5, prefix=np.stack([prefix] * 5), random_state=0))
     np.testing.assert_array_equal(once, model.sample(3, 5, prefix=prefix.tolist(), random_state=0))
     assert once.shape == (5, 3, 4)
+
+
+GO_ON = {
+    "RTRBM": (RTRBM, {}),
+    "RTRBM with taps": (RTRBM, dict(n_taps=2, dynamic_visible_bias=True)),
+    "RTRBM without BPTT": (RTRBM, dict(bptt=False)),
+    "TRBM": (TRBM, dict(n_taps=2)),
+    "TRBM with BPTT": (TRBM, dict(n_taps=2, bptt=True)),
+    "CRBM": (CRBM, dict(n_taps=2)),
+    "RNNRBM": (RNNRBM, {}),
+    "LSTMRBM": (LSTMRBM, {}),
+    "SRTRBM": (SRTRBM, {}),
+}
+
+
+@pytest.mark.parametrize("n_visible, n_hidden", [(4, 3), (40, 30)])
+@pytest.mark.parametrize("kind, own", GO_ON.values(), ids=GO_ON)
+def test_one_prefix_serves_the_sequences_of_every_model(kind, own, n_visible, n_hidden):
+    """As repeated, also where a sample of the hidden units goes on. Products of one row or of several differ in the
+    last place. Control: another prefix."""
+    model, X = random_model(kind, n_visible, n_hidden, scale=1.5, **own), random_array(40, 4, n_visible).round()
+    prefixes = X[0], np.stack([X[0]] * 40), X[1]
+    once, repeated, other = (model.sample(3, 40, prefix=p, random_state=0, n_gibbs=5) for p in prefixes)
+    assert once.shape == (40, 3, n_visible)
+    np.testing.assert_allclose(once, repeated, rtol=0, atol=1e-12)
+    assert np.abs(once - other).max() > 1e-6
+    H = model.transform(X)
+    once, repeated = (model.decode(H, prefix=p, random_state=0) for p in prefixes[:2])
+    np.testing.assert_allclose(once, repeated, rtol=0, atol=1e-12)
 
 
 def test_a_message_keeps_its_promise(params):

@@ -306,6 +306,57 @@ def test_learned_variances_are_those_of_the_data():
     assert_allclose(model.sample(1, 2000, random_state=0, return_states=True)[1].std(axis=(0, 1)), sigma, rtol=0.15)
 
 
+every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
+every_constant = pytest.mark.parametrize("constant", [0.1, 1000.3])
+
+
+def with_a_constant(constant, dtype, n_frames=7):
+    """Sequences of which feature 1 has one value, in the mean and deviation of which there are rounding errors."""
+    X = np.random.default_rng(0).standard_normal((40, n_frames, V))
+    X[..., 1] = constant
+    return X.astype(dtype)
+
+
+@every_dtype
+@every_constant
+def test_a_constant_feature_has_its_own_size_as_its_scale(constant, dtype):
+    X, seen = with_a_constant(constant, dtype), []
+    assert_allclose(ScaledGaussian().start(X.reshape(-1, V))[1], np.log(constant), rtol=1e-6)
+    assert ScaledGaussian().start(0 * X.reshape(-1, V))[1] == 0
+    settings = {"n_gibbs": 1, "n_updates": 20, "random_state": 0, "n_jobs": 1, "dtype": dtype}
+    for kind, data in ((RTRBM, X), (RBM, X[:, 0])):
+        model = kind(H, visible="scaled_gaussian", **settings)
+        model.fit(data, callbacks=[lambda model: seen.append(model.params_.units[1])])
+        assert np.abs(np.array(seen) - np.log(constant)).max() < 0.1  # Adam takes at most 20 steps of 0.003
+        varying = model.params_.units[[0, 2, 3]]
+        assert_allclose(varying, np.log(data.reshape(-1, V)[:, [0, 2, 3]].std(axis=0)), atol=0.2)
+
+
+@every_dtype
+@every_constant
+def test_a_constant_feature_leaves_hidden_units_alone(constant, dtype):
+    """None is on or off for all data alike."""
+    X = with_a_constant(constant, dtype)
+    settings = {"n_gibbs": 1, "n_updates": 20, "random_state": 0, "n_jobs": 1, "dtype": dtype}
+    states = RTRBM(H, visible="scaled_gaussian", **settings).fit(X).transform(X)
+    assert 0.05 < states.min() < states.max() < 0.95
+    assert states.std(axis=(0, 1)).min() > 1e-3
+
+
+def test_a_small_variation_around_a_large_mean_is_kept():
+    """Of 2e-4 of the mean, a thousand times what single precision resolves. Control: one of rounding errors is not."""
+    rng = np.random.default_rng(0)
+    v = (1000 + 0.2 * rng.standard_normal((500, V))).astype("f")
+    assert_allclose(np.exp(ScaledGaussian().start(v)), v.std(axis=0, dtype=float), rtol=1e-5)
+    settings = {"n_gibbs": 1, "learning_rate": 1e-6, "batch_size": 500, "n_updates": 1, "random_state": 0}
+    model = RBM(H, visible="scaled_gaussian", **settings).fit(v)
+    assert_allclose(np.exp(model.params_.units), 0.2, rtol=0.1)
+    assert model.params_.units.dtype == np.float32
+    constant = np.full((500, V), 1000.3, "f")
+    constant[::2] = np.nextafter(constant[::2], np.float32(0))
+    assert_allclose(ScaledGaussian().start(constant), np.log(1000.3), rtol=1e-6)
+
+
 def test_a_change_of_scale_changes_nothing_but_the_scale():
     """Features times s and sigma times s: log-densities lose log s a frame, predictions are s times as large."""
     units, s = ScaledGaussian(), np.array([0.01, 3.0, 100.0, 1.0])
@@ -367,6 +418,34 @@ def test_frames_that_units_cannot_have(units, frame, message):
     for verb in (model.predict, model.transform, lambda X: model.sample(1, prefix=X[0])):
         with pytest.raises(ValueError, match=message):
             verb(X)
+
+
+@every_engine
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_largest_counts_that_are_drawn_are_data(dtype, engine):
+    """Of the largest rate, e^12: half of the draws are above it, some by more than three standard deviations."""
+    units, shape = Poisson(), (20_000, V)
+    mean = units.mean(np.full(shape, 13.0, dtype))
+    of_chains = mean.copy()
+    for rows, noise in Draw(0, "chain").chains_of_rows(len(mean), named(engine)):
+        tile = mean[rows]
+        units.sample_mean(tile, noise, [])
+        of_chains[rows] = tile
+    for v in (of_chains, units.draw(mean, np.random.default_rng(0))):
+        units.check(v, "the draws")  # raises if units cannot have these values
+        assert v.max() > math.exp(12) + 3 * math.exp(6)
+    with pytest.raises(ValueError, match="must hold counts of at most"):
+        units.check(mean.round() + 8000, "X")  # control
+
+
+def test_samples_of_the_largest_rate_are_data():
+    params = random_params(Poisson()) | {"b_v": np.full(V, 14.0)}
+    model = RTRBM.from_params(params, visible="poisson", n_gibbs=1, random_state=0, n_jobs=1)
+    means, states = model.sample(3, 50, random_state=0, n_gibbs=2, return_states=True)
+    assert states.max() > means.max()
+    assert model.transform(states).shape == (50, 3, H)
+    assert np.isfinite(model.predict(states, protocol="mean_field")).all()
+    assert model.sample(1, 50, prefix=states, random_state=0, n_gibbs=1).shape == (50, 1, V)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def settings(cls):
 
     @functools.wraps(init)
     def checked(self, *values, **keywords):
-        if any(isinstance(value, dataclasses.Field) for value in vars(type(self)).values()):
+        if any(isinstance(value, dataclasses.Field) for base in type(self).__mro__ for value in vars(base).values()):
             raise TypeError(f"{type(self).__name__} has hyper-parameters of its own and needs the decorator @settings")
         check_known(f"{type(self).__name__} has no hyper-parameter", keywords, type(self)._names())
         init(self, *values, **keywords)
@@ -109,7 +109,7 @@ def as_json(name, value):
         return None
     if isinstance(value, Units | NegativePhase):
         return to_json(value)
-    if isinstance(value, type | np.dtype):
+    if name == "dtype":
         return np.dtype(value).name
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
@@ -124,20 +124,20 @@ def as_json(name, value):
     raise TypeError(f"{name}={value!r} cannot be kept in a model file")
 
 
-def as_setting(value):
+def as_setting(name, value):
     """The hyper-parameter that `as_json` wrote."""
     if isinstance(value, dict) and "kind" in value:
-        return from_json((Units, NegativePhase), value)
+        return from_json({"visible": Units, "negative": NegativePhase}[name], value)
     if isinstance(value, dict):
         return dict(map(tuple, value["schedule"]))
-    return tuple(map(as_setting, value)) if isinstance(value, list) else value
+    return tuple(as_setting(name, item) for item in value) if isinstance(value, list) else value
 
 
 def comparable(name, value):
     """A hyper-parameter as it compares: a tuple of names in any order, one name as a tuple, an array as tuples."""
-    if isinstance(value, Units) and value == Units.kinds[value.name]():
-        value = value.name  # a kind without settings of its own
-    value = as_setting(as_json(name, value))
+    if isinstance(value, Units) and all(getattr(value, own.name) == own.default for own in dataclasses.fields(value)):
+        value = value.name
+    value = as_setting(name, as_json(name, value))
     value = (value,) if isinstance(value, str) else value
     names = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
     return set(value) if names else value

@@ -110,8 +110,7 @@ class Stored(Recipe):
 
     def _settings(self):
         """Hyper-parameters as JSON has them."""
-        values = {name: as_json(name, value) for name, value in self.get_params().items()}
-        return {**values, "dtype": np.dtype(self.dtype).name}
+        return {name: as_json(name, value) for name, value in self.get_params().items()}
 
     @classmethod
     def _loaded(cls, contents, path):
@@ -139,7 +138,7 @@ class Stored(Recipe):
         if unknown:
             raise ValueError(f"path must hold hyper-parameters of this version, {os.fspath(path)!r} has {unknown}")
         try:
-            model = cls(**{name: as_setting(value) for name, value in values.items()})
+            model = cls(**{name: as_setting(name, value) for name, value in values.items()})
             model._check_hyper_parameters()
         except (TypeError, ValueError, KeyError) as error:
             raise ValueError(

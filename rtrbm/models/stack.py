@@ -84,6 +84,8 @@ class Stack(Estimator):
                 for layer, path in zip(self.layers, paths):  # all of them before the first is trained
                     layer._check_hyper_parameters()
                     engines.named(layer.engine)
+                    if path is not None:
+                        layer._settings()  # raises if a file cannot keep one
                     if resume and path is not None and os.path.exists(path):
                         layer.check_resume(path)
                 if isinstance(X, Iterator) and len(self.layers) > 1:

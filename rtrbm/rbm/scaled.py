@@ -12,7 +12,8 @@ class ScaledGaussian(Gaussian):
     """P(v | a) = N(sigma a, sigma^2) with a learned sigma of every feature: v / sigma are `Gaussian` units.
 
     The parameters of its own are log sigma, (n_visible,), which `params_` calls `units`. sigma starts at the standard
-    deviation of the first minibatch.
+    deviation of the first minibatch (of a constant feature, at its absolute value). Features whose mean is many times
+    their deviation should be centred first.
     """
 
     name = "scaled_gaussian"
@@ -21,9 +22,9 @@ class ScaledGaussian(Gaussian):
         return (n_visible,)
 
     def start(self, frames):
-        deviation = frames.std(axis=0, dtype=float)
-        least = 32 * np.finfo(frames.dtype).eps * abs(frames).max(axis=0)  # below it are rounding errors
-        return np.log(np.where(deviation > least, deviation, 1)).astype(frames.dtype)
+        deviation, largest = frames.std(axis=0, dtype=float), abs(frames).max(axis=0)
+        constant = deviation <= 32 * np.finfo(frames.dtype).eps * largest  # but for rounding errors
+        return np.log(np.where(constant, np.where(largest > 0, largest, 1), deviation)).astype(frames.dtype)
 
     def inward(self, v, own):
         return v * np.exp(-own)
