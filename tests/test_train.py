@@ -14,6 +14,7 @@ from helpers import every_engine, random_array, random_sequences, state
 
 from rtrbm import RTRBM, TRBM
 from rtrbm.minibatches.sources import Shuffled
+from rtrbm.models.rtrbm import Recurrent
 from rtrbm.parameters import arrays, each
 from rtrbm.rbm import Bernoulli
 
@@ -408,3 +409,21 @@ def test_the_global_generator_is_not_touched():
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", ALONE], env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+class Forgetful(Recurrent):
+    """A conditioner that leaves out a derivative."""
+
+    def backward(self, params, memory, c, engine):
+        d, gradient = super().backward(params, memory, c, engine)
+        return d, gradient._replace(b_init=None)
+
+
+class OfForgetful(RTRBM):
+    def _past(self):
+        return Forgetful()
+
+
+def test_a_conditioner_that_leaves_out_a_derivative_is_told_of_it():
+    with pytest.raises(TypeError, match=r"Forgetful.backward must return .* see \['b_init'\]"):
+        OfForgetful(**SETTINGS).fit(random_array(4, 5))

@@ -47,7 +47,13 @@ class RTRBMParams(NamedTuple):
 
 @dataclass(frozen=True)
 class Recurrent(taps.Taps):
-    """The hidden state r_t, carried from frame to frame.
+    """The hidden state r_t, carried from frame to frame, and the way back.
+
+    r_t = sigmoid(v_t W + b_h + r_{t-1} U)                                                  (3.20)
+    d_t = r_t (1 - r_t) g_t,  g_t = (d_{t+1} + c_{t+1}) U^T,  g_T = 0                       (3.23, in its right form)
+    dO/dU = sum_{t>=2} r_{t-1}^T (d_t + c_t)                                                (3.24, in its right form)
+
+    c_t = r_t - <h_t> comes from the RBM of frame t (`rtrbm.gradient`).
 
     Parameters
     ----------

@@ -45,6 +45,9 @@ class TRBMParams(NamedTuple):
 class Filter(taps.Taps):
     """Mean-field filtering (3.2.1): r_t stands for the hidden units of earlier frames.
 
+    r_t = sigmoid(v_t W + b_h + sum_n r_{t-n} B_n + sum_n v_{t-n} C_n)      (3.20 with taps)
+    d_t = 0, or with `bptt` (3.23) with taps                                (3.2.2)
+
     Parameters
     ----------
     n_A, n_B, n_C : int

@@ -99,6 +99,9 @@ def _sums(rule, training, params, part, phase, chains, others):
         return average
 
     derivatives, c, memory = gradient(rule.model, params, v, where, negative_phase, rule.engine)
+    apart = [name for name, p, d in zip(params._fields, params, derivatives) if (p is None) != (d is None)]
+    if apart:
+        raise TypeError(f"{type(past).__name__}.backward must return the derivative of every parameter: see {apart}")
     error = units.outward(c.v, params.units)
     counts = np.array([np.vdot(error, error), len(v)], v.dtype)
     sources = {"v": v, "h": averages[0].h} | past.sources(memory)
