@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .biases import Biases
-from .functions import sigmoid
 from .past.conditioner import Conditioner
+from .rbm.conditionals import hidden_mean
 from .rbm.units import Units
 
 
@@ -54,7 +54,7 @@ def gradient(model, params, v, where, negative_phase, engine):
     memory : Memory
     """
     biases, memory = model.past.forward(params, v, where, engine)  # eq. 3.20
-    h_pos = _hidden_mean(v, params.W, biases.h, engine) if memory.h_pos is None else memory.h_pos
+    h_pos = hidden_mean(v, params.W, biases.h, engine.product) if memory.h_pos is None else memory.h_pos
     average = negative_phase(h_pos, params.W, biases)  # <v^T h>, <v>, <h>
     c = Biases(v - average.v, h_pos - average.h)
     (d, past), vh = engine.both(lambda: model.past.backward(params, memory, c, engine), average.vh)  # eq. 3.23, 3.24
@@ -63,10 +63,3 @@ def gradient(model, params, v, where, negative_phase, engine):
     if params.units is not None:
         own = model.units.derivative(params, v, biases.v, positive, past, model.past.maps())
     return past._replace(W=np.subtract(positive, vh, out=positive), units=own), c, memory  # eq. 3.25
-
-
-def _hidden_mean(v, W, b_h, engine):
-    """P(h = 1 | v) = sigmoid(v W + b_h) of all rows, on the engine's threads."""
-    h = engine.product(v, W)
-    h += b_h
-    return sigmoid(h, out=h)

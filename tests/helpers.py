@@ -7,6 +7,7 @@ so that they share no code, no layout and no shortcut with what they check.
 import itertools
 from importlib.util import find_spec
 
+import h5py
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ from rtrbm.compute.engine import ENGINES
 from rtrbm.models.rtrbm import RTRBMParams
 from rtrbm.parameters import each
 from rtrbm.rbm import Bernoulli, Gaussian
+from rtrbm.training import files
 
 Z_MAX = 4  # of one standard normal number: 6e-5, and the seeds are fixed
 UNITS = {"bernoulli": Bernoulli(), "gaussian": Gaussian()}  # what the names in tests mean to the library
@@ -109,6 +111,15 @@ def state(model):
     kept = {name: (str(a.dtype), a.shape, a.tobytes()) for name, a in arrays.items() if a is not None}
     kept["history"] = {name: list(values) for name, values in model.history_.items()}
     return kept | {"n_updates": model.n_updates_, "seed": model.seed_, "n_features": model.n_features_in_}
+
+
+def altered(path, change):
+    """Change a file as a program would that knows the format: the header fits again afterwards."""
+    with h5py.File(path, "a") as file:
+        change(file)
+    data = bytearray(path.read_bytes())
+    files.seal(data)
+    path.write_bytes(data)
 
 
 # ---------------------------------------------------------------------------------------- slow sums

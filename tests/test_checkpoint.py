@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from helpers import random_array, random_sequences, state
+from helpers import altered, random_array, random_sequences, state
 
 import rtrbm
 from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM, Stack
@@ -23,7 +23,6 @@ from rtrbm.estimators.temporal import TemporalRBM
 from rtrbm.minibatches.sources import Shuffled
 from rtrbm.rbm import Bernoulli, Gaussian
 from rtrbm.rbm.negative import CD
-from rtrbm.training import files
 from rtrbm.training.files import replacing
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1)
@@ -218,15 +217,6 @@ def test_a_model_that_is_not_fitted_writes_nothing(path):
 
 
 # -------------------------------------------------------------------------------------- wrong files
-
-
-def altered(path, change):
-    """Change a file as a program would that knows the format: the header fits again afterwards."""
-    with h5py.File(path, "a") as file:
-        change(file)
-    data = bytearray(path.read_bytes())
-    files.seal(data)
-    path.write_bytes(data)
 
 
 def refused(path, match="path"):

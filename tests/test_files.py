@@ -17,6 +17,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 import pytest
+from helpers import altered
 
 from rtrbm.training import files
 from rtrbm.training.files import Contents, check_path, read, replacing, restored, write, write_stack
@@ -91,15 +92,6 @@ def refused(path, match, model=None):
     with pytest.raises(ValueError, match=match) as caught:
         read(path, model)
     assert repr(os.fspath(path)) in str(caught.value)
-
-
-def altered(path, change):
-    """Change a file as a program would that knows the format: the header fits again afterwards."""
-    with h5py.File(path, "a") as file:
-        change(file)
-    data = bytearray(path.read_bytes())
-    files.seal(data)
-    path.write_bytes(data)
 
 
 # --------------------------------------------------------------------------------------- round trip
@@ -503,9 +495,7 @@ LIMITED = WRITES + "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (
 def run(command, folder):
     """Run a command in a folder, with the package at hand."""
     places = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    return subprocess.run(
-        command, cwd=folder, env=os.environ | {"PYTHONPATH": places}, capture_output=True, text=True
-    )
+    return subprocess.run(command, cwd=folder, env=os.environ | {"PYTHONPATH": places}, capture_output=True, text=True)
 
 
 def ended_well(done, status, number):

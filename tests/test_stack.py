@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from events import PowerFailure
 from helpers import (
+    altered,
     Z_MAX,
     binary_states,
     chi_square_z,
@@ -27,7 +28,6 @@ from rtrbm.datasets import BouncingBalls
 from rtrbm.parameters import arrays, each
 from rtrbm.rbm import Bernoulli
 from rtrbm.rbm.negative import CD
-from rtrbm.training import files
 
 SETTINGS = dict(n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1)
 X, RAGGED = random_array(5, 6), random_sequences((4, 1, 7, 2, 3))
@@ -45,15 +45,6 @@ bottoms = pytest.mark.parametrize("bottom", BOTTOMS.values(), ids=BOTTOMS)
 def stack_of(bottom=BOTTOMS["TRBM"], **settings):
     """Three layers of three kinds."""
     return Stack([bottom(**settings), RTRBM(4, **SETTINGS | settings), CRBM(2, n_taps=3, **SETTINGS | settings)])
-
-
-def altered(path, change):
-    """Change a file as a program would that knows the format: the header fits again afterwards."""
-    with h5py.File(path, "a") as file:
-        change(file)
-    data = bytearray(path.read_bytes())
-    files.seal(data)
-    path.write_bytes(data)
 
 
 def states_of(stack):

@@ -89,7 +89,7 @@ class TrainedRBM(Stored):
             def begin():
                 self._check_hyper_parameters()
                 checks.check_count("checkpoint_every", checkpoint_every)
-                checks.check_choice("resume", resume, (True, False))
+                checks.check_flag("resume", resume)
                 checks.check_callables("callbacks", callbacks)
                 if checkpoint is not None:
                     files.check_path("checkpoint", checkpoint)

@@ -77,7 +77,6 @@ class FrameByFrame(TrainedRBM):
         seed = self.seed_ if random_state is None else as_seed(random_state)
         params, past, units, engine = self._effective(), self._past(), self._units(), Engine(self.n_jobs)
         n_frames = max(map(len, X))
-
         shown = None if self.verbose else True
 
         def group(v, where, first, missing, given):
@@ -86,7 +85,7 @@ class FrameByFrame(TrainedRBM):
             for t, (start, n) in enumerate(tqdm(frames, total=n_frames, unit="frame", disable=shown)):
                 frame, gaps = v[start : start + n], missing[start : start + n]
                 state = rows_of(state, n)
-                biases = self._biases_of(past, params, state, n)
+                biases = _biases_of(past, params, state, n)
                 if gaps.any():
                     draw = Draw(seed, "impute", (t,), first)
 
@@ -158,7 +157,7 @@ class FrameByFrame(TrainedRBM):
         states = np.empty_like(means) if return_states else None
         for t in range(n_frames):
             with one_blas_thread():
-                biases = self._biases_of(past, params, state, n_sequences)
+                biases = _biases_of(past, params, state, n_sequences)
                 chains = draw.at(t + 1).chains_of_rows(n_sequences, engine)
                 mean, v, h = average_visible(v, W, biases, n_gibbs - 1, 1, units, chains, engine)
                 if past.carries == "means":
@@ -210,7 +209,7 @@ class FrameByFrame(TrainedRBM):
         means = np.empty((*H.shape[:2], self.n_features_in_), params.W.dtype)
         states = np.empty_like(means)
         for t in range(H.shape[1]):
-            biases = self._biases_of(past, params, state, len(H))
+            biases = _biases_of(past, params, state, len(H))
             mean = reconstruction_mean(H[:, t], params.W, biases.v, units)
             v = units.draw(np.broadcast_to(mean, (len(H), mean.shape[1])), stream(seed, "decode", t))
             h = hidden_mean(v, params.W, biases.h) if past.carries == "means" else H[:, t]
@@ -229,16 +228,11 @@ class FrameByFrame(TrainedRBM):
             v = self._units().inward(prefix[:, t], params.units)
             h = None
             if past.carries:
-                h = hidden_mean(v, params.W, self._biases_of(past, params, state, len(v)).h)
+                h = hidden_mean(v, params.W, _biases_of(past, params, state, len(v)).h)
             if past.carries == "draws":
                 h = BERNOULLI.draw(h, stream(seed, "prefix", t))
             state = past.step(params, state, v, h)
         return rows_of(state, n_sequences)
-
-    def _biases_of(self, past, params, state, n_sequences):
-        """The biases of the next frame, the hidden ones in a row for each sequence."""
-        biases = past.biases(params, state)
-        return biases._replace(h=np.broadcast_to(biases.h, (n_sequences, len(params.b_h))))
 
     def _outward(self, v):
         return self._units().outward(v, self.params_.units)
@@ -297,6 +291,12 @@ class FrameByFrame(TrainedRBM):
                 f"negative={self.negative!r} is for the static RBM alone: here every frame has biases of its own, "
                 "so no chain can go on from one update to the next; negative='cd' starts chains at the data"
             )
+
+
+def _biases_of(past, params, state, n_sequences):
+    """The biases of the next frame, the hidden ones in a row for each sequence."""
+    biases = past.biases(params, state)
+    return biases._replace(h=np.broadcast_to(biases.h, (n_sequences, len(params.b_h))))
 
 
 def _of_one_length(sequences, name):

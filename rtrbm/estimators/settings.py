@@ -12,8 +12,6 @@ from ..rbm.negative import NegativePhase
 from ..rbm.units import Units
 
 LONGEST = 1000  # characters of a value that are shown
-
-
 NOT_KEPT = ("random_state", "comm")
 
 

@@ -8,7 +8,7 @@ from dataclasses import field
 import h5py
 import numpy as np
 
-from ..checks import check_anything, check_callables, check_count, check_known
+from ..checks import check_callables, check_count, check_known
 from ..compute import engine as engines
 from ..estimators.base import FIT, TrainedRBM
 from ..estimators.settings import Estimator, settings
@@ -41,7 +41,7 @@ class Stack(Estimator):
     ((8, 20, 10), (8, 20, 64), (1, 5, 64))
     """
 
-    layers: list = field(kw_only=False, metadata={"check": check_anything})
+    layers: list = field(kw_only=False)
 
     def fit(self, X, y=None, *, checkpoint=None, checkpoint_every=500, resume=False, callbacks=(), **unknown):
         """Train the layers one after the other, each by its own `fit`.

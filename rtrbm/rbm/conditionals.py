@@ -4,11 +4,13 @@ P(v, h) = exp(v b_v + h b_h + v W h + log_base(v)) / Z, where log_base is 0 for 
 for Gaussian ones of variance 1 (`rtrbm.rbm.units`).
 """
 
+import numpy as np
+
 from ..functions import sigmoid, softplus
 from .units import BERNOULLI
 
 
-def hidden_mean(v, W, b_h):
+def hidden_mean(v, W, b_h, product=np.matmul):
     """P(h = 1 | v) = sigmoid(v W + b_h).
 
     Parameters
@@ -16,12 +18,16 @@ def hidden_mean(v, W, b_h):
     v : (n_rows, n_visible) ndarray
     W : (n_visible, n_hidden) ndarray
     b_h : (n_hidden,) or (n_rows, n_hidden) ndarray
+    product : callable (v, W) -> ndarray
+        An engine's, to use its threads.
 
     Returns
     -------
     (n_rows, n_hidden) ndarray
     """
-    return sigmoid(v @ W + b_h)
+    a = product(v, W)
+    a += b_h
+    return sigmoid(a, out=a)
 
 
 def reconstruction_mean(h, W, b_v, units=BERNOULLI):
@@ -71,7 +77,6 @@ def free_energy(v, W, b_v, b_h, units=BERNOULLI):
 
     Examples
     --------
-    >>> import numpy as np
     >>> free_energy(np.zeros((1, 2)), np.zeros((2, 3)), np.zeros(2), np.zeros(3)) / np.log(2)
     array([-3.])
     """

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..checks import check_count, check_memory
-from ..functions import sigmoid
 from .chains import random_visible, reconstruct
+from .conditionals import hidden_mean
 from .negative import Averages, NegativePhase
 
 
@@ -56,7 +56,7 @@ class Persistent(NegativePhase):
         tiles = draw.chains_of_rows(shape[0], engine)
         if chains is None or chains.shape != shape:
             chains = random_visible(shape, W.dtype, units, tiles)
-        h = sigmoid(engine.product(chains, W) + biases.h)
+        h = hidden_mean(chains, W, biases.h, engine.product)
         v_neg, h_neg = reconstruct(h, W, biases, self.k, units, tiles, engine)
         return averages_of_chains(v_neg, h_neg, len(h_pos), engine), v_neg
 
