@@ -151,7 +151,7 @@ class FrameByFrame(TrainedRBM):
             chains = draw.at(0).chains_of_rows(n_sequences, engine)
             state, v = past.start(params, n_sequences), random_visible((n_sequences, len(W)), W.dtype, units, chains)
         else:
-            state, v = self._after(prefix, n_sequences, seed), units.inward(prefix[:, -1], params.units)
+            state, v = self._after(prefix, n_sequences, seed), self._inward(prefix[:, -1])
             v = np.broadcast_to(v, (n_sequences, len(W)))
         means = np.empty((n_sequences, n_frames, len(W)), W.dtype)
         states = np.empty_like(means) if return_states else None
@@ -225,7 +225,7 @@ class FrameByFrame(TrainedRBM):
             prefix = np.broadcast_to(prefix, (n_sequences, *prefix.shape[1:]))
         state = past.start(params, len(prefix))
         for t in range(prefix.shape[1]):
-            v = self._units().inward(prefix[:, t], params.units)
+            v = self._inward(prefix[:, t])
             h = None
             if past.carries:
                 h = hidden_mean(v, params.W, _biases_of(past, params, state, len(v)).h)
@@ -233,9 +233,6 @@ class FrameByFrame(TrainedRBM):
                 h = BERNOULLI.draw(h, stream(seed, "prefix", t))
             state = past.step(params, state, v, h)
         return rows_of(state, n_sequences)
-
-    def _outward(self, v):
-        return self._units().outward(v, self.params_.units)
 
     def _check_hidden(self, H):
         axes = ("n_frames", "n_hidden")
@@ -277,7 +274,7 @@ class FrameByFrame(TrainedRBM):
             done = ends[first - 1] if first else 0
             last = max(first + 1, int(np.searchsorted(ends, done + GROUP_ROWS, side="right")))
             v, where = pack(X[first:last])
-            v = self._units().inward(v, self.params_.units)
+            v = self._inward(v)
             packed = [pack(other[first:last])[0] for other in others]
             with one_blas_thread():
                 results += unpack(function(v, where, first, *packed), where)

@@ -89,6 +89,18 @@ class Stored(Recipe):
         self.n_features_in_ = len(self.params_.W)
         return self
 
+    def _inward(self, v):
+        """Frames of a user as the RBM sees them."""
+        return self._units().inward(v, self.params_.units)
+
+    def _outward(self, v):
+        """The RBM's frames in the units of the user."""
+        return self._units().outward(v, self.params_.units)
+
+    def _log_volume(self):
+        """What the change of units adds to the log-density of a frame."""
+        return self._units().log_volume(self.params_.units)
+
     def _new(self, params, seed):
         """The state of training before the first update."""
         return Training(params, self._optimizer().init(params), None, 0, seed, {name: [] for name in HISTORY})

@@ -160,7 +160,7 @@ class TemporalRBM(FrameByFrame):
 
         def group(seen):
             frames = exact.log_likelihood(seen.v, params.W, *seen.biases, units)
-            return (frames + units.log_volume(params.units))[:, None]
+            return (frames + self._log_volume())[:, None]
 
         return np.array([frames.sum() for frames in self._map(self._checked(X), group)])
 
@@ -201,7 +201,7 @@ class TemporalRBM(FrameByFrame):
         def negative_phase(h_pos, W, biases):
             return phase.averages(None, h_pos, W, biases, model.units, where, draw, engine)[0]
 
-        v = model.units.inward(v, params.units)
+        v = self._inward(v)
         derivatives, *_ = gradient(model, params, v, where, negative_phase, engine)
         return each(lambda d: d / len(X), model.past.pull_back(self.params_, derivatives))
 

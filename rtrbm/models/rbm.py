@@ -131,7 +131,7 @@ class RBM(TrainedRBM):
         """
         v = self._check_rows(X)
         states = self._chain(v, 1, Draw(as_seed(random_state), "chain"))[1]
-        return self._units().outward(states, self.params_.units)
+        return self._outward(states)
 
     @one_blas_thread()
     def denoise(self, X):
@@ -146,7 +146,7 @@ class RBM(TrainedRBM):
         (n_samples, n_visible) ndarray
         """
         h, units = self.transform(X), self._units()
-        return units.outward(reconstruction_mean(h, self.params_.W, self.params_.b_v, units), self.params_.units)
+        return self._outward(reconstruction_mean(h, self.params_.W, self.params_.b_v, units))
 
     def impute(self, X, mask, random_state=None):
         """Fill in missing values of each row with E[v_missing | v_present], averaged over Gibbs chains.
@@ -175,14 +175,14 @@ class RBM(TrainedRBM):
         v = self._check_rows(X, mask)
         draw = Draw(self.seed_ if random_state is None else as_seed(random_state), "impute")
         units, engine = self._units(), Engine(self.n_jobs)
-        W, b_v, b_h, own = self.params_
+        W, b_v, b_h, _ = self.params_
         biases = Biases(b_v, np.broadcast_to(b_h, (len(v), len(b_h))))
 
         def chains(number):
             return draw.at(number).chains_of_rows(len(v), engine)
 
         filled = expectation(v, W, biases, units, "mean", chains, engine, held=~mask)
-        return np.where(mask, units.outward(filled, own), X.astype(v.dtype, copy=False))
+        return np.where(mask, self._outward(filled), X.astype(v.dtype, copy=False))
 
     def sample(self, n_samples=1, random_state=None, *, n_gibbs=1000, betas=None, return_states=False):
         """Draw rows, each from a Gibbs chain of its own that starts with all hidden units off.
@@ -213,7 +213,7 @@ class RBM(TrainedRBM):
         checks.check_count("n_samples", n_samples)
         checks.check_count("n_gibbs", n_gibbs)
         betas = None if betas is None else tempered.checked_betas(betas)
-        W, b_v, b_h, own = self.params_
+        W, b_v, b_h, _ = self.params_
         n_chains = int(n_samples) * (1 if betas is None else len(betas))
         checks.check_memory("the samples", n_chains * (3 * len(W) + W.shape[1]), W.dtype)
         draw, units = Draw(as_seed(random_state), "sample"), self._units()
@@ -223,7 +223,7 @@ class RBM(TrainedRBM):
         else:
             biases, engine = Biases(b_v, b_h), Engine(self.n_jobs)
             start, n_left = tempered.sample(n_samples, W, biases, betas, units, n_gibbs - 1, draw, engine), 1
-        means, states = (units.outward(v, own) for v in self._chain(start, n_left, draw))
+        means, states = (self._outward(v) for v in self._chain(start, n_left, draw))
         return (means, states) if return_states else means
 
     @one_blas_thread()
@@ -240,9 +240,9 @@ class RBM(TrainedRBM):
             In nats; log P(v) = -F(v) - log Z.
         """
         v = self._check_rows(X)
-        W, b_v, b_h, own = self._float64()
+        W, b_v, b_h, _ = self._float64()
         units = self._units()
-        return free_energy(v.astype(float, copy=False), W, b_v, b_h, units) - units.log_volume(own)
+        return free_energy(v.astype(float, copy=False), W, b_v, b_h, units) - self._log_volume()
 
     def log_partition(self, random_state=None):
         """log Z, exact if min(n_visible, n_hidden) <= 20 (n_hidden <= 20 if visible units are not binary).
@@ -316,7 +316,7 @@ class RBM(TrainedRBM):
         self._check_fitted()
         dtype, units = self.params_.W.dtype, self._units()
         v = checks.check_frames(X, units.check, dtype, self.n_features_in_, axes=self._axes, missing=missing)
-        return units.inward(v, self.params_.units)
+        return self._inward(v)
 
     def _check(self, X, n_visible=None):
         return checks.check_frames(X, self._units().check, np.dtype(self.dtype), n_visible, axes=self._axes)
