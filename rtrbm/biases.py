@@ -14,3 +14,33 @@ class Biases(NamedTuple):
 
     v: np.ndarray
     h: np.ndarray
+
+    def at(self, rows):
+        """Those of some rows, a slice or indices."""
+        return Biases(*(bias[rows] if bias.ndim == 2 else bias for bias in self))
+
+    def spread(self, rows, n_rows):
+        """These as the given rows of n_rows, with zeros in the others."""
+        if isinstance(rows, slice) and rows == slice(None):
+            return self
+        all_rows = Biases(*(np.zeros((n_rows, bias.shape[1]), bias.dtype) for bias in self))
+        all_rows.v[rows], all_rows.h[rows] = self
+        return all_rows
+
+
+def n_inputs(params):
+    """The number of known inputs of a frame that these parameters are for."""
+    D_v = getattr(params, "D_v", None)
+    return 0 if D_v is None else len(D_v)
+
+
+def with_inputs(params, inputs):
+    """Parameters whose constant biases have a row for every frame, b_v + x_t D_v and b_h + x_t D_h.
+
+    Parameters
+    ----------
+    params : NamedTuple
+    inputs : (n_rows, n_inputs) ndarray
+        x_t, what is known of every frame besides its values.
+    """
+    return params._replace(b_v=params.b_v + inputs @ params.D_v, b_h=params.b_h + inputs @ params.D_h)

@@ -340,7 +340,7 @@ def _check_values(X, check, n_features, name, axes, missing):
     if not X.size:
         raise ValueError(f"{name} must have at least one frame and one feature, got shape {X.shape}")
     if n_features is not None and X.shape[-1] != n_features:
-        what = "hidden units" if axes[-1] == "n_hidden" else "features"
+        what = {"n_hidden": "hidden units", "n_inputs": "inputs"}.get(axes[-1], "features")
         raise ValueError(f"{name} must have {n_features} {what}, got {X.shape[-1]}")
     low, high = X.min(), X.max()
     if not (np.isfinite(low) and np.isfinite(high)):

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .biases import Biases
+from .biases import Biases, with_inputs
+from .minibatches.sequences import counted
 from .past.conditioner import Conditioner
 from .rbm.conditionals import hidden_mean
 from .rbm.units import Units
@@ -25,7 +26,7 @@ class Model(NamedTuple):
     units: Units
 
 
-def gradient(model, params, v, where, negative_phase, engine):
+def gradient(model, params, v, where, negative_phase, engine, inputs=None):
     """Gradient of sum_t log P(v_t | past) over all sequences of a minibatch (eq. 3.25, in its right form).
 
     With c_t = h_pos,t - <h_t>, c_v,t = v_t - <v_t> and d_t the derivative that reaches v_t W through later frames,
@@ -43,23 +44,35 @@ def gradient(model, params, v, where, negative_phase, engine):
         Packed frames, as the RBM sees them (`Units.inward`).
     where : Layout
     negative_phase : callable (h_pos, W, biases) -> Averages
-        The averages <.> under the model of every frame.
+        The averages <.> under the model of every frame that counts.
     engine : Engine
+
+    inputs : (n_rows, n_inputs) ndarray, optional
+        Known inputs of every frame x_t, which add x_t D_v and x_t D_h to its biases:
+        dD_v = sum_t x_t^T c_v,t and dD_h = sum_t x_t^T (c_t + d_t).
 
     Returns
     -------
     gradient : NamedTuple of the type of `params`
     c : Biases
-        Derivatives with respect to the biases of every frame.
+        Derivatives with respect to the biases of every frame that counts (`Layout.n_warm`).
     memory : Memory
     """
-    biases, memory = model.past.forward(params, v, where, engine)  # eq. 3.20
-    h_pos = hidden_mean(v, params.W, biases.h, engine.product) if memory.h_pos is None else memory.h_pos
+    driven = params if inputs is None else with_inputs(params, inputs)
+    biases, memory = model.past.forward(driven, v, where, engine)  # eq. 3.20
+    rows = counted(where)[1]
+    v, biases = v[rows], biases.at(rows)
+    h_pos = hidden_mean(v, params.W, biases.h, engine.product) if memory.h_pos is None else memory.h_pos[rows]
     average = negative_phase(h_pos, params.W, biases)  # <v^T h>, <v>, <h>
     c = Biases(v - average.v, h_pos - average.h)
-    (d, past), vh = engine.both(lambda: model.past.backward(params, memory, c, engine), average.vh)  # eq. 3.23, 3.24
+    all_c = c.spread(rows, where.n_rows)
+    (d, past), vh = engine.both(lambda: model.past.backward(driven, memory, all_c, engine), average.vh)  # eq. 3.23-24
+    own = {}
+    if inputs is not None:
+        total = all_c.h if d is None else all_c.h + d
+        own |= {"D_v": engine.gram(inputs, all_c.v), "D_h": engine.gram(inputs, total)}
+    d = None if d is None else d[rows]
     positive = engine.gram(v, h_pos if d is None else np.add(h_pos, d, out=d))  # sum_t v_t^T (h_pos,t + d_t)
-    own = None
     if params.units is not None:
-        own = model.units.derivative(params, v, biases.v, positive, past, model.past.maps())
-    return past._replace(W=np.subtract(positive, vh, out=positive), units=own), c, memory  # eq. 3.25
+        own["units"] = model.units.derivative(params, v, biases.v, positive, past, model.past.maps())
+    return past._replace(W=np.subtract(positive, vh, out=positive), **own), c, memory  # eq. 3.25

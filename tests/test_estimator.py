@@ -157,7 +157,7 @@ def test_keywords_of_fit_are_guessed_too(fitted):
     }.items():
         with pytest.raises(TypeError, match=f"RTRBM.fit .*'{name}': did you mean {meant}"):
             fitted.fit(X, **{name: 3})
-    with pytest.raises(TypeError, match="'sample_weight', only X, y, checkpoint"):
+    with pytest.raises(TypeError, match="'sample_weight', only X, y, window"):
         fitted.fit(X, sample_weight=3)
     assert state(fitted) == before
 

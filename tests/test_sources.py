@@ -174,15 +174,15 @@ def test_every_sequence_is_read_once_an_epoch(n, batch_size):
     indexed = Indexed([np.full((1, 1), i) for i in range(n)])
     lazy = Lazy(indexed, range(n), lambda sequence, name: sequence)
     shuffled, expected = Shuffled(lazy, batch_size, seed=3), Shuffled(indexed.sequences, batch_size, seed=3)
-    drawn = []
-    for update in range(n):  # batch_size epochs
+    drawn, n_epochs = [], 3
+    for update in range(n_epochs * -(-n // batch_size)):
         indexed.read.clear()
         batch = [int(v[0, 0]) for v in shuffled.minibatch(update)]
         assert batch == [int(v[0, 0]) for v in expected.minibatch(update)]
-        assert indexed.read == sorted(set(batch))  # forwards, and none twice
+        assert indexed.read == sorted(set(batch)) and len(set(batch)) == len(batch)  # forwards, and none twice
         drawn += batch
-    epochs = np.reshape(drawn, (batch_size, n))
-    np.testing.assert_array_equal(np.sort(epochs), np.tile(np.arange(n), (batch_size, 1)))
+    epochs = np.reshape(drawn, (n_epochs, n))
+    np.testing.assert_array_equal(np.sort(epochs), np.tile(np.arange(n), (n_epochs, 1)))
 
 
 def test_only_what_is_wanted_is_read():

@@ -7,17 +7,19 @@ from functools import partial
 import numpy as np
 
 from .. import checks
+from ..biases import n_inputs as number_of_inputs
 from ..compute import engine as engines
 from ..compute.threads import share_processors
 from ..minibatches import sources
-from ..minibatches.sequences import pack
+from ..minibatches.sequences import pack, summary
+from ..minibatches.windows import Recordings, are_examples, as_recordings, inputs_of, packed, present
 from ..parameters import arrays, each
 from ..streams import as_seed
 from ..training import files, loop, ranks
 from ..training.start import initial_params, shapes
 from .stored import APART, Stored
 
-FIT = ("X", "y", "checkpoint", "checkpoint_every", "resume", "callbacks")
+FIT = ("X", "y", "window", "warm_up", "mask", "inputs", "checkpoint", "checkpoint_every", "resume", "callbacks")
 
 
 class TrainedRBM(Stored):
@@ -30,7 +32,21 @@ class TrainedRBM(Stored):
     initialization = "data"
     _axes = ("n_sequences", "n_frames", "n_visible")
 
-    def fit(self, X, y=None, *, checkpoint=None, checkpoint_every=500, resume=False, callbacks=(), **unknown):
+    def fit(
+        self,
+        X,
+        y=None,
+        *,
+        window=None,
+        warm_up=20,
+        mask=None,
+        inputs=None,
+        checkpoint=None,
+        checkpoint_every=500,
+        resume=False,
+        callbacks=(),
+        **unknown,
+    ):
         """Train for `n_updates` updates, the learning rate falling linearly to 0.
 
         Parameters
@@ -52,6 +68,20 @@ class TrainedRBM(Stored):
             read; shapes and types of HDF5 data before that. A thread reads the next minibatch during an update.
         y : None
             Ignored.
+        window : int, optional
+            Frames of the windows that long recordings are cut into. X is then one recording (n_frames, n_visible), an
+            HDF5 dataset of that shape, or several as above. Every epoch cuts anew at random places, and takes each
+            frame once (`rtrbm.minibatches.windows.Windows`); only the windows of a minibatch are in memory.
+        warm_up : int
+            Frames before a window that bring its hidden state up to date, where it does not begin a recording. They are
+            at least as many as the taps reach back, and no part of the gradient; such a window does not train the
+            initial values.
+        mask : array_like of bool, or list of them, of the shape of X, optional
+            True where a value is missing; X may hold NaN there. Each update draws the missing values from the model,
+            given what is there of the frame and the past (`rtrbm.training.missing.fill`).
+        inputs : (n_sequences, n_frames, n_inputs) array_like, or list of (n_frames_i, n_inputs) array_like, optional
+            What is known of every frame beside its values, a stimulus say. It acts linearly on the biases of its frame
+            (`params_.D_v`, `params_.D_h`); the verbs want it too then.
         checkpoint : path-like, optional
             HDF5 file to write the state of training to, at an interval, at the end and on Ctrl-C.
         checkpoint_every : int
@@ -100,7 +130,7 @@ class TrainedRBM(Stored):
                 if checkpoint is not None:
                     sources.check_apart(checkpoint, opened)
                 checks.check_dense(opened)
-                data = sources.data(opened, self._axes, self._check, self._check_one, self.batch_size, self.n_updates)
+                data = self._data(opened, window, warm_up, mask, inputs)
                 if resume and os.path.exists(checkpoint):
                     self._resume(checkpoint, data)
                 else:
@@ -124,7 +154,7 @@ class TrainedRBM(Stored):
             run(self._set_state, calls, save, checkpoint_every, self.verbose)
         return self
 
-    def partial_fit(self, X, y=None, **unknown):
+    def partial_fit(self, X, y=None, *, mask=None, inputs=None, **unknown):
         """Make one update on the data X, at the constant `learning_rate`.
 
         The first call on a new model initialises the parameters; later ones go on where the last update, `fit` or
@@ -136,6 +166,8 @@ class TrainedRBM(Stored):
             One minibatch.
         y : None
             Ignored.
+        mask, inputs
+            As in `fit`.
 
         Returns
         -------
@@ -148,7 +180,7 @@ class TrainedRBM(Stored):
         FloatingPointError
             If the update is not finite. A model that was trained before is lost then, unless it was saved.
         """
-        checks.check_known(f"{type(self).__name__}.partial_fit has no keyword", unknown, ("X", "y"))
+        checks.check_known(f"{type(self).__name__}.partial_fit has no keyword", unknown, ("X", "y", "mask", "inputs"))
         ranks.check_comm(self.comm)
         share_processors(ranks.on_this_machine(self.comm))
         ranks.check_same(lambda: {"updates made": getattr(self, "n_updates_", None)}, self.comm)
@@ -157,11 +189,13 @@ class TrainedRBM(Stored):
         def begin():
             if new:
                 self._check_hyper_parameters()
-                self._start(sources.Repeated(self._check(X)))
             else:
                 self._check_fitted()
                 self._check_trainable()
-            return self._prepare(X)
+            minibatch = X if mask is None and inputs is None else list(self._data(X, None, 0, mask, inputs))
+            if new:
+                self._start(sources.Repeated(minibatch if are_examples(minibatch) else self._check(minibatch)))
+            return self._prepare(minibatch)
 
         parts = ranks.together(begin, self.comm)
         self._check_same(X)
@@ -202,7 +236,7 @@ class TrainedRBM(Stored):
         dtype = "float32" if params.W.dtype == np.float32 else "float64"
         model = cls(**{"n_hidden": params.W.shape[1], "dtype": dtype, **cls._implied(params), **settings})
         model._check_hyper_parameters()
-        for name, shape in shapes(model._model(), len(params.W), model.n_hidden)._asdict().items():
+        for name, shape in shapes(model._model(), len(params.W), model.n_hidden, number_of_inputs(params))._asdict().items():
             part = getattr(params, name)
             if (None if part is None else part.shape) != shape:
                 got = "none" if part is None else f"shape {part.shape}"
@@ -215,24 +249,69 @@ class TrainedRBM(Stored):
                 raise ValueError(f"params.{name} must be finite in {model.dtype}, got NaN or infinite values")
         return model._set_state(model._new(params, as_seed(model.random_state)))
 
+    def _data(self, X, window, warm_up, mask, inputs):
+        """Checked sequences, `Recordings` if something goes along with their frames, or a source of minibatches."""
+        if window is None and mask is None and inputs is None:
+            return sources.data(X, self._axes, self._check, self._check_one, self.batch_size, self.n_updates)
+        if window is not None or inputs is not None:
+            self._check_ordered("window" if inputs is None else "inputs")
+        if window is not None:
+            checks.check_count("window", window)
+            checks.check_count("warm_up", warm_up, minimum=0)
+            warm_up = max(int(warm_up), *(part.m or 1 for part in self._past().maps()), 1)
+            X, mask, inputs = (None if part is None else as_recordings(part) for part in (X, mask, inputs))
+        if mask is not None:
+            X, mask = checks.without_missing(X, mask)
+            data = self._check(X, missing=mask)
+        else:
+            cut = window is not None
+            data = sources.data(X, self._axes, self._check, self._check_one, self.batch_size, self.n_updates, cut)
+            if hasattr(data, "minibatch"):
+                name = "window" if cut else "inputs"
+                raise TypeError(f"{name} wants sequences that can be counted, X is a {type(X).__name__}: take a list")
+        if len(self._axes) == 2:  # every row is a sequence of one frame
+            data, mask = data[:, None], mask[:, None]
+        recordings = Recordings(data, mask, window, warm_up)
+        if inputs is not None:
+            recordings.inputs = self._check_inputs(inputs, recordings.lengths())
+        return recordings
+
+    def _check_inputs(self, inputs, lengths, n_inputs=None):
+        """Inputs of sequences of these lengths."""
+        dtype, axes = np.dtype(self.dtype), ("n_frames", "n_inputs")
+        inputs = checks.check_sequences(inputs, checks.any_value, dtype, n_inputs, "inputs", axes)
+        given = [len(sequence) for sequence in inputs]
+        if given != lengths:
+            raise ValueError(f"inputs must have the frames of X, {summary(lengths)}, got {summary(given)}")
+        return inputs
+
+    def _check_ordered(self, name):
+        """Raise unless frames have an order."""
+        if len(self._axes) == 2:
+            raise TypeError(f"{name} is for models of sequences, the rows of {type(self).__name__} have no order")
+
     def _start(self, data):
         """Initialise the state of training from data in memory or a source of minibatches."""
         engine, seed = self._engine(), as_seed(self.random_state)
         source = sources.source(data, self.batch_size, seed)
 
         def minibatch(update):
-            sequences = self._check(sources.look(source, update))
+            sequences = sources.look(source, update)
+            if are_examples(sequences):
+                sequences = [present(example) for example in sequences]
+            sequences = self._check(sequences)
             ranks.share(sequences, self.comm)  # raises if there are too few for all
             return self._pack(sequences)[0]
 
         n_visible, n_hidden = minibatch(0).shape[1], int(self.n_hidden)
+        n_inputs = inputs_of(sources.look(source, 0))
         # parameters, gradients, the optimiser's state
         copies = 1 + ranks.n_gradients(self.comm) + len(self._optimizer().state._fields)
-        n_elements = copies * sum(part.size for part in arrays(self._blank(n_visible)))
+        n_elements = copies * sum(part.size for part in arrays(self._blank(n_visible, n_inputs)))
         what = f"training n_hidden={self.n_hidden} units on {n_visible} features"
         checks.check_memory(what, n_elements, self.dtype)
         self._negative(0).check(n_visible, n_hidden, self._units())
-        params = initial_params(self._model(), minibatch, n_hidden, seed, self.initialization, engine)
+        params = initial_params(self._model(), minibatch, n_hidden, seed, self.initialization, engine, n_inputs)
         self._set_state(self._new(params, seed))
 
     def _resume(self, path, data):
@@ -240,11 +319,12 @@ class TrainedRBM(Stored):
         engines.named(self.engine)
         training = self._saved(path)
         first = sources.look(sources.source(data, self.batch_size, training.seed), 0)
-        self._check(first, len(training.params.W))
+        if not are_examples(first):
+            self._check(first, len(training.params.W))
         self._set_state(training)
 
-    def _check(self, X, n_features=None):
-        return checks.check_sequences(X, self._units().check, np.dtype(self.dtype), n_features)
+    def _check(self, X, n_features=None, missing=None):
+        return checks.check_sequences(X, self._units().check, np.dtype(self.dtype), n_features, missing=missing)
 
     def _check_one(self, sequence, n_features, name):
         check, axes = self._units().check, self._axes[1:]
@@ -257,11 +337,16 @@ class TrainedRBM(Stored):
     def _prepare(self, data):
         """This rank's parts of a minibatch as an update takes them: checked and packed."""
         parts = []
-        for part, first in ranks.share(self._check(data, self.n_features_in_), self.comm):
+        data = data if are_examples(data) else self._check(data, self.n_features_in_)
+        for part, first in ranks.share(data, self.comm):
+            if are_examples(part):
+                v, where, missing, inputs = packed(part)
+                parts.append(loop.Part(v, where, first, missing, inputs))
+                continue
             v, where = self._pack(part)
             if isinstance(part, np.ndarray) and np.may_share_memory(v, part):
                 v = v.copy()  # a stream may put the next minibatch into the same array
-            parts.append((v, where, first))
+            parts.append(loop.Part(v, where, first))
         return parts
 
     def _check_same(self, X):

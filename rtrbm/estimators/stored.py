@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 
+from ..biases import n_inputs
 from ..compute import engine as engines
 from ..parameters import each
 from ..training import files, loop, optimizers
@@ -105,9 +106,9 @@ class Stored(Recipe):
         """The state of training before the first update."""
         return Training(params, self._optimizer().init(params), None, 0, seed, {name: [] for name in HISTORY})
 
-    def _blank(self, n_visible):
+    def _blank(self, n_visible, n_inputs=0):
         """Parameters of the shapes and the dtype that the settings call for, without memory of their own."""
-        expected = shapes(self._model(), n_visible, int(self.n_hidden))
+        expected = shapes(self._model(), n_visible, int(self.n_hidden), n_inputs)
         return each(lambda shape: np.broadcast_to(np.zeros((), self.dtype), shape), expected)
 
     def _contents(self):
@@ -159,7 +160,7 @@ class Stored(Recipe):
         saved = cls._upgraded(groups.get("params", {}))
         if np.ndim(saved.get("W")) != 2:
             raise files.unfitting(path)
-        blank = model._new(model._blank(len(saved["W"])), progress["seed"])
+        blank = model._new(model._blank(len(saved["W"]), len(saved.get("D_v", ()))), progress["seed"])
         params = files.restored(blank.params, saved, path)
         state = {
             name: cls._upgraded(part) if isinstance(part, dict) else part
@@ -193,7 +194,7 @@ class Stored(Recipe):
             raise ValueError(f"{' and '.join(changed)} was changed after fitting: fit again")
         if n_hidden != self.n_hidden:
             raise ValueError(f"n_hidden={self.n_hidden} was set after fitting {n_hidden} hidden units: fit again")
-        expected = self._blank(self.n_features_in_)
+        expected = self._blank(self.n_features_in_, n_inputs(self.params_))
         found, wanted = (list(map(np.shape, params)) for params in (self.params_, expected))
         if type(expected) is not type(self.params_) or found != wanted:
             raise ValueError("params_ must have the arrays that the hyper-parameters call for: fit again")

@@ -6,7 +6,7 @@ from .. import checks
 from ..compute.engine import Engine
 from ..evaluate import squared_error
 from ..gradient import gradient
-from ..minibatches.sequences import pack
+from ..minibatches.sequences import pack, summary
 from ..parameters import each
 from ..rbm import exact
 from ..rbm.chains import Draw
@@ -132,7 +132,7 @@ class TemporalRBM(FrameByFrame):
         H = self._check_hidden(H)
         wanted, given = ([len(sequence) for sequence in these] for these in (X, H))
         if wanted != given:
-            raise ValueError(f"H must have the sequences and frames of X, {_summary(wanted)}, got {_summary(given)}")
+            raise ValueError(f"H must have the sequences and frames of X, {summary(wanted)}, got {summary(given)}")
         return self._map(X, self._reconstructed, H)
 
     def log_likelihood(self, X):
@@ -215,8 +215,3 @@ class TemporalRBM(FrameByFrame):
         """E[v_t | h_t = h, past] of all frames."""
         a = Engine(self.n_jobs).product(h, self._effective().W.T) + seen.biases.v
         return self._outward(self._units().mean(a))
-
-
-def _summary(lengths):
-    """Numbers of frames, for a message."""
-    return f"{len(lengths)} of {min(lengths, default=0)} to {max(lengths, default=0)} frames"

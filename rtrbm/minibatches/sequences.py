@@ -28,12 +28,16 @@ class Layout(NamedTuple):
         Number of sequences that have a frame t.
     starts : (n_frames,) int ndarray
         First row of frame t.
+    n_warm : (n_sequences,) int ndarray or None
+        Frames at the start of each sequence that bring its hidden state up to date and do no more: they count neither
+        in the log-likelihood nor in its gradient. None: every frame counts.
     """
 
     lengths: np.ndarray
     rank: np.ndarray
     batch_sizes: np.ndarray
     starts: np.ndarray
+    n_warm: np.ndarray | None = None
 
     @property
     def n_rows(self):
@@ -137,6 +141,51 @@ def unpack(packed, where):
     list of (n_frames_i, ...) ndarrays
     """
     return np.split(packed[_packed_rows(where)], np.cumsum(where.lengths)[:-1])
+
+
+def summary(lengths):
+    """Numbers of frames, for a message."""
+    return f"{len(lengths)} of {min(lengths, default=0)} to {max(lengths, default=0)} frames"
+
+
+def counted(where):
+    """The layout of the frames that count, and their rows in the packed block.
+
+    Parameters
+    ----------
+    where : Layout
+
+    Returns
+    -------
+    Layout
+        Of the sequences without their first `n_warm` frames.
+    rows : slice or int ndarray
+        Its rows in the block of `where`; a slice (no copy) if `n_warm` is the same for all sequences.
+    """
+    if where.n_warm is None:
+        return where, slice(None)
+    inner, n_warm = layout(where.lengths - where.n_warm), int(where.n_warm[0])
+    if (where.n_warm == n_warm).all():
+        return inner, slice(int(where.batch_sizes[:n_warm].sum()), None)
+    rows = np.empty(inner.n_rows, int)
+    first = np.cumsum(where.lengths) - where.lengths
+    frame = np.arange(where.n_rows) - np.repeat(first, where.lengths)
+    rows[_packed_rows(inner)] = _packed_rows(where)[frame >= np.repeat(where.n_warm, where.lengths)]
+    return inner, rows
+
+
+def forget_warm(d, where):
+    """Set derivatives of frames that do not count to 0, in place; returns them."""
+    if where.n_warm is None:
+        return d
+    _, rows = counted(where)
+    if isinstance(rows, slice):
+        d[: rows.start] = 0
+    else:
+        kept = np.zeros(len(d), bool)
+        kept[rows] = True
+        d[~kept] = 0
+    return d
 
 
 def previous_rows(where, n=1):

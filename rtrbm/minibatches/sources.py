@@ -14,7 +14,9 @@ import h5py
 import numpy as np
 
 from ..streams import stream
+from .windows import Windows
 
+WHOLE = None  # the key of a sequence that is all of X
 N_NAMES = 20  # shown when a name is not in a file
 
 
@@ -81,7 +83,7 @@ def check_apart(checkpoint, X):
             raise ValueError(f"checkpoint must be another file than that of X, got {os.fspath(checkpoint)!r}")
 
 
-def data(X, axes, check, check_one, batch_size, n_updates):
+def data(X, axes, check, check_one, batch_size, n_updates, cut=False):
     """Checked sequences that can be counted and indexed, or a source of minibatches.
 
     Parameters
@@ -95,6 +97,8 @@ def data(X, axes, check, check_one, batch_size, n_updates):
         The check of one sequence, with the number of features of the first one, or None.
     batch_size, n_updates : int
         Of an iterable.
+    cut : bool
+        Whether windows are wanted: an array of frames is one recording then.
     """
     n_features = None
 
@@ -107,7 +111,7 @@ def data(X, axes, check, check_one, batch_size, n_updates):
     if hasattr(X, "minibatch"):
         return X
     if is_on_disk(X):
-        return Lazy(X, keys_on_disk(X, axes), read)
+        return Lazy(X, keys_on_disk(X, axes, cut), read)
     if is_indexed(X):
         return Lazy(X, range(len(X)), read)
     if is_iterable(X):
@@ -136,7 +140,7 @@ def _in_memory(X):
     return is_table or isinstance(X, list | tuple | np.ndarray | str | bytes | Mapping | ValuesView)
 
 
-def keys_on_disk(X, axes):
+def keys_on_disk(X, axes, cut=False):
     """The index in X of sequence 0, 1, ...; X is checked as far as possible without reading values.
 
     Parameters
@@ -146,6 +150,8 @@ def keys_on_disk(X, axes):
         sorted names.
     axes : tuple of str
         Names of the dimensions wanted, the first that of the sequences.
+    cut : bool
+        Whether an array of frames may be one sequence.
 
     Returns
     -------
@@ -161,6 +167,9 @@ def keys_on_disk(X, axes):
     if isinstance(X, h5py.HLObject) and not X:
         raise ValueError("X must be an open HDF5 dataset or group, the file of this one is closed")
     if not isinstance(X, h5py.Group):
+        if cut and X.shape is not None and len(X.shape) == 2:
+            _check_array(X, axes[1:], "X")
+            return [WHOLE]
         _check_array(X, axes, "X")
         return range(len(X))
     wanted = f"a dataset ({', '.join(axes)})"
@@ -211,15 +220,32 @@ class Lazy:
         return len(self._keys)
 
     def __getitem__(self, i):
-        key = self._keys[i]
-        name = f"X[{key!r}]"
-        if not isinstance(self._X, h5py.HLObject):
-            return self._read(self._X[key], name)
+        return self.frames(i)
+
+    def length(self, i):
+        """The number of frames of sequence i; data on a disk are not read for it."""
+        X, key = self._X, self._keys[i]
+        if key is WHOLE:
+            return len(X)
+        return X.shape[1] if hasattr(X, "shape") else len(X[key])
+
+    def frames(self, i, start=0, stop=None):
+        """Frames start to stop of sequence i; no more than these is read from a disk."""
+        X, key = self._X, self._keys[i]
+        name, rows = "X" if key is WHOLE else f"X[{key!r}]", slice(start, stop)
         try:
-            sequence = self._X[key][()]
+            if key is WHOLE:
+                frames = X[rows]
+            elif len(getattr(X, "shape", ())) == 3:
+                frames = X[key, rows]
+            else:
+                frames = X[key]
+                frames = frames if rows == slice(0, None) and not isinstance(X, h5py.Group) else frames[rows]
         except OSError as error:
-            raise ValueError(f"{name} cannot be read from {self._X.file.filename!r}: {error}") from error
-        return self._read(sequence, name)
+            if not isinstance(X, h5py.HLObject):
+                raise
+            raise ValueError(f"{name} cannot be read from {X.file.filename!r}: {error}") from error
+        return self._read(frames, name)
 
 
 class InOrder:
@@ -277,7 +303,10 @@ def _endless(iterable, n_wanted):
 
 def source(found, batch_size, seed):
     """The source of minibatches of the data that `data` returns."""
-    return found if hasattr(found, "minibatch") else Shuffled(found, batch_size, seed)
+    if hasattr(found, "minibatch"):
+        return found
+    cut = getattr(found, "window", None) is not None
+    return Windows(found, int(batch_size), seed) if cut else Shuffled(found, batch_size, seed)
 
 
 def look(source, update):
@@ -288,6 +317,8 @@ def look(source, update):
 class Shuffled:
     """Minibatches of a finite data set: every sequence once an epoch, in an order addressed by (seed, epoch).
 
+    The minibatches of an epoch are of nearly equal size, of at most `batch_size` sequences.
+
     Parameters
     ----------
     sequences : ndarray, list of ndarrays or Lazy
@@ -296,24 +327,21 @@ class Shuffled:
     """
 
     def __init__(self, sequences, batch_size, seed):
-        self.sequences, self.batch_size, self.seed = sequences, int(batch_size), seed
-        self._epoch, self._order = None, None
+        self.sequences, self.seed = sequences, seed
+        self.n_minibatches = -(-len(sequences) // int(batch_size))  # of an epoch
+        self._epoch, self._parts = None, None
 
     def minibatch(self, update):
         """The sequences of an update: an array of an array, a list of anything else."""
-        n = len(self.sequences)
-        places = range(update * self.batch_size, (update + 1) * self.batch_size)
-        chosen = [int(self._permutation(place // n)[place % n]) for place in places]
-        if isinstance(self.sequences, np.ndarray):
-            return self.sequences[chosen]
-        read = {i: self.sequences[i] for i in sorted(set(chosen))}  # forwards through a file, each once
-        return [read[i] for i in chosen]
-
-    def _permutation(self, epoch):
+        epoch, part = divmod(update, self.n_minibatches)
         if epoch != self._epoch:
             order = stream(self.seed, "shuffle", epoch).permutation(len(self.sequences))
-            self._epoch, self._order = epoch, order
-        return self._order
+            self._epoch, self._parts = epoch, np.array_split(order, self.n_minibatches)
+        chosen = self._parts[part].tolist()
+        if isinstance(self.sequences, np.ndarray):
+            return self.sequences[chosen]
+        read = {i: self.sequences[i] for i in sorted(chosen)}  # forwards through a file
+        return [read[i] for i in chosen]
 
 
 class Repeated:

@@ -22,6 +22,9 @@ class CRBMParams(NamedTuple):
     W : (n_visible, n_hidden); A : (m, n_visible, n_visible); C : (m, n_visible, n_hidden); b_v : (n_visible,);
     b_h : (n_hidden,); b_init : (m, n_hidden); b_v_init : (m, n_visible); units : parameters of the visible units' own,
     None if they have none.
+
+    D_v : (n_inputs, n_visible); D_h : (n_inputs, n_hidden): known inputs x_t of a frame, if any, add x_t D_v and
+    x_t D_h to its biases.
     """
 
     W: np.ndarray
@@ -32,6 +35,8 @@ class CRBMParams(NamedTuple):
     b_init: np.ndarray
     b_v_init: np.ndarray
     units: np.ndarray | None = None
+    D_v: np.ndarray | None = None
+    D_h: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from ..biases import Biases
 from ..estimators.settings import setting, settings
 from ..estimators.temporal import TemporalRBM
 from ..functions import sigmoid
+from ..minibatches.sequences import forget_warm
 from ..past import recurrence
 from ..past.conditioner import Conditioner, Map, Memory
 from .rnnrbm import check_n_recurrent
@@ -27,6 +28,9 @@ class LSTMRBMParams(NamedTuple):
     W : (n_visible, n_hidden); K : (n_visible, 4 n); R : (n, 4 n); b_g : (4 n,); W_uh : (n, n_hidden); W_uv :
     (n, n_visible); b_v : (n_visible,); b_h : (n_hidden,); units : parameters of the visible units' own, None if they
     have none.
+
+    D_v : (n_inputs, n_visible); D_h : (n_inputs, n_hidden): known inputs x_t of a frame, if any, add x_t D_v and
+    x_t D_h to its biases.
     """
 
     W: np.ndarray
@@ -38,6 +42,8 @@ class LSTMRBMParams(NamedTuple):
     b_v: np.ndarray
     b_h: np.ndarray
     units: np.ndarray | None = None
+    D_v: np.ndarray | None = None
+    D_h: np.ndarray | None = None
 
 
 class States(NamedTuple):
@@ -98,6 +104,7 @@ class LSTM(Conditioner):
             np.multiply(d_c * c_before, f * (1 - f), out=d_f)
             np.multiply(d_c * i, 1 - z**2, out=d_z)
             d, d_c_carried = d_x_t, d_c * f
+        d_x = forget_warm(d_x, where)
         return None, LSTMRBMParams(
             W=None,
             K=engine.gram(v, d_x),

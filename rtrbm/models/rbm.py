@@ -318,8 +318,9 @@ class RBM(TrainedRBM):
         v = checks.check_frames(X, units.check, dtype, self.n_features_in_, axes=self._axes, missing=missing)
         return self._inward(v)
 
-    def _check(self, X, n_visible=None):
-        return checks.check_frames(X, self._units().check, np.dtype(self.dtype), n_visible, axes=self._axes)
+    def _check(self, X, n_visible=None, missing=None):
+        dtype, check = np.dtype(self.dtype), self._units().check
+        return checks.check_frames(X, check, dtype, n_visible, axes=self._axes, missing=missing)
 
     def _pack(self, data):
         return data, layout([1] * len(data))

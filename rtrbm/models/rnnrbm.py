@@ -24,6 +24,9 @@ class RNNRBMParams(NamedTuple):
     (n_recurrent, n_hidden); W_uv : (n_recurrent, n_visible); b_u : (n_recurrent,); b_v : (n_visible,); b_h :
     (n_hidden,); u_0 : (n_recurrent,), the state before the first frame; units : parameters of the visible units' own,
     None if they have none.
+
+    D_v : (n_inputs, n_visible); D_h : (n_inputs, n_hidden): known inputs x_t of a frame, if any, add x_t D_v and
+    x_t D_h to its biases.
     """
 
     W: np.ndarray
@@ -36,6 +39,8 @@ class RNNRBMParams(NamedTuple):
     b_h: np.ndarray
     u_0: np.ndarray
     units: np.ndarray | None = None
+    D_v: np.ndarray | None = None
+    D_h: np.ndarray | None = None
 
 
 class States(NamedTuple):

@@ -26,6 +26,9 @@ class RTRBMParams(NamedTuple):
     (n_hidden,); b_init : (n_hidden,), or (m, n_hidden) with m taps; U_v : (n_hidden, n_visible), the RNN-RBM's W_uv;
     A : (m, n_visible, n_visible); C : (m, n_visible, n_hidden); b_v_init : (m, n_visible); units : parameters of the
     visible units' own. A part that a model does without is None.
+
+    D_v : (n_inputs, n_visible); D_h : (n_inputs, n_hidden): known inputs x_t of a frame, if any, add x_t D_v and
+    x_t D_h to its biases.
     """
 
     W: np.ndarray
@@ -38,6 +41,8 @@ class RTRBMParams(NamedTuple):
     C: np.ndarray | None = None
     b_v_init: np.ndarray | None = None
     units: np.ndarray | None = None
+    D_v: np.ndarray | None = None
+    D_h: np.ndarray | None = None
 
     @property
     def B(self):

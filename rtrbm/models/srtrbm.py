@@ -13,6 +13,8 @@ from ..functions import sigmoid
 from ..parameters import each
 from .rtrbm import Recurrent, RTRBMParams
 
+SHARED = ("b_v", "b_h", "b_init", "U_v", "units", "D_v", "D_h")  # parameters without gates
+
 
 class SRTRBMParams(NamedTuple):
     """The RTRBM (`RTRBMParams`) whose weights are, element by element,
@@ -25,6 +27,9 @@ class SRTRBMParams(NamedTuple):
     G_W : (n_visible, n_hidden) or (n_visible_groups, n_hidden_groups); G_U : (n_hidden, n_hidden) or (n_hidden_groups,
     n_hidden_groups); U_v : (n_hidden, n_visible), of the dynamic visible bias, or None; units : parameters of the
     visible units' own, None if they have none.
+
+    D_v : (n_inputs, n_visible); D_h : (n_inputs, n_hidden): known inputs x_t of a frame, if any, add x_t D_v and
+    x_t D_h to its biases.
     """
 
     W: np.ndarray
@@ -36,6 +41,8 @@ class SRTRBMParams(NamedTuple):
     G_U: np.ndarray
     U_v: np.ndarray | None = None
     units: np.ndarray | None = None
+    D_v: np.ndarray | None = None
+    D_h: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,20 +125,16 @@ class Structured(Recurrent):
 
     def effective(self, params):
         W, U = params.W * self.of_W.factor(params.G_W), params.U * self.of_U.factor(params.G_U)
-        _, _, b_v, b_h, b_init, _, _, U_v, units = params
-        return RTRBMParams(W=W, U=U, b_v=b_v, b_h=b_h, b_init=b_init, U_v=U_v, units=units)
+        shared = {name: getattr(params, name) for name in SHARED}
+        return RTRBMParams(W=W, U=U, **shared)
 
     def pull_back(self, params, gradient):
         return SRTRBMParams(
             W=gradient.W * self.of_W.factor(params.G_W),
             U=gradient.U * self.of_U.factor(params.G_U),
-            b_v=gradient.b_v,
-            b_h=gradient.b_h,
-            b_init=gradient.b_init,
             G_W=self.of_W.backward(params.G_W, gradient.W * params.W),
             G_U=self.of_U.backward(params.G_U, gradient.U * params.U),
-            U_v=gradient.U_v,
-            units=gradient.units,
+            **{name: getattr(gradient, name) for name in SHARED},
         )
 
     def penalty(self, params):

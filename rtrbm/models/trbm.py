@@ -28,6 +28,9 @@ class TRBMParams(NamedTuple):
     C : (m, n_visible, n_hidden), m the number of taps, and A[n - 1] = A_n, the chapter's transposed; b_v :
     (n_visible,); b_h : (n_hidden,); b_init : (m, n_hidden); b_v_init : (m, n_visible); units : parameters of the
     visible units' own. A part that a model does without is None.
+
+    D_v : (n_inputs, n_visible); D_h : (n_inputs, n_hidden): known inputs x_t of a frame, if any, add x_t D_v and
+    x_t D_h to its biases.
     """
 
     W: np.ndarray
@@ -39,6 +42,8 @@ class TRBMParams(NamedTuple):
     b_init: np.ndarray | None = None
     b_v_init: np.ndarray | None = None
     units: np.ndarray | None = None
+    D_v: np.ndarray | None = None
+    D_h: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,8 @@ class Conditioner:
         Returns
         -------
         d : (n_rows, n_hidden) ndarray or None
-            d_t, the derivative with respect to v_t W through later frames; None if there is none.
+            d_t, the derivative with respect to v_t W through later frames; None if there is none. Like that of every
+            state it is 0 at frames that only warm the state up (`rtrbm.minibatches.sequences.forget_warm`).
         gradient : NamedTuple
             Derivatives with respect to all parameters but W and units, which are None.
         """
@@ -174,3 +175,12 @@ class Static(Conditioner):
 
     def backward(self, params, memory, c, engine):
         return None, RBMParams(W=None, b_v=c.v.sum(axis=0), b_h=c.h.sum(axis=0))
+
+    def start(self, params, n_sequences):
+        return ()
+
+    def biases(self, params, state):
+        return Biases(params.b_v, params.b_h)
+
+    def step(self, params, state, v, h):
+        return state

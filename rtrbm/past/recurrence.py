@@ -11,7 +11,7 @@ import numpy as np
 from ..compute import threads
 from ..compute.engine import NUMPY
 from ..functions import sigmoid
-from ..minibatches.sequences import later_rows, previous_rows
+from ..minibatches.sequences import forget_warm, later_rows, previous_rows
 from . import taps
 
 THREADED_STEP = 2**24  # multiplications in a step of the recurrence that are worth waking threads for
@@ -98,10 +98,12 @@ def backward(s, where, U, d_bias=None, d_s=None, engine=NUMPY, activation="sigmo
     d_x : (n_rows, n_hidden) ndarray
         d_t, the derivative with respect to x_t.
     d_total : (n_rows, n_hidden) ndarray
-        d_t + c_t, the derivative with respect to b_t.
+        d_t + c_t, the derivative with respect to b_t. Both are 0 at frames that only warm the state up
+        (`Layout.n_warm`), where c_t must be 0: the gradient stops there.
     """
     if engine.recurrence is not None and s.dtype == np.float32:
-        return engine.recurrence.backward(s, where, taps.as_taps(U), d_bias, d_s, activation, engine.n_jobs)
+        d_x, d_total = engine.recurrence.backward(s, where, taps.as_taps(U), d_bias, d_s, activation, engine.n_jobs)
+        return forget_warm(d_x, where), forget_warm(d_total, where)
     d_x = np.zeros_like(s) if d_s is None else np.array(d_s)
     d_total = d_x if d_bias is None else np.array(d_bias)  # becomes d_t + c_t
     if activation == "sigmoid":
@@ -119,7 +121,7 @@ def backward(s, where, U, d_bias=None, d_s=None, engine=NUMPY, activation="sigmo
         if d_bias is not None:
             total += g
         future = [total, *future][: len(steps)]
-    return d_x, d_total
+    return forget_warm(d_x, where), forget_warm(d_total, where)
 
 
 def frames(a, where):

@@ -9,12 +9,32 @@ from ..compute.engine import Engine
 from ..compute.threads import one_blas_thread
 from ..gradient import Model, gradient
 from ..minibatches.ahead import Ahead
+from ..minibatches.sequences import Layout, counted
+from .missing import fill
 from ..parameters import arrays, each, filled
+from ..past.conditioner import Map
 from ..rbm.chains import Draw
 from . import optimizers, ranks
 from .centering import centre_biases, centre_gradient
 from .monitor import Interruptible, progress_bar
 from .optimizers import Optimizer
+
+
+INPUTS = Map("D_v", "x", "b_v"), Map("D_h", "x", "b_h")
+
+
+class Part(NamedTuple):
+    """Some sequences of a minibatch.
+
+    v : (n_rows, n_visible), packed frames; where : Layout; first : int, the number of the first sequence; missing :
+    (n_rows, n_visible) of bool, values that are not there, or None; inputs : (n_rows, n_inputs), or None.
+    """
+
+    v: np.ndarray
+    where: Layout
+    first: int = 0
+    missing: np.ndarray | None = None
+    inputs: np.ndarray | None = None
 
 
 class Rule(NamedTuple):
@@ -42,8 +62,8 @@ def update(rule, training, parts, rate):
     rule : Rule
     training : Training
         Its arrays are changed in place, and its history grows.
-    parts : list of (v, where, first)
-        This rank's parts of the minibatch: packed frames, their layout, the number of the first sequence.
+    parts : list of Part
+        This rank's parts of the minibatch.
     rate : float
         Learning rate.
 
@@ -60,7 +80,8 @@ def update(rule, training, parts, rate):
     """
     past, units = rule.model
     params = past.effective(training.params)
-    sources = {part.source: getattr(params, part.matrix).shape[-2] for part in past.maps()}
+    maps = _maps(past, params)
+    sources = {part.source: getattr(params, part.matrix).shape[-2] for part in maps}
     sources = {"v": len(params.b_v), "h": len(params.b_h)} | sources
     like = [*arrays(params), *(np.empty(n) for n in sources.values()), np.empty(2)]
     phase, chains = rule.negative(training.n_updates), [training.chains]
@@ -88,23 +109,30 @@ def update(rule, training, parts, rate):
 
 def _sums(rule, training, params, part, phase, chains, others):
     """Sums over the frames of one part of a minibatch: gradient, sources of maps, and [squared error, frames]."""
-    (past, units), (v, where, first) = rule.model, part
+    (past, units), (v, where, first, missing, inputs) = rule.model, part
     v = units.inward(v, params.units)
+    if missing is not None:
+        k = getattr(phase, "k", 1)
+        draw = Draw(training.seed, "missing", (training.n_updates,), first)
+        v = fill(rule.model, params, v, where, missing, draw, k, rule.engine, inputs)
     draw = Draw(training.seed, "chain", (training.n_updates,), first)
-    averages = []
+    (inner, rows), averages = counted(where), []
 
     def negative_phase(h_pos, W, biases):
-        average, chains[0] = phase.averages(chains[0], h_pos, W, biases, units, where, draw, rule.engine)
+        average, chains[0] = phase.averages(chains[0], h_pos, W, biases, units, inner, draw, rule.engine)
         averages.append(average)
         return average
 
-    derivatives, c, memory = gradient(rule.model, params, v, where, negative_phase, rule.engine)
+    derivatives, c, memory = gradient(rule.model, params, v, where, negative_phase, rule.engine, inputs)
     apart = [name for name, p, d in zip(params._fields, params, derivatives) if (p is None) != (d is None)]
     if apart:
         raise TypeError(f"{type(past).__name__}.backward must return the derivative of every parameter: see {apart}")
     error = units.outward(c.v, params.units)
-    counts = np.array([np.vdot(error, error), len(v)], v.dtype)
-    sources = {"v": v, "h": averages[0].h} | past.sources(memory)
+    if missing is not None:
+        error = np.where(missing[rows], 0, error)
+    counts = np.array([np.vdot(error, error), len(c.v)], v.dtype)
+    sources = {"v": v[rows], "h": averages[0].h}
+    sources |= {name: source[rows] for name, source in (past.sources(memory) | {"x": inputs}).items() if name in others}
     means = [sources[name].sum(axis=0) for name in ("v", "h", *others)]
     return [*arrays(derivatives), *means, counts]
 
@@ -120,7 +148,7 @@ def _climb(rule, training, effective, derivatives, means, n_frames, rate):
     if not np.isfinite(norm):
         return norm, training.optimizer
     if rule.centering:
-        centre_gradient(derivatives, past.maps(), means, engine)
+        centre_gradient(derivatives, _maps(past, effective), means, engine)
     derivatives = past.pull_back(params, derivatives)
     penalty = past.penalty(params)
     if penalty is not None:
@@ -132,8 +160,13 @@ def _climb(rule, training, effective, derivatives, means, n_frames, rate):
     if rule.centering:
         if before is not None:
             step = each(np.subtract, past.effective(params), before)
-        centre_biases(params, step, past.maps(), means)
+        centre_biases(params, step, _maps(past, effective), means)
     return norm, state
+
+
+def _maps(past, params):
+    """The maps of a conditioner, and those of known inputs."""
+    return past.maps() + (INPUTS if getattr(params, "D_v", None) is not None else ())
 
 
 def is_finite(params, engine):

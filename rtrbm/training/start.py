@@ -14,15 +14,20 @@ from ..streams import stream
 N_PRETRAINING, PRETRAINING_RATE = 30, 0.01
 
 
-def shapes(model, n_visible, n_hidden):
-    """The shapes of a model's parameters, those of its visible units included: a NamedTuple of tuples."""
+def shapes(model, n_visible, n_hidden, n_inputs=0):
+    """The shapes of a model's parameters, those of its visible units and inputs included: a NamedTuple of tuples."""
     parts = model.past.shapes(n_visible, n_hidden)
     if "units" not in parts._fields:
         raise TypeError(f"{type(parts).__name__} must have a field `units` with the default None")
-    return parts._replace(units=model.units.shape(n_visible))
+    parts = parts._replace(units=model.units.shape(n_visible))
+    if not n_inputs:
+        return parts
+    if "D_v" not in parts._fields:
+        raise TypeError(f"inputs want fields `D_v` and `D_h` with the default None, {type(parts).__name__} has none")
+    return parts._replace(D_v=(n_inputs, n_visible), D_h=(n_inputs, n_hidden))
 
 
-def initial_params(model, minibatch, n_hidden, seed, initialization, engine):
+def initial_params(model, minibatch, n_hidden, seed, initialization, engine, n_inputs=0):
     """Parameters to start training from.
 
     ``"data"`` : W and the other random matrices (U, B, U_v, ...) from N(0, 0.01^2), b_v reproducing the mean of the
@@ -39,6 +44,8 @@ def initial_params(model, minibatch, n_hidden, seed, initialization, engine):
     seed : int
     initialization : {"data", "thesis"}
     engine : Engine
+    n_inputs : int
+        Known inputs of a frame; their effect is 0 at the start.
 
     Returns
     -------
@@ -54,7 +61,7 @@ def initial_params(model, minibatch, n_hidden, seed, initialization, engine):
     def normal(shape):
         return (scale * rng.standard_normal(shape)).astype(frames.dtype)
 
-    params = each(lambda shape: np.zeros(shape, frames.dtype), shapes(model, n_visible, n_hidden))
+    params = each(lambda shape: np.zeros(shape, frames.dtype), shapes(model, n_visible, n_hidden, n_inputs))
     drawn = {name: normal(shape) for name, shape in past.random(n_visible, n_hidden).items()}
     present = {name: part for name, part in drawn.items() if getattr(params, name, None) is not None}
     static = _static_params(frames, n_hidden, model.units, seed)

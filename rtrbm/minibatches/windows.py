@@ -1,0 +1,162 @@
+"""Sequences with all that goes along with their frames, whole or cut into windows."""
+
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+
+from ..checks import is_array
+from ..streams import stream
+from .sequences import pack
+
+
+class Example(NamedTuple):
+    """A sequence to train on.
+
+    v : (n_frames, n_visible); n_warm : int, frames at its start that only bring the hidden state up to date;
+    missing : (n_frames, n_visible) of bool, values that are not there, or None; inputs : (n_frames, n_inputs) or None.
+    """
+
+    v: np.ndarray
+    n_warm: int = 0
+    missing: np.ndarray | None = None
+    inputs: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.v)
+
+
+class Recordings:
+    """Sequences, and the masks and inputs that belong to them.
+
+    Parameters
+    ----------
+    data : array, list or object with `frames(i, start, stop)` and `length(i)`
+        Sequences that were checked, or are checked when they are read.
+    missing : array or list, optional
+        In the form of `data`.
+    window : int, optional
+        Frames of the windows that recordings are cut into (`Windows`).
+    warm_up : int
+
+    Attributes
+    ----------
+    inputs : array or list, or None
+        In the form of `data`.
+    """
+
+    inputs = None
+
+    def __init__(self, data, missing=None, window=None, warm_up=0):
+        self._data, self._missing, self.window, self.warm_up = data, missing, window, warm_up
+
+    def lengths(self):
+        """The number of frames of every recording."""
+        return [self.length(i) for i in range(len(self))]
+
+    def __len__(self):
+        return len(self._data)
+
+    def __getitem__(self, i):
+        return self.cut(i, 0, self.length(i))
+
+    def length(self, i):
+        """The number of frames of recording i."""
+        return self._data.length(i) if hasattr(self._data, "length") else len(self._data[i])
+
+    def cut(self, i, start, stop, n_warm=0):
+        """Frames start to stop of recording i, and up to n_warm frames before them."""
+        first = max(0, start - n_warm)
+        v = self._data.frames(i, first, stop) if hasattr(self._data, "frames") else self._data[i][first:stop]
+        along = (None if part is None else part[i][first:stop] for part in (self._missing, self.inputs))
+        return Example(v, start - first, *along)
+
+
+def as_recordings(X):
+    """An array of frames as a list of one recording; anything else as it is."""
+    on_disk = isinstance(X, h5py.HLObject | np.memmap)
+    if on_disk or getattr(X, "ndim", 2) != 2 or not (is_array(X) or isinstance(X, list | tuple)):
+        return X
+    is_one = is_array(X) or np.ndim(X[0] if len(X) else ()) == 1
+    return [X] if is_one else X
+
+
+class Windows:
+    """Minibatches of windows: every epoch cuts each recording anew, and takes each frame once.
+
+    The cuts of a recording are `window` frames apart and begin at a random place, addressed by (seed, epoch), so that
+    the first and the last window may be shorter. A recording no longer than a window stays whole. The windows of an
+    epoch come in random order, in minibatches of about `batch_size`. A window that does not begin a recording starts
+    with the hidden state after the `warm_up` frames before it.
+
+    Parameters
+    ----------
+    recordings : Recordings
+    batch_size, seed : int
+    """
+
+    def __init__(self, recordings, batch_size, seed):
+        self._recordings, self._window, self._seed = recordings, recordings.window, seed
+        self._lengths = recordings.lengths()
+        fewest = sum(-(-n // self._window) for n in self._lengths)  # windows of an epoch
+        self.n_minibatches = -(-fewest // batch_size)  # of an epoch
+        self._epoch, self._parts = None, None
+
+    def minibatch(self, update):
+        """The windows of an update: a list of `Example`."""
+        epoch, part = divmod(update, self.n_minibatches)
+        if epoch != self._epoch:
+            self._epoch, self._parts = epoch, self._cut(epoch)
+        return [self._recordings.cut(i, start, stop, self._recordings.warm_up) for i, start, stop in self._parts[part]]
+
+    def _cut(self, epoch):
+        """The windows of an epoch (recording, start, stop), minibatch by minibatch."""
+        rng, windows = stream(self._seed, "window", epoch), []
+        for i, n in enumerate(self._lengths):
+            offset = int(rng.integers(self._window)) if n > self._window else n
+            cuts = [0, *range(offset or self._window, n, self._window), n]
+            windows += [(i, start, stop) for start, stop in zip(cuts, cuts[1:]) if stop > start]
+        order = rng.permutation(len(windows))
+        return [[windows[j] for j in part] for part in np.array_split(order, self.n_minibatches)]
+
+
+def are_examples(minibatch):
+    """Whether a minibatch is a list of `Example`."""
+    return isinstance(minibatch, list) and len(minibatch) > 0 and isinstance(minibatch[0], Example)
+
+
+def inputs_of(minibatch):
+    """The number of known inputs of a frame of a minibatch."""
+    inputs = minibatch[0].inputs if are_examples(minibatch) else None
+    return 0 if inputs is None else inputs.shape[1]
+
+
+def present(example):
+    """The frames of an example, each missing value replaced by the mean of its feature, or 0 if there is none."""
+    if example.missing is None:
+        return example.v
+    counts = (~example.missing).sum(axis=0)
+    means = np.where(example.missing, 0, example.v).sum(axis=0) / np.maximum(counts, 1)
+    return np.where(example.missing, means.astype(example.v.dtype), example.v)
+
+
+def packed(examples):
+    """Examples as packed blocks.
+
+    Parameters
+    ----------
+    examples : list of Example
+
+    Returns
+    -------
+    v : (n_rows, n_visible) ndarray
+    where : Layout
+    missing : (n_rows, n_visible) bool ndarray or None
+    inputs : (n_rows, n_inputs) ndarray or None
+    """
+    v, n_warm, missing, inputs = zip(*examples)
+    packed_v, where = pack(list(v))
+    if any(n_warm):
+        where = where._replace(n_warm=np.array(n_warm))
+    missing, inputs = (None if parts[0] is None else pack(list(parts))[0] for parts in (missing, inputs))
+    return packed_v, where, missing, inputs
