@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import UNITS, binary_states, hidden_distribution, model_moments, visible_distribution
 
-from rtrbm.rbm import exact
+from rtrbm.rbm import ais, exact
 
 KINDS = ("bernoulli", "gaussian")
 SIZES = [(4, 3), (3, 5), (4, 4)]  # the hidden layer is the smaller one, the larger one, neither
@@ -132,3 +132,11 @@ def test_too_many_units(n_visible, n_hidden, visible, message):
             function(*arguments)
     with pytest.raises(ValueError, match=message):
         exact.log_likelihood(np.zeros((1, n_visible)), *arguments)
+
+
+@pytest.mark.parametrize("function", [exact.log_partition, exact.averages, ais.log_partition])
+def test_a_word_that_is_no_kind_of_units(function):
+    W, b_v, b_h = np.ones((3, 2)), np.zeros(3), np.zeros(2)
+    with pytest.raises(ValueError, match="units must be one of 'bernoulli'.*got 'Bernoulli'"):
+        function(W, b_v, b_h, "Bernoulli")
+    function(W, b_v, b_h, "bernoulli")

@@ -7,7 +7,7 @@ from ..compute.engine import NUMPY
 from ..functions import softplus
 from ..streams import as_seed, stream
 from .conditionals import sample_hidden, sample_visible
-from .units import BERNOULLI
+from .units import BERNOULLI, as_units
 
 GROUP_CHAINS = 50
 
@@ -30,7 +30,7 @@ def log_partition(
     W : (n_visible, n_hidden) ndarray
     b_v : (n_visible,) ndarray
     b_h : (n_hidden,) ndarray
-    units : Units
+    units : Units or str
     base_b_v : (n_visible,) ndarray, optional
         Visible biases at beta = 0, best those that reproduce the mean of the data; b_v if left out.
     n_chains : int
@@ -54,7 +54,7 @@ def log_partition(
     Raises
     ------
     TypeError, ValueError
-        If a count or random_state is not valid, or the biases are not one row.
+        If a count or random_state is not valid, the biases are not one row, or there are no units of that name.
 
     Examples
     --------
@@ -64,6 +64,7 @@ def log_partition(
     """
     check_count("n_chains", n_chains, minimum=2)
     check_count("n_steps", n_steps)
+    units = as_units(units)
     W, b_v, b_h = (np.asarray(parameter, float) for parameter in (W, b_v, b_h))
     base = b_v if base_b_v is None else np.asarray(base_b_v, float)
     if not (b_v.shape == base.shape == W.shape[:1] and b_h.shape == W.shape[1:]):

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..functions import sigmoid, softplus
 from .conditionals import free_energy
-from .units import BERNOULLI
+from .units import BERNOULLI, as_units
 
 MAX_UNITS = 20
 BLOCK_ELEMENTS = 2**22
@@ -93,7 +93,7 @@ def log_partition(W, b_v, b_h, units=BERNOULLI):
     W : (n_visible, n_hidden) ndarray
     b_v : (n_visible,) or (n_rows, n_visible) ndarray
     b_h : (n_hidden,) or (n_rows, n_hidden) ndarray
-    units : Units
+    units : Units or str
 
     Returns
     -------
@@ -103,13 +103,14 @@ def log_partition(W, b_v, b_h, units=BERNOULLI):
     Raises
     ------
     ValueError
-        If the smaller layer has more than 20 units.
+        If the smaller layer has more than 20 units, or there are no units of that name.
 
     Examples
     --------
     >>> float(round(log_partition(np.zeros((2, 3)), np.zeros(2), np.zeros(3))[0] / np.log(2), 9))
     5.0
     """
+    units = as_units(units)
     check_enumerable(*W.shape, units)
     W, b_v, b_h = _float64(W, b_v, b_h)
     log_z = -np.inf
@@ -130,7 +131,7 @@ def averages(W, b_v, b_h, units=BERNOULLI):
     -------
     Averages
     """
-    dtype = W.dtype
+    dtype, units = W.dtype, as_units(units)
     W, b_v, b_h = _float64(W, b_v, b_h)
     log_z = log_partition(W, b_v, b_h, units)
     n_rows = len(log_z)
@@ -168,5 +169,6 @@ def log_likelihood(v, W, b_v, b_h, units=BERNOULLI):
     -------
     (n_rows,) ndarray
     """
-    v, W, b_v, b_h = (array.astype(float, copy=False) for array in (v, W, b_v, b_h))
+    v, W, b_v, b_h = (np.asarray(array, float) for array in (v, W, b_v, b_h))
+    units = as_units(units)
     return -free_energy(v, W, b_v, b_h, units) - log_partition(W, b_v, b_h, units)

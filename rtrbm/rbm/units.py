@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..functions import logit, sigmoid, softplus
-from ..kinds import Kind
+from ..kinds import Kind, named
 
 
 class Units(Kind):
@@ -178,3 +178,8 @@ class Bernoulli(Units):
 
 
 BERNOULLI = Bernoulli()
+
+
+def as_units(units):
+    """The kind of visible units that a name or an object means; a ValueError if it means none."""
+    return named(Units, "units", units)

@@ -1,0 +1,181 @@
+"""What looks wrong but could be meant: doubts about data, and about what was learned from them.
+
+Each doubt is one line, which a fit hands on as a warning.
+"""
+
+import numpy as np
+
+from ..rbm.gaussian import Gaussian
+
+N_FRAMES = 20_000  # frames that are looked at
+N_NAMED = 5
+NARROW, WIDE, FAR = 1 / 3, 3, 2  # standard deviations and means that standardised features do not have
+ALIKE = 0.7  # ratio of the distance of neighbours to that of any two
+N_LOOKS = 200  # rows on which chains from noise are run
+
+
+def of_data(sample, units, dtype, standardize, names=None):
+    """Doubts about data that a model is to learn.
+
+    Parameters
+    ----------
+    sample : list of 2-D ndarrays
+        Frames as they were handed in, of some sequences.
+    units : Units
+    dtype : dtype
+        Of the model.
+    standardize : bool
+        Whether every feature is brought to mean 0 and standard deviation 1.
+    names : sequence of str, optional
+        Of the features.
+
+    Yields
+    ------
+    str
+    """
+    frames = np.concatenate(sample)
+    raw, wide = frames.dtype, frames.astype(float)
+    mean, deviation, largest = wide.mean(axis=0), wide.std(axis=0), abs(wide).max(axis=0)
+    constant = deviation <= 32 * np.finfo(float).eps * largest
+    real_valued = isinstance(units, Gaussian)
+    if real_valued and constant.any():
+        yield f"X does not vary in {_named(constant, names)}: leave out constant features"
+    lost = ~constant & (deviation < 256 * np.finfo(dtype).eps * largest) & (raw.itemsize > np.dtype(dtype).itemsize)
+    if lost.any() and not standardize:
+        yield (
+            f"X varies so little beside its size in {_named(lost, names)} that {np.dtype(dtype)} loses much of it: "
+            "take standardize=True, or subtract the means"
+        )
+    if not real_valued or standardize:
+        return
+    if raw.kind in "iu" and largest.max() > 1:
+        yield (
+            f"X holds integers from {wide.min():g} to {wide.max():g} for {type(units).__name__} units of standard "
+            "deviation 1: divide pixels by 255 (rtrbm.convert), take visible='poisson' for counts, or standardize=True"
+        )
+    elif units.shape(1) is not None:
+        far = ~constant & (abs(mean) > 5 * deviation)
+        if far.any():
+            yield (
+                f"X has means of more than 5 standard deviations in {_named(far, names)}, which saturates hidden "
+                "units: take standardize=True"
+            )
+    else:
+        odd = ~constant & ((deviation < NARROW) | (deviation > WIDE) | (abs(mean) > FAR))
+        if odd.any():
+            yield (
+                f"X is not standardised in {_named(odd, names)} (means from {mean[odd].min():.3g} to "
+                f"{mean[odd].max():.3g}, deviations from {deviation[odd].min():.3g} to {deviation[odd].max():.3g}), "
+                "Gaussian units have variance 1: take standardize=True"
+            )
+
+
+def of_axes(X):
+    """Doubts about the meaning of the axes of an array (n_sequences, n_frames, n_visible).
+
+    Parameters
+    ----------
+    X : ndarray
+
+    Yields
+    ------
+    str
+    """
+    n_sequences, n_frames, n_visible = X.shape
+    X = X[:200, :200, :200].astype(float)
+    if n_sequences > n_frames >= 4 and n_visible <= 2 * n_frames and n_frames <= 2 * n_visible:
+        if _likeness(X.reshape(len(X), -1)) < ALIKE:
+            yield (
+                f"X of shape {(n_sequences, n_frames, n_visible)} may be a video (n_frames, height, width): it trains as {n_sequences} sequences, "
+                "each much like the one before; rtrbm.convert.video makes one sequence of a video"
+            )
+            return
+    if min(n_frames, n_visible) >= 4:
+        along_time = np.mean([_likeness(x) for x in X[:20]])
+        along_features = np.mean([_likeness(x.T) for x in X[:20]])
+        if along_time > 0.97 and along_features < 0.9 * along_time:
+            yield (
+                "X may be transposed: its features are like their neighbours, its frames are not like the ones "
+                f"before; a sequence is (n_frames, n_visible), got {(n_frames, n_visible)}"
+            )
+
+
+def _likeness(rows):
+    """The mean distance of neighbouring rows, relative to that of rows far apart."""
+    near = abs(np.diff(rows, axis=0)).mean()
+    half = len(rows) // 2
+    far = abs(rows[half:] - rows[: len(rows) - half]).mean()
+    return near / far if far else 1.0
+
+
+def of_model(h, error, spread):
+    """Doubts about a trained model.
+
+    Parameters
+    ----------
+    h : (n_rows, n_hidden) ndarray
+        P(h = 1 | v, past) on data.
+    error : float
+        Squared error of predictions by chains that start with noise.
+    spread : float
+        Squared error of the mean of the data.
+
+    Yields
+    ------
+    str
+    """
+    mean = h.mean(axis=0)
+    dead, full = (mean < 0.01).mean(), (mean > 0.99).mean()
+    if dead + full > 0.5 and h.shape[1] >= 8:
+        what = "never on" if dead > full else "always on"
+        yield (
+            f"{dead + full:.0%} of the hidden units are the same in every frame, most of them {what}: "
+            "take a smaller learning_rate, or standardised data"
+        )
+    if not error <= 4 * spread:
+        yield (
+            f"chains that start with noise end far from the data (squared error {error:.3g} a frame, the mean of the "
+            f"data has {spread:.3g}): take a smaller learning_rate or more n_gibbs; reconstruction_error does not show it"
+        )
+
+
+def of_y(y, X):
+    """Raise a TypeError if y is not ignored by mistake only: data, or the lengths of padded sequences.
+
+    Parameters
+    ----------
+    y : anything
+    X : anything
+        As handed in to fit.
+    """
+    try:
+        y_shape, x_shape = np.shape(y), np.shape(X)
+    except ValueError:  # ragged
+        y_shape, x_shape = (len(y), None, None), None
+    if len(y_shape) >= 2 and (x_shape is None or len(y_shape) == len(x_shape)):
+        raise TypeError("y is not used, but it looks like data: validation data go in fit(X, validation=...)")
+    if x_shape is None or len(x_shape) < 2 or len(y_shape) != 1:
+        return
+    y = np.asarray(y)
+    if y.dtype.kind not in "iu" or not len(y) or y.min() < 1:
+        return
+    if len(x_shape) == 2 and y.sum() == x_shape[0] and len(y) < x_shape[0]:
+        raise TypeError(
+            "y is not used, but it looks like the lengths of sequences: hand in a list, "
+            "np.split(X, np.cumsum(lengths)[:-1])"
+        )
+    if len(x_shape) == 3 and len(y) == x_shape[0] and y.max() <= x_shape[1] and y.min() < x_shape[1]:
+        X = np.asarray(X)
+        if all(np.ptp(x[n:]) == 0 for x, n in zip(X, y) if n < x_shape[1]):
+            raise TypeError(
+                "y is not used, but it looks like the lengths of padded sequences: hand in a list, "
+                "[x[:n] for x, n in zip(X, lengths)]"
+            )
+
+
+def _named(which, names):
+    """Some features, for a message."""
+    found = np.flatnonzero(which)
+    shown = ", ".join(str(i) if names is None else repr(str(names[i])) for i in found[:N_NAMED])
+    more = f" and {len(found) - N_NAMED} more" if len(found) > N_NAMED else ""
+    return f"feature{'s' * (len(found) > 1)} {shown}{more}"
