@@ -93,7 +93,7 @@ def of_axes(X):
     if min(n_frames, n_visible) >= 4:
         along_time = np.mean([_likeness(x) for x in X[:20]])
         along_features = np.mean([_likeness(x.T) for x in X[:20]])
-        if along_time > 0.97 and along_features < 0.9 * along_time:
+        if along_time > 0.9 and along_features < 0.9 * along_time:
             yield (
                 "X may be transposed: its features are like their neighbours, its frames are not like the ones "
                 f"before; a sequence is (n_frames, n_visible), got {(n_frames, n_visible)}"

@@ -1,0 +1,113 @@
+"""Doubts: each is raised by what it is about, and by nothing else."""
+
+import re
+
+import numpy as np
+import pytest
+
+from rtrbm.datasets import bouncing_balls
+from rtrbm.estimators import doubts
+from rtrbm.rbm import Bernoulli, Gaussian, Poisson, ScaledGaussian
+
+
+def about(sample, units=Gaussian(), dtype="float32", standardize=False, names=None):
+    return list(doubts.of_data([sample], units, np.dtype(dtype), standardize, names))
+
+
+def standard(n=500, n_features=4):
+    return np.random.default_rng(0).standard_normal((n, n_features))
+
+
+def test_standardised_data_raise_no_doubt():
+    for units in (Gaussian(), ScaledGaussian()):
+        assert about(standard(), units) == []
+    assert about((standard() > 0).astype("uint8"), Bernoulli()) == []
+    assert about(np.random.default_rng(0).poisson(3, (100, 4)), Poisson()) == []
+
+
+@pytest.mark.parametrize(
+    "sample, units, message",
+    [
+        (standard() * [1, 10, 1, 1], Gaussian(), "not standardised in feature 1 .*standardize=True"),
+        (standard() * [1, 0.1, 1, 0.1], Gaussian(), "not standardised in features 1, 3 "),
+        (standard() + [0, 0, 0, 5], Gaussian(), "not standardised in feature 3 "),
+        (standard() + [0, 0, 0, 50], ScaledGaussian(), "more than 5 standard deviations in feature 3"),
+        (standard() * [1, 1, 0, 1], Gaussian(), "does not vary in feature 2"),
+        (standard() * [1, 1, 0, 1] + 7, ScaledGaussian(), "does not vary in feature 2"),
+        ((standard() * 50).astype(int), Gaussian(), "integers from .*divide pixels by 255"),
+        (standard() * 1e-3 + 1e5, ScaledGaussian(), "float32 loses much of it.*standardize=True"),
+    ],
+)
+def test_data_that_raise_doubts(sample, units, message):
+    found = about(sample, units)
+    assert any(re.search(message, line) for line in found), found
+    assert all("\n" not in line for line in found)
+    if "does not vary" not in message:
+        assert about(sample, units, standardize=True) == []
+
+
+def test_features_are_named():
+    assert "'speed'" in about(standard() * [1, 10, 1, 1], names=["a", "speed", "b", "c"])[0]
+    many = about(standard(n_features=9) * 10)[0]
+    assert "features 0, 1, 2, 3, 4 and 4 more" in many
+
+
+def test_double_precision_keeps_what_single_precision_loses():
+    sample = standard() * 1e-3 + 1e5
+    assert not any("loses" in line for line in about(sample, ScaledGaussian(), "float64"))
+
+
+# ------------------------------------------------------------------------------------------ axes
+
+
+def test_videos_and_transposed_rolls():
+    video = bouncing_balls(1, n_frames=100, resolution=15, random_state=0)[0].reshape(100, 15, 15)
+    assert "may be a video" in list(doubts.of_axes(video))[0]
+    rng, roll = np.random.default_rng(0), np.zeros((120, 88))
+    for start in range(0, 120, 6):
+        roll[start : start + 6, rng.integers(88, size=4)] = 1
+    assert "may be transposed" in list(doubts.of_axes(roll.T[None]))[0]
+    videos = bouncing_balls(30, n_frames=20, resolution=15, random_state=0)
+    for right in (videos, videos[:, :, ::-1], roll[None], rng.random((50, 20, 20)), rng.random((5, 20, 30)).round()):
+        assert list(doubts.of_axes(right)) == []
+
+
+# ---------------------------------------------------------------------------------------- models
+
+
+def test_models_that_raise_doubts():
+    rng = np.random.default_rng(0)
+    fine = rng.random((50, 20))
+    assert list(doubts.of_model(fine, 1.0, 1.0)) == []
+    dead, full = fine.copy(), fine.copy()
+    dead[:, :15], full[:, :15] = 0, 1
+    assert "75% of the hidden units" in list(doubts.of_model(dead, 1.0, 1.0))[0]
+    assert "always on" in list(doubts.of_model(full, 1.0, 1.0))[0]
+    assert "chains that start with noise" in list(doubts.of_model(fine, 10.0, 1.0))[0]
+    assert "chains that start with noise" in list(doubts.of_model(fine, np.nan, 1.0))[0]
+
+
+# --------------------------------------------------------------------------------------------- y
+
+
+def test_labels_are_no_data():
+    X = np.zeros((10, 5, 3))
+    for y in (None, [0, 1] * 5, list("abcdefghij"), np.arange(10), np.zeros((10, 2)), np.full(10, 5)):
+        doubts.of_y(y, X)
+    doubts.of_y([0, 1] * 5, X[:, 0])
+
+
+def test_data_and_lengths_as_y():
+    X = np.random.default_rng(0).random((4, 5, 3))
+    with pytest.raises(TypeError, match="looks like data.*validation="):
+        doubts.of_y(X[:2], X)
+    with pytest.raises(TypeError, match="looks like data"):
+        doubts.of_y([X[0], X[1, :3]], [X[0], X[2, :4]])
+    with pytest.raises(TypeError, match="looks like the lengths of sequences.*np.split"):
+        doubts.of_y([8, 12], X.reshape(20, 3))
+    padded, lengths = X.copy(), [5, 3, 4, 1]
+    for x, n in zip(padded, lengths):
+        x[n:] = 0
+    with pytest.raises(TypeError, match="looks like the lengths of padded"):
+        doubts.of_y(lengths, padded)
+    doubts.of_y(lengths, X)  # not padded: labels
