@@ -1,5 +1,6 @@
 """Figures: they show the numbers they were given, lose no text at the edge, refuse bad input by name."""
 
+import io
 import subprocess
 import sys
 import threading
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtrbm import plots
+from rtrbm import RBM, RTRBM, SRTRBM, TRBM, Stack, plots
 
 pytest.importorskip("matplotlib")
 Image = pytest.importorskip("PIL.Image")
@@ -276,8 +277,120 @@ def test_figures_need_neither_pyplot_nor_the_main_thread(tmp_path):
         np.testing.assert_array_equal(np.asarray(image.convert("RGB")), pixels)
 
 
+@pytest.fixture(scope="module")
+def trained():
+    """A model after three updates."""
+    X = blobs(20, 4, 4).reshape(2, 10, 16)
+    return RTRBM(5, n_gibbs=1, n_updates=3, random_state=0).fit(X)
+
+
+def test_models_are_taken_for_their_weights_and_histories(trained):
+    fields, matrix = plots.receptive_fields(trained).axes[:2]
+    np.testing.assert_array_equal(tiles(shown(fields), 4, 4)[:5], trained.params_.W.T)
+    np.testing.assert_array_equal(shown(matrix), trained.params_.U.T)
+    np.testing.assert_array_equal(shown(plots.receptive_fields(trained.params_).axes[1]), trained.params_.U.T)
+    norms = plots.hidden_unit_norms(trained).axes[0].collections[0].get_offsets()
+    np.testing.assert_allclose(norms[:, 1], np.linalg.norm(trained.params_.U, axis=0))
+    for given in (trained, trained.history_, {"one": trained}, {"one": trained.history_}):
+        figure = plots.learning_curves(given)
+        line = figure.axes[0].lines[0]
+        np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3])
+        np.testing.assert_array_equal(line.get_ydata(), trained.history_["reconstruction_error"])
+        assert len(figure.legends) == ("one" in given if isinstance(given, dict) else 0)
+
+
+def test_every_kind_of_model_has_its_weights_drawn(trained):
+    X = blobs(20, 4, 4).reshape(2, 10, 16)
+    settings = {"n_gibbs": 1, "n_updates": 2, "random_state": 0}
+    gated = SRTRBM(5, **settings).fit(X)
+    np.testing.assert_array_equal(shown(plots.receptive_fields(gated).axes[1]), gated.effective_.U.T)
+    assert np.abs(gated.effective_.U - gated.params_.U).max() > 1e-4  # control
+    taps = TRBM(5, n_taps=2, **settings).fit(X)
+    np.testing.assert_array_equal(shown(plots.receptive_fields(taps).axes[1]), taps.params_.B[0].T)
+    static = RBM(5, **settings).fit(X.reshape(20, 16))
+    assert len(plots.receptive_fields(static).axes) == 2  # the fields and their colour bar
+    stack = Stack([taps, RTRBM(3, **settings)]).fit(X)
+    assert plots.learning_curves(stack).legends[0].get_texts()[1].get_text() == "layer 1"
+
+
+def test_validation_stands_in_the_curves(trained, tmp_path):
+    validation = {"validation_error": [4.0, 2.0], "validation_log_likelihood": [-9.0, -8.0]}
+    figure = plots.learning_curves(trained.history_ | validation | {"validation_update": [1, 3]})
+    axes = {axis.get_ylabel(): axis for axis in figure.axes}
+    for key in ("validation_error", "validation_log_likelihood"):
+        (line,) = axes[plots.CURVES[key]].lines
+        assert line.get_xdata().tolist() == [1, 3] and line.get_ydata().tolist() == validation[key]
+        assert line.get_marker() == "o"
+    saved(figure, tmp_path / "curves.png")
+
+
+def test_curves_differ_without_their_colours():
+    histories = {str(i): {"gradient_norm": np.full(5, i)} for i in range(8)}
+    figure = plots.learning_curves(histories)
+    lines = figure.axes[0].lines
+    assert len({str(line.get_linestyle()) + str(line._dash_pattern) for line in lines[:4]}) == 4
+    assert len({(line.get_color(), str(line._dash_pattern)) for line in lines}) == 8
+    in_legend = figure.legends[0].get_lines()
+    assert [line._unscaled_dash_pattern for line in in_legend] == [line._unscaled_dash_pattern for line in lines]
+
+
+def test_figures_show_themselves_in_a_notebook(trained):
+    figure = plots.receptive_fields(trained)
+    picture = figure._repr_png_()
+    with Image.open(io.BytesIO(picture)) as image:
+        assert image.format == "PNG" and image.size == (780, 504)
+    assert figure.dpi == 200  # of files, as before
+
+
+def test_figures_are_drawn_in_axes_of_the_user(trained, tmp_path):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.5, 8), dpi=200, layout="constrained")
+    axes = figure.subplots(3, 2)
+    assert plots.hidden_unit_norms(trained, ax=axes[0, 0]) is axes[0, 0]
+    assert plots.receptive_fields(trained, ax=axes[0, 1]) is axes[0, 1]
+    np.testing.assert_array_equal(tiles(shown(axes[0, 1]), 4, 4)[:5], trained.params_.W.T)
+    history = {"a": trained, "b": trained}
+    plots.learning_curves(history, {"gradient_norm": "gradient"}, ax=axes[1, 0])
+    assert axes[1, 0].get_ylabel() == "gradient" and axes[1, 0].get_legend() is not None
+    plots.film_strip({"data": blobs(5, 4, 4)}, ax=axes[1, 1])
+    assert axes[1, 1].get_title(loc="left") == "data"
+    plots.receptive_fields(trained, ax=axes[2])
+    np.testing.assert_array_equal(shown(axes[2, 1]), trained.params_.U.T)
+    saved(figure, tmp_path / "all.png")
+    with pytest.raises(ValueError, match="ax: given 1 axes, wanted 3, one for each panel"):
+        plots.learning_curves(trained, ax=axes[0, 0])
+
+
+def test_integer_videos_are_drawn_as_their_pixels_are(tmp_path):
+    video = blobs(12, 6, 8)
+    integers = np.rint(video * 255).astype(np.uint8)
+    images = integers.reshape(12, 6, 8)
+    rows = {"real": integers / 255, "bytes": integers, "images": images, "int64": integers.astype(int)}
+    for axes in plots.film_strip(rows).axes:
+        np.testing.assert_array_equal(tiles(shown(axes), 6, 8), integers / 255)
+    binary = video > 0.5
+    for dtype in (bool, np.uint8, int):
+        axes = plots.film_strip({"binary": binary.astype(dtype)}, image_shape=(6, 8)).axes[0]
+        np.testing.assert_array_equal(tiles(shown(axes), 6, 8), binary)
+    figure = plots.predictions(integers, integers / 255, image_shape=(6, 8))
+    np.testing.assert_array_equal(tiles(shown(figure.axes[2]), 6, 8), 0)
+    plots.animate({"bytes": integers}, tmp_path / "a.gif", image_shape=(6, 8), scale=1)
+    with Image.open(tmp_path / "a.gif") as gif:
+        page, left = np.asarray(gif.convert("L")), 10 + (gif.size[0] - 28) // 2
+        np.testing.assert_array_equal(page[26:32, left : left + 8], integers[0].reshape(6, 8))
+
+
+def test_pixels_far_beyond_their_range_are_noticed():
+    with pytest.warns(UserWarning, match=r"rows\['a'\]: given values from 0 to 255, drawn clipped") as caught:
+        plots.film_strip({"a": 255 * blobs(3, 5, 5).round()})
+    assert caught[0].filename == __file__
+    plots.film_strip({"a": 1.5 * blobs(3, 5, 5)})  # a prediction may go beyond it a little
+
+
 ARRAY = np.zeros((4, 9))
 W, U = ARRAY.T, np.eye(4)
+PARAMS = {"W": W, "U": U, "b_v": np.zeros(9), "b_h": np.zeros(4), "b_init": np.zeros(4)}
 BAD = {
     "no square": (lambda: plots.film_strip({"a": ARRAY[:, 1:]}), "image_shape: given None.*n_visible = 8"),
     "negative shape": (lambda: plots.film_strip({"a": ARRAY}, image_shape=(-3, -3)), r"given \(-3, -3\)"),
@@ -296,14 +409,25 @@ BAD = {
     "one frame": (lambda: plots.film_strip({"a": ARRAY[0]}), r"rows: given shapes {'a': \(9,\)}"),
     "late start": (lambda: plots.film_strip({"a": ARRAY}, start=4), "start, n_shown: given 4, 12.*= 4"),
     "nothing shown": (lambda: plots.film_strip({"a": ARRAY}, n_shown=0), "start, n_shown: given 0, 0"),
-    "no numbers": (lambda: plots.film_strip({"a": ARRAY * np.nan}), "rows: .*not finite"),
+    "no numbers": (lambda: plots.film_strip({"a": ARRAY * np.nan}), r"rows\['a'\]: .*not finite"),
+    "large integers": (lambda: plots.film_strip({"a": np.full((4, 9), 256)}), r"rows\['a'\]: .*from 256 to 256"),
+    "negative integers": (lambda: plots.film_strip({"a": np.full((4, 9), -1)}), "integers from -1 to -1"),
+    "turned": (lambda: plots.film_strip({"a": ARRAY.reshape(4, 1, 9), "b": ARRAY.reshape(4, 9, 1)}), "given shapes"),
     "short prediction": (lambda: plots.predictions(ARRAY, ARRAY[1:]), r"predicted: given .*\(3, 9\)"),
     "named data": (lambda: plots.predictions(ARRAY, {"data": ARRAY}), "predicted: given the name 'data'"),
-    "no records": (lambda: plots.learning_curves({"a": {"update": []}}), r"histories\['a'\]: given shapes"),
-    "no update": (lambda: plots.learning_curves({"a": {"gradient_norm": [1]}}), "wanted 'update'"),
-    "unequal": (lambda: plots.learning_curves({"a": {"update": [1], "n_gibbs": [1, 2]}}), r"\(2,\)"),
-    "no curves": (lambda: plots.learning_curves({"a": {"update": [1]}}), r"quantities: given \[\]"),
-    "unknown": (lambda: plots.learning_curves({"a": {"update": [1]}}, {"loss": "l"}), r"given \['loss'\]"),
+    "no models": (lambda: plots.learning_curves({}), "models: given none"),
+    "no records": (lambda: plots.learning_curves({"a": {"n_gibbs": []}}), r"models\['a'\]: given a history without"),
+    "made of arrays": (lambda: plots.learning_curves(RTRBM.from_params(PARAMS)), "models: given a history without rec"),
+    "not fitted": (lambda: plots.learning_curves(RTRBM(3)), "models: this RTRBM is not fitted yet: call fit"),
+    "no weights": (lambda: plots.receptive_fields(RTRBM(3)), "model: this RTRBM is not fitted yet: call fit"),
+    "no matrix": (lambda: plots.hidden_unit_norms(ARRAY), "model: given one without hidden-to-hidden weights"),
+    "unequal": (lambda: plots.learning_curves({"update": [1], "n_gibbs": [1, 2]}), r"\(2,\).* as in 'update'"),
+    "validated": (
+        lambda: plots.learning_curves({"n_gibbs": [1, 1], "validation_update": [2], "validation_error": [3, 4]}),
+        "as many in 'validation_error' as in 'validation_update'",
+    ),
+    "no curves": (lambda: plots.learning_curves({"n_gibbs": [1]}), r"quantities: given \[\]"),
+    "unknown": (lambda: plots.learning_curves({"n_gibbs": [1]}, {"loss": "l"}), r"given \['loss'\]"),
 }
 
 
@@ -314,10 +438,15 @@ def test_bad_input_is_named(call, message):
 
 
 WRONG_KIND = {
-    "a history": (lambda: plots.learning_curves({"update": [1]}), r"histories\['update'\]: given list"),
+    "no history": (lambda: plots.learning_curves({"a": 3}), r"models\['a'\]: given int, wanted a fitted model"),
+    "no model": (lambda: plots.receptive_fields("model"), "model: given str, wanted a fitted model"),
+    "two Us": (lambda: plots.receptive_fields(RTRBM.from_params(PARAMS), U), "U: given beside a model"),
+    "layers": (lambda: plots.hidden_unit_norms(Stack([])), r"model: given a Stack, wanted one of its layers"),
+    "no axes": (lambda: plots.hidden_unit_norms(W, U, ax="left"), "ax: given 'left', wanted matplotlib Axes"),
+    "words": (lambda: plots.film_strip({"a": ARRAY.astype(str)}), r"rows\['a'\]: given dtype <U"),
     "a list of videos": (lambda: plots.film_strip([ARRAY]), "rows: given list, wanted a dict"),
     "a video": (lambda: plots.film_strip(ARRAY), "rows: given ndarray, wanted a dict"),
-    "quantities": (lambda: plots.learning_curves({"a": {"update": [1]}}, ["update"]), "quantities: given list"),
+    "quantities": (lambda: plots.learning_curves({"n_gibbs": [1]}, ["n_gibbs"]), "quantities: given list"),
     "half a unit": (lambda: plots.receptive_fields(W, U, 2.5), "units must be an integer, got 2.5"),
     "half units": (lambda: plots.receptive_fields(W, U, [0.5]), r"units: given \[0.5\]"),
     "a mask": (lambda: plots.receptive_fields(W, U, [True, False]), r"units: given \[True, False\]"),

@@ -1,0 +1,112 @@
+"""Fan charts of forecasts."""
+
+import numpy as np
+
+from ..checks import check_count
+from .paper import COLOURS, LINES, label_axes, panels
+
+
+def forecast(predicted, X=None, truth=None, features=4, names=None, sequence=0, n_before=None, *, ax=None):
+    """A fan chart: the frames before, bands between quantiles of the forecast, its median, and what came.
+
+    Each band lies between a quantile and the one as far from the other end. Bands are darker towards the middle.
+    Without a quantile of 0.5 the mean takes the median's place.
+
+    Parameters
+    ----------
+    predicted : Forecast
+        What a model's `forecast` returns.
+    X : array_like or list of array_like, optional
+        The frames before, as they were given to `forecast`; one sequence may be (n_frames, n_visible).
+    truth : array_like or list of array_like, optional
+        The frames that came, in the form of X; fewer or more than the horizon are all right.
+    features : int or sequence of int or str
+        The first so many features, or their indices or names; a panel for each.
+    names : sequence of str, optional
+        A name for each feature, its unit included; if not given, the column names of X if it is a table.
+    sequence : int
+        The sequence of X that is shown.
+    n_before : int, optional
+        Number of frames of X shown; if not given, as many as the horizon.
+    ax : matplotlib Axes or sequence of them, optional
+        Draw here, each feature in one of them.
+
+    Returns
+    -------
+    rtrbm.plots.notebook.Figure, or `ax`
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such sequence or feature, or shapes do not fit.
+    """
+    mean, quantiles = np.asarray(predicted.mean), np.asarray(predicted.quantiles)
+    check_count("sequence", sequence, 0)
+    if sequence >= len(mean):
+        raise ValueError(f"sequence: given {sequence}, wanted one of the {len(mean)} of the forecast, from 0")
+    mean, quantiles = mean[sequence], quantiles[:, sequence]
+    before, columns = _frames("X", X, sequence, mean.shape[1])
+    after, _ = _frames("truth", truth, sequence, mean.shape[1])
+    n_before = len(mean) if n_before is None else n_before
+    check_count("n_before", n_before, 0)
+    names = columns if names is None else list(names)
+    if names is not None and len(names) != mean.shape[1]:
+        raise ValueError(f"names: given {len(names)}, wanted one for each of the {mean.shape[1]} features")
+    shown = _indices(features, names, mean.shape[1])
+    drawn, axes = panels(ax, (len(shown), 1), 0.8 + 1.3 * len(shown), sharex=True)
+    start = len(before)
+    first = max(0, start - n_before)
+    for axis, i in zip(axes, shown):
+        joint = before[-1:, i]  # the fan opens at the last frame known
+        at = np.arange(start - len(joint), start + len(mean))
+        joined = [np.concatenate([joint, values[:, i]]) for values in (*quantiles, mean)]
+        _fan(axis, at, dict(zip(predicted.levels, joined)), joined[-1])
+        line = {"color": "black", "linewidth": 1}
+        if start > first:
+            axis.plot(np.arange(first, start), before[first:, i], label="before", **line)
+        if len(after):
+            came = np.concatenate([joint, after[: len(mean), i]])
+            axis.plot(at[: len(came)], came, label="truth", linestyle=LINES[2], **line | {"linewidth": 1.4})
+        axis.axvline(start - 0.5, color="0.5", linewidth=0.6, zorder=0)
+        label_axes(axis, None, f"feature {i}" if names is None else str(names[i]))
+    axes[-1].set_xlabel("frame", fontsize=9)
+    place, where = (drawn, {"loc": "outside upper center", "ncols": 5}) if ax is None else (axes[0], {"loc": "best"})
+    place.legend(*axes[0].get_legend_handles_labels(), frameon=False, fontsize=9, **where)
+    if ax is None:
+        drawn.align_ylabels(axes)
+    return drawn
+
+
+def _fan(axis, at, quantiles, mean):
+    """Bands between pairs of quantiles, from the outer one in, and the line in the middle."""
+    levels = sorted(quantiles)
+    pairs = [(low, high) for low, high in zip(levels, levels[::-1]) if low < high]
+    for n, (low, high) in enumerate(pairs, 1):
+        shade = {"color": COLOURS[0], "alpha": 0.15 + 0.3 * n / len(pairs), "linewidth": 0}
+        axis.fill_between(at, quantiles[low], quantiles[high], label=f"{100 * low:g} % to {100 * high:g} %", **shade)
+    middle = ("median", quantiles[0.5]) if 0.5 in quantiles else ("mean", mean)
+    axis.plot(at, middle[1], label=middle[0], color=COLOURS[0], linewidth=1.6)
+
+
+def _frames(name, X, sequence, n_features):
+    """One sequence of X, (n_frames, n_visible), and its column names or None."""
+    if X is None:
+        return np.empty((0, n_features)), None
+    if getattr(X, "ndim", None) != 2 and not np.isscalar(X[0]):
+        X = X[min(sequence, len(X) - 1)]
+    frames = np.asarray(X, dtype=float)
+    if frames.ndim != 2 or frames.shape[1] != n_features:
+        raise ValueError(f"{name}: given shape {frames.shape}, wanted (n_frames, n_features = {n_features})")
+    return frames, list(X.columns) if hasattr(X, "columns") else None
+
+
+def _indices(features, names, n_features):
+    """The indices of the features to be shown."""
+    if np.ndim(features) == 0 and not isinstance(features, str):
+        check_count("features", features)
+        features = range(min(features, n_features))
+    features = [features] if isinstance(features, str) else list(features)
+    shown = [names.index(i) if names is not None and i in names else i for i in features]
+    if not shown or not all(isinstance(i, int | np.integer) and 0 <= i < n_features for i in shown):
+        raise ValueError(f"features: given {features}, wanted some of {names or f'0 to {n_features - 1}'}")
+    return shown
