@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -386,6 +387,84 @@ def test_pixels_far_beyond_their_range_are_noticed():
         plots.film_strip({"a": 255 * blobs(3, 5, 5).round()})
     assert caught[0].filename == __file__
     plots.film_strip({"a": 1.5 * blobs(3, 5, 5)})  # a prediction may go beyond it a little
+
+
+class Forecast(NamedTuple):
+    """As models return it."""
+
+    mean: np.ndarray
+    quantiles: np.ndarray
+    levels: tuple
+
+
+@pytest.fixture(scope="module")
+def fan():
+    """Quantiles of random walks from two sequences of different lengths, and the walks."""
+    rng = np.random.default_rng(0)
+    X = [rng.standard_normal((n_frames, 3)).cumsum(axis=0) for n_frames in (60, 45)]
+    samples = np.stack([x[-1] for x in X])[:, None] + rng.standard_normal((100, 2, 30, 3)).cumsum(axis=2)
+    levels = (0.05, 0.25, 0.5, 0.75, 0.95)
+    return Forecast(samples.mean(axis=0), np.quantile(samples, levels, axis=0), levels), X, samples[0]
+
+
+def test_a_fan_chart_shows_what_was_and_what_may_come(fan, tmp_path):
+    predicted, X, truth = fan
+    figure = plots.forecast(predicted, X, truth, names=["hip (deg)", "knee (deg)", "ankle (deg)"], sequence=1)
+    at = np.arange(44, 75)
+    for i, axes in enumerate(figure.axes):
+        last = X[1][-1:, i]
+        lines = {line.get_label(): line for line in axes.lines}
+        np.testing.assert_array_equal(lines["median"].get_data()[0], at)
+        np.testing.assert_array_equal(lines["median"].get_ydata(), [*last, *predicted.quantiles[2, 1, :, i]])
+        np.testing.assert_array_equal(lines["before"].get_xdata(), np.arange(15, 45))
+        np.testing.assert_array_equal(lines["before"].get_ydata(), X[1][15:, i])
+        np.testing.assert_array_equal(lines["truth"].get_ydata(), [*last, *truth[1, :, i]])
+        bands = axes.collections
+        assert [band.get_label() for band in bands] == ["5 % to 95 %", "25 % to 75 %"]
+        for band, (low, high) in zip(bands, ((0, 4), (1, 3))):
+            x, y = band.get_paths()[0].vertices.T
+            for t in (45, 74):
+                assert {y[x == t].min(), y[x == t].max()} == {*predicted.quantiles[[low, high], 1, t - 45, i]}
+        assert bands[0].get_alpha() < bands[1].get_alpha()
+    assert [axes.get_ylabel() for axes in figure.axes] == ["hip (deg)", "knee (deg)", "ankle (deg)"]
+    assert figure.axes[-1].get_xlabel() == "frame"
+    saved(figure, tmp_path / "fan.png")
+
+
+def test_a_fan_chart_of_some_features_in_axes_of_the_user(fan):
+    predicted, X, truth = fan
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(X[0], columns=["hip", "knee", "ankle"])
+    figure = plots.forecast(predicted, [table, X[1]], features=["ankle", 0], n_before=10)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["ankle", "hip"]
+    assert figure.axes[0].lines[1].get_xdata().tolist() == list(range(50, 60))
+    assert plots.forecast(predicted, table, features="knee").axes[0].get_ylabel() == "knee"
+    axes = plots.learning_curves({"gradient_norm": [1]}).axes[0]
+    axes.clear()
+    no_median = Forecast(predicted.mean, predicted.quantiles[[0, 4]], (0.05, 0.95))
+    assert plots.forecast(no_median, truth=truth[0, :7], features=[2], ax=axes) is axes
+    lines = {line.get_label(): line for line in axes.lines}
+    np.testing.assert_array_equal(lines["mean"].get_data(), [np.arange(30), predicted.mean[0, :, 2]])
+    np.testing.assert_array_equal(lines["truth"].get_data(), [np.arange(7), truth[0, :7, 2]])
+    assert "before" not in lines and axes.get_legend() is not None
+
+
+BAD_FANS = {
+    "sequence": ({"sequence": 2}, "sequence: given 2, wanted one of the 2 of the forecast"),
+    "features": ({"features": [3]}, r"features: given \[3\], wanted some of 0 to 2"),
+    "a name": ({"features": "toe", "names": list("abc")}, r"features: given \['toe'\], wanted some of \['a', 'b'"),
+    "names": ({"names": ["hip"]}, "names: given 1, wanted one for each of the 3 features"),
+    "X": ({"X": np.zeros((2, 5, 4))}, r"X: given shape \(5, 4\), wanted \(n_frames, n_features = 3\)"),
+    "truth": ({"truth": [[0, 0, 0]]}, r"truth: given shape \(3,\)"),
+    "fewer sequences": ({"X": [np.zeros((5, 3))], "sequence": 1}, "X: given 1 sequences, wanted as many"),
+    "n_before": ({"n_before": -1}, "n_before must be at least 0"),
+}
+
+
+@pytest.mark.parametrize("arguments, message", BAD_FANS.values(), ids=BAD_FANS)
+def test_a_fan_chart_that_does_not_fit_is_refused(fan, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        plots.forecast(fan[0], **arguments)
 
 
 ARRAY = np.zeros((4, 9))

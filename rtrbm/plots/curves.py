@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .paper import label_axes, load, mapping, panels, styles
+from .paper import label_axes, legend, load, mapping, panels, styles
 
 CURVES = {
     "reconstruction_error": "reconstruction error\nper frame",
     "gradient_norm": "gradient norm",
-    "validation_error": "one-step error\nper validation frame",
-    "validation_log_likelihood": "log-likelihood per\nvalidation frame / nats",
+    "validation_error": "validation error\nper frame",
+    "validation_log_likelihood": "validation\nlog-likelihood\nper frame (nats)",
     "learning_rate": "learning rate",
 }
 
@@ -61,10 +61,9 @@ def learning_curves(models, quantities=None, *, ax=None):
     axes[-1].set_xlabel("update", fontsize=9)
     axes[-1].xaxis.get_major_locator().set_params(integer=True)
     _mark_gibbs(axes, histories)
-    if len(histories) > 1 or "" not in histories:
-        _legend(drawn if ax is None else axes[0], list(histories), outside=ax is None)
-    if ax is None:
-        drawn.align_ylabels(axes)
+    if list(histories) != [""]:
+        lines = [load("matplotlib.lines").Line2D([], [], **style) for _, style in zip(histories, styles())]
+        legend(drawn, axes, lines, list(histories), ncols=4)
     return drawn
 
 
@@ -125,14 +124,6 @@ def _scale(axis, key, values):
         axis.set_yscale("log", subs=(2, 5))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter("{x:g}" if values.max() < 300 * values.min() else "")
-
-
-def _legend(place, names, outside):
-    """The names of the models, above all panels of a figure or within the first of axes given."""
-    Line2D = load("matplotlib.lines").Line2D
-    lines = [Line2D([], [], **style) for _, style in zip(names, styles())]
-    where = {"loc": "outside upper center", "ncols": 4} if outside else {"loc": "best"}
-    place.legend(lines, names, frameon=False, fontsize=9, handlelength=2.6, **where)
 
 
 def _mark_gibbs(axes, histories):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..checks import check_count
-from .paper import COLOURS, LINES, label_axes, panels
+from .paper import COLOURS, LINES, label_axes, legend, panels
 
 
 def forecast(predicted, X=None, truth=None, features=4, names=None, sequence=0, n_before=None, *, ax=None):
@@ -40,44 +40,39 @@ def forecast(predicted, X=None, truth=None, features=4, names=None, sequence=0, 
     TypeError, ValueError
         If there is no such sequence or feature, or shapes do not fit.
     """
-    mean, quantiles = np.asarray(predicted.mean), np.asarray(predicted.quantiles)
+    n_sequences, horizon, n_features = np.shape(predicted.mean)
     check_count("sequence", sequence, 0)
-    if sequence >= len(mean):
-        raise ValueError(f"sequence: given {sequence}, wanted one of the {len(mean)} of the forecast, from 0")
-    mean, quantiles = mean[sequence], quantiles[:, sequence]
-    before, columns = _frames("X", X, sequence, mean.shape[1])
-    after, _ = _frames("truth", truth, sequence, mean.shape[1])
-    n_before = len(mean) if n_before is None else n_before
+    if sequence >= n_sequences:
+        raise ValueError(f"sequence: given {sequence}, wanted one of the {n_sequences} of the forecast, from 0")
+    before, columns = _frames("X", X, sequence, n_features)
+    after, _ = _frames("truth", truth, sequence, n_features)
+    n_before = horizon if n_before is None else n_before
     check_count("n_before", n_before, 0)
     names = columns if names is None else list(names)
-    if names is not None and len(names) != mean.shape[1]:
-        raise ValueError(f"names: given {len(names)}, wanted one for each of the {mean.shape[1]} features")
-    shown = _indices(features, names, mean.shape[1])
+    if names is not None and len(names) != n_features:
+        raise ValueError(f"names: given {len(names)}, wanted one for each of the {n_features} features")
+    shown = _indices(features, names, n_features)
     drawn, axes = panels(ax, (len(shown), 1), 0.8 + 1.3 * len(shown), sharex=True)
     start = len(before)
     first = max(0, start - n_before)
     for axis, i in zip(axes, shown):
-        joint = before[-1:, i]  # the fan opens at the last frame known
-        at = np.arange(start - len(joint), start + len(mean))
-        joined = [np.concatenate([joint, values[:, i]]) for values in (*quantiles, mean)]
-        _fan(axis, at, dict(zip(predicted.levels, joined)), joined[-1])
-        line = {"color": "black", "linewidth": 1}
+        known = before[-1:, i]  # the fan opens at the last frame
+        mean, *quantiles = ([*known, *values[sequence, :, i]] for values in (predicted.mean, *predicted.quantiles))
+        at = np.arange(start - len(known), start + horizon)
+        _fan(axis, at, mean, dict(zip(predicted.levels, quantiles)))
         if start > first:
-            axis.plot(np.arange(first, start), before[first:, i], label="before", **line)
+            axis.plot(np.arange(first, start), before[first:, i], label="before", color="black", linewidth=1)
         if len(after):
-            came = np.concatenate([joint, after[: len(mean), i]])
-            axis.plot(at[: len(came)], came, label="truth", linestyle=LINES[2], **line | {"linewidth": 1.4})
+            came = [*known, *after[:horizon, i]]
+            axis.plot(at[: len(came)], came, label="truth", color="black", linestyle=LINES[2], linewidth=1.4)
         axis.axvline(start - 0.5, color="0.5", linewidth=0.6, zorder=0)
         label_axes(axis, None, f"feature {i}" if names is None else str(names[i]))
     axes[-1].set_xlabel("frame", fontsize=9)
-    place, where = (drawn, {"loc": "outside upper center", "ncols": 5}) if ax is None else (axes[0], {"loc": "best"})
-    place.legend(*axes[0].get_legend_handles_labels(), frameon=False, fontsize=9, **where)
-    if ax is None:
-        drawn.align_ylabels(axes)
+    legend(drawn, axes, *axes[0].get_legend_handles_labels(), ncols=5)
     return drawn
 
 
-def _fan(axis, at, quantiles, mean):
+def _fan(axis, at, mean, quantiles):
     """Bands between pairs of quantiles, from the outer one in, and the line in the middle."""
     levels = sorted(quantiles)
     pairs = [(low, high) for low, high in zip(levels, levels[::-1]) if low < high]
@@ -92,8 +87,10 @@ def _frames(name, X, sequence, n_features):
     """One sequence of X, (n_frames, n_visible), and its column names or None."""
     if X is None:
         return np.empty((0, n_features)), None
-    if getattr(X, "ndim", None) != 2 and not np.isscalar(X[0]):
-        X = X[min(sequence, len(X) - 1)]
+    if getattr(X, "ndim", None) != 2:
+        if len(X) <= sequence:
+            raise ValueError(f"{name}: given {len(X)} sequences, wanted as many as the forecast has")
+        X = X[sequence]
     frames = np.asarray(X, dtype=float)
     if frames.ndim != 2 or frames.shape[1] != n_features:
         raise ValueError(f"{name}: given shape {frames.shape}, wanted (n_frames, n_features = {n_features})")

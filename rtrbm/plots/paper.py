@@ -48,7 +48,9 @@ def panels(ax, shape, height, **sharing):
         from .notebook import Figure
 
         figure = Figure(figsize=(WIDTH, height), dpi=200, layout="constrained")
-        return figure, list(figure.subplots(*shape, squeeze=False, **sharing).flat)
+        axes = list(figure.subplots(*shape, squeeze=False, **sharing).flat)
+        figure.align_ylabels(axes)
+        return figure, axes
     axes = list(np.ravel(np.asarray(ax, dtype=object)))
     if not all(isinstance(axis, load("matplotlib.axes").Axes) for axis in axes):
         raise TypeError(f"ax: given {ax!r}, wanted matplotlib Axes, one for each panel")
@@ -123,3 +125,10 @@ def label_axes(axes, x, y):
     axes.tick_params(which="both", labelsize=8)
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
+
+
+def legend(drawn, axes, lines, names, ncols):
+    """A legend above all panels of a figure of ours, or in the first of the user's axes; labels in a column."""
+    ours = hasattr(drawn, "savefig")
+    where = {"loc": "outside upper center", "ncols": ncols} if ours else {"loc": "best"}
+    (drawn if ours else axes[0]).legend(lines, names, frameon=False, fontsize=9, handlelength=2.6, **where)
