@@ -159,15 +159,13 @@ def draw(models, test, options, folder):
     plots.animate(rows, folder / "dreams.gif")
     predicted = {TITLES[name]: model.predict(test[:1])[0] for name, model in models.items()}
     save_figure(plots.predictions(test[0], predicted, start=10), folder / "predictions.png")
-    histories = {
-        TITLES[name]: {"update": np.arange(1, model.n_updates_ + 1), **model.history_} for name, model in models.items()
-    }
-    save_figure(plots.learning_curves(histories), folder / "learning_curves.png")
+    titled = {TITLES[name]: model for name, model in models.items()}
+    save_figure(plots.learning_curves(titled), folder / "learning_curves.png")
     for name, model in models.items():
-        W, U = model.params_.W, model.params_.U
-        strongest = np.argsort(-np.linalg.norm(W, axis=0))[:36]
-        save_figure(plots.receptive_fields(W, U, strongest, arrange=True), folder / f"{name}_receptive_fields.png")
-        save_figure(plots.hidden_unit_norms(W, U), folder / f"{name}_hidden_units.png")
+        strongest = np.argsort(-np.linalg.norm(model.params_.W, axis=0))[:36]
+        fields = plots.receptive_fields(model, units=strongest, arrange=True)
+        save_figure(fields, folder / f"{name}_receptive_fields.png")
+        save_figure(plots.hidden_unit_norms(model), folder / f"{name}_hidden_units.png")
 
 
 def parser():

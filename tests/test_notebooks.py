@@ -1,0 +1,118 @@
+"""The notebooks run anew from top to bottom with this Python, and are kept with their tables and pictures."""
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtrbm.datasets import walking
+
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+kernelspec = pytest.importorskip("ipykernel.kernelspec")
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "docs" / "notebooks"
+NOTEBOOKS = {path.stem: path for path in sorted(FOLDER.glob("*.ipynb"))}
+each_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
+
+
+def read(name):
+    return nbformat.read(NOTEBOOKS[name], as_version=4)
+
+
+def code(notebook):
+    """The cells of code."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def n_lines(notebook):
+    """Lines of code that are neither blank nor comments."""
+    lines = "\n".join(cell.source for cell in code(notebook)).splitlines()
+    return sum(bool(line.strip()) and not line.strip().startswith("#") for line in lines)
+
+
+def outputs(notebook, kind):
+    """What cells show, of one MIME type, in order; printed text is "text/plain" too."""
+    found = []
+    for cell in code(notebook):
+        for output in cell.outputs:
+            if output.output_type == "stream" and kind == "text/plain":
+                found.append(output.text)
+            elif kind in output.get("data", {}):
+                found.append(output.data[kind])
+    return found
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A function that executes a notebook of a name, or given, in a kernel of the running Python."""
+    kernelspec.write_kernel_spec(tmp_path / "jupyter" / "kernels" / "running")
+    for variable, folder in {"JUPYTER_PATH": "jupyter", "IPYTHONDIR": "ipython", "JUPYTER_RUNTIME_DIR": "runtime"}.items():
+        monkeypatch.setenv(variable, str(tmp_path / folder))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONWARNINGS", "error::UserWarning")
+
+    def execute(notebook):
+        for cell in code(notebook):
+            cell.outputs, cell.execution_count = [], None
+        where = {"metadata": {"path": str(FOLDER)}}
+        return nbclient.NotebookClient(notebook, timeout=300, kernel_name="running", resources=where).execute()
+
+    return execute
+
+
+@each_notebook
+def test_a_notebook_is_kept_as_it_ran(name):
+    notebook = read(name)
+    nbformat.validate(notebook)
+    assert [cell.execution_count for cell in code(notebook)] == list(range(1, 1 + len(code(notebook))))
+    assert NOTEBOOKS[name].stat().st_size < 400_000
+    pictures = outputs(notebook, "image/png")
+    assert pictures and all(len(base64.b64decode(picture)) < 150_000 for picture in pictures)
+    assert not [output for cell in code(notebook) for output in cell.outputs if output.get("name") == "stderr"]
+
+
+def test_the_table_of_joint_angles_is_computed():
+    path = FOLDER / "walk.csv"
+    angles, names = walking(1500, random_state=0)
+    table = np.loadtxt(path, delimiter=",", skiprows=1)
+    np.testing.assert_allclose(table[:, 0], np.arange(1500) / 25)
+    np.testing.assert_allclose(table[:, 1:], angles, atol=0.0501)
+    with open(path) as file:
+        assert file.readline().rstrip("\n").split(",") == ["seconds", *(f"{name} (degrees)" for name in names)]
+
+
+def test_from_joint_angles_to_a_fan_chart(run):
+    """In 30 lines. The error is that of the linear predictor at most, and a fifth of that of copying."""
+    notebook = run(read("forecast"))
+    assert n_lines(notebook) <= 30
+    text = "\n".join(outputs(notebook, "text/plain"))
+    errors = {name: float(re.search(rf"{name} +([0-9.]+)", text)[1]) for name in ("model", "linear", "copy")}
+    assert errors["model"] < 1.03 * errors["linear"] < 0.25 * errors["copy"]
+    covered = [float(part) for part in re.findall(r"([0-9.]+) % of the frames", text)]
+    assert covered and abs(covered[0] - 90) < 10
+    PIL = pytest.importorskip("PIL.Image")
+    with PIL.open(io.BytesIO(base64.b64decode(outputs(notebook, "image/png")[-1]))) as picture:
+        assert picture.size[0] == 780 and len(picture.convert("RGB").getcolors(10**6)) > 20
+
+
+def test_from_spike_times_to_a_table_of_likelihoods(run):
+    """Models of groups and of time gain over the predictors that know one of the two or none."""
+    notebook = run(read("spikes"))
+    (table,) = (text for text in outputs(notebook, "text/plain") if "nats per bin" in text)
+    nats = {name: float(value) for name, value in re.findall(r"^(\w+).*?(-[0-9.]+)", table, re.MULTILINE)}
+    assert list(nats) == ["independent", "linear", "RBM", "RTRBM", "RNNRBM"]
+    assert nats["independent"] < min(nats["linear"], nats["RBM"]) - 0.1
+    assert max(nats["linear"], nats["RBM"]) < min(nats["RTRBM"], nats["RNNRBM"]) - 0.1
+    assert len(outputs(notebook, "image/png")) == 2
+
+
+def test_a_notebook_that_fails_or_warns_is_noticed(run):
+    """Control."""
+    for source in ("1 / 0", "import warnings; warnings.warn('a feature is constant')"):
+        with pytest.raises(nbclient.exceptions.CellExecutionError):
+            run(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)]))
