@@ -51,7 +51,8 @@ def outputs(notebook, kind):
 def run(tmp_path, monkeypatch):
     """A function that executes a notebook of a name, or given, in a kernel of the running Python."""
     kernelspec.write_kernel_spec(tmp_path / "jupyter" / "kernels" / "running")
-    for variable, folder in {"JUPYTER_PATH": "jupyter", "IPYTHONDIR": "ipython", "JUPYTER_RUNTIME_DIR": "runtime"}.items():
+    folders = {"JUPYTER_PATH": "jupyter", "IPYTHONDIR": "ipython", "JUPYTER_RUNTIME_DIR": "runtime"}
+    for variable, folder in folders.items():
         monkeypatch.setenv(variable, str(tmp_path / folder))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PYTHONWARNINGS", "error::UserWarning")

@@ -443,6 +443,7 @@ def test_a_fan_chart_of_some_features_in_axes_of_the_user(fan):
     axes.clear()
     no_median = Forecast(predicted.mean, predicted.quantiles[[0, 4]], (0.05, 0.95))
     assert plots.forecast(no_median, truth=truth[0, :7], features=[2], ax=axes) is axes
+    assert len(plots.forecast(predicted._replace(quantiles=None)).axes[0].collections) == 0
     lines = {line.get_label(): line for line in axes.lines}
     np.testing.assert_array_equal(lines["mean"].get_data(), [np.arange(30), predicted.mean[0, :, 2]])
     np.testing.assert_array_equal(lines["truth"].get_data(), [np.arange(7), truth[0, :7, 2]])

@@ -1,5 +1,7 @@
 """Fan charts of forecasts."""
 
+import textwrap
+
 import numpy as np
 
 from ..checks import check_count
@@ -57,7 +59,8 @@ def forecast(predicted, X=None, truth=None, features=4, names=None, sequence=0, 
     first = max(0, start - n_before)
     for axis, i in zip(axes, shown):
         known = before[-1:, i]  # the fan opens at the last frame
-        mean, *quantiles = ([*known, *values[sequence, :, i]] for values in (predicted.mean, *predicted.quantiles))
+        quantiles = () if predicted.quantiles is None else predicted.quantiles
+        mean, *quantiles = ([*known, *values[sequence, :, i]] for values in (predicted.mean, *quantiles))
         at = np.arange(start - len(known), start + horizon)
         _fan(axis, at, mean, dict(zip(predicted.levels, quantiles)))
         if start > first:
@@ -66,7 +69,7 @@ def forecast(predicted, X=None, truth=None, features=4, names=None, sequence=0, 
             came = [*known, *after[:horizon, i]]
             axis.plot(at[: len(came)], came, label="truth", color="black", linestyle=LINES[2], linewidth=1.4)
         axis.axvline(start - 0.5, color="0.5", linewidth=0.6, zorder=0)
-        label_axes(axis, None, f"feature {i}" if names is None else str(names[i]))
+        label_axes(axis, None, textwrap.fill(f"feature {i}" if names is None else str(names[i]), 18))
     axes[-1].set_xlabel("frame", fontsize=9)
     legend(drawn, axes, *axes[0].get_legend_handles_labels(), ncols=5)
     return drawn
