@@ -435,9 +435,9 @@ def test_a_fan_chart_of_some_features_in_axes_of_the_user(fan):
     predicted, X, truth = fan
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame(X[0], columns=["hip", "knee", "ankle"])
-    figure = plots.forecast(predicted, [table, X[1]], features=["ankle", 0], n_before=10)
+    figure = plots.forecast(predicted, [table, X[1]], features=["ankle", 0])
     assert [axes.get_ylabel() for axes in figure.axes] == ["ankle", "hip"]
-    assert figure.axes[0].lines[1].get_xdata().tolist() == list(range(50, 60))
+    assert figure.axes[0].lines[1].get_xdata().tolist() == list(range(30, 60))
     assert plots.forecast(predicted, table, features="knee").axes[0].get_ylabel() == "knee"
     axes = plots.learning_curves({"gradient_norm": [1]}).axes[0]
     axes.clear()
@@ -452,13 +452,11 @@ def test_a_fan_chart_of_some_features_in_axes_of_the_user(fan):
 
 BAD_FANS = {
     "sequence": ({"sequence": 2}, "sequence: given 2, wanted one of the 2 of the forecast"),
-    "features": ({"features": [3]}, r"features: given \[3\], wanted some of 0 to 2"),
-    "a name": ({"features": "toe", "names": list("abc")}, r"features: given \['toe'\], wanted some of \['a', 'b'"),
+    "features": ({"features": [3]}, r"features: given \[3\], wanted some of the 3 features, 0 to 2"),
     "names": ({"names": ["hip"]}, "names: given 1, wanted one for each of the 3 features"),
     "X": ({"X": np.zeros((2, 5, 4))}, r"X: given shape \(5, 4\), wanted \(n_frames, n_features = 3\)"),
     "truth": ({"truth": [[0, 0, 0]]}, r"truth: given shape \(3,\)"),
     "fewer sequences": ({"X": [np.zeros((5, 3))], "sequence": 1}, "X: given 1 sequences, wanted as many"),
-    "n_before": ({"n_before": -1}, "n_before must be at least 0"),
 }
 
 
@@ -482,7 +480,7 @@ BAD = {
     "U's size": (lambda: plots.receptive_fields(W, U[1:]), r"W, U: given shapes \(9, 4\), \(3, 4\)"),
     "1-d W": (lambda: plots.hidden_unit_norms(W[0], U), r"W, U: given shapes \(4,\)"),
     "diverged": (lambda: plots.hidden_unit_norms(W * np.nan, U), "W, U: .*not finite"),
-    "too many units": (lambda: plots.receptive_fields(W, U, 5), r"units: given .*n_hidden = 4"),
+    "too many units": (lambda: plots.receptive_fields(W, U, 5), r"units: given .*some of the 4 units, 0 to 3"),
     "no units": (lambda: plots.receptive_fields(W, U, 0), r"units: given \[\]"),
     "unknown unit": (lambda: plots.receptive_fields(W, U, [0, -1]), r"units: given \[0, -1\]"),
     "no rows": (lambda: plots.film_strip({}), "rows: given shapes {}"),

@@ -11,16 +11,5 @@ from .paper import COLOURS, LINES, WIDTH
 from .videos import animate, film_strip, predictions
 from .weights import hidden_unit_norms, receptive_fields
 
-__all__ = [
-    "COLOURS",
-    "CURVES",
-    "LINES",
-    "WIDTH",
-    "animate",
-    "film_strip",
-    "forecast",
-    "hidden_unit_norms",
-    "learning_curves",
-    "predictions",
-    "receptive_fields",
-]
+__all__ = ["COLOURS", "CURVES", "LINES", "WIDTH", "animate", "film_strip", "forecast", "hidden_unit_norms"]
+__all__ += ["learning_curves", "predictions", "receptive_fields"]

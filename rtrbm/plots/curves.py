@@ -51,10 +51,8 @@ def learning_curves(models, quantities=None, *, ax=None):
     drawn, axes = panels(ax, (len(quantities), 1), 0.9 + 1.6 * len(quantities), sharex=True)
     for axis, (key, label) in zip(axes, quantities.items()):
         curves = [curves.get(key) for curves in histories.values()]
-        for n, (curve, style) in enumerate(zip(curves, styles())):
-            if curve is not None and key == "learning_rate":  # equal schedules show as a line within a wider one
-                axis.plot(*curve, linewidth=1.2 + 1.5 * (len(curves) - 1 - n), **style)
-            elif curve is not None:
+        for curve, style in zip(curves, styles()):
+            if curve is not None:
                 _draw(axis, *curve, style, marker="o" if key.startswith("validation") else None)
         _scale(axis, key, np.concatenate([curve[1] for curve in curves if curve is not None]))
         label_axes(axis, None, label)

@@ -5,10 +5,10 @@ import textwrap
 import numpy as np
 
 from ..checks import check_count
-from .paper import COLOURS, LINES, label_axes, legend, panels
+from .paper import COLOURS, LINES, chosen, label_axes, legend, panels
 
 
-def forecast(predicted, X=None, truth=None, features=4, names=None, sequence=0, n_before=None, *, ax=None):
+def forecast(predicted, X=None, truth=None, features=4, names=None, sequence=0, *, ax=None):
     """A fan chart: the frames before, bands between quantiles of the forecast, its median, and what came.
 
     Each band lies between a quantile and the one as far from the other end. Bands are darker towards the middle.
@@ -19,7 +19,8 @@ def forecast(predicted, X=None, truth=None, features=4, names=None, sequence=0, 
     predicted : Forecast
         What a model's `forecast` returns.
     X : array_like or list of array_like, optional
-        The frames before, as they were given to `forecast`; one sequence may be (n_frames, n_visible).
+        The frames before, as they were given to `forecast`; one sequence may be (n_frames, n_visible). As many are
+        shown as the forecast has, and at least 20.
     truth : array_like or list of array_like, optional
         The frames that came, in the form of X; fewer or more than the horizon are all right.
     features : int or sequence of int or str
@@ -28,8 +29,6 @@ def forecast(predicted, X=None, truth=None, features=4, names=None, sequence=0, 
         A name for each feature, its unit included; if not given, the column names of X if it is a table.
     sequence : int
         The sequence of X that is shown.
-    n_before : int, optional
-        Number of frames of X shown; if not given, as many as the horizon.
     ax : matplotlib Axes or sequence of them, optional
         Draw here, each feature in one of them.
 
@@ -48,15 +47,16 @@ def forecast(predicted, X=None, truth=None, features=4, names=None, sequence=0, 
         raise ValueError(f"sequence: given {sequence}, wanted one of the {n_sequences} of the forecast, from 0")
     before, columns = _frames("X", X, sequence, n_features)
     after, _ = _frames("truth", truth, sequence, n_features)
-    n_before = horizon if n_before is None else n_before
-    check_count("n_before", n_before, 0)
     names = columns if names is None else list(names)
     if names is not None and len(names) != n_features:
         raise ValueError(f"names: given {len(names)}, wanted one for each of the {n_features} features")
-    shown = _indices(features, names, n_features)
+    features = [features] if isinstance(features, str) else features
+    if names is not None and np.ndim(features):
+        features = [names.index(feature) if feature in names else feature for feature in features]
+    shown = chosen("features", min(features, n_features) if np.ndim(features) == 0 else features, n_features)
     drawn, axes = panels(ax, (len(shown), 1), 0.8 + 1.3 * len(shown), sharex=True)
     start = len(before)
-    first = max(0, start - n_before)
+    first = max(0, start - max(horizon, 20))
     for axis, i in zip(axes, shown):
         known = before[-1:, i]  # the fan opens at the last frame
         quantiles = () if predicted.quantiles is None else predicted.quantiles
@@ -98,15 +98,3 @@ def _frames(name, X, sequence, n_features):
     if frames.ndim != 2 or frames.shape[1] != n_features:
         raise ValueError(f"{name}: given shape {frames.shape}, wanted (n_frames, n_features = {n_features})")
     return frames, list(X.columns) if hasattr(X, "columns") else None
-
-
-def _indices(features, names, n_features):
-    """The indices of the features to be shown."""
-    if np.ndim(features) == 0 and not isinstance(features, str):
-        check_count("features", features)
-        features = range(min(features, n_features))
-    features = [features] if isinstance(features, str) else list(features)
-    shown = [names.index(i) if names is not None and i in names else i for i in features]
-    if not shown or not all(isinstance(i, int | np.integer) and 0 <= i < n_features for i in shown):
-        raise ValueError(f"features: given {features}, wanted some of {names or f'0 to {n_features - 1}'}")
-    return shown

@@ -7,6 +7,8 @@ from itertools import cycle
 
 import numpy as np
 
+from ..checks import check_count
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito's
 LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))  # they tell curves apart without colours
 WIDTH = 6.5  # inches
@@ -64,6 +66,19 @@ def mapping(name, value):
     if not isinstance(value, Mapping):
         raise TypeError(f"{name}: given {type(value).__name__}, wanted a dict, its keys the names to be shown")
     return value
+
+
+def chosen(name, given, n):
+    """Indices below n: the first so many, or those given."""
+    if np.ndim(given) == 0:
+        check_count(name, given, 0)
+        given = np.arange(given)
+    given = np.asarray(given)
+    if given.ndim != 1 or given.size and given.dtype.kind not in "iu":
+        raise TypeError(f"{name}: given {given.tolist()}, wanted a number of {name} or their indices")
+    if not given.size or given.min() < 0 or given.max() >= n:
+        raise ValueError(f"{name}: given {given.tolist()}, wanted some of the {n} {name}, 0 to {n - 1}")
+    return given
 
 
 def check_image_shape(n_visible, image_shape):

@@ -5,7 +5,18 @@ import math
 import numpy as np
 
 from ..checks import check_count
-from .paper import COLOURS, check_image_shape, colour_bar, colour_limit, draw_image, label_axes, load, mosaic, panels
+from .paper import (
+    COLOURS,
+    check_image_shape,
+    chosen,
+    colour_bar,
+    colour_limit,
+    draw_image,
+    label_axes,
+    load,
+    mosaic,
+    panels,
+)
 
 
 def receptive_fields(model, U=None, units=None, image_shape=None, arrange=False, *, ax=None):
@@ -43,7 +54,7 @@ def receptive_fields(model, U=None, units=None, image_shape=None, arrange=False,
     """
     W, U = _weights(model, U)
     image_shape = check_image_shape(W.shape[0], image_shape)
-    units = _units(min(36, W.shape[1]) if units is None else units, W.shape[1])
+    units = chosen("units", min(36, W.shape[1]) if units is None else units, W.shape[1])
     side = math.ceil(math.sqrt(units.size))
     units = _by_position(W, units, side, image_shape) if arrange else units
     alone = U is None or isinstance(ax, load("matplotlib.axes").Axes)
@@ -125,19 +136,6 @@ def _weights(model, U):
     if not (np.isfinite(W).all() and (U is None or np.isfinite(U).all())):
         raise ValueError("W, U: given weights that are not finite, wanted numbers")
     return W, U
-
-
-def _units(units, n_hidden):
-    """The indices of the units to be shown."""
-    if np.ndim(units) == 0:
-        check_count("units", units, 0)
-        units = np.arange(units)
-    units = np.asarray(units)
-    if units.ndim != 1 or units.dtype.kind not in "iu":
-        raise TypeError(f"units: given {units.tolist()}, wanted a number of units or their indices")
-    if not units.size or units.min() < 0 or units.max() >= n_hidden:
-        raise ValueError(f"units: given {units.tolist()}, wanted some of the n_hidden = {n_hidden} units")
-    return units
 
 
 def _by_position(W, units, side, image_shape):
