@@ -1,6 +1,7 @@
 """Recurrent Temporal Restricted Boltzmann Machines, after chapter 3 of Sutskever (2013)."""
 
+from . import callbacks
 from .models import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM, Stack, load
 
 __version__ = "0.1.0"
-__all__ = ["CRBM", "LSTMRBM", "RBM", "RNNRBM", "RTRBM", "SRTRBM", "TRBM", "Stack", "load"]
+__all__ = ["CRBM", "LSTMRBM", "RBM", "RNNRBM", "RTRBM", "SRTRBM", "TRBM", "Stack", "callbacks", "load"]

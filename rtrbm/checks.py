@@ -30,10 +30,14 @@ MEANT = {
     "n_components": "n_hidden",
     "hidden_size": "n_hidden",
     "n_hiddens": "n_hidden",
-    "n_iter": "n_updates",
-    "max_iter": "n_updates",
-    "epochs": "n_updates",
-    "n_epochs": "n_updates",
+    "n_iter": "n_epochs",
+    "max_iter": "n_epochs",
+    "epochs": "n_epochs",
+    "num_epochs": "n_epochs",
+    "n_epochs": "n_epochs",
+    "n_updates": "n_updates",
+    "validation_data": "validation",
+    "X_val": "validation",
     "lr": "learning_rate",
     "eta": "learning_rate",
     "k": "n_gibbs",
@@ -114,6 +118,12 @@ def check_anything(name, value):
 def check_flag(name, value):
     """Raise unless `value` is True or False."""
     check_choice(name, value, (True, False))
+
+
+def check_n_epochs(name, value):
+    """Raise unless `value` is None or a count."""
+    if value is not None:
+        check_count(name, value)
 
 
 def check_max_norm(name, value):

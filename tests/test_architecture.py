@@ -48,7 +48,7 @@ def test_every_import_of_the_package_is_drawn_once():
 
 def test_every_folder_has_a_room_of_its_own():
     folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert folders | {"gradient", "evaluate", "plots", SMALL} == set(ROOMS)
+    assert folders | {"gradient", "evaluate", "callbacks", "plots", SMALL} == set(ROOMS)
 
 
 @pytest.mark.parametrize("wrong", [("compute", "training"), ("rbm", "past"), ("streams", "rbm")])

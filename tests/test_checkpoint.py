@@ -466,8 +466,9 @@ def test_a_bad_random_state_is_refused_on_resuming_too(path, random_state):
     assert not hasattr(model, "params_")
 
 
-@pytest.mark.parametrize("name", OTHER)
+@pytest.mark.parametrize("name", [name for name in OTHER if name != "n_updates"])
 def test_resuming_with_another_setting_is_refused(path, name):
+    """Once the run is complete; tests/test_watch.py goes on with some of them before that."""
     RTRBM(**SETTINGS).fit(X, checkpoint=path)
     content, model = path.read_bytes(), RTRBM(**SETTINGS | {name: OTHER[name]})
     with pytest.raises(ValueError, match="seed" if name == "random_state" else name):
@@ -517,8 +518,10 @@ def test_a_setting_a_file_does_not_know_has_its_default_there(path):
         file.attrs["hyper_parameters"] = json.dumps(settings)
 
     altered(path, change)
-    with pytest.raises(ValueError, match="differ: sample_visible"):
+    content = path.read_bytes()
+    with pytest.warns(UserWarning, match="sample_visible=False .was True"):
         RTRBM(**SETTINGS, sample_visible=False).fit(X, checkpoint=path, resume=True)
+    path.write_bytes(content)
     assert RTRBM(**SETTINGS).fit(X, checkpoint=path, resume=True).n_updates_ == 12
 
 
@@ -870,5 +873,5 @@ def test_a_run_of_format_1_is_resumed(path, expected):
     model = RTRBM.load(path)
     resumed = RTRBM(**model.get_params()).fit(expected["data"], checkpoint=path, resume=True)
     assert state(resumed) == state(model)
-    with pytest.raises(ValueError, match="differ: max_norm"):
+    with pytest.raises(ValueError, match="has made 6 updates, 6 are wanted in all"):
         RTRBM(**model.get_params() | dict(max_norm=2.0)).fit(expected["data"], checkpoint=path, resume=True)

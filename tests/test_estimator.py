@@ -58,8 +58,9 @@ def refuses(match, function, *args, **kwargs):
 
 ODD = dict(
     n_hidden=np.int64(7), visible="no such units", n_taps=2, n_gibbs={0: 1, 9: 2}, optimizer=None, learning_rate=-1,
-    momentum="0.9", max_norm=np.float32(3), batch_size=[8], n_updates=0, initialization=0, dtype=np.float64,
-    n_jobs=0, random_state=np.random.RandomState(0), verbose=object(), bptt="no", dynamic_visible_bias=2,
+    momentum="0.9", max_norm=np.float32(3), batch_size=[8], n_updates=0, n_epochs=1.5, initialization=0,
+    dtype=np.float64, n_jobs=0, random_state=np.random.RandomState(0), verbose=object(),
+    bptt="no", dynamic_visible_bias=2,
     centering="yes", engine="steam", comm="me", sample_visible="now and then", negative=["cd"],
 )  # fmt: skip
 
@@ -109,8 +110,8 @@ def test_an_unknown_name_is_refused_and_sets_nothing():
 
 
 MEANT = {
-    "n_components": "n_hidden", "hidden_size": "n_hidden", "n_iter": "n_updates", "max_iter": "n_updates",
-    "epochs": "n_updates", "n_epochs": "n_updates", "lr": "learning_rate", "seed": "random_state",
+    "n_components": "n_hidden", "hidden_size": "n_hidden", "n_iter": "n_epochs", "max_iter": "n_epochs",
+    "epochs": "n_epochs", "num_epochs": "n_epochs", "lr": "learning_rate", "seed": "random_state",
     "n_hiden": "n_hidden", "learning_rates": "learning_rate", "batchsize": "batch_size",
 }  # fmt: skip
 
@@ -702,6 +703,7 @@ BAD_SETTINGS = {
     "max_norm": [0, -1, np.nan, "1", True, [1.0]],
     "batch_size": [0, -1, 1.5, "8", None, True, HUGE, np.int64(HUGE)],
     "n_updates": [0, -1, 1.5, "10", None, True, np.nan],
+    "n_epochs": [0, -1, 1.5, "10", True, np.nan],
     "initialization": ["zeros", None, 0, ["data"]],
     "dtype": ["float16", "int32", "complex128", "banana", None, 3, "object", ["float32"], ...],
     "comm": [2, "world", object()],
@@ -838,8 +840,8 @@ def test_every_hyper_parameter_is_checked(name):
     good = dict(
         n_hidden=np.int64(4), visible="gaussian", n_taps=np.int8(2), dynamic_visible_bias=True, bptt=False,
         centering=False, n_gibbs={0: 1, np.int64(2): 2}, optimizer="momentum", learning_rate=np.float32(0.1),
-        momentum=0, max_norm=1, batch_size=np.int32(3), n_updates=1, initialization="thesis", dtype=np.float64,
-        engine="numpy", comm=None, negative=CD(2), sample_visible=np.False_, n_jobs=np.int64(2),
+        momentum=0, max_norm=1, batch_size=np.int32(3), n_updates=1, n_epochs=1, initialization="thesis",
+        dtype=np.float64, engine="numpy", comm=None, negative=CD(2), sample_visible=np.False_, n_jobs=np.int64(2),
         random_state=np.uint8(3), verbose=True,
     )  # fmt: skip
     RTRBM(**SETTINGS | {name: good[name]}).fit(X)

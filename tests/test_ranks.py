@@ -123,6 +123,22 @@ np.save(f"{comm.size}.npy", flat(model))
 
 
 @needs_mpi
+def test_all_ranks_measure_alike_and_keep_the_same_model(tmp_path):
+    code = """
+from rtrbm.callbacks import EarlyStopping, Log
+V = stream.minibatch(999)
+watched = dict(validation=V, validation_every=5, callbacks=[EarlyStopping(2), Log("log.csv")])
+model = RTRBM(**settings | dict(n_updates=60, learning_rate=1.0), comm=comm).fit(stream, **watched)
+own = model.n_updates_, model.best_[1:], model.history_["validation_error"], flat(model).tobytes()
+assert comm.bcast(own) == own and model.n_updates_ == model.best_.update + 10 < 60
+assert len(open("log.csv").readlines()) == model.n_updates_ + 2
+print("fine")
+"""
+    status, output, errors = launch(2, code, tmp_path)
+    assert status == 0 and output.count("fine") == 2, errors
+
+
+@needs_mpi
 def test_the_first_rank_alone_writes_and_all_resume(tmp_path):
     code = """
 path = f"of-{comm.rank}.h5"

@@ -22,7 +22,7 @@ LEVELS = (
     ("minibatches", "evaluate"),
     ("training",),
     ("estimators",),
-    ("models",),
+    ("models", "callbacks"),
     ("", "datasets", "plots"),  # "" is rtrbm/__init__.py; nothing needs these three
 )
 MODELS = {"RTRBM", "TRBM", "CRBM", "RNNRBM", "SRTRBM", "LSTMRBM", "Stack"}

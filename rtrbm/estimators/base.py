@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-from functools import partial
 
 import numpy as np
 
@@ -17,12 +16,16 @@ from ..parameters import arrays, each
 from ..streams import as_seed
 from ..training import files, loop, ranks
 from ..training.start import initial_params, shapes
-from .stored import APART, Stored
+from .stored import APART
+from .watched import Watched
 
-FIT = ("X", "y", "window", "warm_up", "mask", "inputs", "checkpoint", "checkpoint_every", "resume", "callbacks")
+FIT = (
+    *("X", "y", "window", "warm_up", "mask", "inputs", "checkpoint", "checkpoint_every", "resume", "validation"),
+    *("validation_every", "callbacks"),
+)
 
 
-class TrainedRBM(Stored):
+class TrainedRBM(Watched):
     """A model trained by stochastic gradient ascent on its log-likelihood.
 
     A subclass names its conditioner (`_past`), and for `from_params` the settings that its parameters imply
@@ -44,6 +47,8 @@ class TrainedRBM(Stored):
         checkpoint=None,
         checkpoint_every=500,
         resume=False,
+        validation=None,
+        validation_every=None,
         callbacks=(),
         **unknown,
     ):
@@ -88,8 +93,17 @@ class TrainedRBM(Stored):
             Updates between checkpoints.
         resume : bool
             Continue from `checkpoint` if that file exists; the result is that of an uninterrupted run, bit for bit.
+            More updates, another learning rate and other settings of training may be given: a warning says what
+            changed. The rate then falls from the given one to 0 over the updates that are left. X must be the same.
+        validation : like X, but no stream and no iterable, optional
+            Data to measure the error on, before the first update, at an interval and after the last update:
+            `history_` gets the lists validation_update, validation_error and, where the sums over all states take
+            about a second at most, validation_log_likelihood (nats per frame). Training does not depend on it.
+        validation_every : int, optional
+            Updates between two measurements; by default there are about 20 in a run.
         callbacks : list of callable (model)
             Each is called after every update with this model. If one returns True, training stops there.
+            `rtrbm.callbacks` has some.
 
         Returns
         -------
@@ -116,28 +130,27 @@ class TrainedRBM(Stored):
         share_processors(ranks.on_this_machine(self.comm))
         with contextlib.ExitStack() as files_of_X:
 
+            def opened(X):
+                X = files_of_X.enter_context(sources.opened(X))
+                if checkpoint is not None:
+                    sources.check_apart(checkpoint, X)
+                checks.check_dense(X)
+                return X
+
             def begin():
-                self._check_hyper_parameters()
-                checks.check_count("checkpoint_every", checkpoint_every)
-                checks.check_flag("resume", resume)
-                checks.check_callables("callbacks", callbacks)
-                if checkpoint is not None:
-                    files.check_path("checkpoint", checkpoint)
-                    self._settings()  # raises if a file cannot keep one
-                elif resume:
-                    raise ValueError("resume=True needs checkpoint, the file to resume from")
-                opened = files_of_X.enter_context(sources.opened(X))
-                if checkpoint is not None:
-                    sources.check_apart(checkpoint, opened)
-                checks.check_dense(opened)
-                data = self._data(opened, window, warm_up, mask, inputs)
+                self._check_run(checkpoint, checkpoint_every, resume, validation_every, callbacks)
+                data = self._data(opened(X), window, warm_up, mask, inputs)
+                plan = self._planned(data, validation_every, checkpoint_every)
+                V = self._validation(validation, data, opened, window)
+                prints = self._prints(checkpoint is not None, X=data, validation=V)
                 if resume and os.path.exists(checkpoint):
-                    self._resume(checkpoint, data)
+                    self._resume(checkpoint, data, prints, plan.n_updates)
                 else:
                     self._start(data)
-                return data
+                    self._fingerprints = prints
+                return data, V, plan
 
-            data = ranks.together(begin, self.comm)
+            data, V, self._plan = ranks.together(begin, self.comm)
             self._check_same(data)
             self._set_state(ranks.same(self._state(), self.comm))
             source = sources.source(data, self.batch_size, self.seed_)
@@ -149,9 +162,8 @@ class TrainedRBM(Stored):
                 if checkpoint is not None and ranks.is_first(self.comm):
                     self.save(checkpoint)
 
-            calls = [partial(callback, self) for callback in callbacks]
-            run = partial(loop.run, self._rule(), self._state(), prepare, self.n_updates)
-            run(self._set_state, calls, save, checkpoint_every, self.verbose)
+            watch = self._watch(V, callbacks, save)
+            loop.run(self._rule(), self._state(), prepare, self._plan, watch, self.verbose)
         return self
 
     def partial_fit(self, X, y=None, *, mask=None, inputs=None, **unknown):
@@ -314,14 +326,28 @@ class TrainedRBM(Stored):
         params = initial_params(self._model(), minibatch, n_hidden, seed, self.initialization, engine, n_inputs)
         self._set_state(self._new(params, seed))
 
-    def _resume(self, path, data):
+    def _check_run(self, checkpoint, checkpoint_every, resume, validation_every, callbacks):
+        """Raise unless settings and keywords are valid."""
+        self._check_hyper_parameters()
+        checks.check_count("checkpoint_every", checkpoint_every)
+        checks.check_flag("resume", resume)
+        checks.check_callables("callbacks", callbacks)
+        if validation_every is not None:
+            checks.check_count("validation_every", validation_every)
+        if checkpoint is not None:
+            files.check_path("checkpoint", checkpoint)
+            self._settings()  # raises if a file cannot keep one
+        elif resume:
+            raise ValueError("resume=True needs checkpoint, the file to resume from")
+
+    def _resume(self, path, data, prints, n_updates):
         """Take the state of training from a file."""
         engines.named(self.engine)
-        training = self._saved(path)
+        training, changed = self._saved(path)
         first = sources.look(sources.source(data, self.batch_size, training.seed), 0)
         if not are_examples(first):
             self._check(first, len(training.params.W))
-        self._set_state(training)
+        self._set_state(self._going_on(path, training, changed, prints, n_updates))
 
     def _check(self, X, n_features=None, missing=None):
         return checks.check_sequences(X, self._units().check, np.dtype(self.dtype), n_features, missing=missing)

@@ -15,12 +15,12 @@ LONGEST = 1000  # characters of a value that are shown
 NOT_KEPT = ("random_state", "comm")
 
 
-def setting(default, check, fixed=False, **options):
+def setting(default, check, fixed=False, free=False, **options):
     """A hyper-parameter: its default, and `check(name, value)`, which raises if a model cannot have this value.
 
-    `fixed` says that a fitted model has parameters for this value alone.
+    `fixed` says that a fitted model has parameters for this value alone, `free` that a run can go on with another one.
     """
-    return dataclasses.field(default=default, metadata={"check": check, "fixed": fixed}, **options)
+    return dataclasses.field(default=default, metadata={"check": check, "fixed": fixed, "free": free}, **options)
 
 
 def settings(cls):

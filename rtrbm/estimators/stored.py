@@ -11,11 +11,12 @@ from ..compute import engine as engines
 from ..parameters import each
 from ..training import files, loop, optimizers
 from ..training.start import shapes
-from ..training.state import HISTORY, Training
+from ..training.state import HISTORY, VALIDATION, Best, Training
 from .recipe import Recipe
 from .settings import as_json, as_setting, comparable
 
 APART = ("n_jobs", "verbose", "random_state")  # settings in which a resumed run, or a rank, may differ
+PRINTS = {"X": "data", "validation": "validation"}  # the groups of a file with the fingerprints of arguments
 
 
 class Stored(Recipe):
@@ -61,7 +62,7 @@ class Stored(Recipe):
         return cls._loaded(files.read(path, cls.__name__), path)
 
     def check_resume(self, path):
-        """Raise, with nothing changed, unless `fit` can go on from a file that a model with these settings wrote.
+        """Raise, with nothing changed, unless `fit` can go on from a file.
 
         Parameters
         ----------
@@ -72,21 +73,33 @@ class Stored(Recipe):
         FileNotFoundError
             If there is no such file.
         TypeError, ValueError
-            If a hyper-parameter is not valid, or the file is truncated, of another kind or of other
-            settings.
+            If a hyper-parameter is not valid, the file is truncated, of another kind or of settings with which no run
+            can go on, or all updates are made though settings changed.
         """
         self._check_hyper_parameters()
-        self._saved(path)
+        training, changed = self._saved(path)
+        if self.n_epochs is None:
+            self._check_left(path, training, changed, self.n_updates)
 
     def _state(self):
-        return Training(self.params_, self.optimizer_state_, self.chains_, self.n_updates_, self.seed_, self.history_)
+        return Training(
+            self.params_,
+            self.optimizer_state_,
+            self.chains_,
+            self.n_updates_,
+            self.seed_,
+            self.history_,
+            self._begin,
+            self.best_,
+            self._fingerprints,
+        )
 
     def _set_state(self, training):
         if training.params is not getattr(self, "params_", None):
             fixed = [field.name for field in dataclasses.fields(self) if field.metadata.get("fixed")]
             self._fitted_with = {name: comparable(name, getattr(self, name)) for name in fixed}
         self.params_, self.optimizer_state_, self.chains_ = training[:3]
-        self.n_updates_, self.seed_, self.history_ = training[3:]
+        self.n_updates_, self.seed_, self.history_, self._begin, self.best_, self._fingerprints = training[3:]
         self.n_features_in_ = len(self.params_.W)
         return self
 
@@ -116,9 +129,15 @@ class Stored(Recipe):
         self._check_fitted()
         self._check_trainable()
         groups = {"params": self.params_, "optimizer": self.optimizer_state_}
-        groups["history"] = {name: np.asarray(values) for name, values in self.history_.items()}
+        groups["history"] = {name: np.asarray(self.history_[name]) for name in HISTORY}
         groups["chains"] = None if self.chains_ is None else {"states": self.chains_}
-        progress = {"n_updates": self.n_updates_, "seed": self.seed_}
+        groups["data"] = {"fingerprint": self._fingerprints.get("X")}
+        measured = [name for name in VALIDATION if name in self.history_]
+        if measured:
+            values = {name.removeprefix("validation_"): np.asarray(self.history_[name]) for name in measured}
+            groups["validation"] = values | {"fingerprint": self._fingerprints.get("validation")}
+        groups["best"] = None if self.best_ is None else self.best_._asdict()
+        progress = {"n_updates": self.n_updates_, "seed": self.seed_, "begin": self._begin}
         return files.Contents(type(self).__name__, self._settings(), progress, groups)
 
     def _settings(self):
@@ -131,17 +150,34 @@ class Stored(Recipe):
         return model._set_state(training)
 
     def _saved(self, path):
-        """The state of training in a file; raises unless it was written with the settings of this model."""
+        """The state of training in a file, and what changed: its values of the settings that are others now.
+
+        Raises if no run can go on with such a change.
+        """
         saved, training = self._parsed(files.read(path, type(self).__name__), path)
-        compared = [name for name in self._names() if name not in APART]
-        differ = sorted(
-            name for name in compared if comparable(name, getattr(saved, name)) != comparable(name, getattr(self, name))
-        )
+        changed = {
+            field.name: getattr(saved, field.name)
+            for field in dataclasses.fields(self)
+            if comparable(field.name, getattr(saved, field.name)) != comparable(field.name, getattr(self, field.name))
+        }
+        changed = {name: changed[name] for name in sorted(changed) if name not in APART}
+        free = [field.name for field in dataclasses.fields(self) if field.metadata.get("free")]
+        refused = [name for name in changed if name not in free]
         if isinstance(self.random_state, numbers.Integral) and self.random_state != training.seed:
-            differ.append("random_state (the seed)")
-        if differ:
-            raise ValueError(f"resume wants the settings of {os.fspath(path)!r}; these differ: {', '.join(differ)}")
-        return training
+            refused.append("random_state (the seed)")
+        if refused:
+            raise ValueError(f"resume wants the settings of {os.fspath(path)!r}; these differ: {', '.join(refused)}")
+        return training, changed
+
+    def _check_left(self, path, training, changed, n_updates):
+        """Raise if settings changed for a run that has no updates left to make with them."""
+        if changed and n_updates <= training.n_updates:
+            made, name = training.n_updates, "n_updates" if self.n_epochs is None else "n_epochs"
+            own = ", ".join(f"{name}={getattr(self, name)!r}" for name in changed)
+            raise ValueError(
+                f"{os.fspath(path)!r} has made {made} updates, {n_updates} are wanted in all: no update would be made "
+                f"with {own}; {name} counts those made too, so give a larger one"
+            )
 
     @classmethod
     def _parsed(cls, contents, path):
@@ -168,15 +204,14 @@ class Stored(Recipe):
         }
         state = files.restored(blank.optimizer, state, path)
         chains = groups.get("chains", {}).get("states")
-        history = {name: np.asarray(groups.get("history", {}).get(name)) for name in HISTORY}
-        fits = progress["seed"] >= 0 and loop.is_finite(params, engines.NUMPY) and optimizers.is_state(state)
-        fits = fits and (chains is None or _are_chains(chains, params.W))
-        for past_values in history.values():
-            fits = fits and past_values.shape == (progress["n_updates"],) and past_values.dtype.kind in "iuf"
-        if not fits:
+        n_updates, seed, begin = progress["n_updates"], progress["seed"], progress.get("begin", 0)
+        fits = seed >= 0 and begin >= 0 and loop.is_finite(params, engines.NUMPY) and optimizers.is_state(state)
+        if not fits or not (chains is None or _are_chains(chains, params.W)):
             raise files.unfitting(path)
-        history = {name: past_values.tolist() for name, past_values in history.items()}
-        return model, Training(params, state, chains, progress["n_updates"], progress["seed"], history)
+        history = _history(groups, n_updates, path)
+        best = _best(blank.params, groups.get("best"), path)
+        prints = {name: groups.get(group, {}).get("fingerprint") for name, group in PRINTS.items()}
+        return model, Training(params, state, chains, n_updates, seed, history, begin, best, prints)
 
     @classmethod
     def _upgraded(cls, saved):
@@ -208,6 +243,30 @@ class Stored(Recipe):
         self._negative(self.n_updates_).check(*self.params_.W.shape, self._units())
         if self.params_.W.dtype != np.dtype(self.dtype):
             raise ValueError(f"dtype={self.dtype!r} was set after fitting in {self.params_.W.dtype}: fit again")
+
+
+def _best(blank, saved, path):
+    """The best parameters in a file, None if there are none."""
+    if saved is None:
+        return None
+    best = files.restored(Best(blank, np.int64(0), np.float64(0)), saved, path)
+    if not loop.is_finite(best.params, engines.NUMPY):
+        raise files.unfitting(path)
+    return Best(best.params, int(best.update), float(best.error))
+
+
+def _history(groups, n_updates, path):
+    """The lists of `history_` in a file."""
+    saved, measured = groups.get("history", {}), groups.get("validation", {})
+    history = {name: np.asarray(saved.get(name)) for name in HISTORY}
+    fits = all(values.shape == (n_updates,) for values in history.values())
+    for name in VALIDATION:
+        if name.removeprefix("validation_") in measured:
+            history[name] = np.asarray(measured[name.removeprefix("validation_")])
+            fits = fits and history[name].shape == np.shape(measured.get("update"))
+    if not fits or not all(values.dtype.kind in "iuf" for values in history.values()):
+        raise files.unfitting(path)
+    return {name: values.tolist() for name, values in history.items()}
 
 
 def _are_chains(chains, W):

@@ -6,6 +6,7 @@ from .. import checks
 from ..compute.engine import Engine
 from ..evaluate import squared_error
 from ..gradient import gradient
+from ..minibatches import sources
 from ..minibatches.sequences import pack, summary
 from ..parameters import each
 from ..rbm import exact
@@ -204,6 +205,19 @@ class TemporalRBM(FrameByFrame):
         v = self._inward(v)
         derivatives, *_ = gradient(model, params, v, where, negative_phase, engine)
         return each(lambda d: d / len(X), model.past.pull_back(self.params_, derivatives))
+
+    def _measured(self, V):
+        """The squared error of one-step prediction per frame, as `score` has it, and the log-likelihood per frame."""
+        squares = n_predicted = nats = n_frames = 0
+        quick = self._is_quick(len(V) * len(V[0]))
+        for part in sources.parts(V):
+            n = sum(len(v) - 1 for v in part)
+            squares -= n * self.score(part) if n else 0
+            nats += self.log_likelihood(part).sum() if quick else 0
+            n_predicted, n_frames = n_predicted + n, n_frames + n + len(part)
+        if not n_predicted:
+            raise ValueError("X must have a sequence of at least 2 frames: the first frame is not scored")
+        return float(squares / n_predicted), float(nats / n_frames) if quick else None
 
     def _states(self, seen):
         """P(h_t = 1 | v_t, past) of all frames."""

@@ -18,6 +18,7 @@ from .windows import Windows
 
 WHOLE = None  # the key of a sequence that is all of X
 N_NAMES = 20  # shown when a name is not in a file
+PART = 64  # sequences that are read together
 
 
 @contextlib.contextmanager
@@ -248,6 +249,15 @@ class Lazy:
         return self._read(frames, name)
 
 
+def parts(data):
+    """Data in memory as they are, other data a few sequences at a time."""
+    if not isinstance(data, Lazy):
+        yield data
+        return
+    for start in range(0, len(data), PART):
+        yield [data[i] for i in range(start, min(start + PART, len(data)))]
+
+
 class InOrder:
     """Minibatches of an iterable in the order it gives its sequences; it is started again when it ends.
 
@@ -307,6 +317,27 @@ def source(found, batch_size, seed):
         return found
     cut = getattr(found, "window", None) is not None
     return Windows(found, int(batch_size), seed) if cut else Shuffled(found, batch_size, seed)
+
+
+def n_updates(source, n_epochs):
+    """The updates in which a source gives its data `n_epochs` times.
+
+    Parameters
+    ----------
+    source : object with ``minibatch(update)``
+        It has `n_minibatches`, those of an epoch, if it has epochs.
+    n_epochs : int
+
+    Raises
+    ------
+    ValueError
+        If it has no epochs: a stream, or an iterable in an order of its own.
+    """
+    if not hasattr(source, "n_minibatches"):
+        raise ValueError(
+            f"n_epochs={n_epochs} needs X of a known length, a stream or an iterable has none: set n_updates instead"
+        )
+    return int(n_epochs) * source.n_minibatches
 
 
 def look(source, update):

@@ -7,6 +7,7 @@ from ..compute.engine import Engine
 from ..compute.threads import one_blas_thread
 from ..estimators.base import TrainedRBM
 from ..estimators.settings import setting, settings
+from ..minibatches.fingerprint import spread
 from ..minibatches.sequences import layout
 from ..past.conditioner import RBMParams, Static
 from ..parameters import each
@@ -18,6 +19,8 @@ from ..biases import Biases
 from ..streams import as_seed, check_random_state, stream
 
 __all__ = ["RBM", "RBMParams"]
+
+MEASURED = 1000  # rows of the validation data
 
 
 @settings
@@ -58,6 +61,8 @@ class RBM(TrainedRBM):
         Rows per update (when X is not a stream, which brings its own minibatches).
     n_updates : int
         Updates of `fit`.
+    n_epochs : int, optional
+        How often `fit` goes through the data; if given, `n_updates` is left aside.
     dtype : {"float32", "float64"}
     engine : {"numpy", "numba"}
         The library that does the work of training. numba (the extra ``rtrbm[fast]``) is up to twice as fast in single
@@ -93,7 +98,7 @@ class RBM(TrainedRBM):
     True
     """
 
-    batch_size: int = setting(128, checks.check_size)
+    batch_size: int = setting(128, checks.check_size, free=True)
 
     _axes = ("n_samples", "n_visible")
 
@@ -300,6 +305,14 @@ class RBM(TrainedRBM):
             Greater is better.
         """
         return float(self.score_samples(X).mean())
+
+    def _measured(self, V):
+        """Of up to 1000 rows, the squared error per row of a quarter of the features, filled in from the others."""
+        rows = np.stack([V[i] for i in spread(len(V), MEASURED)])
+        rank = stream(self.seed_, "validation").random(rows.shape).argsort(axis=1)
+        filled = self.impute(rows, rank < -(-rows.shape[1] // 4))
+        error = float(np.square(np.subtract(rows, filled, dtype=float)).sum() / len(rows))
+        return error, self.score(rows) if self._is_quick(1) else None
 
     def _chain(self, v, n_gibbs, draw):
         """E[v | h] and v at the end of chains that start at v."""

@@ -142,6 +142,8 @@ class RTRBM(TemporalRBM):
         Sequences per update (when X is not a stream, which brings its own minibatches).
     n_updates : int
         Updates of `fit`.
+    n_epochs : int, optional
+        How often `fit` goes through the data; if given, `n_updates` is left aside.
     initialization : {"data", "thesis"}
         See `rtrbm.training.start.initial_params`.
     dtype : {"float32", "float64"}

@@ -248,7 +248,7 @@ class SRTRBM(TemporalRBM):
     True
     """
 
-    sparsity: float = setting(0.0, partial(check_number, minimum=0, closed=True))
+    sparsity: float = setting(0.0, partial(check_number, minimum=0, closed=True), free=True)
     mask: tuple | None = setting(None, _check_mask, fixed=True)
     visible_groups: list | None = setting(None, _check_groups, fixed=True)
     hidden_groups: list | None = setting(None, _check_groups, fixed=True)

@@ -19,6 +19,7 @@ from ..minibatches import sources
 from ..rbm.units import BERNOULLI
 from ..streams import as_seed, stream
 from ..training import files, ranks
+from ..training.monitor import Callback
 
 
 @settings
@@ -43,7 +44,19 @@ class Stack(Estimator):
 
     layers: list = field(kw_only=False)
 
-    def fit(self, X, y=None, *, checkpoint=None, checkpoint_every=500, resume=False, callbacks=(), **unknown):
+    def fit(
+        self,
+        X,
+        y=None,
+        *,
+        checkpoint=None,
+        checkpoint_every=500,
+        resume=False,
+        validation=None,
+        validation_every=None,
+        callbacks=(),
+        **unknown,
+    ):
         """Train the layers one after the other, each by its own `fit`.
 
         Parameters
@@ -56,7 +69,10 @@ class Stack(Estimator):
             ``run.h5`` stands for the files ``run-1.h5``, ``run-2.h5``, ..., one a layer.
         checkpoint_every : int
         resume : bool
-            Layers go on from these files where they are.
+            Layers go on from these files where they are. With other settings than before the layers above go on with
+            what the layers below have become.
+        validation, validation_every : see `rtrbm.RTRBM.fit`
+            A layer is measured on what the layers below make of the validation data.
         callbacks : list of callable (layer)
             Each is called after every update of a layer. If one returns True, this layer's training stops there.
 
@@ -90,16 +106,20 @@ class Stack(Estimator):
                         layer.check_resume(path)
                 if isinstance(X, Iterator) and len(self.layers) > 1:
                     raise TypeError("X must not be an iterator: every layer reads the data again")
-                opened = files_of_X.enter_context(sources.opened(X))
+                both = [files_of_X.enter_context(sources.opened(data)) for data in (X, validation)]
                 for path in filter(None, paths):  # the layers above do not see the user's file
-                    sources.check_apart(path, opened)
-                return paths, opened
+                    for opened in both:
+                        sources.check_apart(path, opened)
+                return paths, *both
 
-            paths, X = ranks.together(begin, comm)
+            paths, X, V = ranks.together(begin, comm)
+            settings = {"checkpoint_every": checkpoint_every, "resume": resume, "validation_every": validation_every}
             for i, (layer, path) in enumerate(zip(self.layers, paths)):
                 if i:
-                    X = _filtered(self.layers[i - 1], X)
-                layer.fit(X, checkpoint=path, checkpoint_every=checkpoint_every, resume=resume, callbacks=callbacks)
+                    X, V = (None if data is None else _filtered(self.layers[i - 1], data) for data in (X, V))
+                own = [call.of_layer(i + 1) if isinstance(call, Callback) else call for call in callbacks]
+                layer._derived = i > 0
+                layer.fit(X, checkpoint=path, validation=V, callbacks=own, **settings)
         return self
 
     def transform(self, X):

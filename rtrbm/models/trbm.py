@@ -155,7 +155,7 @@ class TRBM(TemporalRBM):
 
     n_taps: int = setting(4, check_size, fixed=True)
     without: str | tuple = setting((), _check_without, fixed=True)
-    vv_rate: float = setting(1.0, partial(check_number, minimum=0, closed=True))
+    vv_rate: float = setting(1.0, partial(check_number, minimum=0, closed=True), free=True)
     bptt: bool = setting(False, check_flag)
 
     def _past(self):

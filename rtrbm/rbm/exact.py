@@ -34,6 +34,12 @@ def is_enumerable(n_visible, n_hidden, units):
     return (min(n_visible, n_hidden) if units.binary else n_hidden) <= MAX_UNITS
 
 
+def n_terms(n_visible, n_hidden, units):
+    """The terms of a sum over all states, for each row of biases."""
+    enumerated = min(n_visible, n_hidden) if units.binary else n_hidden
+    return 2**enumerated * (n_visible + n_hidden - enumerated)
+
+
 def check_enumerable(n_visible, n_hidden, units):
     """Raise a ValueError unless the layer to enumerate has at most 20 units.
 

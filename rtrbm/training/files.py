@@ -12,14 +12,17 @@ Spaces and a newline fill the rest of it. The HDF5 part has the attributes
 - `format`: "rtrbm model, version 2",
 - `model`: the name of the model's class,
 - `hyper_parameters`: a JSON object,
-- `progress`: a JSON object with the integers `n_updates` and `seed`,
+- `progress`: a JSON object with the integers `n_updates` and `seed`, and `begin`, the update at which the present
+  schedule of the learning rate began (0 if it is missing),
 
 and the groups
 
 - `params`, `optimizer`, `history`: arrays; a NamedTuple or dict within a group is a group within it,
 - `chains`, optional: states of persistent chains,
 - `data`, optional: the attribute `fingerprint` and the array `scale`, one number per feature,
-- `validation`, optional: the history of the validation.
+- `validation`, optional: the attribute `fingerprint`, and the arrays `update`, `error` and, where it could be had,
+  `log_likelihood`, a value for each time they were measured,
+- `best`, optional: the best parameters so far, a group `params`, and the numbers `update` and `error`.
 
 In a group, arrays are datasets and texts are attributes. A value that is None is left out: a model that lacks a
 parameter has no dataset for it. A stack has the attributes `format` and `model`, and the groups `layer_1` (the bottom
@@ -48,7 +51,7 @@ START = b"rtrbm model, version "
 HEADER = 512  # bytes: the smallest user block that HDF5 allows
 FIELDS = re.compile(rb"sha256 ([0-9a-f]{64})\nbytes (\d{1,18})\n")
 SIGNATURE = b"\x89HDF\r\n\x1a\n"  # at the start of every HDF5 file, or after its user block
-PROGRESS = ("n_updates", "seed")
+PROGRESS = ("n_updates", "seed", "begin")
 LONGEST = 200  # bytes: file systems take 255, the temporary file beside a file needs some more than its name
 
 
@@ -164,8 +167,8 @@ class Contents(NamedTuple):
     """All that is kept of a model.
 
     model : str, its class's name; hyper_parameters : dict, anything JSON can hold; progress : dict, the integers
-    `n_updates` and `seed`; groups : dict of dicts or NamedTuples of arrays, which can be nested. A text in a group is
-    kept as an attribute. A value that is None is left out.
+    `n_updates`, `seed` and `begin`; groups : dict of dicts or NamedTuples of arrays, which can be nested. A text in a
+    group is kept as an attribute. A value that is None is left out.
     """
 
     model: str
@@ -368,9 +371,9 @@ def _layers(file, path):
 def _contents(group, path):
     try:
         hyper_parameters, progress = (json.loads(group.attrs[name]) for name in ("hyper_parameters", "progress"))
-        if not all(isinstance(progress[name], int) for name in PROGRESS):
+        progress = {name: progress[name] for name in PROGRESS if name in progress or name != "begin"}
+        if not all(isinstance(value, int) for value in progress.values()):
             raise ValueError(f"progress must hold integers, got {progress}")
-        progress = {name: progress[name] for name in PROGRESS}
         groups = {name: _read(item) for name, item in group.items() if isinstance(item, h5py.Group)}
         return Contents(str(group.attrs["model"]), dict(hyper_parameters), progress, groups)
     except (KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:

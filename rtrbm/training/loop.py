@@ -1,5 +1,6 @@
 """Stochastic gradient ascent: one update, and the loop of updates."""
 
+import contextlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from ..past.conditioner import Map
 from ..rbm.chains import Draw
 from . import optimizers, ranks
 from .centering import centre_biases, centre_gradient
-from .monitor import Interruptible, progress_bar
+from .monitor import Interruptible, signs
 from .optimizers import Optimizer
 
 
@@ -174,8 +175,35 @@ def is_finite(params, engine):
     return all(engine.blockwise(lambda p: np.isfinite((p.min(), p.max())).all(), params))
 
 
-def run(rule, training, prepare, n_updates, made, callbacks, save, save_every, verbose):
-    """Make the updates that are left of `n_updates`, the learning rate falling linearly to 0.
+class Plan(NamedTuple):
+    """How long a run is, and what happens at an interval.
+
+    n_updates : int, all of them; look_every, save_every : int, updates between two measurements and two checkpoints.
+    """
+
+    n_updates: int
+    look_every: int
+    save_every: int
+
+
+class Watch(NamedTuple):
+    """What happens beside the updates of a run, all of it functions without arguments but the first.
+
+    made (training), after every update; look, or None: measures the error on the validation data; start, before the
+    first update, and called, after every update, or None: whether to stop; end, when all is over, also after an error;
+    save.
+    """
+
+    made: Callable
+    look: Callable | None
+    start: Callable
+    called: Callable | None
+    end: Callable
+    save: Callable
+
+
+def run(rule, training, prepare, plan, watch, verbose):
+    """Make the updates that are left, the learning rate falling linearly to 0 from where its schedule began.
 
     Parameters
     ----------
@@ -183,15 +211,11 @@ def run(rule, training, prepare, n_updates, made, callbacks, save, save_every, v
     training : Training
     prepare : callable (update) -> parts
         The minibatch of an update, as `update` takes it; called on a thread of its own.
-    n_updates : int
-    made : callable (training)
-        Called after every update.
-    callbacks : list of callable ()
-        Called after that. If one returns True on any rank, the loop ends.
-    save : callable ()
-        Called at an interval, at the end, on Ctrl-C and if `prepare` or a callback fails.
-    save_every : int
-        Updates between two calls of `save`.
+    plan : Plan
+    watch : Watch
+        `look` comes before the first update, at its interval, and after the last. `save` is called at an interval, at
+        the end, on Ctrl-C and if `prepare`, `look` or a callback fails. `end` comes before the last `save` of a run
+        that is complete, but after that of one that was broken off, which goes on from there.
     verbose : int
 
     Raises
@@ -199,38 +223,50 @@ def run(rule, training, prepare, n_updates, made, callbacks, save, save_every, v
     KeyboardInterrupt
         On Ctrl-C, once the update under way is done and saved.
     """
-    comm = rule.comm
+    comm, n_updates = rule.comm, plan.n_updates
 
     def or_save(function):
         try:
             return ranks.together(function, comm)
         except Exception:
-            save()
+            watch.save()
             ranks.meet(comm)
             raise
 
-    def called():
-        return any([isinstance(stop, bool | np.bool_) and bool(stop) for stop in (call() for call in callbacks)])
+    def look():
+        if watch.look is not None and _is_due(plan, training):
+            or_save(watch.look)
 
-    bar = progress_bar(n_updates, training.n_updates, verbose and ranks.is_first(comm))
-    watched = ranks.any_of(bool(callbacks), comm)
-    with Interruptible() as interrupt, bar, Ahead(prepare, n_updates) as ahead:
-        stopped = finished = False
+    shown = signs(n_updates, training.n_updates, verbose and ranks.is_first(comm))
+    watched = ranks.any_of(watch.called is not None, comm)
+    with Interruptible() as interrupt, shown, Ahead(prepare, n_updates) as ahead, contextlib.ExitStack() as ending:
+        ending.callback(watch.end)
+        look()
+        finished, stopped = ranks.any_of(or_save(watch.start), comm), False
         while training.n_updates < n_updates and not finished:
             n = training.n_updates
             minibatch = or_save(lambda n=n: ahead.minibatch(n, interrupt))
             stopped = ranks.any_of(interrupt.requested, comm)
             if stopped:
                 break
-            rate = optimizers.linear_decay(rule.learning_rate, n, n_updates)
+            rate = optimizers.linear_decay(rule.learning_rate, n - training.begin, n_updates - training.begin)
             training, n_frames = update(rule, training, minibatch, rate)
-            made(training)
-            bar.advance(training.history, n_frames)
+            watch.made(training)
+            look()
+            shown.advance(training.history, n_frames)
             if watched:
-                finished = ranks.any_of(or_save(called), comm)
-            if training.n_updates % save_every == 0:
-                ranks.together(save, comm)
-        ranks.together(save, comm)
+                finished = ranks.any_of(or_save(watch.called or bool), comm)
+            if training.n_updates % plan.save_every == 0:
+                ranks.together(watch.save, comm)
+        if not stopped:
+            or_save(ending.close)
+        ranks.together(watch.save, comm)
         stopped = ranks.any_of(stopped or interrupt.requested, comm)
     if stopped:
         raise KeyboardInterrupt
+
+
+def _is_due(plan, training):
+    """Whether it is time to look: before the first update, at the interval, after the last one; once at each."""
+    n, measured = training.n_updates, training.history.get("validation_update", [])
+    return measured[-1:] != [n] and (not measured or n % plan.look_every == 0 or n == plan.n_updates)

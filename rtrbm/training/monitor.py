@@ -1,9 +1,12 @@
-"""The progress bar of a training run, and its stop on Ctrl-C."""
+"""What a training run shows: a progress bar, or lines of text; and its stop on Ctrl-C."""
 
 import signal
+import sys
 import threading
+import time
+import warnings
 
-from tqdm import tqdm
+PATIENCE = 60  # seconds between lines where there is no terminal
 
 
 class Interruptible:
@@ -29,11 +32,31 @@ class Interruptible:
         self.requested = True
 
 
-class progress_bar:
-    """Context that shows updates with tqdm, if `verbose` asks for it and there is a terminal.
+class Callback:
+    """What `fit` calls after every update, with the model. A subclass may also have something to do before and after.
 
-    The bar shows the squared reconstruction error |v - v_k|^2 per frame (v_k is the end of the CD chain), the norm of
-    the gradient, and the frames per second.
+    The model is as the update left it: `params_`, `history_` and `n_updates_` belong together.
+    """
+
+    def start(self, model):
+        """Called before the first update of a run, or of its part after a resume. If it returns True, training ends."""
+
+    def of_layer(self, i):
+        """The callback for layer i of a stack, from 1."""
+        return self
+
+    def __call__(self, model):
+        """Called after every update. If it returns True, training ends."""
+
+    def end(self, model):
+        """Called when training has ended, also by an error or Ctrl-C."""
+
+
+def signs(n_updates, n_done, verbose):
+    """Context that shows updates as they are made: a bar on a terminal or in a notebook, else a line a minute.
+
+    Both show the squared reconstruction error |v - v_k|^2 per frame (v_k is the end of the CD chain), the last
+    validation error if there is one, the norm of the gradient, and the frames per second. Lines go to standard error.
 
     Parameters
     ----------
@@ -42,15 +65,50 @@ class progress_bar:
     n_done : int
         Updates made before it.
     verbose : int
+        0: nothing is shown, and no bar is made.
     """
+    if not verbose:
+        return Nothing()
+    if in_notebook() or sys.stderr.isatty():
+        return Bar(n_updates, n_done)
+    return Lines(n_updates, n_done, PATIENCE, lambda line: print(line, file=sys.stderr, flush=True))
 
-    def __init__(self, n_updates, n_done, verbose):
-        self._bar = tqdm(
-            total=n_updates, initial=n_done, unit="update", disable=None if verbose else True, mininterval=0.5
-        )
+
+def in_notebook():
+    """Whether this is the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython and ipython.get_ipython()
+    return bool(shell) and "IPKernelApp" in shell.config
+
+
+def errors(history):
+    """The last errors and the norm of the gradient, by their short names."""
+    names = {"reconstruction_error": "error", "validation_error": "validation", "gradient_norm": "gradient"}
+    return {short: f"{history[name][-1]:.3g}" for name, short in names.items() if history.get(name)}
+
+
+class Nothing:
+    """Context that shows nothing."""
 
     def __enter__(self):
         return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def advance(self, history, n_frames):
+        """Count one update."""
+
+
+class Bar(Nothing):
+    """A bar of tqdm; parameters as of `signs`."""
+
+    def __init__(self, n_updates, n_done):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a notebook without ipywidgets has a bar of text
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(total=n_updates, initial=n_done, unit="update", mininterval=0.5)
 
     def __exit__(self, *exception):
         self._bar.close()
@@ -58,11 +116,34 @@ class progress_bar:
     def advance(self, history, n_frames):
         """Count one update."""
         self._bar.update()
-        if not self._bar.disable:
-            rate = self._bar.format_dict["rate"] or 0
-            self._bar.set_postfix(
-                error=f"{history['reconstruction_error'][-1]:.3g}",
-                gradient=f"{history['gradient_norm'][-1]:.2g}",
-                frames_per_s=f"{rate * n_frames:.3g}",
-                refresh=False,
-            )
+        rate = self._bar.format_dict["rate"] or 0
+        self._bar.set_postfix(errors(history), frames_per_s=f"{rate * n_frames:.3g}", refresh=False)
+
+
+class Lines(Nothing):
+    """A line every so many seconds.
+
+    Parameters
+    ----------
+    n_updates, n_done : int
+        As of `signs`.
+    seconds : float
+    show : callable (line)
+    """
+
+    def __init__(self, n_updates, n_done, seconds, show):
+        self._n_updates, self._begin, self._made, self._seconds, self._show = n_updates, n_done, n_done, seconds, show
+        self._started = self._shown = time.monotonic()
+
+    def advance(self, history, n_frames=None):
+        """Count one update, and show a line if it is time for one."""
+        self._made += 1
+        now = time.monotonic()
+        if now - self._shown < self._seconds:
+            return
+        self._shown, passed = now, now - self._started
+        rate = (self._made - self._begin) / passed
+        words = [f"update {self._made} of {self._n_updates}", *(f"{name} {e}" for name, e in errors(history).items())]
+        if n_frames is not None:
+            words.append(f"{rate * n_frames:.3g} frames/s")
+        self._show(f"{', '.join(words)}, {(self._n_updates - self._made) / rate:.0f} s left")

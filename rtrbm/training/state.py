@@ -3,14 +3,25 @@
 from typing import Any, NamedTuple
 
 HISTORY = ("reconstruction_error", "gradient_norm", "learning_rate", "n_gibbs")
+VALIDATION = ("validation_update", "validation_error", "validation_log_likelihood")
+
+
+class Best(NamedTuple):
+    """The best parameters so far: those after `update` updates, whose error was `error`."""
+
+    params: NamedTuple
+    update: int
+    error: float
 
 
 class Training(NamedTuple):
     """The state after some updates; the next one changes its arrays in place.
 
     params : NamedTuple; optimizer : NamedTuple, the optimiser's state; chains : states that a negative phase
-    carries on, or None; n_updates : int, updates made; seed : int, of all random streams; history : dict of lists,
-    a value for each update.
+    carries on, or None; n_updates : int, updates made; seed : int, of all random streams; history : dict of lists, a
+    value for each update, after those of the validation, a value for each time it was measured; begin : int, the
+    update at which the present schedule of the learning rate began; best : Best or None; fingerprints : dict of str,
+    of the data by the name of the argument.
     """
 
     params: NamedTuple
@@ -19,3 +30,6 @@ class Training(NamedTuple):
     n_updates: int
     seed: int
     history: dict
+    begin: int = 0
+    best: Best | None = None
+    fingerprints: dict = {}

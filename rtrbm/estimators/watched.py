@@ -1,0 +1,134 @@
+"""What `fit` does beside its updates: the error on validation data, callbacks, and what changed when a run goes on."""
+
+import contextlib
+import os
+import re
+import warnings
+
+import numpy as np
+
+from ..minibatches import sources
+from ..minibatches.fingerprint import difference, fingerprint
+from ..minibatches.windows import as_recordings
+from ..rbm import exact
+from ..training import loop, ranks
+from ..training.monitor import Callback
+from ..training.state import VALIDATION
+from .stored import Stored
+
+SCHEDULE = ("n_updates", "n_epochs", "learning_rate")  # settings that begin a new schedule of the learning rate
+N_LOOKS = 20  # measurements in a run, unless told otherwise
+MAX_TERMS = 2**24  # of the sums over all states in a measurement: about a second
+
+
+class Watched(Stored):
+    """A model that is measured while it learns."""
+
+    _derived = False  # whether the data come from a layer below, which makes others of them once it has learnt more
+
+    def _measured(self, V):
+        """The error of checked validation data, and their mean log-likelihood, None if that would take long."""
+        raise NotImplementedError
+
+    def _is_quick(self, n_rows):
+        """Whether the sums over all states of so many RBMs take about a second at most."""
+        shape, units = self.params_.W.shape, self._units()
+        return exact.is_enumerable(*shape, units) and n_rows * exact.n_terms(*shape, units) <= MAX_TERMS
+
+    def _planned(self, data, look_every, save_every):
+        """The length of a run on these data, and its intervals."""
+        source = sources.source(data, self.batch_size, 0)
+        n_updates = int(self.n_updates) if self.n_epochs is None else sources.n_updates(source, self.n_epochs)
+        look_every = -(-n_updates // N_LOOKS) if look_every is None else int(look_every)
+        return loop.Plan(n_updates, look_every, int(save_every))
+
+    def _validation(self, V, data, opened, window):
+        """Checked validation data, `opened`, of as many features as the data of the run."""
+        if V is None:
+            return None
+        with about("validation"):
+            V = opened(V) if window is None else as_recordings(opened(V))
+            checked, cut = (self._check, self._check_one), window is not None
+            V = sources.data(V, self._axes, *checked, self.batch_size, self.n_updates, cut)
+        if not hasattr(V, "__len__"):
+            raise TypeError("validation must be data of a known length, got a stream or an iterable: take some of them")
+        if getattr(data, "inputs", None) is not None:
+            raise ValueError("validation cannot be measured with inputs: its error would want inputs too")
+        if hasattr(data, "cut"):
+            first = data.cut(0, 0, 1).v
+        else:
+            first = data[0] if hasattr(data, "__len__") else self._check(sources.look(data, 0))[0]
+        if V[0].shape[-1] != first.shape[-1]:
+            raise ValueError(f"validation must have the {first.shape[-1]} features of X, got {V[0].shape[-1]}")
+        return V
+
+    def _prints(self, read, **data):
+        """The fingerprints of data, by the name of the argument; data on a disk are only read for them if `read`."""
+        known = {name: X for name, X in data.items() if X is not None and not self._derived}
+        return {name: fingerprint(X) for name, X in known.items() if read or not isinstance(X, sources.Lazy)}
+
+    def _going_on(self, path, training, changed, prints, n_updates):
+        """The state of training in a file, for a run to go on from; says which settings changed since then.
+
+        Raises if its data are others, or no update would be made.
+        """
+        for name, own in prints.items():
+            other = difference(training.fingerprints.get(name), own)
+            if other is not None:
+                raise ValueError(
+                    f"{name} must hold the data that the run in {os.fspath(path)!r} began with, got {other}: "
+                    "load the file and train on others with partial_fit, or begin anew with resume=False"
+                )
+        self._check_left(path, training, changed, n_updates)
+        training = training._replace(fingerprints=training.fingerprints | prints)
+        if not changed:
+            return training
+        now = [f"{name}={getattr(self, name)!r} (was {before!r})" for name, before in changed.items()]
+        if set(SCHEDULE) & set(changed) or self.n_epochs is not None and "batch_size" in changed:
+            training = training._replace(begin=training.n_updates)
+            now.append(f"the rate falls from {self.learning_rate:g} to 0 over updates {training.begin} to {n_updates}")
+        if ranks.is_first(self.comm):
+            warnings.warn(f"the run in {os.fspath(path)!r} goes on with {'; '.join(now)}", stacklevel=6)
+        return training
+
+    def _watch(self, V, callbacks, save):
+        """What the loop calls beside its updates."""
+        own = [callback for callback in callbacks if isinstance(callback, Callback)]
+
+        def made(training):
+            self._set_state(training._replace(best=self.best_))  # which a callback may have set
+
+        def look():
+            with about("validation"):
+                values = ranks.same(self._measured(V) if ranks.is_first(self.comm) else None, self.comm)
+            for name, value in zip(VALIDATION, (self.n_updates_, *values)):
+                if value is not None:
+                    self.history_.setdefault(name, []).append(value)
+
+        def start():
+            return _any_true([callback.start(self) for callback in own])
+
+        def called():
+            return _any_true([callback(self) for callback in callbacks])
+
+        def end():
+            for callback in own:
+                callback.end(self)
+
+        look, called = (look if V is not None else None), (called if callbacks else None)
+        return loop.Watch(made, look, start, called, end, save)
+
+
+def _any_true(results):
+    """Whether one of them is True."""
+    return any(isinstance(stop, bool | np.bool_) and bool(stop) for stop in results)
+
+
+@contextlib.contextmanager
+def about(name):
+    """Errors about X become errors about the argument of that name."""
+    try:
+        yield
+    except (TypeError, ValueError, FileNotFoundError) as error:
+        error.args = tuple(re.sub(r"\bX\b", name, part) if isinstance(part, str) else part for part in error.args)
+        raise
