@@ -200,7 +200,9 @@ def check_frames(X, check, dtype, n_features=None, name="X", axes=("n_frames", "
     X = as_float(X, name, dtype)
     if X.ndim != len(axes):
         wanted = f"{len(axes)} dimension{'s' * (len(axes) > 1)} ({', '.join(axes)})"
-        raise ValueError(f"{name} must have {wanted}, got shape {X.shape}")
+        remedy = f". Reshape your data: {name}[:, None] is a single feature, {name}[None] a single frame"
+        hint = remedy if (X.ndim, len(axes)) == (1, 2) else ""
+        raise ValueError(f"{name} must have {wanted}, got shape {X.shape}{hint}")
     _check_values(X, check, n_features, name, axes, missing)
     return X
 
@@ -228,7 +230,7 @@ def check_sequences(X, check, dtype, n_features=None, name="X", axes=("n_frames"
     if hasattr(X, "minibatch") or isinstance(X, Iterator):
         raise TypeError(f"{name} must be an array or a list of arrays, got a stream: take one minibatch of it")
     check_dense(X, name)
-    if is_array(X):
+    if is_array(X) and not (getattr(X, "dtype", None) == object and X.ndim == 1):  # an array of arrays is a list
         X = as_float(X, name, dtype)
         if X.ndim != 3:
             raise ValueError(
@@ -265,8 +267,8 @@ def is_array(X):
 
 def check_dense(X, name="X"):
     """Raise a TypeError if X is a sparse matrix."""
-    if hasattr(X, "getnnz"):
-        raise TypeError(f"{name} must be dense, got a {type(X).__name__}: take {name}.toarray()")
+    if hasattr(X, "tocsr"):
+        raise TypeError(f"{name} must not be sparse, got a {type(X).__name__}: take {name}.toarray()")
 
 
 def without_missing(X, mask, name="X"):
@@ -333,9 +335,16 @@ def check_unmasked(X, name):
 def _numbers(X, name):
     check_unmasked(X, name)
     array = _rectangular(X, name)
+    if array.dtype == object and array.ndim and not any(isinstance(value, str) for value in array.flat):
+        try:
+            return array.astype(float)
+        except (TypeError, ValueError) as error:
+            hint = "sequences of different lengths are a list"
+            raise TypeError(f"{name} must hold real numbers, got dtype object; {hint} ({error})") from None
+    if array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {name} must hold real numbers, got dtype {array.dtype}")
     if array.dtype.kind not in "biuf":
-        hint = "; sequences of different lengths are a list" if array.dtype == object else ""
-        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}{hint}")
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
     return array
 
 
@@ -347,6 +356,8 @@ def _rectangular(X, name):
 
 
 def _check_values(X, check, n_features, name, axes, missing):
+    if X.shape[0] and not X.shape[-1]:
+        raise ValueError(f"{name} has 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
     if not X.size:
         raise ValueError(f"{name} must have at least one frame and one feature, got shape {X.shape}")
     if n_features is not None and X.shape[-1] != n_features:

@@ -607,7 +607,7 @@ def bad_data():
         "text": "video",
         "list of text": ["a", "b"],
         "array of text": np.full((2, 3, 4), "a"),
-        "objects": np.array([X[0], X[1, :2]], dtype=object),
+        "objects": np.full((2, 3, 4), {}, dtype=object),
         "None": None,
         "list of None": [None, None],
         "number": 3,

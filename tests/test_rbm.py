@@ -506,7 +506,7 @@ def test_partial_fit_goes_on():
     before = [model.partial_fit(X).params_.W.copy() for _ in range(3)]
     assert model.n_updates_ == 3 and model.history_["n_gibbs"] == [1, 1, 3]
     assert (before[1] != before[2]).any()
-    with pytest.raises(ValueError, match="X must have 4 features, got 3"):
+    with pytest.raises(ValueError, match="X has 3 features, but RBM is expecting 4"):
         model.partial_fit(X[:, :3])
 
 
@@ -557,7 +557,7 @@ BAD_FRAMES = [
 
 
 ROW_VERBS = ["transform", "gibbs", "free_energy", "score_samples", "score"]
-WRONG_FEATURES = (ONE[:, :3], ValueError, "X must have 4 features, got 3")
+WRONG_FEATURES = (ONE[:, :3], ValueError, "X has 3 features, but RBM is expecting 4")
 
 
 @pytest.mark.parametrize("X, error, message", [*BAD_FRAMES, WRONG_FEATURES])

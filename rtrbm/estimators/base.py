@@ -16,6 +16,7 @@ from ..parameters import arrays, each
 from ..streams import as_seed
 from ..training import files, loop, ranks
 from ..training.start import initial_params, shapes
+from .features import check_names, feature_names
 from .stored import APART
 from .watched import Watched
 
@@ -33,7 +34,6 @@ class TrainedRBM(Watched):
     """
 
     initialization = "data"
-    _axes = ("n_sequences", "n_frames", "n_visible")
 
     def fit(
         self,
@@ -139,15 +139,18 @@ class TrainedRBM(Watched):
 
             def begin():
                 self._check_run(checkpoint, checkpoint_every, resume, validation_every, callbacks)
-                data = self._data(opened(X), window, warm_up, mask, inputs)
+                found = opened(X)
+                names = feature_names(found)
+                data = self._data(found, window, warm_up, mask, inputs)
                 plan = self._planned(data, validation_every, checkpoint_every)
                 V = self._validation(validation, data, opened, window)
                 prints = self._prints(checkpoint is not None, X=data, validation=V)
                 if resume and os.path.exists(checkpoint):
-                    self._resume(checkpoint, data, prints, plan.n_updates)
+                    self._resume(checkpoint, data, prints, plan.n_updates, found)
                 else:
                     self._start(data)
                     self._fingerprints = prints
+                    self._keep_names(names)
                 return data, V, plan
 
             data, V, self._plan = ranks.together(begin, self.comm)
@@ -201,12 +204,15 @@ class TrainedRBM(Watched):
         def begin():
             if new:
                 self._check_hyper_parameters()
+                names = feature_names(X)
             else:
                 self._check_fitted()
                 self._check_trainable()
+                self._check_features(X)
             minibatch = X if mask is None and inputs is None else list(self._data(X, None, 0, mask, inputs))
             if new:
                 self._start(sources.Repeated(minibatch if are_examples(minibatch) else self._check(minibatch)))
+                self._keep_names(names)
             return self._prepare(minibatch)
 
         parts = ranks.together(begin, self.comm)
@@ -340,14 +346,16 @@ class TrainedRBM(Watched):
         elif resume:
             raise ValueError("resume=True needs checkpoint, the file to resume from")
 
-    def _resume(self, path, data, prints, n_updates):
+    def _resume(self, path, data, prints, n_updates, X):
         """Take the state of training from a file."""
         engines.named(self.engine)
-        training, changed = self._saved(path)
+        training, names, changed = self._saved(path)
+        check_names(X, names, "the model")
         first = sources.look(sources.source(data, self.batch_size, training.seed), 0)
         if not are_examples(first):
             self._check(first, len(training.params.W))
         self._set_state(self._going_on(path, training, changed, prints, n_updates))
+        self._keep_names(names)
 
     def _check(self, X, n_features=None, missing=None):
         return checks.check_sequences(X, self._units().check, np.dtype(self.dtype), n_features, missing=missing)

@@ -72,6 +72,7 @@ class FrameByFrame(TrainedRBM):
             If the model is not fitted, X is not valid, or `mask` has another shape.
         """
         self._check_fitted()
+        self._check_features(X)
         X, mask = checks.without_missing(X, mask)
         X = self._checked(X, missing=mask)
         seed = self.seed_ if random_state is None else as_seed(random_state)
@@ -239,6 +240,7 @@ class FrameByFrame(TrainedRBM):
         return checks.check_sequences(H, checks.check_probabilities, self.params_.W.dtype, self.n_hidden, "H", axes)
 
     def _check_prefix(self, prefix, n_sequences, source="n_sequences"):
+        self._check_features(prefix, "prefix")
         dtype, check = self.params_.W.dtype, self._units().check
         prefix = checks.as_float(_of_one_length(prefix, "prefix"), "prefix", dtype)
         if prefix.ndim not in (2, 3):
@@ -254,6 +256,8 @@ class FrameByFrame(TrainedRBM):
     def _checked(self, X, missing=None):
         """X as sequences a fitted model takes."""
         self._check_fitted()
+        if missing is None:  # else its features were checked with the mask
+            self._check_features(X)
         dtype, check = np.dtype(self.dtype), self._units().check
         return checks.check_sequences(X, check, dtype, self.n_features_in_, missing=missing)
 

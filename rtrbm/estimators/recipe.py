@@ -3,6 +3,8 @@
 import dataclasses
 from functools import partial
 
+import numpy as np
+
 from .. import checks, kinds
 from ..compute import engine as engines
 from ..gradient import Model
@@ -43,6 +45,14 @@ class Recipe(Estimator):
     verbose: int = setting(0, check=checks.check_verbose)
 
     comm = None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        try:
+            self._units().check(np.array([[-1.0]]), "X")
+        except (TypeError, ValueError):
+            tags.input_tags.positive_only = True
+        return tags
 
     def _past(self):
         """The conditioner that makes the biases."""

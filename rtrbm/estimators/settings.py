@@ -10,6 +10,7 @@ from ..checks import check_anything, check_known
 from ..kinds import from_json, to_json
 from ..rbm.negative import NegativePhase
 from ..rbm.units import Units
+from .protocol import Protocol
 
 LONGEST = 1000  # characters of a value that are shown
 NOT_KEPT = ("random_state", "comm")
@@ -42,7 +43,7 @@ def settings(cls):
     return cls
 
 
-class Estimator:
+class Estimator(Protocol):
     """A dataclass of hyper-parameters as scikit-learn wants it."""
 
     @classmethod
@@ -59,16 +60,25 @@ class Estimator:
         Parameters
         ----------
         deep : bool
-            Accepted for scikit-learn's sake.
+            Also those of models that are hyper-parameters, or are in a list that is one: ``layers__0__n_hidden``.
 
         Returns
         -------
         dict
         """
-        return {name: getattr(self, name) for name in self._names()}
+        own = {name: getattr(self, name) for name in self._names()}
+        for name, value in list(own.items()) if deep else ():
+            for place, model in _models(name, value).items():
+                own |= {place: model} | {f"{place}__{key}": inner for key, inner in model.get_params().items()}
+        return own
 
     def set_params(self, **params):
         """Set hyper-parameters by name.
+
+        Parameters
+        ----------
+        **params
+            Also those of models in it, as in `get_params`. These are set after its own.
 
         Returns
         -------
@@ -79,20 +89,47 @@ class Estimator:
         ValueError
             If there is no hyper-parameter of that name.
         """
-        check_known(f"{type(self).__name__} has no hyper-parameter", params, self._names(), ValueError)
-        for name, value in params.items():
+        what = f"{type(self).__name__} has no hyper-parameter"
+        own = {name: value for name, value in params.items() if "__" not in name}
+        check_known(what, own, self._names(), ValueError)
+        for name, value in own.items():
             setattr(self, name, value)
+        for name in sorted(params.keys() - own.keys(), key=lambda name: name.count("__")):
+            check_known(what, [name], self.get_params(), ValueError)
+            self._set_inner(name, params[name])
         return self
 
-    def fit_transform(self, X, y=None):
-        """`fit` on X, then `transform` X."""
-        return self.fit(X).transform(X)
+    def _set_inner(self, name, value):
+        """Set a hyper-parameter of a model in this one, or put a model in its place in a list."""
+        head, _, rest = name.partition("__")
+        models = _models(head, getattr(self, head))
+        if name in models:
+            members = list(getattr(self, head))
+            members[int(rest)] = value
+            setattr(self, head, members)
+        else:
+            place = next(place for place in models if name.startswith(f"{place}__"))
+            models[place].set_params(**{name.removeprefix(f"{place}__"): value})
+
+    def fit_transform(self, X, y=None, **options):
+        """`fit` on X with these options, then `transform` X."""
+        return self.fit(X, y, **options).transform(X)
+
+    def _changed(self):
+        """The hyper-parameters that differ from their defaults, as text."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        changed = {k: repr(v) for k, v in self.get_params(deep=False).items() if repr(v) != repr(defaults[k])}
+        return {k: v if len(v) <= LONGEST else v[:LONGEST] + "..." for k, v in changed.items()}
 
     def __repr__(self):
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}
-        changed = {k: repr(v) for k, v in self.get_params().items() if repr(v) != repr(defaults[k])}
-        parts = (f"{k}={v if len(v) <= LONGEST else v[:LONGEST] + '...'}" for k, v in changed.items())
-        return f"{type(self).__name__}({', '.join(parts)})"
+        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in self._changed().items())})"
+
+
+def _models(name, value):
+    """The models that a hyper-parameter is, or holds in a list, by their names in `get_params`."""
+    if isinstance(value, list | tuple):
+        return {f"{name}__{i}": item for i, item in enumerate(value) if isinstance(item, Estimator)}
+    return {name: value} if isinstance(value, Estimator) else {}
 
 
 def as_json(name, value):

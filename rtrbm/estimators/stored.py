@@ -12,6 +12,8 @@ from ..parameters import each
 from ..training import files, loop, optimizers
 from ..training.start import shapes
 from ..training.state import HISTORY, VALIDATION, Best, Training
+from .features import are_names, as_bytes, from_bytes
+from .protocol import not_fitted
 from .recipe import Recipe
 from .settings import as_json, as_setting, comparable
 
@@ -77,7 +79,7 @@ class Stored(Recipe):
             can go on, or all updates are made though settings changed.
         """
         self._check_hyper_parameters()
-        training, changed = self._saved(path)
+        training, _, changed = self._saved(path)
         if self.n_epochs is None:
             self._check_left(path, training, changed, self.n_updates)
 
@@ -130,6 +132,7 @@ class Stored(Recipe):
         self._check_trainable()
         groups = {"params": self.params_, "optimizer": self.optimizer_state_}
         groups["history"] = {name: np.asarray(self.history_[name]) for name in HISTORY}
+        groups["features"] = {"names": as_bytes(getattr(self, "feature_names_in_", None))}
         groups["chains"] = None if self.chains_ is None else {"states": self.chains_}
         groups["data"] = {"fingerprint": self._fingerprints.get("X")}
         measured = [name for name in VALIDATION if name in self.history_]
@@ -142,7 +145,7 @@ class Stored(Recipe):
 
     def _settings(self):
         """Hyper-parameters as JSON has them."""
-        return {name: as_json(name, value) for name, value in self.get_params().items()}
+        return {name: as_json(name, value) for name, value in self.get_params(deep=False).items()}
 
     @classmethod
     def _loaded(cls, contents, path):
@@ -150,7 +153,7 @@ class Stored(Recipe):
         return model._set_state(training)
 
     def _saved(self, path):
-        """The state of training in a file, and what changed: its values of the settings that are others now.
+        """The state of training and the names in a file, and its values of the settings that are others now.
 
         Raises if no run can go on with such a change.
         """
@@ -167,7 +170,7 @@ class Stored(Recipe):
             refused.append("random_state (the seed)")
         if refused:
             raise ValueError(f"resume wants the settings of {os.fspath(path)!r}; these differ: {', '.join(refused)}")
-        return training, changed
+        return training, getattr(saved, "feature_names_in_", None), changed
 
     def _check_left(self, path, training, changed, n_updates):
         """Raise if settings changed for a run that has no updates left to make with them."""
@@ -181,7 +184,7 @@ class Stored(Recipe):
 
     @classmethod
     def _parsed(cls, contents, path):
-        """A model with the settings that a file holds, and the state of training."""
+        """A model with the settings and names that a file holds, and the state of training."""
         _, values, progress, groups = contents
         unknown = sorted(set(values) - set(cls._names()))
         if unknown:
@@ -205,12 +208,15 @@ class Stored(Recipe):
         state = files.restored(blank.optimizer, state, path)
         chains = groups.get("chains", {}).get("states")
         n_updates, seed, begin = progress["n_updates"], progress["seed"], progress.get("begin", 0)
+        names = groups.get("features", {}).get("names")
         fits = seed >= 0 and begin >= 0 and loop.is_finite(params, engines.NUMPY) and optimizers.is_state(state)
+        fits = fits and (names is None or are_names(names, len(params.W)))
         if not fits or not (chains is None or _are_chains(chains, params.W)):
             raise files.unfitting(path)
         history = _history(groups, n_updates, path)
         best = _best(blank.params, groups.get("best"), path)
         prints = {name: groups.get(group, {}).get("fingerprint") for name, group in PRINTS.items()}
+        model._keep_names(from_bytes(names))
         return model, Training(params, state, chains, n_updates, seed, history, begin, best, prints)
 
     @classmethod
@@ -221,7 +227,7 @@ class Stored(Recipe):
     def _check_fitted(self):
         """Raise unless there are parameters, of the kind and size the hyper-parameters say."""
         if not hasattr(self, "params_"):
-            raise ValueError(f"this {type(self).__name__} is not fitted yet: call fit or partial_fit first")
+            raise not_fitted(f"this {type(self).__name__} is not fitted yet: call fit or partial_fit first")
         self._check_hyper_parameters()
         n_hidden = len(self.params_.b_h)
         changed = [name for name, value in self._fitted_with.items() if comparable(name, getattr(self, name)) != value]

@@ -16,28 +16,35 @@ from ..rbm.expectation import PROTOCOLS, expectation
 from ..rbm.negative import Exact
 from ..streams import as_seed, check_random_state
 from .frames import FrameByFrame
+from .pooling import pooled
+from .protocol import configured
 
 
 class TemporalRBM(FrameByFrame):
     """A model of sequences. A subclass names its conditioner (`_past`)."""
 
-    def transform(self, X):
+    @configured
+    def transform(self, X, *, pool=None):
         """Hidden states r_t = P(h_t = 1 | v_1..v_t) (eq. 3.20, Algorithm 4).
 
         Parameters
         ----------
         X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+        pool : {None, "mean", "last", "flat"}
+            One row for each sequence: the mean of its hidden states, the last of them, or all one after the other
+            (`rtrbm.Pool` does this in a Pipeline).
 
         Returns
         -------
         (n_sequences, n_frames, n_hidden) ndarray, or list of (n_frames_i, n_hidden) ndarrays for a list
+            With `pool` (n_sequences, n_hidden), or (n_sequences, n_frames * n_hidden) for "flat".
 
         Raises
         ------
         TypeError, ValueError
             If the model is not fitted, or X is not valid.
         """
-        return self._map(self._checked(X), self._states)
+        return pooled(self._map(self._checked(X), self._states), pool)
 
     def predict(self, X, protocol="mean", random_state=None):
         """One-step predictions E[v_t | v_1..v_{t-1}], for every t including the first.

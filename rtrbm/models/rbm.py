@@ -6,6 +6,7 @@ from .. import checks
 from ..compute.engine import Engine
 from ..compute.threads import one_blas_thread
 from ..estimators.base import TrainedRBM
+from ..estimators.protocol import configured
 from ..estimators.settings import setting, settings
 from ..minibatches.fingerprint import spread
 from ..minibatches.sequences import layout
@@ -86,6 +87,8 @@ class RBM(TrainedRBM):
         The seed of all random streams of the run.
     n_features_in_ : int
         Visible units.
+    feature_names_in_ : (n_features_in_,) ndarray of str
+        The columns of X, if `fit` was given a table.
 
     Examples
     --------
@@ -105,6 +108,7 @@ class RBM(TrainedRBM):
     def _past(self):
         return Static()
 
+    @configured
     @one_blas_thread()
     def transform(self, X):
         """P(h = 1 | v) of each row.
@@ -150,7 +154,7 @@ class RBM(TrainedRBM):
         -------
         (n_samples, n_visible) ndarray
         """
-        h, units = self.transform(X), self._units()
+        units, h = self._units(), hidden_mean(self._check_rows(X), self.params_.W, self.params_.b_h)
         return self._outward(reconstruction_mean(h, self.params_.W, self.params_.b_v, units))
 
     def impute(self, X, mask, random_state=None):
@@ -176,6 +180,7 @@ class RBM(TrainedRBM):
             If the model is not fitted, X is not valid, or `mask` has another shape.
         """
         self._check_fitted()
+        self._check_features(X)
         X, mask = checks.rows_without_missing(X, mask)
         v = self._check_rows(X, mask)
         draw = Draw(self.seed_ if random_state is None else as_seed(random_state), "impute")
@@ -327,6 +332,8 @@ class RBM(TrainedRBM):
     def _check_rows(self, X, missing=None):
         """Rows that a fitted model takes, as the RBM sees them."""
         self._check_fitted()
+        if missing is None:  # else its features were checked with the mask
+            self._check_features(X)
         dtype, units = self.params_.W.dtype, self._units()
         v = checks.check_frames(X, units.check, dtype, self.n_features_in_, axes=self._axes, missing=missing)
         return self._inward(v)

@@ -176,6 +176,8 @@ class RTRBM(TemporalRBM):
         The seed of all random streams of the run.
     n_features_in_ : int
         Visible units.
+    feature_names_in_ : (n_features_in_,) ndarray of str
+        The columns of X, if `fit` was given tables.
 
     Examples
     --------

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import field
 
 import h5py
@@ -11,6 +12,8 @@ import numpy as np
 from ..checks import check_callables, check_count, check_known
 from ..compute import engine as engines
 from ..estimators.base import FIT, TrainedRBM
+from ..estimators.pooling import pooled
+from ..estimators.protocol import configured, not_fitted
 from ..estimators.settings import Estimator, settings
 from ..estimators.temporal import TemporalRBM
 from ..evaluate import squared_error
@@ -122,20 +125,23 @@ class Stack(Estimator):
                 layer.fit(X, checkpoint=path, validation=V, callbacks=own, **settings)
         return self
 
-    def transform(self, X):
+    @configured
+    def transform(self, X, *, pool=None):
         """Filtered hidden states of the top layer, from the bottom up.
 
         Parameters
         ----------
         X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+        pool : {None, "mean", "last", "flat"}
+            As of `rtrbm.RTRBM.transform`.
 
         Returns
         -------
-        array or list of arrays, as X
+        array or list of arrays, as X; with `pool` one row for each sequence
         """
         for layer in self._fitted():
             X = layer.transform(X)
-        return X
+        return pooled(X, pool)
 
     def denoise(self, X):
         """Filter up to the top, reconstruct down from it (3.4).
@@ -184,7 +190,7 @@ class Stack(Estimator):
             return filled
         nearest = layers[0]._units().nearest
         seen = nearest(filled) if isinstance(filled, np.ndarray) else list(map(nearest, filled))
-        for values, better, missing in zip(filled, self.denoise(seen), mask):
+        for values, better, missing in zip(filled, Stack(_without_names(layers)).denoise(seen), mask):
             values[missing] = better[missing]
         return filled
 
@@ -207,7 +213,7 @@ class Stack(Estimator):
         for name, value in (("n_frames", n_frames), ("n_sequences", n_sequences), ("n_gibbs", n_gibbs)):
             check_count(name, value)
         if prefix is not None:
-            prefix = layers[0]._check_prefix(prefix, n_sequences)
+            prefix, layers = layers[0]._check_prefix(prefix, n_sequences), _without_names(layers)
         seed, prefixes = as_seed(random_state), [prefix]
         for layer in layers[:-1]:
             prefixes.append(None if prefix is None else layer.transform(prefixes[-1]))
@@ -237,6 +243,22 @@ class Stack(Estimator):
         stack = cls([_class(layer.model, TemporalRBM, "layers of")._loaded(layer, path) for layer in contents])
         stack._fitted()
         return stack
+
+    @property
+    def n_features_in_(self):
+        """Features of the data."""
+        return self.layers[0].n_features_in_
+
+    @property
+    def feature_names_in_(self):
+        """Their names, if the stack was fitted to tables."""
+        return self.layers[0].feature_names_in_
+
+    def __sklearn_is_fitted__(self):
+        return bool(self.layers) and all(hasattr(layer, "params_") for layer in self.layers)
+
+    def _n_features_out(self):
+        return self.layers[-1]._n_features_out()
 
     def _paths(self, checkpoint):
         """The checkpoint of every layer."""
@@ -270,7 +292,7 @@ class Stack(Estimator):
         self._check_layers()
         for i, layer in enumerate(self.layers):
             if not hasattr(layer, "params_"):
-                raise ValueError(f"this Stack is not fitted yet, layers[{i}] is not: call fit first")
+                raise not_fitted(f"this Stack is not fitted yet, layers[{i}] is not: call fit first")
             if i and layer.n_features_in_ != self.layers[i - 1].n_hidden:
                 raise ValueError(
                     f"layers[{i}] must have the {self.layers[i - 1].n_hidden} hidden units of the layer below as its "
@@ -314,6 +336,13 @@ def _class(name, base, what="one of"):
             f"path must hold {what} {', '.join(sorted(known))}, got a {name} (a class of yours must be imported first)"
         )
     return known[name]
+
+
+def _without_names(layers):
+    """The layers, the bottom one for arrays made of tables whose names have been checked."""
+    bottom = copy(layers[0])
+    bottom._keep_names(None)
+    return [bottom, *layers[1:]]
 
 
 def _down(layers, X, at_top):

@@ -1,0 +1,153 @@
+"""Names of features: the columns of the tables that a model was fitted to."""
+
+import sys
+import warnings
+
+import numpy as np
+
+N_NAMES = 5  # shown of the names that are wrong
+REMEDY = "Take {}: the columns of the fit in their order."
+
+
+def feature_names(X):
+    """The names of the columns of a table, or of the tables in a list.
+
+    Parameters
+    ----------
+    X : anything
+        What `fit` takes. A table is an object with `columns`.
+
+    Returns
+    -------
+    (n_features,) object ndarray of str, or None
+        None if X is no table, or the names of its columns are no texts.
+
+    Raises
+    ------
+    TypeError
+        If only some of the names are texts.
+    ValueError
+        If the tables in a list differ in their columns.
+    """
+    names = next((_names(place, table) for place, table in _members(X, "X")), None)
+    check_names(X, names, "the model")
+    return names
+
+
+def as_bytes(names):
+    """The names as a model file keeps them."""
+    return None if names is None else np.char.encode(names.astype(str), "utf-8")
+
+
+def are_names(kept, n_features):
+    """Whether a file holds a name of every feature."""
+    return np.shape(kept) == (n_features,) and np.asarray(kept).dtype.kind == "S"
+
+
+def from_bytes(kept):
+    """The names that `as_bytes` made."""
+    return None if kept is None else np.char.decode(kept, "utf-8", "replace").astype(object)
+
+
+def check_number(X, n_features, model, name="X", n_axes=3):
+    """Raise a ValueError, as scikit-learn's models do, if an array, or one in a list, has another number of features.
+
+    Parameters
+    ----------
+    X : anything
+    n_features : int
+        Those of the fit.
+    model : str
+        Its class, for messages.
+    name : str
+        The name of X in messages.
+    n_axes : int
+        Dimensions of X as one array.
+    """
+    for place, array in _members(X, name):
+        shape = getattr(array, "shape", ())
+        if len(shape) == n_axes - (array is not X) and shape[-1] != n_features:
+            raise ValueError(
+                f"{place} has {shape[-1]} features, but {model} is expecting {n_features} features as input"
+            )
+
+
+def check_names(X, names, model, name="X"):
+    """Raise if a table, or one in a list, has other columns than those of the fit, or has them in another order.
+
+    Parameters
+    ----------
+    X : anything
+    names : (n_features,) object ndarray of str, or None
+        Those of the fit.
+    model, name : str
+        As in `check_number`.
+
+    Raises
+    ------
+    ValueError
+        As scikit-learn's models do, with the names that are new, missing or in another place.
+
+    Warns
+    -----
+    UserWarning
+        If X has no names and the fit had some, or the other way round.
+    """
+    for place, table in _members(X, name):
+        found = _names(place, table)
+        if found is None and names is not None:
+            _warn(f"{name} does not have valid feature names, but {model} was fitted with feature names")
+            return
+        if found is not None and names is None:
+            _warn(f"{name} has feature names, but {model} was fitted without feature names")
+            return
+        if found is not None and not np.array_equal(found, names):
+            raise ValueError(_difference(place, found, names, _remedy(name, place)))
+
+
+def _members(X, name):
+    """(name, object) of the parts that can have columns: X itself, or the members of a list."""
+    several = isinstance(X, list | tuple) or isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
+    return [(f"{name}[{i}]", x) for i, x in enumerate(X)] if several else [(name, X)]
+
+
+def _names(place, table):
+    columns = getattr(table, "columns", None)
+    if columns is None or callable(columns):
+        return None
+    names = np.empty(len(columns), object)
+    names[:] = list(columns)
+    kinds = sorted({type(name).__name__ for name in names})
+    texts = sum(isinstance(name, str) for name in names)
+    if 0 < texts < len(names):
+        raise TypeError(
+            f"Feature names are only supported if all input features have string names, but {place} has {kinds} as "
+            f"feature name / column name types: convert them with {place}.columns = {place}.columns.astype(str)"
+        )
+    return names if texts else None
+
+
+def _difference(place, found, names, remedy):
+    """The message for columns that are not those of the fit."""
+    new, missing = sorted(set(found) - set(names)), sorted(set(names) - set(found))
+    lines = [f"{place}: The feature names should match those that were passed during fit."]
+    for title, wrong in (("unseen at fit time", new), ("seen at fit time, yet now missing", missing)):
+        if wrong:
+            shown = [*wrong[:N_NAMES], *(["..."] if len(wrong) > N_NAMES else [])]
+            lines += [f"Feature names {title}:", *(f"- {name}" for name in shown)]
+    if not new and not missing:
+        lines.append("Feature names must be in the same order as they were in fit.")
+    return "\n".join(lines + ([] if missing else [remedy])) + "\n"
+
+
+def _remedy(name, place):
+    columns = "[model.feature_names_in_]"
+    return REMEDY.format(f"{name}{columns}" if place == name else f"[x{columns} for x in {name}]")
+
+
+def _warn(message):
+    """A warning at the line of the user, the first outside this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("rtrbm."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)
