@@ -387,10 +387,23 @@ def test_a_change_without_updates_to_make_is_refused(tmp_path, changed):
 def test_epochs_are_counted_in_updates(tmp_path):
     path = tmp_path / "run.h5"
     model = RTRBM(**SETTINGS | dict(n_epochs=5, batch_size=4)).fit(X, checkpoint=path)
-    assert model.n_updates_ == 8 and model.history_["learning_rate"][-1] == pytest.approx(0.05 / 8)
-    assert state(model) == state(RTRBM(**SETTINGS | dict(n_updates=8, batch_size=4)).fit(X))
-    with pytest.warns(UserWarning, match=r"n_epochs=6 \(was 5\).*updates 8 to 9"):
-        assert RTRBM(**SETTINGS | dict(n_epochs=6, batch_size=4)).fit(X, checkpoint=path, resume=True).n_updates_ == 9
+    assert model.n_updates_ == 10 and model.history_["learning_rate"][-1] == pytest.approx(0.05 / 10)
+    assert state(model) == state(RTRBM(**SETTINGS | dict(n_updates=10, batch_size=4)).fit(X))
+    with pytest.warns(UserWarning, match=r"n_epochs=6 \(was 5\).*updates 10 to 12"):
+        assert RTRBM(**SETTINGS | dict(n_epochs=6, batch_size=4)).fit(X, checkpoint=path, resume=True).n_updates_ == 12
+
+
+def test_windows_are_watched(tmp_path):
+    """Epochs of windows, validation recordings of any length, the best window model, other recordings refused."""
+    recording, path = random_array(1, 90)[0], tmp_path / "run.h5"
+    settings = SETTINGS | dict(n_epochs=3, batch_size=4)
+    given = dict(window=10, warm_up=3, validation=recording[:30], callbacks=[EarlyStopping()], checkpoint=path)
+    model = RTRBM(**settings).fit(recording, **given)
+    assert model.n_updates_ == 9
+    assert model.best_.error == min(model.history_["validation_error"])
+    assert -model.score(recording[None, :30]) == pytest.approx(model.best_.error, rel=1e-7)
+    with pytest.raises(ValueError, match="other values"):
+        RTRBM(**settings).fit(1 - recording, resume=True, **given)
 
 
 def test_a_stream_has_no_epochs():

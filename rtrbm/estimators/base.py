@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from functools import partial
 
 import numpy as np
 
@@ -130,15 +131,9 @@ class TrainedRBM(Watched):
         share_processors(ranks.on_this_machine(self.comm))
         with contextlib.ExitStack() as files_of_X:
 
-            def opened(X):
-                X = files_of_X.enter_context(sources.opened(X))
-                if checkpoint is not None:
-                    sources.check_apart(checkpoint, X)
-                checks.check_dense(X)
-                return X
-
             def begin():
                 self._check_run(checkpoint, checkpoint_every, resume, validation_every, callbacks)
+                opened = partial(_opened, files_of_X, checkpoint)
                 found = opened(X)
                 names = feature_names(found)
                 data = self._data(found, window, warm_up, mask, inputs)
@@ -392,6 +387,15 @@ class TrainedRBM(Watched):
             return {**own, "number of features": self.n_features_in_, "number of sequences": n_sequences}
 
         ranks.check_same(values, self.comm)
+
+
+def _opened(files_of_X, checkpoint, X):
+    """X, opened if it names a file; raises if the checkpoint would replace that one, or X is sparse."""
+    X = files_of_X.enter_context(sources.opened(X))
+    if checkpoint is not None:
+        sources.check_apart(checkpoint, X)
+    checks.check_dense(X)
+    return X
 
 
 def _given(kind, params):

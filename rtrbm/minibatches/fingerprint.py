@@ -25,26 +25,30 @@ def fingerprint(data):
     """
     if not hasattr(data, "__len__"):
         return None
-    is_sequence = hasattr(data, "cut") or np.ndim(data[0]) > 1
-    digest, lengths = hashlib.sha256(), []
-    for i in spread(len(data), N_SEQUENCES if is_sequence else N_ROWS):
-        blocks = [data[i]]
-        if is_sequence:
-            length, cut = _cutting(data, i)
-            lengths.append(length)
-            blocks = [cut(start, start + BLOCK) for start in spread(max(length - BLOCK + 1, 1), N_BLOCKS)]
+    length, blocks = _part(data, 0)
+    digest, lengths, what = hashlib.sha256(), [], "rows" if length is None else "sequences"
+    for i in spread(len(data), N_ROWS if length is None else N_SEQUENCES):
+        length, blocks = _part(data, i) if i else (length, blocks)
+        lengths.append(length)
         for values in blocks:
             digest.update(np.ascontiguousarray(values, "<f8").tobytes())
-    size = f"{len(data)} {'sequences' if is_sequence else 'rows'}; {blocks[0].shape[-1]} features"
-    return f"{size}; lengths {lengths}; values {digest.hexdigest()[:16]}"
+    size = f"{len(data)} {what}; {blocks[0].shape[-1]} features"
+    return f"{size}; lengths {[n for n in lengths if n]}; values {digest.hexdigest()[:16]}"
 
 
-def _cutting(data, i):
-    """The length of sequence i, and a function that gives its frames from a start to a stop."""
-    if hasattr(data, "cut"):  # recordings, of which only a part may fit in memory
-        return data.length(i), lambda start, stop: data.cut(i, start, stop).v
-    frames = data[i]
-    return len(frames), lambda start, stop: frames[start:stop]
+def _part(data, i):
+    """The length of sequence i and some blocks of its frames; None and all of a row."""
+    if hasattr(data, "cut"):  # recordings, which may be larger than memory
+        length = data.length(i)
+        return length, [data.cut(i, start, start + BLOCK).v for start in _starts(length)]
+    values = data[i]
+    if values.ndim == 1:
+        return None, [values]
+    return len(values), [values[start : start + BLOCK] for start in _starts(len(values))]
+
+
+def _starts(length):
+    return spread(max(length - BLOCK + 1, 1), N_BLOCKS)
 
 
 def spread(n, most):
