@@ -1,11 +1,17 @@
 """Checks of users' input: every error names the argument, the value given and the values wanted."""
 
 import difflib
+import functools
 import numbers
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
+import h5py
 import numpy as np
+
+from . import foreign
+
+PIECE = 2**18  # numbers that are cast at a time when the values of data in memory are checked
 
 
 def check_count(name, value, minimum=1):
@@ -197,14 +203,35 @@ def check_frames(X, check, dtype, n_features=None, name="X", axes=("n_frames", "
     ValueError
         If it has another number of dimensions or features, no frames, or values that are not allowed.
     """
-    X = as_float(X, name, dtype)
+    given, X = X, as_float(X, name, dtype)
     if X.ndim != len(axes):
         wanted = f"{len(axes)} dimension{'s' * (len(axes) > 1)} ({', '.join(axes)})"
-        remedy = f". Reshape your data: {name}[:, None] is a single feature, {name}[None] a single frame"
-        hint = remedy if (X.ndim, len(axes)) == (1, 2) else ""
-        raise ValueError(f"{name} must have {wanted}, got shape {X.shape}{hint}")
-    _check_values(X, check, n_features, name, axes, missing)
+        raise ValueError(f"{name} must have {wanted}, got shape {X.shape}; {_reshaped(X, name, len(axes))}")
+    try:
+        _check_values(X, check, n_features, name, axes, missing)
+    except ValueError as error:
+        raise ValueError(f"{error}{_columns_refused(given, X, check)}") from None
     return X
+
+
+def _reshaped(X, name, n):
+    """What to do with an array of the wrong number of dimensions."""
+    if X.ndim > n:
+        return f"Reshape your data: {name}.reshape(-1, {name}.shape[-1]) for rows of features, or a list of 2-D arrays"
+    return f"Reshape your data: {name}.reshape(1, -1) is one frame, {name}.reshape(-1, 1) is one feature"
+
+
+def _columns_refused(given, X, check):
+    """The names of the columns of a table with values that a check refuses, for a message."""
+    if not foreign.is_table(given):
+        return ""
+    refused = []
+    for i, (column, _) in enumerate(foreign.columns(given)):
+        try:
+            check(X[:, [i]], "")
+        except ValueError:
+            refused.append(repr(column))
+    return f" (columns {', '.join(refused)})" if refused else ""
 
 
 def check_sequences(X, check, dtype, n_features=None, name="X", axes=("n_frames", "n_visible"), missing=None):
@@ -221,54 +248,117 @@ def check_sequences(X, check, dtype, n_features=None, name="X", axes=("n_frames"
     Returns
     -------
     (n_sequences, n_frames, n_visible) ndarray or list of (n_frames_i, n_visible) ndarrays
+        Sparse ones are made dense when they are asked for.
 
     Raises
     ------
     TypeError, ValueError
         As in `check_frames`; also if there are no sequences, or one has no frames.
     """
-    if hasattr(X, "minibatch") or isinstance(X, Iterator):
-        raise TypeError(f"{name} must be an array or a list of arrays, got a stream: take one minibatch of it")
-    check_dense(X, name)
-    if is_array(X) and not (getattr(X, "dtype", None) == object and X.ndim == 1):  # an array of arrays is a list
+    X = as_given(X, name)
+    if foreign.is_array(X):
         X = as_float(X, name, dtype)
-        if X.ndim != 3:
-            raise ValueError(
-                f"{name} must have 3 dimensions (n_sequences, {', '.join(axes)}), got shape {X.shape}; "
-                f"one sequence is {name}[None], sequences of different lengths are a list"
-            )
-        if not len(X):
-            raise ValueError(f"{name} must hold at least one sequence, got none")
+        _check_dimensions(X, name, axes)
         _check_values(X, check, n_features, name, axes, missing)
         return X
+
+    def read(i):
+        absent = None if missing is None else missing[i]
+        return check_frames(X[i], check, dtype, n_features, f"{name}[{i}]", axes, absent)
+
+    n_features = read(0).shape[1] if n_features is None else n_features
+    if not any(map(foreign.is_sparse, X)):
+        return [read(i) for i in range(len(X))]
+    for i in range(len(X)):
+        read(i)
+    return DenseWhenAsked(len(X), read)
+
+
+class DenseWhenAsked:
+    """A list of sequences of which some are sparse: each is made dense when it is asked for.
+
+    Parameters
+    ----------
+    n : int
+    read : callable (i) -> ndarray
+    """
+
+    def __init__(self, n, read):
+        self._n, self._read = n, read
+
+    def __len__(self):
+        return self._n
+
+    def __getitem__(self, i):
+        places = range(self._n)[i]  # raises the IndexError that ends a loop
+        return list(map(self._read, places)) if isinstance(i, slice) else self._read(places)
+
+
+def in_parts(verb):
+    """Decorator of a verb of rows: a sparse X is made dense a part at a time."""
+
+    @functools.wraps(verb)
+    def of_parts(self, X):
+        if not foreign.is_sparse(X) or len(X.shape) != 2:
+            return verb(self, X)
+        return np.concatenate([verb(self, part) for part in pieces(foreign.Sparse(X))])
+
+    return of_parts
+
+
+def as_given(X, name="X"):
+    """Sequences as one array of whatever library, or as a list of whatever can be an array, nothing converted.
+
+    A cell, which is an array of arrays (MATLAB), is a list.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is a stream, a mapping, text or no container of sequences, or holds none.
+    """
+    if hasattr(X, "minibatch") or isinstance(X, Iterator):
+        raise TypeError(
+            f"{name} must be an array or a list of arrays, got a stream, {type(X).__name__}: take one minibatch of it, "
+            f"or list({name}) if it ends"
+        )
+    if isinstance(X, np.ndarray) and X.dtype == object and X.size == max(X.shape, default=0):
+        X = X.ravel().tolist() if any(map(is_sequence, X.flat)) else X
+    if foreign.is_array(X) and getattr(X, "ndim", 1):
+        return X
     wrong = f"{name} must be an array or a list of arrays, got {type(X).__name__}"
-    if isinstance(X, str | bytes | Mapping):  # iterables, of names
-        raise TypeError(wrong)
-    try:
+    if isinstance(X, Mapping | h5py.Group):
+        raise TypeError(f"{wrong}, of arrays with names: take list({name}.values())")
+    if isinstance(X, str | bytes | os.PathLike):
+        raise TypeError(f"{wrong}: rtrbm.convert.read reads files")
+    if not hasattr(X, "__getitem__") and not hasattr(X, "__iter__") or isinstance(X, Set) or foreign.is_array(X):
+        raise TypeError(f"{wrong}: one sequence is a list of one array")
+    with foreign.dressed(name):
         X = list(X)
-    except TypeError:
-        raise TypeError(wrong) from None
     if not X:
         raise ValueError(f"{name} must hold at least one sequence, got an empty list")
-    if any(isinstance(sequence, str | os.PathLike) for sequence in X):
-        raise TypeError(f"{name} must hold sequences, got {X!r}: data on a disk are for `fit`, as a tuple (path, name)")
-    sequences = []
     for i, sequence in enumerate(X):
-        absent = None if missing is None else missing[i]
-        sequences.append(check_frames(sequence, check, dtype, n_features, f"{name}[{i}]", axes, absent))
-        n_features = sequences[0].shape[1]
-    return sequences
+        if isinstance(sequence, str | os.PathLike):
+            raise TypeError(f"{name}[{i}] must be a sequence, got {sequence!r}: rtrbm.convert.read reads files")
+    return X
 
 
-def is_array(X):
-    """Whether X is an array, or a table, of whatever library."""
-    return hasattr(X, "ndim") and (hasattr(X, "dtype") or hasattr(X, "__array__"))
+def pieces(X):
+    """An array of whatever size in parts of at most `PIECE` numbers, each with all dimensions of X."""
+    if X.ndim < 2 or np.prod(X.shape, dtype=int) <= PIECE:
+        yield X
+        return
+    row = int(np.prod(X.shape[1:], dtype=int))
+    n = max(1, PIECE // row)
+    for start in range(0, X.shape[0], n):
+        if row <= PIECE:
+            yield X[start : start + n]
+        else:
+            yield from (part[None] for part in pieces(X[start]))
 
 
-def check_dense(X, name="X"):
-    """Raise a TypeError if X is a sparse matrix."""
-    if hasattr(X, "tocsr"):
-        raise TypeError(f"{name} must not be sparse, got a {type(X).__name__}: take {name}.toarray()")
+def is_sequence(x):
+    """Whether x, an element of an array of objects, may be an array itself."""
+    return isinstance(x, list | tuple) or foreign.is_array(x) and getattr(x, "ndim", 2) > 0
 
 
 def without_missing(X, mask, name="X"):
@@ -290,12 +380,9 @@ def without_missing(X, mask, name="X"):
     TypeError, ValueError
         If X is no array and no list of arrays, or `mask` is not of its shape or not boolean.
     """
-    check_dense(X, name)
-    if is_array(X):
+    X = as_given(X, name)
+    if foreign.is_array(X):
         return rows_without_missing(X, mask, name, "mask")
-    wrong = f"{name} must be an array or a list of arrays, got {type(X).__name__}"
-    if isinstance(X, str | bytes | Mapping | Iterator) or not hasattr(X, "__len__"):
-        raise TypeError(wrong)
     if not hasattr(mask, "__len__") or len(mask) != len(X):
         got = f"{len(mask)} of them" if hasattr(mask, "__len__") else type(mask).__name__
         raise ValueError(f"mask must have the form of {name}, a list of {len(X)} arrays, got {got}")
@@ -307,7 +394,7 @@ def rows_without_missing(X, mask, name="X", mask_name="mask"):
     """The same for one array."""
     if isinstance(mask, np.ma.MaskedArray):
         raise TypeError(f"{mask_name} must not itself be a masked array")
-    X, mask = _numbers(X, name), _rectangular(mask, mask_name)
+    X, mask = foreign.numbers(X, name, gaps=True), foreign.array(mask, mask_name)
     if mask.dtype != bool:
         raise TypeError(f"{mask_name} must hold booleans, True where a value is missing, got dtype {mask.dtype}")
     if mask.shape != X.shape:
@@ -317,42 +404,21 @@ def rows_without_missing(X, mask, name="X", mask_name="mask"):
 
 def as_float(X, name, dtype=None):
     """An array of that dtype, or of its own, or an error if X is not numeric or not rectangular."""
-    check_dense(X, name)
-    array = _numbers(X, name)
+    array = foreign.numbers(X, name)
     if dtype is None:
         return array
     with np.errstate(over="ignore"):  # too large a number becomes infinite, and is refused as such
         return array.astype(dtype, copy=False)
 
 
-def check_unmasked(X, name):
-    """Raise a TypeError if X is a masked array, or a list with one in it."""
-    for x in X if isinstance(X, list | tuple) else [X]:
-        if isinstance(x, np.ma.MaskedArray):
-            raise TypeError(f"{name} must not be a masked array: fill it in with impute({name}.data, {name}.mask)")
-
-
-def _numbers(X, name):
-    check_unmasked(X, name)
-    array = _rectangular(X, name)
-    if array.dtype == object and array.ndim and not any(isinstance(value, str) for value in array.flat):
-        try:
-            return array.astype(float)
-        except (TypeError, ValueError) as error:
-            hint = "sequences of different lengths are a list"
-            raise TypeError(f"{name} must hold real numbers, got dtype object; {hint} ({error})") from None
-    if array.dtype.kind == "c":
-        raise ValueError(f"Complex data not supported: {name} must hold real numbers, got dtype {array.dtype}")
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    return array
-
-
-def _rectangular(X, name):
-    try:
-        return np.asarray(X)
-    except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular array: {error}") from None
+def _check_dimensions(X, name, axes):
+    if X.ndim != 3:
+        raise ValueError(
+            f"{name} must have 3 dimensions (n_sequences, {', '.join(axes)}), got shape {X.shape}; "
+            f"one sequence is [{name}] (fit cuts a long one with window=), sequences of different lengths are a list"
+        )
+    if not len(X):
+        raise ValueError(f"{name} must hold at least one sequence, got none")
 
 
 def _check_values(X, check, n_features, name, axes, missing):

@@ -9,8 +9,9 @@ import numbers
 
 import numpy as np
 
-from .checks import any_value, check_count, check_memory, check_number, check_sequences, is_array
+from .checks import any_value, as_float, as_given, check_count, check_memory, check_number, check_sequences
 from .compute.threads import one_blas_thread
+from .foreign import is_array
 
 
 def squared_error(X, predicted):
@@ -55,15 +56,16 @@ def squared_error(X, predicted):
 
 def _sequences(X, name="X", n_visible=None):
     """X, checked: an array (n_sequences, n_frames, n_visible) or a list of arrays, of floating point numbers."""
+    X = as_given(X, name)
     if is_array(X):
-        return check_sequences(X, any_value, _floating(X), n_visible, name)
+        return check_sequences(X, any_value, _floating(X, name), n_visible, name)
     checked = check_sequences(X, any_value, float, n_visible, name)
-    return [v.astype(_floating(given), copy=False) for v, given in zip(checked, X)]
+    return [v.astype(_floating(given, name), copy=False) for v, given in zip(checked, X)]
 
 
-def _floating(v):
+def _floating(v, name):
     """The type of an array if it is a floating point one, or double precision."""
-    dtype = np.asarray(v).dtype
+    dtype = as_float(v, name).dtype
     return dtype if dtype.kind == "f" else np.dtype(float)
 
 

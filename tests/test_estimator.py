@@ -49,8 +49,8 @@ def time_limit(seconds):
 
 
 def refuses(match, function, *args, **kwargs):
-    """A ValueError or TypeError that names the argument, at once."""
-    with time_limit(2), pytest.raises((ValueError, TypeError), match=match):
+    """A ValueError or TypeError that names the argument, at once; text is the path of a file that is not there."""
+    with time_limit(2), pytest.raises((ValueError, TypeError, FileNotFoundError), match=match):
         function(*args, **kwargs)
 
 

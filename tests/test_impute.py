@@ -294,7 +294,7 @@ WRONG_DATA = {
     "NaN elsewhere": (np.where(MASK, X, np.nan), ValueError, "X must be finite"),
     "above 1 elsewhere": (np.where(MASK, X, 1.01), ValueError, "X must lie in"),
     "text": (np.full(X.shape, "a"), TypeError, "X must hold real numbers"),
-    "objects": (np.full(X.shape, object()), TypeError, "X must hold real numbers"),
+    "objects": (np.full(X.shape, {}, dtype=object), TypeError, "X must hold real numbers"),
     "None": (None, TypeError, "X must"),
     "a name": ("video", TypeError, "X must"),
     "an iterator": (iter(X), TypeError, "X must"),

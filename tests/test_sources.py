@@ -354,12 +354,14 @@ def test_good_datasets_are_not_refused(path):
 
 def test_files_that_are_not_complete_are_refused(path, tmp_path):
     content = path.read_bytes()
-    for part in (0, 0.01, 0.5, 0.999):
+    for part in (0.01, 0.5, 0.999):
         path.write_bytes(content[: int(part * len(content))])
         refuses(ValueError, r"X must be in a complete HDF5 file, .*videos\.h5", (path, "X"))
+    path.write_bytes(b"")
+    refuses(ValueError, r"videos\.h5' is empty", (path, "X"))
     path.write_bytes(b"0 1 0 1\n" * 1000)
-    refuses(ValueError, r"X must be in a complete HDF5 file, .*videos\.h5", (path, "X"))
-    refuses(ValueError, "X must be in a complete HDF5 file", (tmp_path, "X"))
+    refuses(ValueError, r"videos\.h5' is named \.h5 but is text by its first bytes", (path, "X"))
+    refuses(IsADirectoryError, "X must be a file, .* is a folder", (tmp_path, "X"))
 
 
 def test_a_chunk_that_cannot_be_read_is_named(tmp_path):
@@ -590,14 +592,18 @@ def test_ctrl_c_does_not_wait_for_data_that_do_not_come(tmp_path):
 
 @pytest.mark.parametrize("error", [OSError, StopIteration, KeyError, MemoryError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("at", [0, 1, 7, 11])
-def test_errors_while_reading_are_raised_as_they_are_and_end_the_thread(error, at):
+def test_errors_while_reading_name_the_data_and_end_the_thread(error, at):
+    dressed = ValueError if issubclass(error, Exception) and error is not MemoryError else error
+
     def fail(update):
         if update == at:
             raise error("no more")
 
     before, model = threading.active_count(), RTRBM(**SETTINGS)
-    with pytest.raises(error, match="no more"):
+    with pytest.raises(dressed, match="no more") as caught:
         model.fit(Stream(fail))
+    if dressed is not error:
+        assert f"X.minibatch({at})" in str(caught.value) and isinstance(caught.value.__cause__, error)
     assert threading.active_count() == before
     assert getattr(model, "n_updates_", 0) == at
 

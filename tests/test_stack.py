@@ -629,7 +629,7 @@ def test_wrong_data_are_called_X(fitted, verb):
         (dict(prefix=X[..., :3]), "prefix has 3 features"),
         (dict(prefix=np.nan * X[0]), "prefix must be finite"),
         (dict(prefix=[[0, 1, 0, 1], [0]]), "prefix must be sequences of one length"),
-        (dict(prefix="prefix"), "prefix must hold real numbers"),
+        (dict(prefix="prefix"), "prefix must be an array"),
         (dict(prefix=X[:2], n_sequences=3), "prefix must hold 1 sequence or 3"),
     ],
     ids=str,

@@ -14,7 +14,9 @@ from rtrbm.rbm import Units
 
 ROOT = Path(rtrbm.__file__).parent
 LEVELS = (
-    ("functions", "biases", "parameters", "kinds", "streams", "checks"),
+    ("functions", "biases", "parameters", "kinds", "streams", "hdf5"),
+    ("foreign",),
+    ("checks",),
     ("compute",),
     ("minibatches.sequences",),
     ("rbm", "past"),
@@ -23,7 +25,8 @@ LEVELS = (
     ("training",),
     ("estimators",),
     ("models", "callbacks"),
-    ("", "datasets", "plots"),  # "" is rtrbm/__init__.py; nothing needs these three
+    ("datasets", "plots", "convert"),
+    ("",),  # rtrbm/__init__.py
 )
 MODELS = {"RTRBM", "TRBM", "CRBM", "RNNRBM", "SRTRBM", "LSTMRBM", "Stack"}
 CLASS_LINES, FUNCTION_LINES = 200, 50

@@ -568,7 +568,7 @@ WRONG_H = {
     "text": ("states", TypeError, "H must"),
     "None": (None, TypeError, "H must"),
     "no frames": (H[:, :0], ValueError, "H must"),
-    "objects": (np.array([H[0], H[1, :2]], dtype=object), TypeError, "H must hold real numbers"),
+    "objects": (np.full(H.shape, {}, dtype=object), TypeError, "H must hold real numbers"),
 }
 
 

@@ -10,7 +10,7 @@ from .. import checks
 from ..biases import n_inputs as number_of_inputs
 from ..compute import engine as engines
 from ..compute.threads import share_processors
-from ..minibatches import sources
+from ..minibatches import paths, sources
 from ..minibatches.sequences import pack, summary
 from ..minibatches.windows import Recordings, are_examples, as_recordings, inputs_of, packed, present
 from ..parameters import arrays, each
@@ -57,8 +57,10 @@ class TrainedRBM(Watched):
 
         Parameters
         ----------
-        X : array_like, list of array_like, HDF5 dataset or group, (path, name), iterable, or stream
-            Sequences (of an `RBM`: rows). These are read minibatch by minibatch and may be larger than memory:
+        X : array_like, list of array_like, path, (path, name), HDF5 dataset or group, iterable, or stream
+            Sequences (of an `RBM`: rows), see docs/your-data.md; a path may be that of an HDF5 file, .npz, .npy, .mat
+            or .csv (`rtrbm.convert.read`). Arrays, tables and sparse matrices in memory stay as they are, and a
+            minibatch of them is cast at a time. These are read minibatch by minibatch and may be larger than memory:
 
             - an h5py dataset (n_sequences, n_frames, n_visible), an h5py group of datasets (n_frames_i, n_visible) in
               the order of their sorted names, or either as (path, name); a memory-mapped array;
@@ -116,7 +118,7 @@ class TrainedRBM(Watched):
             If a hyper-parameter, X or the checkpoint is not valid; nothing is changed then. If X turns out to be
             invalid or too short only later, the updates made stay and the checkpoint is written.
         FileNotFoundError
-            If X is (path, name) and there is no such file.
+            If X is a path or (path, name) and there is no such file.
         FloatingPointError
             If the gradient is no longer finite; the last checkpoint stands.
         KeyboardInterrupt
@@ -249,7 +251,8 @@ class TrainedRBM(Watched):
         dtype = "float32" if params.W.dtype == np.float32 else "float64"
         model = cls(**{"n_hidden": params.W.shape[1], "dtype": dtype, **cls._implied(params), **settings})
         model._check_hyper_parameters()
-        for name, shape in shapes(model._model(), len(params.W), model.n_hidden, number_of_inputs(params))._asdict().items():
+        expected = shapes(model._model(), len(params.W), model.n_hidden, number_of_inputs(params))
+        for name, shape in expected._asdict().items():
             part = getattr(params, name)
             if (None if part is None else part.shape) != shape:
                 got = "none" if part is None else f"shape {part.shape}"
@@ -284,7 +287,7 @@ class TrainedRBM(Watched):
                 raise TypeError(f"{name} wants sequences that can be counted, X is a {type(X).__name__}: take a list")
         if len(self._axes) == 2:  # every row is a sequence of one frame
             data, mask = data[:, None], mask[:, None]
-        recordings = Recordings(data, mask, window, warm_up)
+        recordings = Recordings(data, mask, window, warm_up, self.dtype)
         if inputs is not None:
             recordings.inputs = self._check_inputs(inputs, recordings.lengths())
         return recordings
@@ -390,11 +393,10 @@ class TrainedRBM(Watched):
 
 
 def _opened(files_of_X, checkpoint, X):
-    """X, opened if it names a file; raises if the checkpoint would replace that one, or X is sparse."""
-    X = files_of_X.enter_context(sources.opened(X))
+    """X, opened if it names a file; raises if the checkpoint would replace that one."""
+    X = files_of_X.enter_context(paths.opened(X))
     if checkpoint is not None:
         sources.check_apart(checkpoint, X)
-    checks.check_dense(X)
     return X
 
 

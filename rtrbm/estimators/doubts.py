@@ -86,8 +86,8 @@ def of_axes(X):
     if n_sequences > n_frames >= 4 and n_visible <= 2 * n_frames and n_frames <= 2 * n_visible:
         if _likeness(X.reshape(len(X), -1)) < ALIKE:
             yield (
-                f"X of shape {(n_sequences, n_frames, n_visible)} may be a video (n_frames, height, width): it trains as {n_sequences} sequences, "
-                "each much like the one before; rtrbm.convert.video makes one sequence of a video"
+                f"X of shape {(n_sequences, n_frames, n_visible)} may be a video (n_frames, height, width): it trains "
+                f"as {n_sequences} sequences, each much like the one before; rtrbm.convert.video makes one sequence of a video"
             )
             return
     if min(n_frames, n_visible) >= 4:
@@ -135,7 +135,8 @@ def of_model(h, error, spread):
     if not error <= 4 * spread:
         yield (
             f"chains that start with noise end far from the data (squared error {error:.3g} a frame, the mean of the "
-            f"data has {spread:.3g}): take a smaller learning_rate or more n_gibbs; reconstruction_error does not show it"
+            f"data has {spread:.3g}): take a smaller learning_rate or more n_gibbs; "
+            "reconstruction_error does not show it"
         )
 
 

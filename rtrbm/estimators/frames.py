@@ -242,10 +242,11 @@ class FrameByFrame(TrainedRBM):
     def _check_prefix(self, prefix, n_sequences, source="n_sequences"):
         self._check_features(prefix, "prefix")
         dtype, check = self.params_.W.dtype, self._units().check
-        prefix = checks.as_float(_of_one_length(prefix, "prefix"), "prefix", dtype)
+        prefix = _of_one_length(prefix, "prefix")
         if prefix.ndim not in (2, 3):
             raise ValueError(
-                f"prefix must have 2 or 3 dimensions ([n_sequences,] n_frames, n_visible), got shape {prefix.shape}"
+                f"prefix must have 2 or 3 dimensions ([n_sequences,] n_frames, n_visible), got shape {prefix.shape}; "
+                "a list of one frame is a prefix too"
             )
         prefix = prefix[None] if prefix.ndim == 2 else prefix
         prefix = checks.check_sequences(prefix, check, dtype, self.n_features_in_, "prefix")
@@ -302,8 +303,9 @@ def _biases_of(past, params, state, n_sequences):
 
 def _of_one_length(sequences, name):
     """Sequences as one array."""
-    checks.check_unmasked(sequences, name)
-    try:
-        return np.asarray(sequences)
-    except ValueError:
-        raise ValueError(f"{name} must be sequences of one length, got some of different lengths") from None
+    sequences = checks.as_given(sequences, name)
+    if isinstance(sequences, list):
+        sequences = [checks.as_float(sequence, f"{name}[{i}]") for i, sequence in enumerate(sequences)]
+        if len({len(sequence) for sequence in sequences if sequence.ndim}) > 1:
+            raise ValueError(f"{name} must be sequences of one length, got some of different lengths")
+    return checks.as_float(sequences, name)

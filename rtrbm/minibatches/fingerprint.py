@@ -31,7 +31,8 @@ def fingerprint(data):
         length, blocks = _part(data, i) if i else (length, blocks)
         lengths.append(length)
         for values in blocks:
-            digest.update(np.ascontiguousarray(values, "<f8").tobytes())
+            with np.errstate(over="ignore"):
+                digest.update(np.ascontiguousarray(values, "<f4").tobytes())  # data in memory are not cast yet
     size = f"{len(data)} {what}; {blocks[0].shape[-1]} features"
     return f"{size}; lengths {[n for n in lengths if n]}; values {digest.hexdigest()[:16]}"
 

@@ -5,71 +5,20 @@ their own are shuffled (`Shuffled`), whether they lie in memory or are read one 
 keeps its order (`InOrder`). `rtrbm.datasets.BouncingBalls` is a source too.
 """
 
-import contextlib
 import itertools
 import os
 from collections.abc import Mapping, ValuesView
+from functools import partial
 
 import h5py
 import numpy as np
 
+from .. import checks, foreign, hdf5
 from ..streams import stream
 from .windows import Windows
 
 WHOLE = None  # the key of a sequence that is all of X
-N_NAMES = 20  # shown when a name is not in a file
 PART = 64  # sequences that are read together
-
-
-@contextlib.contextmanager
-def opened(X):
-    """Context that gives the dataset or group that X = (path, name) names, open for reading; any other X as it is.
-
-    Parameters
-    ----------
-    X : (path-like, str) or anything
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    TypeError
-        If X is a path without a name.
-    ValueError
-        If the file is truncated or no HDF5 file, or has nothing of that name.
-    """
-    if isinstance(X, str | os.PathLike):
-        raise TypeError(f"X must say which dataset of the file is meant, X=(path, name); got the path {X!r}")
-    if not (isinstance(X, tuple) and len(X) == 2 and isinstance(X[0], str | os.PathLike)):
-        yield X
-        return
-    path, name = os.fspath(X[0]), X[1]
-    if not isinstance(name, str):
-        raise TypeError(f"X must be (path, name) with the name of a dataset in {path!r}, got the name {name!r}")
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"X: no HDF5 file at {path!r}")
-    with contextlib.ExitStack() as stack:
-        try:
-            file = stack.enter_context(h5py.File(path, "r"))
-            named = file[name] if name in file else None
-            names = [] if name in file else _names(file)
-        except (OSError, RuntimeError, KeyError) as error:
-            raise ValueError(f"X must be in a complete HDF5 file, {path!r} cannot be read: {error}") from error
-        if named is None:
-            raise ValueError(f"X must name a dataset or a group of {path!r}, got {name!r}; there: {names}")
-        yield named
-
-
-def _names(file):
-    """The names of the datasets and groups of a file, the first few of them."""
-    names = []
-
-    def note(name):
-        names.append(name)
-        return None if len(names) < N_NAMES else "enough"
-
-    more = ", ..." if file.visit(note) else ""
-    return ", ".join(map(repr, names)) + more or "none"
 
 
 def check_apart(checkpoint, X):
@@ -78,22 +27,24 @@ def check_apart(checkpoint, X):
         return
     for part in X if isinstance(X, list | tuple) else [X]:
         path = None
-        if is_on_disk(part):
+        if is_on_disk(part) or isinstance(part, hdf5.Cells):
             path = part.filename if isinstance(part, np.memmap) else part.file.filename if part else None
         if path is not None and os.path.exists(path) and os.path.samefile(checkpoint, path):
             raise ValueError(f"checkpoint must be another file than that of X, got {os.fspath(checkpoint)!r}")
 
 
 def data(X, axes, check, check_one, batch_size, n_updates, cut=False):
-    """Checked sequences that can be counted and indexed, or a source of minibatches.
+    """Sequences that can be counted and indexed, or a source of minibatches.
+
+    Those in memory stay as they are, their values checked: an update casts the sequences of its minibatch.
 
     Parameters
     ----------
-    X : whatever `fit` takes, opened (`opened`)
+    X : whatever `fit` takes, opened (`rtrbm.minibatches.paths.opened`)
     axes : tuple of str
         Names of the dimensions wanted, the first that of the sequences.
     check : callable (X) -> ndarray or list of ndarrays
-        The check of data in memory.
+        The check of data in memory, or of a part of them.
     check_one : callable (sequence, n_features, name) -> ndarray
         The check of one sequence, with the number of features of the first one, or None.
     batch_size, n_updates : int
@@ -110,19 +61,51 @@ def data(X, axes, check, check_one, batch_size, n_updates, cut=False):
         return frames.copy()  # the owner may put the next sequence into the same array
 
     if hasattr(X, "minibatch"):
-        return X
+        return Stream(X)
     if is_on_disk(X):
+        X = hdf5.view(X) if isinstance(X, h5py.HLObject) and X else X
         return Lazy(X, keys_on_disk(X, axes, cut), read)
     if is_indexed(X):
-        return Lazy(X, range(len(X)), read)
+        with foreign.dressed("X"):
+            keys = range(len(X))
+        return Lazy(X, keys, read)
     if is_iterable(X):
         return InOrder(X, batch_size, n_updates, read)
-    return check(X)
+    return _held(X, axes, check, check_one)
+
+
+def _held(X, axes, check, check_one):
+    """Data in memory as an array of their own dtype or a list of these, once their values are checked."""
+    X = checks.as_given(X) if len(axes) == 3 else X
+    if not isinstance(X, list) or len(axes) < 3:
+        return _array(X, "X", len(axes), check)
+    arrays = []
+    for i, sequence in enumerate(X):
+        n_features = arrays[0].shape[1] if arrays else None
+        one = partial(check_one, n_features=n_features, name=f"X[{i}]")
+        arrays.append(_array(sequence, f"X[{i}]", 2, one))
+    return arrays
+
+
+def _array(X, name, n_dimensions, check):
+    """One array, cast and checked a part at a time; the message about a wrong value is that of the whole."""
+    if foreign.is_table(X):  # the message names its columns
+        check(X)
+    X = foreign.Sparse(X) if foreign.is_sparse(X) and len(X.shape) == 2 else foreign.numbers(X, name)
+    if X.ndim != n_dimensions or 0 in X.shape:
+        check(X)
+    for part in checks.pieces(X):
+        try:
+            check(part)
+        except ValueError:
+            check(X)
+            raise
+    return X
 
 
 def is_on_disk(X):
     """Whether X is an HDF5 dataset or group, or a memory-mapped array."""
-    return isinstance(X, h5py.Dataset | h5py.Group | np.memmap)
+    return isinstance(X, h5py.Dataset | h5py.Group | hdf5.View | np.memmap)
 
 
 def is_indexed(X):
@@ -137,7 +120,7 @@ def is_iterable(X):
 
 def _in_memory(X):
     # Tables (pandas, polars) are indexed by label or by column; np.asarray gives the rows that one sees.
-    is_table = hasattr(X, "__array__") and getattr(X, "ndim", None) != 3
+    is_table = foreign.is_array(X) and getattr(X, "ndim", None) != 3
     return is_table or isinstance(X, list | tuple | np.ndarray | str | bytes | Mapping | ValuesView)
 
 
@@ -184,6 +167,7 @@ def keys_on_disk(X, axes, cut=False):
         member = X.get(key)
         if not isinstance(member, h5py.Dataset):
             raise TypeError(f"X must be {wanted} or a group of datasets ({', '.join(axes[1:])}), X[{key!r}] is neither")
+        member = hdf5.view(member, f"X[{key!r}]")
         _check_array(member, axes[1:], f"X[{key!r}]")
         n_visible = n_visible or member.shape[-1]
         if member.shape[-1] != n_visible:
@@ -228,25 +212,39 @@ class Lazy:
         X, key = self._X, self._keys[i]
         if key is WHOLE:
             return len(X)
-        return X.shape[1] if hasattr(X, "shape") else len(X[key])
+        with foreign.dressed(f"X[{key!r}]"):
+            return X.shape[1] if len(getattr(X, "shape", ())) == 3 else len(self._member(key))
 
     def frames(self, i, start=0, stop=None):
         """Frames start to stop of sequence i; no more than these is read from a disk."""
         X, key = self._X, self._keys[i]
         name, rows = "X" if key is WHOLE else f"X[{key!r}]", slice(start, stop)
-        try:
+        where = f" from {X.file.filename!r}" if isinstance(X, h5py.HLObject | hdf5.View) else ""
+        with foreign.dressed(name, where):
             if key is WHOLE:
                 frames = X[rows]
             elif len(getattr(X, "shape", ())) == 3:
                 frames = X[key, rows]
             else:
-                frames = X[key]
+                frames = self._member(key)
                 frames = frames if rows == slice(0, None) and not isinstance(X, h5py.Group) else frames[rows]
-        except OSError as error:
-            if not isinstance(X, h5py.HLObject):
-                raise
-            raise ValueError(f"{name} cannot be read from {X.file.filename!r}: {error}") from error
         return self._read(frames, name)
+
+    def _member(self, key):
+        member = self._X[key]
+        return hdf5.view(member, f"X[{key!r}]") if isinstance(member, h5py.Dataset) else member
+
+
+class Stream:
+    """A user's own source of minibatches, whose errors say that they are the user's."""
+
+    def __init__(self, X):
+        self._X = X
+
+    def minibatch(self, update):
+        """The data of an update."""
+        with foreign.dressed(f"X.minibatch({update})"):
+            return self._X.minibatch(update)
 
 
 def parts(data):
@@ -299,8 +297,15 @@ class InOrder:
 def _endless(iterable, n_wanted):
     """The sequences of an iterable over and over, numbered; a ValueError once it gives no more."""
     n = begin = 0
+    end = object()
     while True:
-        for sequence in iterable:
+        with foreign.dressed("X"):
+            iterator = iter(iterable)
+        while True:
+            with foreign.dressed(f"X[{n}]"):
+                sequence = next(iterator, end)
+            if sequence is end:
+                break
             yield n, sequence
             n += 1
         if n == begin:
@@ -352,7 +357,7 @@ class Shuffled:
 
     Parameters
     ----------
-    sequences : ndarray, list of ndarrays or Lazy
+    sequences : ndarray, `rtrbm.foreign.Sparse`, list of these, or Lazy
     batch_size : int
     seed : int
     """
@@ -369,7 +374,7 @@ class Shuffled:
             order = stream(self.seed, "shuffle", epoch).permutation(len(self.sequences))
             self._epoch, self._parts = epoch, np.array_split(order, self.n_minibatches)
         chosen = self._parts[part].tolist()
-        if isinstance(self.sequences, np.ndarray):
+        if isinstance(self.sequences, np.ndarray | foreign.Sparse):
             return self.sequences[chosen]
         read = {i: self.sequences[i] for i in sorted(chosen)}  # forwards through a file
         return [read[i] for i in chosen]

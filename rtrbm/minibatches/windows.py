@@ -5,7 +5,8 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from ..checks import is_array
+from .. import hdf5
+from ..foreign import is_array
 from ..streams import stream
 from .sequences import pack
 
@@ -38,6 +39,8 @@ class Recordings:
     window : int, optional
         Frames of the windows that recordings are cut into (`Windows`).
     warm_up : int
+    dtype : dtype, optional
+        That frames are cast to.
 
     Attributes
     ----------
@@ -47,8 +50,8 @@ class Recordings:
 
     inputs = None
 
-    def __init__(self, data, missing=None, window=None, warm_up=0):
-        self._data, self._missing, self.window, self.warm_up = data, missing, window, warm_up
+    def __init__(self, data, missing=None, window=None, warm_up=0, dtype=None):
+        self._data, self._missing, self.window, self.warm_up, self._dtype = data, missing, window, warm_up, dtype
 
     def lengths(self):
         """The number of frames of every recording."""
@@ -69,12 +72,12 @@ class Recordings:
         first = max(0, start - n_warm)
         v = self._data.frames(i, first, stop) if hasattr(self._data, "frames") else self._data[i][first:stop]
         along = (None if part is None else part[i][first:stop] for part in (self._missing, self.inputs))
-        return Example(v, start - first, *along)
+        return Example(np.asarray(v, self._dtype), start - first, *along)
 
 
 def as_recordings(X):
     """An array of frames as a list of one recording; anything else as it is."""
-    on_disk = isinstance(X, h5py.HLObject | np.memmap)
+    on_disk = isinstance(X, h5py.HLObject | hdf5.View | np.memmap)
     if on_disk or getattr(X, "ndim", 2) != 2 or not (is_array(X) or isinstance(X, list | tuple)):
         return X
     is_one = is_array(X) or np.ndim(X[0] if len(X) else ()) == 1

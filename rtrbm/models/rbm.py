@@ -109,6 +109,7 @@ class RBM(TrainedRBM):
         return Static()
 
     @configured
+    @checks.in_parts
     @one_blas_thread()
     def transform(self, X):
         """P(h = 1 | v) of each row.
@@ -236,6 +237,7 @@ class RBM(TrainedRBM):
         means, states = (self._outward(v) for v in self._chain(start, n_left, draw))
         return (means, states) if return_states else means
 
+    @checks.in_parts
     @one_blas_thread()
     def free_energy(self, X):
         """F(v) = -log sum_h exp(v b_v + h b_h + v W h) of each row, minus log_base(v) of its units.

@@ -18,7 +18,7 @@ from ..estimators.settings import Estimator, settings
 from ..estimators.temporal import TemporalRBM
 from ..evaluate import squared_error
 from ..kinds import subclasses
-from ..minibatches import sources
+from ..minibatches import paths as data_files, sources
 from ..rbm.units import BERNOULLI
 from ..streams import as_seed, stream
 from ..training import files, ranks
@@ -109,7 +109,7 @@ class Stack(Estimator):
                         layer.check_resume(path)
                 if isinstance(X, Iterator) and len(self.layers) > 1:
                     raise TypeError("X must not be an iterator: every layer reads the data again")
-                both = [files_of_X.enter_context(sources.opened(data)) for data in (X, validation)]
+                both = [files_of_X.enter_context(data_files.opened(data)) for data in (X, validation)]
                 for path in filter(None, paths):  # the layers above do not see the user's file
                     for opened in both:
                         sources.check_apart(path, opened)

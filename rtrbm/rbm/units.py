@@ -154,9 +154,11 @@ class Bernoulli(Units):
     def check(self, v, name, missing=None):
         low, high = v.min(), v.max()
         if low < 0 or high > 1:
+            remedy = "real-valued data want visible='gaussian'"
+            if low >= 0 and high <= 255 and (v == np.rint(v)).all():
+                remedy = f"divide pixels by 255 (rtrbm.convert.video), counts want visible='poisson', other {remedy}"
             raise ValueError(
-                f"{name} must lie in [0, 1] for Bernoulli units, got values from {low:g} to {high:g}; "
-                "real-valued data want visible='gaussian'"
+                f"{name} must lie in [0, 1] for Bernoulli units, got values from {low:g} to {high:g}; {remedy}"
             )
 
     def start_noise(self, noise, out):

@@ -1,0 +1,149 @@
+"""Piano rolls and lists of notes."""
+
+import numpy as np
+
+from ..checks import check_choice, check_number
+from ..foreign import numbers
+
+LOWEST, N_KEYS, N_MIDI = 21, 88, 128  # MIDI's number of the lowest key of a piano; keys; MIDI's pitches
+
+
+def piano_roll(X, pitches=None):
+    """A piano roll as a sequence: frame by frame, which of the 88 keys sound.
+
+    Parameters
+    ----------
+    X : (88, n_frames) or (n_frames, 88) array_like, or of 128 pitches
+        Velocities from 0 to 127, or booleans: a note sounds where a number is above 0. Of all 128 pitches of MIDI those
+        of a piano are kept, 21 to 108.
+    pitches : {"rows", "columns"}, optional
+        Where the pitches are. It may be left out if only one of the two numbers of X's shape is 88 or 128.
+
+    Returns
+    -------
+    (n_frames, 88) float32 ndarray
+        0 or 1. Column j is MIDI's pitch 21 + j.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is no piano roll, has notes that a piano does not have, or `pitches` must be given.
+
+    Examples
+    --------
+    >>> roll = np.zeros((128, 10))
+    >>> roll[60, 2:5] = 90
+    >>> piano_roll(roll).shape, float(piano_roll(roll)[:, 60 - 21].sum())
+    ((10, 88), 3.0)
+    """
+    X = numbers(X, "X")
+    if X.ndim != 2:
+        raise ValueError(f"X must have two dimensions, pitches and frames, got shape {X.shape}")
+    fits = [n in (N_KEYS, N_MIDI) for n in X.shape]
+    if pitches is None:
+        if fits[0] == fits[1]:
+            raise ValueError(
+                f"X has shape {X.shape}, which does not tell pitches (88 or 128) from frames: pass pitches='rows' or "
+                "pitches='columns'"
+            )
+        pitches = "rows" if fits[0] else "columns"
+    check_choice("pitches", pitches, ("rows", "columns"))
+    roll = X.T if pitches == "rows" else X
+    if roll.shape[1] not in (N_KEYS, N_MIDI):
+        raise ValueError(f"X must have 88 or 128 pitches as its {pitches}, got shape {X.shape}")
+    if not (X.size and X.min() >= 0 and X.max() <= 127):
+        raise ValueError(f"X must hold velocities from 0 to 127, got shape {X.shape} with other values or none")
+    if roll.shape[1] == N_MIDI:
+        _check_keys(np.flatnonzero(roll.any(axis=0)), "X")
+        roll = roll[:, LOWEST : LOWEST + N_KEYS]
+    return (roll > 0).astype(np.float32)
+
+
+def notes(X, step, n_frames=None):
+    """A list of notes as a sequence: a note sounds in the frames that begin while it lasts, at least in one.
+
+    Parameters
+    ----------
+    X : (n_notes, 3) array_like
+        Rows of pitch (MIDI's number, 21 to 108), onset and duration.
+    step : float
+        Of time, from frame to frame, in the unit of onsets.
+    n_frames : int, optional
+        Without it, the sequence ends with the last note.
+
+    Returns
+    -------
+    (n_frames, 88) float32 ndarray
+        0 or 1, as of `piano_roll`. Notes of one pitch that follow each other without a gap become one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is no list of notes, has notes that a piano does not have, or notes after `n_frames`.
+
+    Examples
+    --------
+    >>> roll = notes([(60, 0, 1.0), (64, 0.5, 0.5)], step=0.25)
+    >>> roll.shape, roll[:, 60 - 21], roll[:, 64 - 21]
+    ((4, 88), array([1., 1., 1., 1.], dtype=float32), array([0., 0., 1., 1.], dtype=float32))
+    """
+    check_number("step", step, 0)
+    X = numbers(X, "X").astype(float)
+    if X.ndim != 2 or X.shape[1] != 3 or not len(X) or not np.isfinite(X).all():
+        raise ValueError(f"X must hold finite rows of pitch, onset and duration, got shape {X.shape}")
+    pitch, onset, duration = X.T
+    if onset.min() < 0 or duration.min() < 0 or (pitch != np.rint(pitch)).any():
+        raise ValueError("X must hold whole pitches, and onsets and durations of at least 0: (pitch, onset, duration)")
+    _check_keys(pitch.astype(int), "X")
+    first = np.floor(onset / step + 0.5).astype(int)
+    last = np.maximum(np.floor((onset + duration) / step + 0.5).astype(int), first + 1)
+    n_frames = int(last.max()) if n_frames is None else n_frames
+    if last.max() > n_frames:
+        raise ValueError(f"n_frames={n_frames} must be at least {last.max()}, where the last note ends")
+    roll = np.zeros((n_frames, N_KEYS), np.float32)
+    for key, a, b in zip(pitch.astype(int) - LOWEST, first, last):
+        roll[a:b, key] = 1
+    return roll
+
+
+def midi_notes(X, step):
+    """The list of notes of a sequence, the way back from `notes`.
+
+    Parameters
+    ----------
+    X : (n_frames, 88) array_like
+        A note sounds where a number is at least 0.5: states, or probabilities.
+    step : float
+        Of time, from frame to frame.
+
+    Returns
+    -------
+    (n_notes, 3) float ndarray
+        Rows of pitch, onset and duration in the order of onsets.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X has another shape, or `step` is not above 0.
+
+    Examples
+    --------
+    >>> midi_notes(notes([(60, 0, 1.0), (64, 0.5, 0.5)], step=0.25), step=0.25)
+    array([[60. ,  0. ,  1. ],
+           [64. ,  0.5,  0.5]])
+    """
+    check_number("step", step, 0)
+    X = numbers(X, "X")
+    if X.ndim != 2 or X.shape[1] != N_KEYS:
+        raise ValueError(f"X must have shape (n_frames, 88), got {X.shape}; one sequence of several is X[i]")
+    change = np.diff(np.pad((X >= 0.5).astype(int), ((1, 1), (0, 0))), axis=0)
+    keys, first = np.nonzero(change.T == 1)
+    last = np.nonzero(change.T == -1)[1]
+    found = np.stack([keys + LOWEST, first * step, (last - first) * step], axis=1)
+    return found[np.lexsort((keys, first))].astype(float)
+
+
+def _check_keys(pitches, name):
+    wrong = sorted({int(p) for p in pitches if not LOWEST <= p < LOWEST + N_KEYS})
+    if wrong:
+        raise ValueError(f"{name} must have pitches of a piano, {LOWEST} to {LOWEST + N_KEYS - 1}, got {wrong}")

@@ -1,0 +1,129 @@
+"""Spikes in bins of time."""
+
+import numpy as np
+
+from ..checks import check_count, check_number
+from ..foreign import numbers
+
+
+def spikes(times, width, start=0.0, stop=None):
+    """Counts of spikes in bins of time.
+
+    Bin t holds the spikes from start + t width up to, not including, start + (t + 1) width.
+
+    Parameters
+    ----------
+    times : list of (n_spikes_i,) array_like, or list of such lists
+        The times of the spikes of every neuron; or a list of trials of them, each with all neurons.
+    width : float
+        Of a bin, in the unit of the times.
+    start, stop : float
+        The time that is divided into bins; a last bin that would end after `stop` is left out. Without `stop`, the
+        bins end with the last spike of all trials.
+
+    Returns
+    -------
+    (n_bins, n_neurons) float32 ndarray, or a list of them for trials
+        Counts, for ``visible="poisson"``; np.minimum(counts, 1) is for Bernoulli units.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If times are no finite numbers, trials differ in their neurons, there is no bin, or spikes lie before `start`
+        or after `stop`.
+
+    Examples
+    --------
+    >>> spikes([[0.01, 0.02, 0.35], [0.22]], width=0.1, stop=0.4)
+    array([[2., 0.],
+           [0., 0.],
+           [0., 1.],
+           [1., 0.]], dtype=float32)
+    """
+    check_number("width", width, 0)
+    check_number("start", start, -np.inf)
+    trials, are_trials = _trials(times)
+    last = max((trains.max() for trial in trials for trains in trial if len(trains)), default=start)
+    if stop is None:
+        n_bins = int(np.floor((last - start) / width + 1e-9)) + 1
+    else:
+        check_number("stop", stop, start)
+        n_bins = int(np.floor((stop - start) / width + 1e-9))
+        if last > stop:
+            raise ValueError(
+                f"stop={stop} must not be before the last spike, at {last:g}; leave out later spikes first"
+            )
+    if n_bins < 1:
+        raise ValueError(f"width={width} must fit into the time from start={start} to stop={stop}")
+    first = min((trains.min() for trial in trials for trains in trial if len(trains)), default=start)
+    if first < start:
+        raise ValueError(f"start={start} must not be after the first spike, at {first:g}; pass start={first:g}")
+    binned = [np.stack([_binned(train, width, start, n_bins) for train in trial], axis=1) for trial in trials]
+    return binned if are_trials else binned[0]
+
+
+def _trials(times):
+    """A list of trials, each a list of arrays of times, one a neuron; and whether there are several."""
+    if isinstance(times, dict) or not hasattr(times, "__len__") or not len(times):
+        remedy = "; list(times.values())" if isinstance(times, dict) else ""
+        raise TypeError(f"times must be a list of arrays of times, one a neuron, got {type(times).__name__}{remedy}")
+    are_trials = not any(_is_train(trial) for trial in times)
+    trials = [
+        [_train(train, f"times[{i}][{n}]" if are_trials else f"times[{n}]") for n, train in enumerate(trial)]
+        for i, trial in enumerate(times if are_trials else [times])
+    ]
+    sizes = {len(trial) for trial in trials}
+    if len(sizes) > 1 or 0 in sizes:
+        raise ValueError(f"times must have the same neurons in every trial, got {sorted(sizes)} of them")
+    return trials, are_trials
+
+
+def _is_train(x):
+    """Whether x is a list of times, rather than a list of lists of them."""
+    return not hasattr(x, "__len__") or not len(x) or not hasattr(x[0], "__len__")
+
+
+def _train(times, name):
+    train = numbers(times, name)
+    if train.ndim != 1 or not np.isfinite(train).all():
+        raise ValueError(f"{name} must be finite times in one dimension, got shape {train.shape}")
+    return train
+
+
+def _binned(times, width, start, n_bins):
+    places = np.floor((times - start) / width + 1e-9).astype(int)
+    return np.bincount(places[places < n_bins], minlength=n_bins).astype(np.float32)
+
+
+def counts(X, n):
+    """Counts in bins n times as long.
+
+    Parameters
+    ----------
+    X : (n_bins, n_neurons) array_like
+        Counts of spikes, time first.
+    n : int
+        Bins that are added up; a rest of fewer at the end is left out.
+
+    Returns
+    -------
+    (n_bins // n, n_neurons) float32 ndarray
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X holds no counts, or fewer than n bins.
+
+    Examples
+    --------
+    >>> counts([[1, 0], [1, 0], [0, 2], [0, 0], [5, 5]], 2)
+    array([[2., 0.],
+           [0., 2.]], dtype=float32)
+    """
+    check_count("n", n)
+    X = numbers(X, "X")
+    if X.ndim != 2 or len(X) < n:
+        raise ValueError(f"X must have shape (n_bins, n_neurons) with at least n={n} bins, got {X.shape}")
+    if X.size and (X.min() < 0 or (X != np.rint(X)).any()):
+        raise ValueError(f"X must hold counts, whole numbers from 0, got values from {X.min():g} to {X.max():g}")
+    return X[: len(X) // n * n].reshape(-1, n, X.shape[1]).sum(axis=1).astype(np.float32)

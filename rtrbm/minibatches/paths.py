@@ -1,0 +1,250 @@
+"""Files of data: what a file is by its first bytes, which of its arrays is meant, and its numbers."""
+
+import contextlib
+import os
+import zipfile
+
+import h5py
+import numpy as np
+
+from .. import hdf5
+from .text import read_text
+
+N_NAMES = 20  # shown when a name is not in a file
+MAGIC = {
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
+    b"MATLAB 7.3 MAT-file": "an HDF5 file",
+    b"PK\x03\x04": "an .npz file",
+    b"\x93NUMPY": "an .npy file",
+    b"MATLAB 5.0 MAT-file": "a .mat file",
+}  # the first bytes of the files that are read
+OTHERS = {
+    b"\x1f\x8b": "gzip: unpack it",
+    b"PAR1": "Parquet: read it with pandas.read_parquet",
+    b"CDF": "netCDF 3: read it with scipy.io.netcdf_file",
+    b"SQLite": "SQLite: read it with pandas.read_sql",
+    b"MThd": "MIDI: read it with a MIDI library, and its notes with rtrbm.convert.notes",
+    b"RIFF": "sound or video: read it with a library for that",
+    b"\x80": "a pickle, which runs code when it is read: save the arrays with numpy.savez",
+}  # and of those that are not
+SUFFIXES = {
+    ".h5": ("an HDF5 file",),
+    ".hdf5": ("an HDF5 file",),
+    ".npz": ("an .npz file",),
+    ".npy": ("an .npy file",),
+    ".mat": ("a .mat file", "an HDF5 file"),
+    ".csv": ("text",),
+    ".tsv": ("text",),
+    ".txt": ("text",),
+}
+HEAD = 512  # bytes, after which an HDF5 file may begin too
+
+
+def read(path, name=None):
+    """The data in a file, in memory: what `fit` takes from the same path.
+
+    Parameters
+    ----------
+    path : path-like
+        An HDF5 file (.h5, also of MATLAB 7.3), .npz, .npy, .mat or text (.csv). Its first bytes decide. Attributes of
+        HDF5 datasets are obeyed: MATLAB's reversed axes, scales, offsets and fill values of netCDF (NaN).
+    name : str, optional
+        The array that is meant, if the file holds several. An HDF5 group, a MATLAB cell and "/", which is the whole of
+        an HDF5 or .npz file, are lists of arrays.
+
+    Returns
+    -------
+    ndarray, list of ndarrays, or `rtrbm.minibatches.text.Table`
+        A table of text with a header.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If there is no such file, or it must not be read.
+    TypeError
+        If the file holds several arrays, and no name is given.
+    ValueError
+        If the file is not what its name says, truncated, locked, or of a kind that is not read; nothing is unpickled.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "walk.csv")
+    >>> with open(path, "w") as file:
+    ...     _ = file.write("hip,knee\\n0.5,1\\n0.25,0\\n")
+    >>> table = read(path)
+    >>> table.columns, np.asarray(table)
+    (['hip', 'knee'], array([[0.5 , 1.  ],
+           [0.25, 0.  ]]))
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be the path of a file, got {path!r}")
+    with opened(path if name is None else (path, name), "path") as X:
+        if isinstance(X, h5py.Group):
+            return [hdf5.view(X[key], f"path[{key!r}]")[()] for key in sorted(X)]
+        if isinstance(X, hdf5.Cells):
+            return [X[i] for i in range(len(X))]
+        if isinstance(X, np.memmap):
+            return np.array(X)
+        return X[()] if isinstance(X, h5py.Dataset | hdf5.View) else X
+
+
+@contextlib.contextmanager
+def opened(X, argument="X"):
+    """Context that gives what X = path or (path, name) names in a file; any other X as it is.
+
+    Datasets of HDF5 files and .npy files are not read yet.
+
+    Parameters
+    ----------
+    X : path-like, (path-like, str) or anything
+    argument : str
+        What messages call it.
+
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError, PermissionError, TypeError, ValueError
+        As `read`.
+    """
+    is_pair = isinstance(X, tuple) and len(X) == 2 and isinstance(X[0], str | os.PathLike)
+    if not is_pair and not isinstance(X, str | os.PathLike):
+        yield X
+        return
+    path, name = (os.fspath(X[0]), X[1]) if is_pair else (os.fspath(X), None)
+    if is_pair and not isinstance(name, str):
+        raise TypeError(f"{argument} must be (path, name) with the name of an array in {path!r}, got the name {name!r}")
+    kind = kind_of(path, argument)
+    if kind == "an HDF5 file":
+        with _hdf5(path, name, argument) as found:
+            yield found
+        return
+    try:
+        arrays = {"an .npz file": _npz, "an .npy file": _npy, "a .mat file": _mat, "text": read_text}[kind](path)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{argument}: {path!r} is {kind} that cannot be read, it may be truncated: {error}") from error
+    yield arrays if not isinstance(arrays, dict) else _chosen(arrays, name, path, argument)
+
+
+def kind_of(path, argument="X"):
+    """What a file is by its first bytes, if that is what its name says.
+
+    Returns
+    -------
+    str
+    """
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{argument}: no file at {path!r}")
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{argument} must be a file, {path!r} is a folder")
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD + 8)
+    except PermissionError as error:
+        raise PermissionError(f"{argument}: {path!r} must not be read by this user ({error})") from error
+    if not head:
+        raise ValueError(f"{argument}: {path!r} is empty, 0 bytes")
+    found = next((kind for magic, kind in MAGIC.items() if magic in (head[: len(magic)], head[HEAD:])), None)
+    suffix = os.path.splitext(path)[1].lower()
+    if found is None:
+        other = next((what for magic, what in OTHERS.items() if head.startswith(magic)), None)
+        if other is not None or b"\0" in head:
+            what = other or f"{', '.join(SUFFIXES)} are read"
+            raise ValueError(f"{argument}: {path!r} is none of the files that are read by its first bytes; {what}")
+        found = "text"
+    if found not in SUFFIXES.get(suffix, (found,)):
+        right = next(ending for ending, kinds in SUFFIXES.items() if found in kinds)
+        raise ValueError(
+            f"{argument}: {path!r} is named {suffix} but is {found} by its first bytes; rename it to *{right}"
+        )
+    return found
+
+
+def _chosen(arrays, name, path, argument):
+    """The array of that name, or the only one; all of them in their order if the name is "/"."""
+    names = ", ".join(map(repr, [*arrays][:N_NAMES])) + (", ..." if len(arrays) > N_NAMES else "")
+    if name is None and len(arrays) != 1:
+        raise TypeError(
+            f"{argument} must say which array of the file is meant, (path, name) or read(path, name); "
+            f"there in {path!r}: {names or 'none'}"
+        )
+    if name == "/":
+        return list(arrays.values())
+    if name is not None and name not in arrays:
+        raise ValueError(f"{argument} must name an array of {path!r}, got {name!r}; there: {names or 'none'}")
+    array = next(iter(arrays.values())) if name is None else arrays[name]
+    if isinstance(array, np.ndarray) and array.dtype.names:
+        fields = ", ".join(array.dtype.names)
+        raise ValueError(f"{argument}: {path!r} has a struct of that name, no array; its fields: {fields}")
+    return array
+
+
+def _npz(path):
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return {name: _unpickled(lambda name=name: arrays[name], name) for name in arrays.files}
+
+
+def _npy(path):
+    return _unpickled(lambda: np.load(path, mmap_mode="r", allow_pickle=False), "it")
+
+
+def _unpickled(load, name):
+    try:
+        return load()
+    except ValueError as error:
+        if "allow_pickle" not in str(error) and "Python objects" not in str(error):
+            raise
+        raise ValueError(
+            f"{name} is an array of Python's objects, pickled, which would run code when it is read; save every "
+            "sequence as an array of its own, numpy.savez(path, *sequences), and name them (path, '/')"
+        ) from error
+
+
+def _mat(path):
+    from scipy import io
+
+    try:
+        arrays = io.loadmat(path)
+    except Exception as error:  # scipy raises many kinds
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    return {name: array for name, array in arrays.items() if not name.startswith("__")}
+
+
+@contextlib.contextmanager
+def _hdf5(path, name, argument):
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(h5py.File(path, "r"))
+        except OSError as error:
+            if isinstance(error, BlockingIOError) or "unable to lock" in str(error):
+                raise ValueError(
+                    f"{argument}: {path!r} is locked, another program has it open for writing: close it there ({error})"
+                ) from error
+            raise ValueError(f"{argument} must be in a complete HDF5 file, {path!r} cannot be read: {error}") from error
+        try:
+            found = hdf5.names_in(file, N_NAMES + 1)
+            if name is None and len(found) != 1:
+                raise TypeError(
+                    f"{argument} must say which dataset of the file is meant, (path, name) or read(path, name); there "
+                    f"in {path!r}: {_names(file)}"
+                )
+            name = found[0] if name is None else name
+            if name not in file:
+                raise ValueError(
+                    f"{argument} must name a dataset or a group of {path!r}, got {name!r}; there: {_names(file)}"
+                )
+            named = hdf5.view(file[name], argument)
+        except (OSError, RuntimeError, KeyError) as error:
+            raise ValueError(f"{argument} must be in a complete HDF5 file, {path!r} cannot be read: {error}") from error
+        yield named
+
+
+def _names(file):
+    """The names of the datasets and groups of a file, the first few of them."""
+    names = []
+
+    def note(name):
+        names.append(name)
+        return None if len(names) < N_NAMES else "enough"
+
+    more = ", ..." if file.visit(note) else ""
+    return ", ".join(map(repr, names)) + more or "none"

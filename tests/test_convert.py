@@ -1,0 +1,465 @@
+"""Data as people have them: conversions and back, and the files of other programs with their conventions."""
+
+import os
+
+import h5py
+import numpy as np
+import pytest
+from helpers import state
+from scipy import io, sparse
+
+from rtrbm import RBM, RTRBM, convert
+from rtrbm.minibatches.paths import opened
+
+SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=4, batch_size=2, random_state=0, n_jobs=1)
+RNG = np.random.default_rng(0)
+X = RNG.random((4, 6, 3))
+RAGGED = [X[0], X[1, :4], X[2, :2]]
+
+
+def refuses(match, function, *arguments, **keywords):
+    with pytest.raises((TypeError, ValueError, OSError), match=match):
+        function(*arguments, **keywords)
+
+
+# ---------------------------------------------------------------------------------------------- videos
+
+
+def test_videos_go_there_and_back():
+    bytes_ = RNG.integers(0, 256, (2, 5, 4, 3), dtype="u1")
+    sequences = convert.video(bytes_)
+    assert sequences.shape == (2, 5, 12) and sequences.dtype == np.float32
+    np.testing.assert_allclose(sequences[1, 2, 3 * 3 + 2], bytes_[1, 2, 3, 2] / 255, rtol=1e-6)
+    np.testing.assert_array_equal(convert.frames_of(sequences, 4, 3), bytes_)
+    np.testing.assert_array_equal(convert.video(bytes_[0]), sequences[:1])
+    np.testing.assert_array_equal(convert.video(bytes_ > 99), (bytes_ > 99).reshape(2, 5, 12))
+    RTRBM(**SETTINGS).fit(sequences)
+
+
+@pytest.mark.parametrize(
+    "video, match",
+    [
+        (np.zeros((5, 8, 8, 3), "u1"), "3 channels last; take X.mean"),
+        (np.zeros((2, 5, 8, 8, 4), "u1"), "4 channels last"),
+        (np.zeros((8, 8), "u1"), "must have shape"),
+        (np.zeros((5, 8, 8), int), "dtype int64; X.astype"),
+        (np.full((5, 8, 8), 255.0), "0 to 1, got 255 to 255; divide"),
+        (np.full((5, 8, 8), np.nan), "0 to 1"),
+        (np.zeros((0, 8, 8)), "must have shape"),
+    ],
+)
+def test_what_is_no_grey_video_is_refused(video, match):
+    refuses(match, convert.video, video)
+    assert convert.video(np.zeros((5, 8, 8))).shape == (1, 5, 64)  # control
+
+
+def test_rows_that_are_no_frames_are_refused():
+    refuses("height \\* width = 16", convert.frames_of, np.zeros((2, 5, 12)), 4, 4)
+    refuses("one video is X\\[None\\]", convert.frames_of, np.zeros((5, 12)), 4, 3)
+
+
+# ---------------------------------------------------------------------------------------------- spikes
+
+
+def test_every_spike_is_in_its_bin():
+    times = [np.sort(RNG.random(n) * 2 + 1) for n in (0, 50, 7)]
+    counts = convert.spikes(times, 0.05, start=1, stop=3)
+    assert counts.shape == (40, 3) and counts.sum(axis=0).tolist() == [0, 50, 7]
+    expected = np.histogram(times[1], np.linspace(1, 3, 41))[0]
+    np.testing.assert_array_equal(counts[:, 1], expected)
+    np.testing.assert_array_equal(convert.counts(counts, 10), counts.reshape(4, 10, 3).sum(axis=1))
+    RTRBM(**SETTINGS, visible="poisson").fit([counts])
+
+
+def test_trials_have_the_same_bins():
+    trials = convert.spikes([[[0.1, 0.35], [0.2]], [[], [0.05]]], 0.1)
+    assert [trial.tolist() for trial in trials] == [[[0, 0], [1, 0], [0, 1], [1, 0]], [[0, 1], [0, 0], [0, 0], [0, 0]]]
+    edges = convert.spikes([np.arange(10) * 0.1], 0.1)  # 0.1 * 3 is more than 0.3
+    assert edges.ravel().tolist() == [1] * 10
+
+
+@pytest.mark.parametrize(
+    "arguments, match",
+    [
+        (([[0.1], [0.2]], 0), "width must be greater than 0"),
+        (([[0.1], [0.2]], 0.1, 0.15), "start=0.15 must not be after the first spike"),
+        (([[0.1], [0.2]], 0.1, 0, 0.15), "stop=0.15 must not be before the last spike"),
+        (([[0.1], [0.2]], 1, 0, 0.5), "width=1 must fit"),
+        (([["a"]], 0.1), r"times\[0\]\[0\] must hold real numbers|times\[0\] must hold real numbers"),
+        (([[np.nan]], 0.1), "finite"),
+        (({"a": [0.1]}, 0.1), r"list\(times.values\(\)\)"),
+        (([], 0.1), "times must be a list"),
+        (([[[0.1], [0.2]], [[0.1]]], 0.1), "same neurons in every trial"),
+    ],
+)
+def test_wrong_spikes_are_refused(arguments, match):
+    refuses(match, convert.spikes, *arguments)
+
+
+def test_what_are_no_counts_is_refused():
+    refuses("must hold counts", convert.counts, [[0.5]], 1)
+    refuses("at least n=3 bins", convert.counts, [[1], [1]], 3)
+
+
+# ----------------------------------------------------------------------------------------------- music
+
+ROLL = (RNG.random((20, 88)) < 0.2).astype(np.float32)
+
+
+def test_rolls_of_either_orientation_are_the_same_sequence():
+    velocities = ROLL * RNG.integers(1, 128, ROLL.shape)
+    np.testing.assert_array_equal(convert.piano_roll(velocities), ROLL)
+    np.testing.assert_array_equal(convert.piano_roll(velocities.T.astype("u1")), ROLL)
+    midi = np.pad(velocities, ((0, 0), (21, 19)))
+    np.testing.assert_array_equal(convert.piano_roll(midi.T), ROLL)
+    square = np.resize(velocities, (88, 88))
+    refuses("pass pitches='rows' or pitches='columns'", convert.piano_roll, square)
+    np.testing.assert_array_equal(convert.piano_roll(square, "rows"), convert.piano_roll(square.T, "columns"))
+
+
+def test_notes_go_there_and_back():
+    found = convert.midi_notes(ROLL, step=0.5)
+    np.testing.assert_array_equal(convert.notes(found, step=0.5, n_frames=20), ROLL)
+    assert (np.diff(found[:, 1]) >= 0).all() and found[:, 2].sum() == 0.5 * ROLL.sum()
+    assert convert.notes([(21, 0, 0.01)], step=1).sum() == 1  # a short note is heard
+
+
+@pytest.mark.parametrize(
+    "function, data, match",
+    [
+        (convert.piano_roll, np.zeros((60, 70)), "pass pitches"),
+        (convert.piano_roll, np.full((88, 9), 128), "velocities from 0 to 127"),
+        (convert.piano_roll, np.ones((128, 9)), "pitches of a piano, 21 to 108"),
+        (convert.piano_roll, np.zeros(88), "two dimensions"),
+        (lambda X: convert.piano_roll(X, "rows"), np.zeros((9, 88)), "88 or 128 pitches as its rows"),
+        (lambda X: convert.notes(X, 0.1), [(20, 0, 1)], r"got \[20\]"),
+        (lambda X: convert.notes(X, 0.1), [(60, -1, 1)], "at least 0"),
+        (lambda X: convert.notes(X, 0.1), [(60, 1)], "rows of pitch, onset and duration"),
+        (lambda X: convert.notes(X, 0.1, 5), [(60, 0, 1)], "n_frames=5 must be at least 10"),
+        (lambda X: convert.midi_notes(X, 0.1), np.zeros((2, 9, 88)), r"X\[i\]"),
+    ],
+)
+def test_wrong_music_is_refused(function, data, match):
+    refuses(match, function, data)
+
+
+# ---------------------------------------------------------------------------------------------- tables
+
+
+def table(kind):
+    library = pytest.importorskip(kind)
+    columns = {"walk": [*"aaabb"], "t": [0, 1, 2, 0, 1], "hip": np.arange(5) / 5, "knee": np.arange(5) / 10}
+    return library.DataFrame(columns)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_a_table_becomes_sequences(kind):
+    sequences = convert.tables(table(kind), by="walk", time="t")
+    assert [list(sequence.columns) for sequence in sequences] == [["hip", "knee"]] * 2
+    np.testing.assert_allclose(np.asarray(sequences[1]), [[0.6, 0.3], [0.8, 0.4]])
+    model = RTRBM(**SETTINGS).fit(sequences)
+    arrays = [np.asarray(sequence) for sequence in sequences]
+    np.testing.assert_array_equal(model.params_.W, RTRBM(**SETTINGS).fit(arrays).params_.W)
+    whole = convert.tables([sequences[0], sequences[1]])
+    assert [len(sequence) for sequence in whole] == [3, 2]
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_wrong_tables_are_refused(kind):
+    good = table(kind)
+    refuses("by='name' must be a column of X, one of", convert.tables, good, by="name")
+    refuses("X must have increasing times in its column 't', got 2 and then 0 in row 3", convert.tables, good, time="t")
+    refuses("columns of X\\[0\\]", convert.tables, [good, good[["t", "walk"]]])
+    refuses("columns besides", convert.tables, good[["t", "walk"]], by="walk", time="t")
+    refuses("must be a table", convert.tables, np.zeros((3, 4)))
+    refuses("column 'walk' \\('a' in row 0\\).*by=", RTRBM(**SETTINGS).fit, [good])
+
+
+# ----------------------------------------------------------------------------------------------- files
+
+
+def write_csv(path, text):
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", " "])
+def test_text_with_and_without_a_header(tmp_path, mark):
+    body = "\n".join(mark.join(map(str, row)) for row in X[0].tolist())
+    plain = convert.read(write_csv(tmp_path / "plain.csv", body))
+    np.testing.assert_array_equal(plain, X[0])
+    named = convert.read(write_csv(tmp_path / "named.csv", mark.join(["hip", '"knee"', "toe"]) + "\n" + body + "\n"))
+    assert named.columns == ["hip", "knee", "toe"]
+    np.testing.assert_array_equal(np.asarray(named), X[0])
+    assert state(RTRBM(**SETTINGS).fit([named])) == state(RTRBM(**SETTINGS).fit(X[:1]))
+    rows = RBM(**SETTINGS).fit(tmp_path / "named.csv").params_.W
+    np.testing.assert_array_equal(rows, RBM(**SETTINGS).fit(X[0]).params_.W)
+
+
+WINDOWS = {
+    "CSV": lambda path, X: write_csv(path / "walk.csv", "\n".join(",".join(map(str, row)) for row in X.tolist())),
+    "npy": lambda path, X: np.save(path / "walk.npy", X) or path / "walk.npy",
+    "mat": lambda path, X: io.savemat(path / "walk.mat", {"X": X}) or path / "walk.mat",
+    "sparse": lambda path, X: sparse.csr_array(X),
+    "list of sparse": lambda path, X: [sparse.csr_matrix(X)],
+    "DataFrame": lambda path, X: pytest.importorskip("pandas").DataFrame(X),
+    "half precision": lambda path, X: X.astype("f2"),
+}
+
+
+@pytest.mark.parametrize("make", WINDOWS.values(), ids=WINDOWS)
+def test_one_recording_of_any_kind_is_cut_into_windows(tmp_path, make):
+    recording = np.round(np.concatenate(X))
+    whole = RTRBM(**SETTINGS).fit(recording, window=5)
+    assert state(RTRBM(**SETTINGS).fit(make(tmp_path, recording), window=5)) == state(whole)
+
+
+def test_reversed_axes_are_cut_into_windows(h5):
+    recording = np.concatenate(X)
+    dataset = matlab(h5, "X", recording)
+    whole = RTRBM(**SETTINGS).fit(recording, window=5)
+    np.testing.assert_array_equal(RTRBM(**SETTINGS).fit(dataset, window=5).params_.W, whole.params_.W)
+    group = h5.create_group("group")
+    for name in "ab":
+        matlab(group, name, recording)
+    two = RTRBM(**SETTINGS).fit([recording, recording], window=5)
+    np.testing.assert_array_equal(RTRBM(**SETTINGS).fit(group, window=5).params_.W, two.params_.W)
+
+
+def test_gaps_of_a_table_are_a_mask():
+    pd = pytest.importorskip("pandas")
+    walk = pd.DataFrame(np.round(X[0])).astype("Int64")
+    walk.iloc[2, 1] = pd.NA
+    model = RTRBM(**SETTINGS)
+    refuses("missing values .* column 1 \\(1, the first in row 2\\)", model.fit, [walk])
+    model.fit([walk], mask=[walk.isna()])
+    filled = model.impute([walk], [walk.isna()])[0]
+    assert 0 <= filled[2, 1] <= 1 and np.isfinite(filled).all()
+
+
+def test_pandas_text_is_read_as_it_was_written(tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X[0], columns=["hip", "knee", "toe"])
+    for options in ({}, {"index": False}, {"index": False, "sep": ";"}):
+        frame.to_csv(tmp_path / "walk.csv", **options)
+        read = convert.read(tmp_path / "walk.csv")
+        assert read.columns == list(frame.columns)
+        np.testing.assert_array_equal(np.asarray(read), X[0])
+    pd.DataFrame(X[0]).to_csv(tmp_path / "walk.csv", index=False)
+    np.testing.assert_array_equal(np.asarray(convert.read(tmp_path / "walk.csv")), X[0])
+
+
+@pytest.mark.parametrize(
+    "text, match",
+    [
+        ("a,b\n1,2\n3\n", "row 1 of its data has 1 fields, 2 are wanted"),
+        ("a,b\n", "no rows"),
+        ("a,a\n1,2\n", "come twice in the header: 'a'"),
+        ("1,2\n3,x\n", r"columns \[1\].*no numbers"),
+        ("a,b,c\n1,2\n", "has 2 fields, 3 are wanted"),
+    ],
+)
+def test_wrong_text_is_refused(tmp_path, text, match):
+    refuses(match, convert.read, write_csv(tmp_path / "walk.csv", text))
+
+
+def test_columns_that_are_no_numbers_are_named(tmp_path):
+    path = write_csv(tmp_path / "walk.csv", "walk,t,hip\na,0,0.5\na,1,\nb,0,0.25\n")
+    read = convert.read(path)
+    refuses(r"columns? 'walk' \('a' in row 0\)", RTRBM(**SETTINGS).fit, [read])
+    refuses(r"missing values .*column 'hip' \(1, the first in row 1\).*mask=", RTRBM(**SETTINGS).fit, [read[["hip"]]])
+    sequences = convert.tables(read, by="walk", time="t")
+    assert [sequence.shape for sequence in sequences] == [(2, 1), (1, 1)]
+
+
+@pytest.fixture(params=["npz", "npy", "mat", "h5"])
+def one(request, tmp_path):
+    """A file of each kind with one array."""
+    path = tmp_path / f"X.{request.param}"
+    if request.param == "npz":
+        np.savez(path, X=X)
+    elif request.param == "npy":
+        np.save(path, X)
+    elif request.param == "mat":
+        io.savemat(path, {"X": X})
+    else:
+        with h5py.File(path, "w") as file:
+            file["X"] = X
+    return path
+
+
+def test_one_array_in_a_file_needs_no_name(one):
+    np.testing.assert_array_equal(convert.read(one), X)
+    assert state(RTRBM(**SETTINGS).fit(str(one))) == state(RTRBM(**SETTINGS).fit(X))
+    if one.suffix != ".npy":
+        np.testing.assert_array_equal(convert.read(one, "X"), X)
+        refuses("got 'Y'; there: 'X'", convert.read, one, "Y")
+        refuses("got 'Y'; there: 'X'", RTRBM(**SETTINGS).fit, (one, "Y"))
+
+
+def test_a_file_with_several_arrays_wants_a_name(tmp_path):
+    np.savez(tmp_path / "walks.npz", *RAGGED)
+    io.savemat(tmp_path / "walks.mat", {"a": X, "b": X, "walks": np.array([*RAGGED, None], object)[:-1]})
+    for name in ("walks.npz", "walks.mat"):
+        refuses("must say which array .*'(arr_0|a)', '", RTRBM(**SETTINGS).fit, tmp_path / name)
+    whole = state(RTRBM(**SETTINGS).fit(RAGGED))
+    assert state(RTRBM(**SETTINGS).fit((tmp_path / "walks.npz", "/"))) == whole
+    assert state(RTRBM(**SETTINGS).fit((tmp_path / "walks.mat", "walks"))) == whole
+
+
+def test_nothing_is_unpickled(tmp_path):
+    objects = np.array([*RAGGED, None], object)
+    np.save(tmp_path / "walks.npy", objects)
+    np.savez(tmp_path / "walks.npz", X=objects)
+    for name in ("walks.npy", "walks.npz"):
+        refuses("Python's objects, pickled, .*savez", convert.read, tmp_path / name)
+    (tmp_path / "walks.dat").write_bytes(b"\x80\x04K\x01.")
+    refuses("a pickle, which runs code", RTRBM(**SETTINGS).fit, tmp_path / "walks.dat")
+
+
+@pytest.mark.parametrize(
+    "named, kind", [("X.h5", "an .npz"), ("X.npz", "an HDF5"), ("X.npy", "text"), ("X.mat", "text")]
+)
+def test_files_with_another_files_name_are_told_so(tmp_path, named, kind):
+    path = tmp_path / named
+    if kind == "an .npz":
+        with open(path, "wb") as file:
+            np.savez(file, X=X)
+    elif kind == "an HDF5":
+        with h5py.File(path, "w") as file:
+            file["X"] = X
+    else:
+        path.write_text("1,2\n")
+    for function, data in ((RTRBM(**SETTINGS).fit, (path, "X")), (convert.read, path)):
+        refuses(rf"{named}' is named \{path.suffix} but is {kind}.* by its first bytes; rename", function, data)
+
+
+def test_files_that_cannot_be_read_say_why(one, tmp_path):
+    content = one.read_bytes()
+    one.write_bytes(content[: len(content) // 2])
+    refuses("truncated|complete HDF5 file", convert.read, one)
+    one.write_bytes(b"")
+    refuses("is empty, 0 bytes", convert.read, one)
+    refuses("no file at", convert.read, tmp_path / "absent.npz")
+    refuses("is a folder", convert.read, tmp_path)
+    refuses("path must be", convert.read, 3)
+    for head, match in ((b"PAR1", "read_parquet"), (b"\x1f\x8b\x08", "unpack"), (b"\0\1\2", "are read")):
+        (tmp_path / "X.dat").write_bytes(head)
+        refuses(match, RTRBM(**SETTINGS).fit, tmp_path / "X.dat")
+
+
+def test_a_locked_file_says_so(tmp_path, monkeypatch):
+    def locked(*arguments):
+        raise BlockingIOError(11, "Unable to synchronously open file (unable to lock file, errno = 11)")
+
+    with h5py.File(tmp_path / "X.h5", "w") as file:
+        file["X"] = X
+    monkeypatch.setattr(h5py, "File", locked)
+    refuses("X.h5' is locked, another program has it open for writing", RTRBM(**SETTINGS).fit, tmp_path / "X.h5")
+
+
+# ------------------------------------------------------------------------------------------ conventions
+
+
+@pytest.fixture
+def h5(tmp_path):
+    with h5py.File(tmp_path / "X.h5", "w") as file:
+        yield file
+
+
+def matlab(file, name, array):
+    """A dataset as MATLAB writes it: with its axes reversed."""
+    dataset = file.create_dataset(name, data=np.asarray(array).T)
+    dataset.attrs["MATLAB_class"] = np.bytes_("double")
+    return dataset
+
+
+def test_matlabs_axes_are_turned_round(h5):
+    dataset = matlab(h5, "X", X)
+    np.testing.assert_array_equal(RTRBM(**SETTINGS).fit(dataset).params_.W, RTRBM(**SETTINGS).fit(X).params_.W)
+    model = RTRBM(**SETTINGS).fit(X)
+    np.testing.assert_array_equal(model.transform(dataset), model.transform(X))
+    assert dataset.shape == (3, 6, 4)  # control
+
+
+def test_matlabs_cells_are_lists(h5):
+    cell = h5.create_dataset("walks", (len(RAGGED), 1), h5py.ref_dtype)
+    cell.attrs["MATLAB_class"] = np.bytes_("cell")
+    for i, sequence in enumerate(RAGGED):
+        cell[i, 0] = matlab(h5, f"#refs#/{i}", sequence).ref
+    path = h5.filename
+    h5.close()
+    assert [sequence.shape for sequence in convert.read(path)] == [(6, 3), (4, 3), (2, 3)]
+    assert state(RTRBM(**SETTINGS).fit((path, "walks"))) == state(RTRBM(**SETTINGS).fit(RAGGED))
+    refuses("another file than that of X", RTRBM(**SETTINGS).fit, (path, "walks"), checkpoint=path)
+
+
+def test_scales_and_fill_values_are_obeyed(h5):
+    numbers = np.rint(100 * X).astype("i2")
+    numbers[1, 2, 0] = -999
+    dataset = h5.create_dataset("X", data=numbers)
+    dataset.attrs.update({"scale_factor": 0.01, "add_offset": 0.0, "_FillValue": np.int16(-999)})
+    with opened((h5.filename, "X")) as found:
+        expected = np.where(numbers == -999, np.nan, numbers * 0.01)
+        np.testing.assert_allclose(found[()], expected)
+        np.testing.assert_allclose(found[1:3], expected[1:3])
+    refuses(r"X\[1\].*(finite|NaN)", RTRBM(**SETTINGS | dict(n_updates=40)).fit, dataset)
+    del dataset.attrs["_FillValue"], dataset.attrs["scale_factor"]
+    dataset.attrs["scale_factor"] = [1.0, 2.0]
+    refuses("one number as its attribute scale_factor", RTRBM(**SETTINGS).fit, dataset)
+
+
+@pytest.mark.parametrize(
+    "where, attribute, value",
+    [
+        ("dataset", "rhdf5-NA.OK", 1),
+        ("dataset", "MATLAB_empty", 1),
+        ("dataset", "MATLAB_class", np.bytes_("char")),
+        ("dataset", "julia type", "Array"),
+        ("dataset", "encoding-type", "string-array"),
+        ("group", "encoding-type", "csr_matrix"),
+        ("group", "pandas_type", "frame"),
+        ("group", "MATLAB_sparse", 3),
+        ("group", "MATLAB_class", np.bytes_("struct")),
+        ("group", "neurodata_type", "TimeSeries"),
+    ],
+)
+def test_what_an_attribute_makes_unreadable_is_refused_by_its_name(h5, where, attribute, value):
+    group = h5.create_group("group")
+    group["dataset"] = X
+    RTRBM(**SETTINGS).fit(group["dataset"])  # control
+    named = group if where == "group" else group["dataset"]
+    named.attrs[attribute] = value
+    refuses(rf"X: '/group.*{attribute}=", RTRBM(**SETTINGS).fit, named)
+    if attribute == "pandas_type":
+        refuses("pandas.read_hdf", RTRBM(**SETTINGS).fit, group["dataset"])
+
+
+def test_labels_of_axes_are_read(h5):
+    dataset = h5.create_dataset("X", data=X)
+    for label, axis in zip(("trial", "time", "neuron"), dataset.dims):
+        axis.label = label
+    RTRBM(**SETTINGS).fit(dataset)
+    for label, axis in zip(("trial", "neuron", "time"), dataset.dims):
+        axis.label = label
+    refuses("axes .*'neuron', 'time'.* by its attribute DIMENSION_LABELS", RTRBM(**SETTINGS).fit, dataset)
+
+
+def test_scales_of_axes_are_no_data_and_name_axes(h5):
+    dataset, time = h5.create_dataset("X", data=X), h5.create_dataset("time", data=np.arange(6.0))
+    time.make_scale("time")
+    dataset.dims[1].attach_scale(time)
+    with opened(h5.filename) as found:
+        assert found.name == "/X"
+    swapped = h5.create_dataset("Y", data=X.swapaxes(1, 2))
+    swapped.dims[2].attach_scale(time)
+    refuses("DIMENSION_LIST", RTRBM(**SETTINGS).fit, swapped)
+
+
+@pytest.mark.skipif("RTRBM_DATA" not in os.environ, reason="RTRBM_DATA names no folder with real data")
+def test_real_cells_are_read():
+    folder = os.environ["RTRBM_DATA"]
+    chorales = convert.read(os.path.join(folder, "polyphonic_music", "JSB_Chorales.mat"), "testdata")
+    assert chorales.shape == (1, 77) and sum(len(chorale) for chorale in chorales[0]) == 4725
+    walks = (os.path.join(folder, "mocap_hsu", "motion.mat"), "Motion")
+    assert RTRBM(**SETTINGS | dict(n_updates=1), visible="gaussian").fit(walks).n_features_in_ == 108
