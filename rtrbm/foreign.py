@@ -130,6 +130,11 @@ def numbers(X, name, gaps=False):
     kind = found.dtype.kind
     if kind == "O":
         return _objects(found, X, name, gaps)
+    if kind == "c":
+        raise ValueError(
+            f"{name} must hold real numbers, got dtype {found.dtype} (Complex data not supported); "
+            + REMEDIES[kind].format(name)
+        )
     if kind not in "biuf":
         given = f"the text {X!r:.60}" if isinstance(X, str) else f"dtype {found.dtype}"
         remedy = "rtrbm.convert.read reads files" if isinstance(X, str) else REMEDIES.get(kind, "").format(name)

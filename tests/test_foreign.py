@@ -238,7 +238,7 @@ verbs = pytest.mark.parametrize(
 
 
 @verbs
-@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.filterwarnings("ignore:the matrix subclass", "ignore:.* has feature names")
 def test_arrays_of_all_kinds_give_the_same_numbers(kind, verb):
     plain = plain_of(kind)
     whole = kind[verb](model_of(kind, verb), plain)
@@ -255,6 +255,7 @@ def test_arrays_of_all_kinds_give_the_same_numbers(kind, verb):
 
 
 @verbs
+@pytest.mark.filterwarnings("ignore:.* has feature names")
 def test_what_cannot_be_taken_is_refused_by_name_with_a_remedy(kind, verb):
     plain = plain_of(kind)
     for name, make in REFUSED.items():

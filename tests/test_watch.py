@@ -109,7 +109,7 @@ def test_long_sums_over_states_are_left_out():
         (V * 3, r"validation must .*\[0, 1\]"),
         (V[0], "validation must have 3 dimensions"),
         (iter(V), "validation must be data of a known length"),
-        (("none.h5", "V"), "validation: no HDF5 file"),
+        (("none.h5", "V"), "validation: no file"),
         ([], "validation must hold at least one"),
     ],
     ids=str,

@@ -3,6 +3,7 @@
 import sys
 import warnings
 
+import h5py
 import numpy as np
 
 N_NAMES = 5  # shown of the names that are wrong
@@ -65,7 +66,7 @@ def check_number(X, n_features, model, name="X", n_axes=3):
         Dimensions of X as one array.
     """
     for place, array in _members(X, name):
-        shape = getattr(array, "shape", ())
+        shape = () if isinstance(array, h5py.HLObject) else getattr(array, "shape", ())  # a file has axes of its own
         if len(shape) == n_axes - (array is not X) and shape[-1] != n_features:
             raise ValueError(
                 f"{place} has {shape[-1]} features, but {model} is expecting {n_features} features as input"

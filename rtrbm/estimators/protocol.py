@@ -50,7 +50,7 @@ class Protocol:
             estimator_type=None,
             target_tags=TargetTags(required=False),
             transformer_tags=TransformerTags(preserves_dtype=[]),
-            input_tags=InputTags(two_d_array=rows, three_d_array=not rows),
+            input_tags=InputTags(two_d_array=rows, three_d_array=not rows, sparse=rows),
         )
 
     def __sklearn_is_fitted__(self):
