@@ -66,7 +66,9 @@ def check_number(X, n_features, model, name="X", n_axes=3):
         Dimensions of X as one array.
     """
     for place, array in _members(X, name):
-        shape = () if isinstance(array, h5py.HLObject) else getattr(array, "shape", ())  # a file has axes of its own
+        if isinstance(array, h5py.HLObject) or hasattr(array, "columns"):
+            continue  # a file has axes of its own, and a table has columns to name: the check of values tells more
+        shape = getattr(array, "shape", ())
         if len(shape) == n_axes - (array is not X) and shape[-1] != n_features:
             raise ValueError(
                 f"{place} has {shape[-1]} features, but {model} is expecting {n_features} features as input"
