@@ -62,6 +62,7 @@ ODD = dict(
     dtype=np.float64, n_jobs=0, random_state=np.random.RandomState(0), verbose=object(),
     bptt="no", dynamic_visible_bias=2,
     centering="yes", engine="steam", comm="me", sample_visible="now and then", negative=["cd"],
+    weight_decay="some", l1=None, sparsity_cost=-1, sparsity_target=2,
 )  # fmt: skip
 
 
@@ -701,6 +702,10 @@ BAD_SETTINGS = {
     "momentum": [-0.1, 1, 1.5, np.nan, "0.9", None, True, [0.9]],
     "centering": ["yes", 2, None, 0.5, np.array([True, True])],
     "max_norm": [0, -1, np.nan, "1", True, [1.0]],
+    "weight_decay": [-1, np.inf, "1", None, True],
+    "l1": [-1, np.inf, "1", None, True],
+    "sparsity_cost": [-1, np.inf, "1", None, True],
+    "sparsity_target": [0, 1, "1", None, True],
     "batch_size": [0, -1, 1.5, "8", None, True, HUGE, np.int64(HUGE)],
     "n_updates": [0, -1, 1.5, "10", None, True, np.nan],
     "n_epochs": [0, -1, 1.5, "10", True, np.nan],
@@ -842,7 +847,8 @@ def test_every_hyper_parameter_is_checked(name):
         centering=False, n_gibbs={0: 1, np.int64(2): 2}, optimizer="momentum", learning_rate=np.float32(0.1),
         momentum=0, max_norm=1, batch_size=np.int32(3), n_updates=1, n_epochs=1, initialization="thesis",
         dtype=np.float64, engine="numpy", comm=None, negative=CD(2), sample_visible=np.False_, n_jobs=np.int64(2),
-        random_state=np.uint8(3), verbose=True,
+        random_state=np.uint8(3), verbose=True, weight_decay=1, l1=np.float32(0.1), sparsity_cost=1,
+        sparsity_target=0.2,
     )  # fmt: skip
     RTRBM(**SETTINGS | {name: good[name]}).fit(X)
 

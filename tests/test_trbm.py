@@ -183,6 +183,7 @@ def test_a_gaussian_crbm_learns_an_autoregression():
     for t in range(40):
         v[:, t] = v[:, t - 1] @ M + rng.standard_normal((50, 2))
     settings = dict(n_taps=2, visible="gaussian", n_gibbs=1, batch_size=50, learning_rate=0.02, random_state=0)
+    settings["initialization"] = "data"
     model = CRBM(2, n_updates=200, **settings).fit(v)
     error = np.abs(model.params_.A - [M, 0 * M]).max()
     assert error < 0.15 < 0.5 < np.abs(CRBM(2, n_updates=1, **settings).fit(v).params_.A - [M, 0 * M]).max()

@@ -21,6 +21,7 @@ from .features import check_names, feature_names
 from .stored import APART
 from .watched import Watched
 
+N_LOOKED_AT = 30  # minibatches of a stream that a start from the linear predictor reads
 FIT = (
     *("X", "y", "window", "warm_up", "mask", "inputs", "checkpoint", "checkpoint_every", "resume", "validation"),
     *("validation_every", "callbacks"),
@@ -311,11 +312,14 @@ class TrainedRBM(Watched):
         engine, seed = self._engine(), as_seed(self.random_state)
         source = sources.source(data, self.batch_size, seed)
 
-        def minibatch(update):
+        def checked(update):
             sequences = sources.look(source, update)
             if are_examples(sequences):
                 sequences = [present(example) for example in sequences]
-            sequences = self._check(sequences)
+            return self._check(sequences)
+
+        def minibatch(update):
+            sequences = checked(update)
             ranks.share(sequences, self.comm)  # raises if there are too few for all
             return self._pack(sequences)[0]
 
@@ -327,7 +331,14 @@ class TrainedRBM(Watched):
         what = f"training n_hidden={self.n_hidden} units on {n_visible} features"
         checks.check_memory(what, n_elements, self.dtype)
         self._negative(0).check(n_visible, n_hidden, self._units())
-        params = initial_params(self._model(), minibatch, n_hidden, seed, self.initialization, engine, n_inputs)
+        n = getattr(source, "n_minibatches", min(N_LOOKED_AT, int(self.n_updates)))
+
+        def once():
+            return (checked(update) for update in range(n))
+
+        start = self.initialization
+        start = start if isinstance(start, str | tuple) else start._effective()
+        params = initial_params(self._model(), minibatch, n_hidden, seed, start, engine, n_inputs, once)
         self._set_state(self._new(params, seed))
 
     def _check_run(self, checkpoint, checkpoint_every, resume, validation_every, callbacks):

@@ -1,6 +1,5 @@
 """The verbs of a temporal RBM that go frame by frame: sampling, decoding, filling in."""
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -38,11 +37,19 @@ class Seen(NamedTuple):
     memory: Memory
 
 
+def _check_initialization(name, value):
+    """Raise unless a model can start from `value`: a word, a fitted model, or its `params_`."""
+    if isinstance(value, TrainedRBM) and not hasattr(value, "params_"):
+        raise ValueError(f"{name} must be a fitted model, got {value!r}, which is not (a clone is never fitted)")
+    if not isinstance(value, TrainedRBM) and not {"W", "b_v", "b_h"} <= set(getattr(value, "_fields", ())):
+        checks.check_choice(f"{name}, if it is no fitted model,", value, ("auto", "data", "linear", "thesis"))
+
+
 @settings
 class FrameByFrame(TrainedRBM):
     """A model of sequences, whose next frame depends on those before."""
 
-    initialization: str = setting("data", partial(checks.check_choice, choices=("data", "thesis")))
+    initialization: object = setting("auto", _check_initialization)
     comm: object = setting(None, checks.check_anything)
 
     def impute(self, X, mask, random_state=None):

@@ -11,10 +11,14 @@ from ..gradient import Model
 from ..rbm.negative import NegativePhase
 from ..rbm.units import Units
 from ..training import loop, optimizers, ranks
+from ..training.penalties import Penalties
 from ..streams import check_random_state
 from .settings import Estimator, setting, settings
 
 OPTIMIZERS = ("adam", "momentum")
+
+
+_check_factor = partial(checks.check_number, minimum=0, closed=True)
 
 
 def _check_random_state(name, value):
@@ -35,6 +39,10 @@ class Recipe(Estimator):
     momentum: float = setting(0.9, partial(checks.check_number, minimum=0, maximum=1, closed=True), free=True)
     centering: bool = setting(True, checks.check_flag, free=True)
     max_norm: float | None = setting(None, checks.check_max_norm, free=True)
+    weight_decay: float = setting(0.0, _check_factor, free=True)
+    l1: float = setting(0.0, _check_factor, free=True)
+    sparsity_cost: float = setting(0.0, _check_factor, free=True)
+    sparsity_target: float = setting(0.1, partial(checks.check_number, minimum=0, maximum=1), free=True)
     batch_size: int = setting(8, checks.check_size, free=True)
     n_updates: int = setting(2000, checks.check_count, free=True)
     n_epochs: int | None = setting(None, checks.check_n_epochs, free=True)
@@ -106,6 +114,7 @@ class Recipe(Estimator):
             max_norm=None if self.max_norm is None else float(self.max_norm),
             engine=self._engine(),
             comm=self.comm,
+            penalties=Penalties(*map(float, (self.weight_decay, self.l1, self.sparsity_cost, self.sparsity_target))),
         )
 
     def _check_hyper_parameters(self):

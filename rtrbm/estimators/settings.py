@@ -142,6 +142,8 @@ def as_json(name, value):
     """
     if name in NOT_KEPT and not isinstance(value, numbers.Integral):
         return None
+    if name == "initialization" and not isinstance(value, str):
+        return "auto"  # a fitted model, of which a file keeps nothing: its arrays have been used
     if isinstance(value, Units | NegativePhase):
         return to_json(value)
     if name == "dtype":

@@ -383,6 +383,8 @@ class Shuffled:
 class Repeated:
     """The same minibatch at every update."""
 
+    n_minibatches = 1
+
     def __init__(self, sequences):
         self.sequences = sequences
 

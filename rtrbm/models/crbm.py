@@ -70,8 +70,9 @@ class CRBM(TemporalRBM):
         Hidden units.
     n_taps : int
         m, the number of frames the biases look back.
-    visible, negative, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm, batch_size,
-    n_updates, initialization, dtype, engine, n_jobs, random_state, comm, verbose
+    visible, negative, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm, weight_decay,
+    l1, sparsity_cost, sparsity_target, batch_size, n_updates, initialization, dtype, engine, n_jobs, random_state,
+    comm, verbose
         As of `rtrbm.RTRBM`.
 
     Attributes

@@ -58,6 +58,15 @@ class RBM(TrainedRBM):
         Take gradient steps in coordinates where units have mean zero (`rtrbm.training.centering`); learns much faster.
     max_norm : float, optional
         The gradient per row is scaled down to this Euclidean norm if it is longer.
+    weight_decay : float
+        Half of it times the sum of squares of all matrices is taken off the log-likelihood per row that an update
+        climbs; biases are left out (`rtrbm.training.penalties`).
+    l1 : float
+        The same with the sum of absolute values.
+    sparsity_cost : float
+        The hidden biases are pushed by it times the difference of sparsity_target and a unit's mean activity.
+    sparsity_target : float
+        Between 0 and 1.
     batch_size : int
         Rows per update (when X is not a stream, which brings its own minibatches).
     n_updates : int

@@ -152,8 +152,9 @@ class RNNRBM(TemporalRBM):
         Recurrent units, as many as hidden units if it is not given.
     activation : {"tanh", "sigmoid"}
         The function f of the recurrent units.
-    visible, negative, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm, batch_size,
-    n_updates, initialization, dtype, engine, n_jobs, random_state, comm, verbose
+    visible, negative, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm, weight_decay,
+    l1, sparsity_cost, sparsity_target, batch_size, n_updates, initialization, dtype, engine, n_jobs, random_state,
+    comm, verbose
         As of `rtrbm.RTRBM`.
 
     Attributes

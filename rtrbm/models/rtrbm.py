@@ -138,14 +138,25 @@ class RTRBM(TemporalRBM):
         Take gradient steps in coordinates where units have mean zero (`rtrbm.training.centering`); learns much faster.
     max_norm : float, optional
         The gradient per frame is scaled down to this Euclidean norm if it is longer.
+    weight_decay : float
+        Half of it times the sum of squares of all matrices is taken off the log-likelihood per frame that an update
+        climbs; biases are left out (`rtrbm.training.penalties`).
+    l1 : float
+        The same with the sum of absolute values.
+    sparsity_cost : float
+        The hidden biases are pushed by it times the difference of sparsity_target and a unit's mean activity.
+    sparsity_target : float
+        Between 0 and 1.
     batch_size : int
         Sequences per update (when X is not a stream, which brings its own minibatches).
     n_updates : int
         Updates of `fit`.
     n_epochs : int, optional
         How often `fit` goes through the data; if given, `n_updates` is left aside.
-    initialization : {"data", "thesis"}
-        See `rtrbm.training.start.initial_params`.
+    initialization : {"auto", "data", "linear", "thesis"}, fitted model or its `params_`
+        What training starts from (`rtrbm.training.start.initial_params`): small weights and the mean of the data;
+        ridge regression on the taps ("linear", and "auto" for real-valued units with taps); the thesis's start; or W,
+        biases and parameters of the visible units' own of a fitted model, an `RBM` say. A file keeps "auto" for it.
     dtype : {"float32", "float64"}
     engine : {"numpy", "numba"}
         The library that does the work of training. numba (the extra ``rtrbm[fast]``) is up to twice as fast in single

@@ -213,8 +213,9 @@ class SRTRBM(TemporalRBM):
         The group of every hidden unit, numbered from 0. None: each is a group.
     dynamic_visible_bias : bool
         As of `rtrbm.RTRBM`: visible bias b_v + r_{t-1} U_v. U_v has no gates.
-    visible, negative, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm, batch_size,
-    n_updates, initialization, dtype, engine, n_jobs, random_state, comm, verbose
+    visible, negative, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm, weight_decay,
+    l1, sparsity_cost, sparsity_target, batch_size, n_updates, initialization, dtype, engine, n_jobs, random_state,
+    comm, verbose
         As of `rtrbm.RTRBM`.
 
     Attributes

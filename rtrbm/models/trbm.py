@@ -130,8 +130,9 @@ class TRBM(TemporalRBM):
         fast as the rest the hidden units are left with little to do.
     bptt : bool
         Also learn through the filter, as the RTRBM does (eq. 3.25).
-    visible, negative, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm, batch_size,
-    n_updates, initialization, dtype, engine, n_jobs, random_state, comm, verbose
+    visible, negative, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm, weight_decay,
+    l1, sparsity_cost, sparsity_target, batch_size, n_updates, initialization, dtype, engine, n_jobs, random_state,
+    comm, verbose
         As of `rtrbm.RTRBM`.
 
     Attributes

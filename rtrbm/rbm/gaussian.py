@@ -14,6 +14,8 @@ class Gaussian(Units):
     """P(v | a) = N(a, 1): log_base(v) = -v^2 / 2, log_partition(a) = a^2 / 2 + log(2 pi) / 2."""
 
     name = "gaussian"
+    linear = True
+    curvature = 1.0
 
     def mean(self, a, out=None):
         if out is None:

@@ -24,11 +24,17 @@ class Units(Kind):
         Weights and biases are multiplied by it before a chain, which then delivers `scale` times the total input.
     binary : bool
         Whether a unit is 0 or 1, each by itself, so that a layer's states can be counted off.
+    linear : bool
+        Whether E[v | a] = a.
+    curvature : float or None
+        The largest variance that v can have given a, over all directions; None if there is none.
     """
 
     kinds = {}
     scale = 1.0
     binary = False
+    linear = False
+    curvature = None
 
     def mean(self, a, out=None):
         """E[v | a] of every unit; `out` may be `a` itself."""
@@ -138,6 +144,7 @@ class Bernoulli(Units):
     name = "bernoulli"
     scale = 0.5
     binary = True
+    curvature = 0.25
 
     def mean(self, a, out=None):
         return sigmoid(a, out=out)

@@ -19,6 +19,7 @@ from . import optimizers, ranks
 from .centering import centre_biases, centre_gradient
 from .monitor import Interruptible, signs
 from .optimizers import Optimizer
+from .penalties import Penalties
 
 
 INPUTS = Map("D_v", "x", "b_v"), Map("D_h", "x", "b_h")
@@ -42,7 +43,8 @@ class Rule(NamedTuple):
     """How a model is trained.
 
     model : Model; negative : callable (update) -> NegativePhase; optimizer : Optimizer; learning_rate : float, at the
-    first update; centering : bool; max_norm : float or None; engine : Engine; comm : MPI communicator or None.
+    first update; centering : bool; max_norm : float or None; engine : Engine; comm : MPI communicator or None;
+    penalties : Penalties.
     """
 
     model: Model
@@ -53,6 +55,7 @@ class Rule(NamedTuple):
     max_norm: float | None
     engine: Engine
     comm: object = None
+    penalties: Penalties = Penalties()
 
 
 def update(rule, training, parts, rate):
@@ -84,6 +87,8 @@ def update(rule, training, parts, rate):
     maps = _maps(past, params)
     sources = {part.source: getattr(params, part.matrix).shape[-2] for part in maps}
     sources = {"v": len(params.b_v), "h": len(params.b_h)} | sources
+    if rule.penalties.sparsity_cost:
+        sources["active"] = len(params.b_h)
     like = [*arrays(params), *(np.empty(n) for n in sources.values()), np.empty(2)]
     phase, chains = rule.negative(training.n_updates), [training.chains]
 
@@ -134,6 +139,8 @@ def _sums(rule, training, params, part, phase, chains, others):
     counts = np.array([np.vdot(error, error), len(c.v)], v.dtype)
     sources = {"v": v[rows], "h": averages[0].h}
     sources |= {name: source[rows] for name, source in (past.sources(memory) | {"x": inputs}).items() if name in others}
+    if "active" in others:
+        sources["active"] = c.h + averages[0].h  # P(h = 1 | v, past)
     means = [sources[name].sum(axis=0) for name in ("v", "h", *others)]
     return [*arrays(derivatives), *means, counts]
 
@@ -151,6 +158,7 @@ def _climb(rule, training, effective, derivatives, means, n_frames, rate):
     if rule.centering:
         centre_gradient(derivatives, _maps(past, effective), means, engine)
     derivatives = past.pull_back(params, derivatives)
+    rule.penalties.subtract(derivatives, params, _maps(past, effective), means.get("active"))
     penalty = past.penalty(params)
     if penalty is not None:
         derivatives = each(np.subtract, derivatives, penalty)

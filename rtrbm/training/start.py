@@ -10,6 +10,7 @@ from ..past.conditioner import RBMParams, Static
 from ..rbm.chains import Draw
 from ..rbm.negative import CD
 from ..streams import stream
+from .linear import autoregression
 
 N_PRETRAINING, PRETRAINING_RATE = 30, 0.01
 
@@ -27,13 +28,19 @@ def shapes(model, n_visible, n_hidden, n_inputs=0):
     return parts._replace(D_v=(n_inputs, n_visible), D_h=(n_inputs, n_hidden))
 
 
-def initial_params(model, minibatch, n_hidden, seed, initialization, engine, n_inputs=0):
+def initial_params(model, minibatch, n_hidden, seed, initialization, engine, n_inputs=0, once=None):
     """Parameters to start training from.
 
     ``"data"`` : W and the other random matrices (U, B, U_v, ...) from N(0, 0.01^2), b_v reproducing the mean of the
     first minibatch, all else 0.
+    ``"linear"`` : the model predicts as the autoregression on its taps does (`rtrbm.training.linear`); it is then
+    for the hidden units to do better. A and b_v are the autoregression's, parameters of the visible units' own fit its
+    residuals, other matrices on the visible units' biases are 0. W and the rest are those of "data", and b_v makes up
+    for the mean effect of W. If no sequence is longer than the taps reach, this is "data".
+    ``"auto"`` : "linear" for real-valued units (`Units.linear`) with taps, "data" for all else.
     ``"thesis"`` : W from 30 CD-5 updates of a static RBM at rate 0.01, taps on visible units 0, the
     other random matrices and the biases N(0, 0.005^2) (3.11.3).
+    a NamedTuple : W, b_v, b_h and parameters of the visible units' own are taken from it, all else is as for "data".
 
     Parameters
     ----------
@@ -42,21 +49,33 @@ def initial_params(model, minibatch, n_hidden, seed, initialization, engine, n_i
         Frames to learn from.
     n_hidden : int
     seed : int
-    initialization : {"data", "thesis"}
+    initialization : {"auto", "data", "linear", "thesis"} or NamedTuple
     engine : Engine
     n_inputs : int
         Known inputs of a frame; their effect is 0 at the start.
+    once : callable () -> iterable of lists of (n_frames_i, n_visible) ndarrays, for "linear"
+        Minibatches in which every sequence comes once.
 
     Returns
     -------
     NamedTuple
         Of the dtype of the frames.
+
+    Raises
+    ------
+    ValueError
+        If "linear" is asked for, and the model has no taps on the visible units, or units of an unbounded variance;
+        if a NamedTuple is of another size.
     """
+    taps = next((part for part in model.past.maps() if (part.source, part.bias) == ("v", "b_v") and part.m), None)
+    if isinstance(initialization, str) and initialization == "auto":
+        initialization = "linear" if taps and model.units.linear else "data"
     frames = minibatch(0)
     own = model.units.start(frames)
     frames = model.units.inward(frames, own)
     past, n_visible = model.past, frames.shape[1]
-    rng, scale = stream(seed, "initial", 1), 0.005 if initialization == "thesis" else 0.01
+    thesis = isinstance(initialization, str) and initialization == "thesis"
+    rng, scale = stream(seed, "initial", 1), 0.005 if thesis else 0.01
 
     def normal(shape):
         return (scale * rng.standard_normal(shape)).astype(frames.dtype)
@@ -66,8 +85,11 @@ def initial_params(model, minibatch, n_hidden, seed, initialization, engine, n_i
     present = {name: part for name, part in drawn.items() if getattr(params, name, None) is not None}
     static = _static_params(frames, n_hidden, model.units, seed)
     params = params._replace(**present, units=own)
-    if initialization == "data":
-        return params._replace(W=static.W, b_v=static.b_v, b_h=static.b_h)
+    if not isinstance(initialization, str):
+        return params._replace(**_taken(initialization, params))
+    if not thesis:
+        params = params._replace(W=static.W, b_v=static.b_v, b_h=static.b_h)
+        return _linear(params, model, taps, once) if initialization == "linear" else params
 
     def inward(update):
         return model.units.inward(minibatch(update), own)
@@ -77,6 +99,48 @@ def initial_params(model, minibatch, n_hidden, seed, initialization, engine, n_i
     for name in (name for name in params._fields if name in biases):
         params = params._replace(**{name: normal(getattr(params, name).shape)})
     return params
+
+
+def _taken(given, params):
+    """Arrays of another model that these parameters can start from."""
+    taken = {}
+    for name in ("W", "b_v", "b_h", "units"):
+        part, like = getattr(given, name), getattr(params, name)
+        if np.shape(part) != np.shape(like) or (part is None) != (like is None):
+            got, wanted = ("none" if a is None else f"shape {np.shape(a)}" for a in (part, like))
+            raise ValueError(
+                f"initialization must be a model with the features, n_hidden and visible of this one: its {name} must "
+                f"have {wanted}, got {got}"
+            )
+        taken[name] = None if part is None else part.astype(like.dtype)
+    return taken
+
+
+def _linear(params, model, taps, once):
+    """The same parameters, but the model predicts as an autoregression on its taps does."""
+    units, own = model.units, params.units
+    if taps is None:
+        raise ValueError("initialization='linear' needs taps on the visible units, this model has none")
+    if units.curvature is None:
+        raise ValueError(f"initialization='linear' is for units of a bounded variance, not for {units.name!r}")
+
+    def minibatches():
+        return ([units.inward(v, own) for v in sequences] for sequences in once())
+
+    found = autoregression(minibatches, taps.m, units)
+    if found is None:
+        return params
+    if own is not None:
+        deviation = units.outward(found.deviation, own)
+        params = params._replace(units=units.start(np.stack([deviation, -deviation]).astype(own.dtype)))
+    scale = np.ones(len(found.b))
+    if own is not None:  # what an input of 1 becomes in units of the residuals
+        scale = units.inward(units.outward(scale, own), params.units)
+    values = {taps.matrix: found.A / scale[:, None] * scale, taps.bias: found.b * scale, taps.init: found.init * scale}
+    values["b_v"] = values["b_v"] - params.W.sum(axis=1) / 2  # hidden units are on half of the time
+    others = {part.matrix for part in model.past.maps() if part.bias == "b_v"} - {taps.matrix}
+    values |= {name: np.zeros_like(getattr(params, name)) for name in others}
+    return params._replace(**{name: value.astype(params.W.dtype) for name, value in values.items()})
 
 
 def _static_params(frames, n_hidden, units, seed):

@@ -1,0 +1,199 @@
+"""Models of real data beside the linear predictor on the same frames, the same split, and copying the frame before.
+
+    python -m experiments.real_data --data FOLDER
+
+FOLDER (or the environment variable RTRBM_DATA) holds mocap_hsu/MOCAP.mat, mocap6/dataset.npz and
+polyphonic_music/JSB_Chorales.mat; docs/real-data.md says where they come from. Random walks need no file. A task
+without its file is left out, and this is said.
+
+Errors are squared errors of one-step predictions (protocol `mean`), means over the test frames with their whole past:
+per feature for motion capture, per frame for music and walks. With --validation the last fifth of the training part is
+the test part: the recipes were chosen so.
+"""
+
+import argparse
+import os
+import pathlib
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.runner import output_folder, print_table, run, write_settings, write_table
+from rtrbm import RTRBM, TRBM, evaluate
+from rtrbm.checks import check_count, check_n_jobs
+from rtrbm.datasets import hsu_walking, mocap6, piano_rolls
+from rtrbm.streams import stream
+
+COLUMNS = ("task", "seed", "model", "linear", "copy", "model_over_linear", "minutes")
+
+
+class Split(NamedTuple):
+    """Sequences to train on; sequences to predict, of which all frames from `first` on are scored.
+
+    train, test : lists of (n_frames_i, n_visible) ndarrays; first : list of int, one for each test sequence.
+    """
+
+    train: list
+    test: list
+    first: list
+
+
+class Task(NamedTuple):
+    """file : str or None, in the folder of data; load : callable (path, seed, validation) -> Split; model : type;
+    settings : dict; n_taps : int, of the linear predictor too; window : int or None, frames of a training sequence;
+    per_feature : bool; stream : callable (train, seed) -> stream of minibatches, or None."""
+
+    file: str | None
+    load: Callable
+    model: type
+    settings: dict
+    n_taps: int
+    window: int | None = None
+    per_feature: bool = False
+    stream: Callable | None = None
+
+
+def standardised(split):
+    """A split in units of the training part's deviations from its means."""
+    frames = np.concatenate(split.train)
+    mean, deviation = frames.mean(axis=0), frames.std(axis=0)
+    train, test = ([((v - mean) / deviation).astype(np.float32) for v in these] for these in (split.train, split.test))
+    return Split(train, test, split.first)
+
+
+def ends(sequences, part=0.2):
+    """The last part of every sequence is predicted from what comes before, and not trained on."""
+    cuts = [round((1 - part) * len(v)) for v in sequences]
+    return Split([v[:cut] for v, cut in zip(sequences, cuts)], sequences, cuts)
+
+
+def load_walking(path, seed, validation):
+    split = ends(hsu_walking(path))
+    return ends(split.train) if validation else split
+
+
+def load_mocap6(path, seed, validation):
+    sequences = mocap6(path)
+    train, test = sequences[:4], sequences[4:]
+    return standardised(ends(train) if validation else Split(train, test, [1] * len(test)))
+
+
+def load_walks(path, seed, validation):
+    steps = np.random.default_rng([seed, int(validation)]).standard_normal((60, 100, 8))
+    walks = list(steps.cumsum(axis=1))
+    return standardised(Split(walks[:40], walks[40:], [1] * 20))
+
+
+def load_music(path, seed, validation):
+    train, valid, test = piano_rolls(path)
+    scored = valid if validation else test
+    return Split(train, scored, [1] * len(scored))
+
+
+class Transposed:
+    """A stream of pieces, each transposed by -6 to 5 semitones."""
+
+    def __init__(self, pieces, seed, n=16):
+        self._pieces, self._seed, self._n = pieces, seed, n
+
+    def minibatch(self, update):
+        rng = stream(self._seed, "noise", update)
+        chosen = zip(rng.integers(len(self._pieces), size=self._n), rng.integers(-6, 6, size=self._n))
+        return [np.roll(self._pieces[i], by, axis=1) for i, by in chosen]
+
+
+REAL = {"visible": "scaled_gaussian", "n_gibbs": 3}
+FIXED = {"vv_rate": 0, "without": "VH", "bptt": True}  # A stays the linear predictor's
+TASKS = {
+    "walking": Task(
+        "mocap_hsu/MOCAP.mat", load_walking, TRBM,
+        {**REAL, **FIXED, "n_hidden": 100, "learning_rate": 1e-3, "weight_decay": 0.03, "n_updates": 600},
+        n_taps=3, window=50, per_feature=True,
+    ),
+    "mocap6": Task(
+        "mocap6/dataset.npz", load_mocap6, RTRBM,
+        {**REAL, "dynamic_visible_bias": True, "n_hidden": 100, "learning_rate": 1e-3, "n_updates": 1500},
+        n_taps=2, window=50, per_feature=True,
+    ),
+    "walks": Task(
+        None, load_walks, RTRBM,
+        {**REAL, "dynamic_visible_bias": True, "n_hidden": 50, "learning_rate": 1e-3, "n_updates": 500},
+        n_taps=1,
+    ),
+    "jsb": Task(
+        "polyphonic_music/JSB_Chorales.mat", load_music, RTRBM,
+        {"initialization": "linear", "dynamic_visible_bias": True, "n_hidden": 200, "n_gibbs": 3,
+         "learning_rate": 1e-2, "n_updates": 3000},
+        n_taps=2, stream=Transposed,
+    ),
+}  # fmt: skip
+
+
+def error(split, predicted, per_feature):
+    """Squared error of predictions of the scored frames."""
+    parts = [np.square(np.subtract(v, p, dtype=float))[n:] for v, p, n in zip(split.test, predicted, split.first)]
+    per_frame = np.concatenate(parts)
+    return float(per_frame.mean() if per_feature else per_frame.sum(axis=1).mean())
+
+
+def windows(sequences, n):
+    """Sequences cut into pieces of n frames. What is left over counts if it is half as long, or the whole sequence."""
+    return [v[i : i + n] for v in sequences for i in range(0, max(len(v) - n // 2, 0) + 1, n)]
+
+
+def one_run(name, task, path, seed, options):
+    """A row of the table."""
+    split = task.load(path, seed, options.validation)
+    bounds = () if "visible" in task.settings else (0, 1)
+    linear = evaluate.autoregression(split.test, split.train, task.n_taps, *bounds)
+    rivals = linear, evaluate.copy_previous(split.test)
+    train = windows(split.train, task.window) if task.window else split.train
+    data = task.stream(train, seed) if task.stream else train
+    started = time.perf_counter()
+    own = {"n_taps": task.n_taps, "random_state": seed, "n_jobs": options.n_jobs, "verbose": 1}
+    model = task.model(**task.settings, **own, engine=options.engine).fit(data)
+    minutes = (time.perf_counter() - started) / 60
+    found, linear, copy = (
+        error(split, predicted, task.per_feature) for predicted in (model.predict(split.test), *rivals)
+    )
+    return name, seed, found, linear, copy, found / linear, minutes
+
+
+def parser():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default=os.environ.get("RTRBM_DATA"), help="folder of data (default: RTRBM_DATA)")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK", help="default: all")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="default: 0 1 2")
+    parser.add_argument("--validation", action="store_true", help="score the end of the training part instead")
+    parser.add_argument("--engine", default="numpy", choices=("numpy", "numba"))
+    parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
+    parser.add_argument("--out", default="results/real_data", help="folder for settings.json and real_data.csv")
+    return parser
+
+
+def main(arguments=None):
+    options = parser().parse_args(arguments)
+    for seed in options.seeds:
+        check_count("--seeds", seed, 0)
+    check_n_jobs("--n-jobs", options.n_jobs)
+    folder, rows = output_folder(options.out), []
+    settings = {name: {**TASKS[name].settings, "model": TASKS[name].model.__name__} for name in options.tasks}
+    write_settings(folder / "settings.json", {**vars(options), "recipes": settings})
+    for name in options.tasks:
+        task = TASKS[name]
+        path = None if task.file is None else pathlib.Path(options.data or "", task.file)
+        if path is not None and not (options.data and path.exists()):
+            print(f"{name} is left out: there is no {path}, --data names the folder of data", flush=True)
+            continue
+        for seed in options.seeds:
+            rows.append(one_run(name, task, path, seed, options))
+            write_table(folder / "real_data.csv", COLUMNS, rows)
+    print_table(COLUMNS, rows, "squared error: per feature (motion capture), per frame (walks, music)")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
