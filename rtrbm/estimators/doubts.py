@@ -87,7 +87,7 @@ def of_axes(X):
         if _likeness(X.reshape(len(X), -1)) < ALIKE:
             yield (
                 f"X of shape {(n_sequences, n_frames, n_visible)} may be a video (n_frames, height, width): it trains "
-                f"as {n_sequences} sequences, each much like the one before; rtrbm.convert.video makes one sequence of it"
+                f"as {n_sequences} sequences, each like the one before; rtrbm.convert.video makes one sequence of it"
             )
             return
     if min(n_frames, n_visible) >= 4:
