@@ -67,7 +67,7 @@ class EarlyStopping(Callback):
 
 def _error(model):
     """The error that was measured after the last update; None if it was not."""
-    n, history, every = model.n_updates_, model.history_, model._plan.look_every
+    n, history, every = model.n_updates_, model._history, model._plan.look_every
     if "validation_error" in history:
         return history["validation_error"][-1] if history["validation_update"][-1] == n else None
     if n == 0 or n % every and n != model._plan.n_updates:
@@ -78,8 +78,8 @@ def _error(model):
 def _n_since_best(model):
     """How often the error was measured since the best model."""
     n, best = model.n_updates_, model.best_.update
-    if "validation_update" in model.history_:
-        return sum(update > best for update in model.history_["validation_update"])
+    if "validation_update" in model._history:
+        return sum(update > best for update in model._history["validation_update"])
     return n // model._plan.look_every - best // model._plan.look_every
 
 
@@ -119,7 +119,7 @@ class Log(Callback):
             with open(self.path, "rb") as file:
                 if file.readline().strip() not in (b"", head.encode()):
                     raise ValueError(f"path must be a new file or that of a log, {self.path!r} is another file")
-        history, n_updates = model.history_, model.n_updates_
+        history, n_updates = model._history, model.n_updates_
         places = {n: at for at, n in enumerate(history.get("validation_update", []))}
         lines = [head, *(_line(history, n, places) for n in range(0 if 0 in places else 1, n_updates + 1))]
         with files.replacing(self.path) as temporary, open(temporary, "w", encoding="ascii") as file:
@@ -128,8 +128,8 @@ class Log(Callback):
     def __call__(self, model):
         if ranks.is_first(model.comm):
             with open(self.path, "a", encoding="ascii") as file:
-                last = {n: -1 for n in model.history_.get("validation_update", [])[-1:]}
-                file.write(f"{_line(model.history_, model.n_updates_, last)}\n")
+                last = {n: -1 for n in model._history.get("validation_update", [])[-1:]}
+                file.write(f"{_line(model._history, model.n_updates_, last)}\n")
 
 
 def _line(history, n, places):
@@ -162,4 +162,4 @@ class Print(Callback):
 
     def __call__(self, model):
         if ranks.is_first(model.comm):
-            self._lines.advance(model.history_)
+            self._lines.advance(model._history)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Set
 import h5py
 import numpy as np
 
-from . import foreign
+from . import foreign, machine
 
 PIECE = 2**18  # numbers that are cast at a time when the values of data in memory are checked
 
@@ -151,13 +151,10 @@ def check_size(name, value, minimum=1):
 
 
 def check_memory(what, n_elements, dtype):
-    """Raise a ValueError if an array of so many elements could not fit in the machine's memory."""
-    if not hasattr(os, "sysconf"):  # a system that does not tell its memory
-        return
-    n_bytes = int(n_elements) * np.dtype(dtype).itemsize
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if n_bytes > memory:
-        raise ValueError(f"{what} would take {n_bytes // 10**9} GB, this machine has {memory // 10**9} GB")
+    """Raise a ValueError if an array of so many elements could not fit in the memory that this process may use."""
+    n_bytes, allowed = int(n_elements) * np.dtype(dtype).itemsize, machine.memory()
+    if n_bytes > allowed:
+        raise ValueError(f"{what} would take {-(-n_bytes // 10**9)} GB, this process may use {allowed / 1e9:.3g} GB")
 
 
 def any_value(v, name, missing=None):

@@ -1,5 +1,7 @@
 """Parameters are NamedTuples of arrays, in which a part that a model does without is None."""
 
+import numpy as np
+
 
 def each(function, *params):
     """Apply a function to the arrays of one name in several NamedTuples, name by name.
@@ -22,6 +24,11 @@ def each(function, *params):
     Biases(v=3, h=None)
     """
     return type(params[0])(*(None if parts[0] is None else function(*parts) for parts in zip(*params)))
+
+
+def empty_like(array):
+    """A new array in memory, of the shape and dtype of one that may be a memory map."""
+    return np.empty(array.shape, array.dtype)
 
 
 def arrays(params):

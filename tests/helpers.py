@@ -109,6 +109,7 @@ def state(model):
         parts = value._asdict() if hasattr(value, "_asdict") else {"": value}
         arrays |= {f"optimizer/{name}/{part}": array for part, array in parts.items()}
     kept = {name: (str(a.dtype), a.shape, a.tobytes()) for name, a in arrays.items() if a is not None}
+    kept["chains"] = None if model.chains_ is None else model.chains_.tobytes()
     kept["history"] = {name: list(values) for name, values in model.history_.items()}
     return kept | {"n_updates": model.n_updates_, "seed": model.seed_, "n_features": model.n_features_in_}
 

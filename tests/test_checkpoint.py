@@ -170,7 +170,7 @@ def test_a_failing_disk_leaves_the_old_file(saved, broken, monkeypatch):
 
 def test_an_array_that_cannot_be_written_leaves_the_old_file(saved):
     old, model = saved.read_bytes(), RTRBM(**SETTINGS).fit(X)
-    model.history_["gradient_norm"] = [object()]
+    model._history["gradient_norm"] = [object()]
     with pytest.raises(TypeError):
         model.save(saved)
     only_file(saved, old)
@@ -188,7 +188,7 @@ def test_breaking_off_leaves_the_old_file(saved, error):
 
 def test_a_first_file_that_fails_leaves_nothing(path):
     model = RTRBM(**SETTINGS).fit(X)
-    model.history_["gradient_norm"] = [object()]
+    model._history["gradient_norm"] = [object()]
     with pytest.raises(TypeError):
         model.save(path)
     assert os.listdir(path.parent) == []

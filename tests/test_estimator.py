@@ -560,16 +560,23 @@ def test_a_masked_array_is_refused_wherever_it_comes_in(fitted):
             verb()
 
 
-def test_a_model_whose_training_diverged_says_so(fitted):
-    before = fitted.n_updates_
+def test_a_model_whose_training_diverges_says_so_and_keeps_the_updates_before(fitted):
     fitted.set_params(optimizer="momentum").fit(X)
     fitted.set_params(learning_rate=1e300)
     with pytest.raises(FloatingPointError, match="learning_rate=1e\\+300 is too large, or values of X"):
         for _ in range(5):
+            before = state(fitted)
             fitted.partial_fit(X)
-    fitted.set_params(learning_rate=0.01)
+    assert state(fitted) == before
+    fitted.set_params(learning_rate=0.01).partial_fit(X)
+    assert np.isfinite(fitted.predict(X)).all()
+
+
+def test_parameters_that_are_not_finite_are_refused(fitted):
+    before = fitted.n_updates_
+    fitted.params_.W[0, 0] = np.nan
     for verb in (fitted.transform, fitted.predict, fitted.denoise, fitted.score, fitted.partial_fit):
-        with pytest.raises(ValueError, match="not finite"):
+        with pytest.raises(ValueError, match="params_ must be finite, got NaN or infinite values: fit again"):
             verb(X)
     assert fitted.fit(X).n_updates_ == before  # a new start
 

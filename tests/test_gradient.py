@@ -148,27 +148,28 @@ def test_float32_gradient_is_the_float64_one(any_params):
 
 # --------------------------------------------------------------------------------------------- CD-k
 
-N_COPIES, N_DRAWS = 250, 60  # copies of the video in one call, and calls: the standard error is of the calls
+N_ROWS, N_DRAWS = 1250, 60  # frames of all copies of the video in a call, and calls: the standard error is of the calls
+N_FRAMES = 25  # noise is drawn sequence by sequence, so that few long ones are faster than many short ones
 
 
 def cd_draws(params, video, n_gibbs, **settings):
     """Gradients by CD-k, one row a call, all parameters in one vector."""
     model = model_with(params, n_gibbs=n_gibbs, **settings)
-    X = np.repeat(video[None], N_COPIES, axis=0)
+    X = np.repeat(video[None], N_ROWS // len(video), axis=0)
     gradients = [model.gradient(X, method="cd", random_state=draw) for draw in range(N_DRAWS)]
     return np.array([flat(gradient) for gradient in gradients])
 
 
 @pytest.mark.parametrize("bptt", [True, False])
 def test_long_chains_are_unbiased_and_one_step_is_not(any_params, bptt):
-    video = random_sequences([5])[0]
+    video = random_sequences([N_FRAMES])[0]
     exact = flat(slow_gradient(any_params, video, bptt=bptt))
     assert np.abs(z_scores(cd_draws(any_params, video, 50, bptt=bptt), exact)).max() < Z_MAX
     assert np.abs(z_scores(cd_draws(any_params, video, 1, bptt=bptt), exact)).max() > 2 * Z_MAX  # control
 
 
 def test_long_gaussian_chains_are_unbiased_and_one_step_is_not(any_params):
-    video = random_sequences([5], visible="gaussian")[0]
+    video = random_sequences([N_FRAMES], visible="gaussian")[0]
     exact = flat(slow_gradient(any_params, video, visible="gaussian"))
     draws = {k: cd_draws(any_params, video, k, visible="gaussian") for k in (1, 60)}
     assert np.abs(z_scores(draws[60], exact)).max() < Z_MAX
@@ -192,7 +193,7 @@ def test_cd_k_takes_k_steps_and_averages_its_end_alone(n_gibbs):
 
 def test_averaging_over_the_data_would_be_seen(params):
     """Control: a chain of two states of which one is the data halves the gradient of CD-1."""
-    video = random_sequences([5])[0]
+    video = random_sequences([N_FRAMES])[0]
     frames = iter(video)
 
     def with_data(W, b_v, b_h, visible, h_pos):

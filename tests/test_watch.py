@@ -74,8 +74,8 @@ def test_the_validation_error_is_that_of_score_at_every_measurement():
 
 def test_training_does_not_depend_on_the_validation():
     alone, watched = RTRBM(**SETTINGS).fit(X), RTRBM(**SETTINGS).fit(X, validation=V)
-    for name in [name for name in watched.history_ if name.startswith("validation")]:
-        del watched.history_[name]
+    for name in [name for name in watched._history if name.startswith("validation")]:
+        del watched._history[name]
     assert state(alone) == state(watched)
 
 

@@ -13,20 +13,21 @@ ENGINES = ("numpy", "numba")
 NEGLIGIBLE = 1e-15
 
 
-def adam_block(g, total, square, decay, square_decay, epsilon, scale):
-    """One piece of Adam's arrays: the sums take in the gradient, and g becomes the step.
+def adam_block(g, total, square, new_total, new_square, decay, square_decay, epsilon, scale):
+    """One piece of Adam's arrays: the new sums take in the gradient, and g becomes the step.
 
-    total <- decay total + g,  square <- square_decay square + g^2,  g <- scale total / (sqrt(square) + epsilon).
+    new_total = decay total + g,  new_square = square_decay square + g^2,
+    g <- scale new_total / (sqrt(new_square) + epsilon).
     """
     g += NEGLIGIBLE
-    total *= decay
-    total += g
+    np.multiply(total, decay, out=new_total)
+    new_total += g
     np.square(g, out=g)
-    square *= square_decay
-    square += g
-    np.sqrt(square, out=g)
+    np.multiply(square, square_decay, out=new_square)
+    new_square += g
+    np.sqrt(new_square, out=g)
     g += epsilon
-    np.divide(total, g, out=g)
+    np.divide(new_total, g, out=g)
     g *= scale
 
 

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from ..machine import processors
+
 CHUNK = 256
 BLOCK = 2**16
 THREADED = 2**25  # multiplications that are worth waking threads for
@@ -20,7 +22,12 @@ _n_processes = 1
 
 @functools.cache
 def _blas():
-    return ThreadpoolController()
+    """Of every matrix library, the functions that get and set its number of threads.
+
+    The setters of threadpoolctl 3.8 obey one thread of the process alone. The limit here is one of all threads.
+    """
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    return [(each.get_num_threads, getattr(each, "_real_set_num_threads", each.set_num_threads)) for each in libraries]
 
 
 @functools.cache
@@ -28,19 +35,10 @@ def _pool(n_threads):
     return ThreadPoolExecutor(n_threads, thread_name_prefix="rtrbm")
 
 
-if hasattr(os, "register_at_fork"):  # threads do not survive a fork
-    os.register_at_fork(after_in_child=_pool.cache_clear)
-
-
 def share_processors(n_processes):
     """Let -1 stand from now on for an equal share of the processors, if several processes work together."""
     global _n_processes
     _n_processes = n_processes
-
-
-def processors():
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def n_threads(n_jobs):
@@ -61,19 +59,40 @@ class one_blas_thread(contextlib.ContextDecorator):
     The library's limit is one of the whole process: the first thread to come in sets it, the last to leave lifts it.
     """
 
-    _lock, _inside, _limit = threading.Lock(), 0, None
+    _lock, _inside, _before = threading.Lock(), [], []  # _inside: a thread is in it as often as it came in
 
     def __enter__(self):
         with self._lock:
-            if not one_blas_thread._inside:
-                one_blas_thread._limit = _blas().limit(limits=1, user_api="blas")
-            one_blas_thread._inside += 1
+            if not self._inside:
+                self._before[:] = [(set_threads, get_threads()) for get_threads, set_threads in _blas()]
+                for set_threads, _ in self._before:
+                    set_threads(1)
+            self._inside.append(threading.get_ident())
 
     def __exit__(self, *exception):
         with self._lock:
-            one_blas_thread._inside -= 1
-            if not one_blas_thread._inside:
-                one_blas_thread._limit.restore_original_limits()
+            self._inside.remove(threading.get_ident())
+            if not self._inside:
+                self._lift()
+
+    @classmethod
+    def _lift(cls):
+        for set_threads, n in cls._before:
+            set_threads(n)
+        cls._before.clear()  # only now: a child may be forked in between, and lifts the limit once more
+
+    @classmethod
+    def after_fork(cls):
+        """In a child, of whose threads only the one that forked is left: free the lock, and lift its parent's limit."""
+        cls._lock = threading.Lock()
+        cls._inside[:] = [thread for thread in cls._inside if thread == threading.get_ident()]
+        if not cls._inside:
+            cls._lift()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=one_blas_thread.after_fork)
 
 
 def run(function, items, n_jobs):

@@ -121,7 +121,7 @@ class TrainedRBM(Watched):
         FileNotFoundError
             If X is a path or (path, name) and there is no such file.
         FloatingPointError
-            If the gradient is no longer finite; the last checkpoint stands.
+            If an update is no longer finite; the model has the updates before it, and the last checkpoint stands.
         KeyboardInterrupt
             On Ctrl-C, once the update under way is done and the checkpoint written.
 
@@ -191,13 +191,18 @@ class TrainedRBM(Watched):
         TypeError, ValueError
             As `fit`.
         FloatingPointError
-            If the update is not finite. A model that was trained before is lost then, unless it was saved.
+            If the update is not finite.
+
+        Notes
+        -----
+        If it fails, by Ctrl-C too, the model is what it was before.
         """
         checks.check_known(f"{type(self).__name__}.partial_fit has no keyword", unknown, ("X", "y", "mask", "inputs"))
         ranks.check_comm(self.comm)
         share_processors(ranks.on_this_machine(self.comm))
         ranks.check_same(lambda: {"updates made": getattr(self, "n_updates_", None)}, self.comm)
-        new = not hasattr(self, "params_")
+        before = dict(vars(self))
+        new = "params_" not in before
 
         def begin():
             if new:
@@ -213,12 +218,16 @@ class TrainedRBM(Watched):
                 self._keep_names(names)
             return self._prepare(minibatch)
 
-        parts = ranks.together(begin, self.comm)
-        self._check_same(X)
-        if new:
-            self._set_state(ranks.same(self._state(), self.comm))
-        training, _ = loop.update(self._rule(), self._state(), parts, float(self.learning_rate))
-        return self._set_state(training)
+        try:
+            parts = ranks.together(begin, self.comm)
+            self._check_same(X)
+            if new:
+                self._set_state(ranks.same(self._state(), self.comm))
+            training, _ = loop.update(self._rule(), self._state(), parts, float(self.learning_rate))
+            return self._set_state(training)
+        except BaseException:
+            self.__dict__ = before
+            raise
 
     @classmethod
     def from_params(cls, params, **settings):
@@ -325,8 +334,8 @@ class TrainedRBM(Watched):
 
         n_visible, n_hidden = minibatch(0).shape[1], int(self.n_hidden)
         n_inputs = inputs_of(sources.look(source, 0))
-        # parameters, gradients, the optimiser's state
-        copies = 1 + ranks.n_gradients(self.comm) + len(self._optimizer().state._fields)
+        # gradients, and the parameters and the optimiser's state before and after an update
+        copies = ranks.n_gradients(self.comm) + 2 * (1 + len(self._optimizer().state._fields))
         n_elements = copies * sum(part.size for part in arrays(self._blank(n_visible, n_inputs)))
         what = f"training n_hidden={self.n_hidden} units on {n_visible} features"
         checks.check_memory(what, n_elements, self.dtype)

@@ -18,6 +18,18 @@ from .recipe import Recipe
 from .settings import as_json, as_setting, comparable
 
 APART = ("n_jobs", "verbose", "random_state")  # settings in which a resumed run, or a rank, may differ
+# Attributes of a model: the fields of `Training`.
+STATE = (
+    "params_",
+    "optimizer_state_",
+    "chains_",
+    "n_updates_",
+    "seed_",
+    "_history",
+    "_begin",
+    "best_",
+    "_fingerprints",
+)
 PRINTS = {"X": "data", "validation": "validation"}  # the groups of a file with the fingerprints of arguments
 
 
@@ -84,26 +96,21 @@ class Stored(Recipe):
             self._check_left(path, training, changed, self.n_updates)
 
     def _state(self):
-        return Training(
-            self.params_,
-            self.optimizer_state_,
-            self.chains_,
-            self.n_updates_,
-            self.seed_,
-            self.history_,
-            self._begin,
-            self.best_,
-            self._fingerprints,
-        )
+        return Training(*(getattr(self, name) for name in STATE))
 
     def _set_state(self, training):
-        if training.params is not getattr(self, "params_", None):
+        state = dict(zip(STATE, training), n_features_in_=len(training.params.W))
+        if training.history is not getattr(self, "_history", None):  # another run
             fixed = [field.name for field in dataclasses.fields(self) if field.metadata.get("fixed")]
-            self._fitted_with = {name: comparable(name, getattr(self, name)) for name in fixed}
-        self.params_, self.optimizer_state_, self.chains_ = training[:3]
-        self.n_updates_, self.seed_, self.history_, self._begin, self.best_, self._fingerprints = training[3:]
-        self.n_features_in_ = len(self.params_.W)
+            state["_fitted_with"] = {name: comparable(name, getattr(self, name)) for name in fixed}
+        vars(self).update(state)  # all at once, for Ctrl-C may come at any time
         return self
+
+    @property
+    def history_(self):
+        """A value for each update made, and for each measurement on the validation data, in lists by name."""
+        n = {name: self.n_updates_ for name in HISTORY}
+        return {name: values[: n.get(name)] for name, values in self._history.items()}
 
     def _inward(self, v):
         """Frames of a user as the RBM sees them."""
@@ -240,7 +247,7 @@ class Stored(Recipe):
         if type(expected) is not type(self.params_) or found != wanted:
             raise ValueError("params_ must have the arrays that the hyper-parameters call for: fit again")
         if not loop.is_finite(self.params_, engines.NUMPY):
-            raise ValueError("the parameters are not finite: training diverged, load the last checkpoint or fit again")
+            raise ValueError("params_ must be finite, got NaN or infinite values: fit again")
 
     def _check_trainable(self):
         """Raise unless the state of training is of the kind the hyper-parameters say."""

@@ -103,7 +103,7 @@ class Watched(Stored):
                 values = ranks.same(self._measured(V) if ranks.is_first(self.comm) else None, self.comm)
             for name, value in zip(VALIDATION, (self.n_updates_, *values)):
                 if value is not None:
-                    self.history_.setdefault(name, []).append(value)
+                    self._history.setdefault(name, []).append(value)
 
         def start():
             return _any_true([callback.start(self) for callback in own])

@@ -12,7 +12,7 @@ from ..gradient import Model, gradient
 from ..minibatches.ahead import Ahead
 from ..minibatches.sequences import Layout, counted
 from .missing import fill
-from ..parameters import arrays, each, filled
+from ..parameters import arrays, each, empty_like, filled
 from ..past.conditioner import Map
 from ..rbm.chains import Draw
 from . import optimizers, ranks
@@ -20,6 +20,7 @@ from .centering import centre_biases, centre_gradient
 from .monitor import Interruptible, signs
 from .optimizers import Optimizer
 from .penalties import Penalties
+from .state import Training
 
 
 INPUTS = Map("D_v", "x", "b_v"), Map("D_h", "x", "b_h")
@@ -65,7 +66,7 @@ def update(rule, training, parts, rate):
     ----------
     rule : Rule
     training : Training
-        Its arrays are changed in place, and its history grows.
+        It stays as it is, also if the update fails.
     parts : list of Part
         This rank's parts of the minibatch.
     rate : float
@@ -90,7 +91,8 @@ def update(rule, training, parts, rate):
     if rule.penalties.sparsity_cost:
         sources["active"] = len(params.b_h)
     like = [*arrays(params), *(np.empty(n) for n in sources.values()), np.empty(2)]
-    phase, chains = rule.negative(training.n_updates), [training.chains]
+    phase = rule.negative(training.n_updates)
+    chains = [None if training.chains is None else training.chains.copy()]
 
     def sums(part):
         return _sums(rule, training, params, part, phase, chains, list(sources)[2:])
@@ -101,16 +103,16 @@ def update(rule, training, parts, rate):
         n_arrays = len(totals) - len(sources)
         means = {name: total / n_frames for name, total in zip(sources, totals[n_arrays:])}
         derivatives = filled(params, totals[:n_arrays])
-        norm, state = _climb(rule, training, params, derivatives, means, n_frames, rate)
-    if not (np.isfinite(norm) and is_finite(training.params, rule.engine)):
+        norm, params, state = _climb(rule, training, params, derivatives, means, n_frames, rate)
+    if not (np.isfinite(norm) and is_finite(params, rule.engine)):
         raise FloatingPointError(
             f"update {training.n_updates} is not finite: "
             f"learning_rate={rule.learning_rate} is too large, or values of X are"
         )
     values = (error / n_frames, norm, rate, getattr(phase, "k", 0))
     for past_values, value in zip(training.history.values(), values):
-        past_values.append(value)
-    return training._replace(optimizer=state, chains=chains[0], n_updates=training.n_updates + 1), int(n_frames)
+        past_values[training.n_updates :] = [value]
+    return Training(params, state, chains[0], training.n_updates + 1, *training[4:]), int(n_frames)
 
 
 def _sums(rule, training, params, part, phase, chains, others):
@@ -146,7 +148,7 @@ def _sums(rule, training, params, part, phase, chains, others):
 
 
 def _climb(rule, training, effective, derivatives, means, n_frames, rate):
-    """Change the parameters by one step, given the gradient of all frames; returns its norm per frame."""
+    """The norm of the gradient per frame, and parameters and optimiser's state after a step along it."""
     past, engine, params = rule.model.past, rule.engine, training.params
     norm = optimizers.norm(derivatives) / n_frames
     scale = 1 / n_frames
@@ -154,7 +156,7 @@ def _climb(rule, training, effective, derivatives, means, n_frames, rate):
         scale *= rule.max_norm / norm
     engine.blockwise(lambda g: np.multiply(g, scale, out=g), derivatives)
     if not np.isfinite(norm):
-        return norm, training.optimizer
+        return norm, params, training.optimizer
     if rule.centering:
         centre_gradient(derivatives, _maps(past, effective), means, engine)
     derivatives = past.pull_back(params, derivatives)
@@ -164,13 +166,13 @@ def _climb(rule, training, effective, derivatives, means, n_frames, rate):
         derivatives = each(np.subtract, derivatives, penalty)
     step, state = rule.optimizer.update(derivatives, training.optimizer, rate)
     step = past.damped(step)
-    before = None if effective is params else each(np.copy, effective)  # some of its arrays are those of params
-    engine.blockwise(lambda p, change: np.add(p, change, out=p), params, step)
+    new = each(empty_like, params)
+    engine.blockwise(lambda p, change, out: np.add(p, change, out=out), params, step, new)
     if rule.centering:
-        if before is not None:
-            step = each(np.subtract, past.effective(params), before)
-        centre_biases(params, step, _maps(past, effective), means)
-    return norm, state
+        if effective is not params:
+            step = each(np.subtract, past.effective(new), effective)
+        centre_biases(new, step, _maps(past, effective), means)
+    return norm, new, state
 
 
 def _maps(past, params):

@@ -1,7 +1,7 @@
 """Optimisers that climb: `init(params) -> state`, `update(gradient, state, rate) -> (step, state)`.
 
-Gradients, steps and the arrays of a state are NamedTuples of the type of the parameters. The arrays of a state
-are changed in place; the gradient's are taken for the step.
+Gradients, steps and the arrays of a state are NamedTuples of the type of the parameters. A new state has arrays of its
+own, and those of the old one stay as they are; the gradient's are taken for the step.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..compute.engine import NEGLIGIBLE, NUMPY
-from ..parameters import arrays, each
+from ..parameters import arrays, each, empty_like
 
 
 class MomentumState(NamedTuple):
@@ -53,10 +53,9 @@ def momentum(decay=0.9):
     def update(gradient, state, rate):
         for g, velocity in zip(arrays(gradient), arrays(state.velocity)):
             g += NEGLIGIBLE
-            velocity *= decay
             g *= rate
-            velocity += g
-        return state.velocity, state
+            g += decay * velocity
+        return gradient, MomentumState(gradient)
 
     return Optimizer(MomentumState, init, update)
 
@@ -83,13 +82,13 @@ def adam(decay=0.9, square_decay=0.999, epsilon=1e-8, engine=NUMPY):
         return AdamState(np.zeros((), np.int64), each(np.zeros_like, params), each(np.zeros_like, params))
 
     def update(gradient, state, rate):
-        state.n_steps[...] += 1
-        n = int(state.n_steps)
+        n = int(state.n_steps) + 1
         root = ((1 - square_decay) / (1 - square_decay**n)) ** 0.5
         scale = rate * (1 - decay) / (1 - decay**n) / root
         settings = decay, square_decay, epsilon / root, scale
-        engine.blockwise(lambda *pieces: engine.adam_block(*pieces, *settings), gradient, *state[1:])
-        return gradient, state
+        sums = [each(empty_like, part) for part in state[1:]]
+        engine.blockwise(lambda *pieces: engine.adam_block(*pieces, *settings), gradient, *state[1:], *sums)
+        return gradient, AdamState(np.array(n), *sums)
 
     return Optimizer(AdamState, init, update)
 

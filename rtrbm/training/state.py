@@ -15,13 +15,14 @@ class Best(NamedTuple):
 
 
 class Training(NamedTuple):
-    """The state after some updates; the next one changes its arrays in place.
+    """The state after some updates; the next one makes new arrays, and leaves these as they are.
 
     params : NamedTuple; optimizer : NamedTuple, the optimiser's state; chains : states that a negative phase
     carries on, or None; n_updates : int, updates made; seed : int, of all random streams; history : dict of lists, a
-    value for each update, after those of the validation, a value for each time it was measured; begin : int, the
-    update at which the present schedule of the learning rate began; best : Best or None; fingerprints : dict of str,
-    of the data by the name of the argument.
+    value for each update, of which the first n_updates are those of this state (the states of one run share the
+    lists), after those of the validation, a value for each time it was measured; begin : int, the update at which the
+    present schedule of the learning rate began; best : Best or None; fingerprints : dict of str, of the data by the
+    name of the argument.
     """
 
     params: NamedTuple

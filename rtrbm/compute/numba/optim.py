@@ -7,17 +7,16 @@ from ..engine import NEGLIGIBLE
 from .vectors import wide
 
 
-def adam_block(g, total, square, decay, square_decay, epsilon, scale):
+def adam_block(g, total, square, new_total, new_square, *settings):
     """As `rtrbm.compute.engine.adam_block`, up to rounding."""
-    kind = g.dtype.type
-    _adam(g, total, square, *map(kind, (decay, square_decay, epsilon, scale, NEGLIGIBLE)))
+    _adam(g, total, square, new_total, new_square, *map(g.dtype.type, (*settings, NEGLIGIBLE)))
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
-def _adam(g, total, square, decay, square_decay, epsilon, scale, negligible):
+def _adam(g, total, square, new_total, new_square, decay, square_decay, epsilon, scale, negligible):
     wide()
     for i in range(len(g)):
         d = g[i] + negligible
-        total[i] = decay * total[i] + d
-        square[i] = square_decay * square[i] + d * d
-        g[i] = scale * total[i] / (np.sqrt(square[i]) + epsilon)
+        new_total[i] = decay * total[i] + d
+        new_square[i] = square_decay * square[i] + d * d
+        g[i] = scale * new_total[i] / (np.sqrt(new_square[i]) + epsilon)
