@@ -4,6 +4,7 @@ import difflib
 import functools
 import numbers
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Set
 
 import h5py
@@ -364,8 +365,8 @@ def without_missing(X, mask, name="X"):
     Parameters
     ----------
     X : array_like or list of array_like
-    mask : array_like of bool or list of them
-        True where a value is missing; of the shape of X.
+    mask : array_like of bool or list of them, or None
+        True where a value is missing; of the shape of X. None: where X is NaN.
     name : str
 
     Returns
@@ -380,6 +381,9 @@ def without_missing(X, mask, name="X"):
     X = as_given(X, name)
     if foreign.is_array(X):
         return rows_without_missing(X, mask, name, "mask")
+    if mask is None:
+        X = [foreign.numbers(x, f"{name}[{i}]", gaps=True) for i, x in enumerate(X)]
+        mask = where_nan(X, name)
     if not hasattr(mask, "__len__") or len(mask) != len(X):
         got = f"{len(mask)} of them" if hasattr(mask, "__len__") else type(mask).__name__
         raise ValueError(f"mask must have the form of {name}, a list of {len(X)} arrays, got {got}")
@@ -391,12 +395,22 @@ def rows_without_missing(X, mask, name="X", mask_name="mask"):
     """The same for one array."""
     if isinstance(mask, np.ma.MaskedArray):
         raise TypeError(f"{mask_name} must not itself be a masked array")
-    X, mask = foreign.numbers(X, name, gaps=True), foreign.array(mask, mask_name)
+    X = foreign.numbers(X, name, gaps=True)
+    mask = where_nan([X], name)[0] if mask is None else foreign.array(mask, mask_name)
     if mask.dtype != bool:
         raise TypeError(f"{mask_name} must hold booleans, True where a value is missing, got dtype {mask.dtype}")
     if mask.shape != X.shape:
         raise ValueError(f"{mask_name} must have the shape of {name}, {X.shape}, got {mask.shape}")
     return np.where(mask, 0, X), mask
+
+
+def where_nan(arrays, name):
+    """Where arrays are NaN, and a warning if they nowhere are."""
+    masks = [np.isnan(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool) for array in arrays]
+    if not any(mask.any() for mask in masks):
+        text = f"{name} has no NaN and no mask is given: nothing is filled in; missing values are NaN, or mask is True"
+        warnings.warn(text, stacklevel=2)
+    return masks
 
 
 def as_float(X, name, dtype=None):

@@ -1,4 +1,4 @@
-"""The error of one-step predictions, and predictors that need no model to compare with.
+"""The error of one-step predictions, the coverage of forecasts, and predictors that need no model to compare with.
 
 Errors are squared, summed over features, and averaged over frames 2..T of all sequences together: nothing is known
 before the first frame, so no predictor is scored on it. Every predictor returns a prediction of every frame, of the
@@ -46,12 +46,56 @@ def squared_error(X, predicted):
     if not n_frames.sum():
         raise ValueError("X must have a sequence of at least 2 frames: the first frame is not scored")
     sums = np.array([np.square(np.subtract(v[1:], p[1:], dtype=float)).sum() for v, p in zip(X, predicted)])
-    error = sums.sum() / n_frames.sum()
+    return _ratio(sums, n_frames)
+
+
+def coverage(X, low, high):
+    """The share of values that lie between two quantiles of their forecast, and its standard error.
+
+    A forecast from 0.1 to 0.9 whose spread is right has a coverage of 0.8 on data that it has not seen. A smaller one
+    means that it is too sure, a larger one that it is not sure enough. It is a measure for real values and large
+    counts: the quantiles of a binary unit are 0 or 1.
+
+    Parameters
+    ----------
+    X : (n_sequences, n_frames, n_visible) ndarray, or list of (n_frames_i, n_visible) ndarrays
+        The frames that came.
+    low, high : of the form of X
+        Two of the ``quantiles`` of a forecast, see `rtrbm.RTRBM.forecast`; the bounds are part of the band.
+
+    Returns
+    -------
+    share : float
+    standard_error : float
+        Sequences being the independent units; NaN for a single sequence.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is no sequences of finite numbers, or the three differ in form.
+
+    Examples
+    --------
+    >>> X = np.array([[[0.0], [1.0]], [[2.0], [3.0]]])
+    >>> share, standard_error = coverage(X, np.full(X.shape, 0.5), np.full(X.shape, 2.5))
+    >>> share, round(standard_error, 6)
+    (0.5, 0.0)
+    """
+    X, low, high = _sequences(X), _sequences(low, "low"), _sequences(high, "high")
+    for name, bound in (("low", low), ("high", high)):
+        if [v.shape for v in X] != [b.shape for b in bound]:
+            raise ValueError(f"{name} must have the shape of X, sequence by sequence")
+    sums = np.array([((a <= v) & (v <= b)).sum() for v, a, b in zip(X, low, high)])
+    return _ratio(sums, np.array([v.size for v in X]))
+
+
+def _ratio(sums, numbers):
+    """sum(sums) / sum(numbers) over sequences, and its standard error, sequences being the independent units."""
+    ratio = sums.sum() / numbers.sum()
     if len(sums) == 1:
-        return float(error), float("nan")
-    residual = sums - error * n_frames
-    variance = (residual**2).sum() * len(sums) / (len(sums) - 1)
-    return float(error), float(np.sqrt(variance) / n_frames.sum())
+        return float(ratio), float("nan")
+    variance = np.square(sums - ratio * numbers).sum() * len(sums) / (len(sums) - 1)
+    return float(ratio), float(np.sqrt(variance) / numbers.sum())
 
 
 def _sequences(X, name="X", n_visible=None):

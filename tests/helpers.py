@@ -102,6 +102,11 @@ def random_model(kind, n_visible=3, n_hidden=2, scale=0.7, seed=0, **settings):
     return model
 
 
+def over_seeds(n, function):
+    """function(seed) of n seeds, stacked: predictions have the same random numbers in all sequences."""
+    return np.stack([function(seed) for seed in range(n)])
+
+
 def state(model):
     """Everything a model has learnt, as a dictionary that `==` compares bit for bit."""
     arrays = {f"params/{name}": array for name, array in model.params_._asdict().items()}

@@ -7,6 +7,7 @@ from helpers import (
     Z_MAX,
     binary_states,
     frame_energies,
+    over_seeds,
     random_array,
     random_model,
     random_sequences,
@@ -19,13 +20,14 @@ from helpers import (
 )
 
 from rtrbm import CRBM, RBM, RTRBM, TRBM, Stack
+from rtrbm.rbm import expectation
 
-N_COPIES = 1000
+N_SEEDS = 250
 KINDS = {**TAPS, "RTRBM without taps": (RTRBM, {})}
 any_kind = pytest.mark.parametrize("kind, settings", KINDS.values(), ids=KINDS)
 units = pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=4, batch_size=2, random_state=0, n_jobs=1)
-X, RAGGED = random_array(5, 6), random_sequences((4, 1, 7, 2, 3))
+X, RAGGED_OF_4 = random_array(5, 6), random_sequences((4, 1, 7, 2, 3))
 
 
 def mask_of(shape, seed=3):
@@ -50,21 +52,20 @@ def missing_means(W, b_v, b_h, frame, missing, visible):
 
 @units
 @any_kind
-@pytest.mark.parametrize("t", [0, 3])
-def test_missing_pixels_have_their_mean_given_the_others_and_the_past(kind, settings, visible, t):
-    """Control: the mean given the past alone, without regard to the present pixels."""
+def test_missing_pixels_have_their_mean_given_the_others_and_the_past(kind, settings, visible):
+    """In the first frame and in a later one. Control: the mean given the past alone, without the present pixels."""
     model = random_model(kind, scale=1.0, seed=1, visible=visible, **settings)
     video, missing = random_sequences([5], 3, visible)[0], np.array([True, False, False])
-    mask = np.zeros((5, 3), bool)
-    mask[t] = missing
-    filled = model.impute(np.repeat(video[None], N_COPIES, axis=0), np.repeat(mask[None], N_COPIES, axis=0))
+    masks = np.zeros((2, 5, 3), bool)
+    masks[0, 0] = masks[1, 3] = missing
+    filled = over_seeds(N_SEEDS, lambda seed: model.impute(np.stack([video, video]), masks, seed))
     _, b_v, b_h = slow_states(model.params_, video)
-    parameters = model.params_.W, b_v[t], b_h[t]
-    expected = missing_means(*parameters, video[t], missing, visible)
-    assert np.abs(z_scores(filled[:, t, missing], expected[missing])).max() < Z_MAX
     past_alone, _ = slow_predictions(model.params_, video, visible)
-    assert np.abs(z_scores(filled[:, t, missing], past_alone[t, missing])).max() > Z_MAX
-    np.testing.assert_array_equal(filled[:, ~mask], np.repeat(video[~mask][None], N_COPIES, axis=0))
+    for found, t, mask in zip(filled.swapaxes(0, 1), (0, 3), masks):
+        expected = missing_means(model.params_.W, b_v[t], b_h[t], video[t], missing, visible)
+        assert np.abs(z_scores(found[:, t, missing], expected[missing])).max() < Z_MAX
+        assert np.abs(z_scores(found[:, t, missing], past_alone[t, missing])).max() > Z_MAX
+        np.testing.assert_array_equal(found[:, ~mask], np.tile(video[~mask], (N_SEEDS, 1)))
 
 
 @units
@@ -74,13 +75,13 @@ def test_a_missing_frame_is_predicted(kind, settings, visible):
     model = random_model(kind, scale=1.0, seed=1, visible=visible, **settings)
     video, mask = random_sequences([4], 3, visible)[0], np.zeros((4, 3), bool)
     mask[3] = True
-    X, masks = (np.repeat(a[None], N_COPIES, axis=0) for a in (video, mask))
-    filled = model.impute(X, masks)[:, 3]
+    filled = over_seeds(N_SEEDS, lambda seed: model.impute([video], [mask], seed)[0][3])
     expected, variance = slow_predictions(model.params_, video, visible)
     assert np.abs(z_scores(filled, expected[3])).max() < Z_MAX
     assert np.abs(z_scores(filled, expected[2])).max() > Z_MAX
     # the protocol is that of predict, 4 x 25 states: its spread is too
-    ratio = filled.var(axis=0) / model.predict(X[:150])[:, 3].var(axis=0)
+    predicted = over_seeds(150, lambda seed: model.predict([video], random_state=seed)[0][3])
+    ratio = filled.var(axis=0) / predicted.var(axis=0)
     assert ((0.6 < ratio) & (ratio < 1.6)).all()  # 150 draws: standard error 0.12
 
 
@@ -91,7 +92,7 @@ def test_what_was_filled_in_is_the_past_of_later_frames(visible):
     video, mask = random_sequences([3], 3, visible)[0], np.zeros((3, 3), bool)
     mask[1], mask[2, :2] = True, True
     video[1] = 1 - video[1].round()
-    filled = model.impute(np.repeat(video[None], 300, axis=0), np.repeat(mask[None], 300, axis=0))
+    filled = over_seeds(N_SEEDS, lambda seed: model.impute([video], [mask], seed)[0])
 
     def error(sequence, value):
         _, b_v, b_h = slow_states(model.params_, sequence)
@@ -171,6 +172,39 @@ def test_nothing_missing_is_nothing_changed():
         np.testing.assert_array_equal(model.impute(X, np.zeros(X.shape, bool)), X)
 
 
+def test_without_a_mask_what_is_nan_is_missing():
+    """In every form of the data, for every model. Nothing is filled in where there is no NaN, and a warning says so."""
+    mask, ragged = mask_of(X.shape), [np.where(mask_of(v.shape), np.nan, v) for v in RAGGED_OF_4]
+    gaps, settings = np.where(mask, np.nan, X), dict(SETTINGS, n_updates=1)
+    for model in (random_model(TRBM, 4, 3), Stack([RTRBM(**settings), RTRBM(**settings | dict(n_hidden=2))]).fit(X)):
+        filled = model.impute(gaps, mask)
+        for data in (gaps, list(gaps), gaps.tolist()):
+            np.testing.assert_array_equal(np.stack(model.impute(data)), filled)
+        for a, b in zip(model.impute(ragged), model.impute(ragged, [np.isnan(v) for v in ragged])):
+            np.testing.assert_array_equal(a, b)
+    for data in (X, X.round().astype(int), list(X)):
+        with pytest.warns(UserWarning, match="X has no NaN and no mask is given"):
+            np.testing.assert_array_equal(np.stack(random_model(TRBM, 4, 3).impute(data)), np.stack(data))
+    with pytest.warns(UserWarning, match="X has no NaN"):
+        RBM(**SETTINGS).fit(X[0]).impute(X[0])
+
+
+def test_chains_are_rows_of_one_batch(monkeypatch):
+    """16 of every sequence that has a gap in the frame."""
+    sizes, average = [], expectation.average_visible
+
+    def recording(v, *rest):
+        sizes.append(len(v))
+        return average(v, *rest)
+
+    monkeypatch.setattr(expectation, "average_visible", recording)
+    mask = np.zeros(X.shape, bool)
+    mask[:3, 1, 0] = mask[4, 3] = True
+    random_model(TRBM, 4, 3).impute(X, mask)
+    RBM(**SETTINGS).fit(X[0]).impute(X[0], mask[4])
+    assert sizes == [3 * 16, 16, 16]
+
+
 def test_imputation_follows_its_seed():
     model, mask = random_model(TRBM, 4, 3), mask_of(X.shape)
 
@@ -183,15 +217,16 @@ def test_imputation_follows_its_seed():
     assert (impute(generator) != impute(generator)).any()
 
 
-def test_sequences_have_noise_of_their_own(monkeypatch):
-    """Also those of different groups. Copies of one video are filled differently."""
+def test_sequences_are_filled_as_they_are_alone(monkeypatch):
+    """In any company and group, and whatever follows. Control: with another seed they are filled differently."""
     monkeypatch.setattr("rtrbm.estimators.frames.GROUP_ROWS", 12)
-    model, data = random_model(TRBM, 4, 3), np.repeat(X[:1], 7, axis=0)
-    mask = np.repeat(mask_of(X[:1].shape), 7, axis=0)
-    filled = model.impute(data, mask)
-    assert len({v.tobytes() for v in filled}) == 7
-    frames = np.where(mask, filled, 0)
-    assert len({v.tobytes() for v in frames[:, mask[0].any(axis=1)].reshape(-1, 4)}) == 7 * mask[0].any(axis=1).sum()
+    model, masks = random_model(TRBM, 4, 3), [mask_of(v.shape) for v in RAGGED_OF_4]
+    filled, other = (model.impute(RAGGED_OF_4, masks, seed) for seed in (0, 1))
+    for v, mask, found, different in zip(RAGGED_OF_4, masks, filled, other):
+        half = -(-len(v) // 2)
+        np.testing.assert_allclose(model.impute([v], [mask], 0)[0], found, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(model.impute([v[:half]], [mask[:half]], 0)[0], found[:half], rtol=0, atol=1e-12)
+        assert (abs(found - different)[mask] > 1e-6).all()
 
 
 def test_frames_have_noise_of_their_own():
@@ -200,7 +235,8 @@ def test_frames_have_noise_of_their_own():
     alone = {name: 0 * getattr(model.params_, name) for name in ("A", "C", "b_init", "b_v_init")}
     model.params_ = model.params_._replace(**alone)
     filled = model.impute(X, np.ones(X.shape, bool))
-    assert len({frame.tobytes() for frame in filled.reshape(-1, 4)}) == 30
+    assert len({frame.tobytes() for frame in filled.reshape(-1, 4)}) == 6
+    np.testing.assert_array_equal(filled, np.repeat(filled[:1], 5, axis=0))
 
 
 def test_a_list_is_filled_as_its_array():
@@ -222,22 +258,25 @@ def test_a_list_is_filled_as_its_array():
 @units
 def test_rows_of_a_static_rbm(visible):
     """Against enumeration; control: without regard to the present pixels."""
-    rows = random_sequences([N_COPIES], 3, visible)[0]
+    rows = random_sequences([20], 3, visible)[0]
     rng = np.random.default_rng(1)
     W, b_v, b_h = (1.2 * rng.standard_normal(shape) for shape in ((3, 2), (3,), (2,)))
     model = RBM.from_params(dict(W=W, b_v=b_v, b_h=b_h), visible=visible, n_gibbs=1, random_state=0)
     row, missing = rows[1], np.array([True, False, True])
-    data = np.repeat(row[None], N_COPIES, axis=0)
-    masks = np.repeat(missing[None], N_COPIES, axis=0)
-    filled = model.impute(data, masks)
+    by_seed = over_seeds(2 * N_SEEDS, lambda seed: model.impute(row[None], missing[None], seed)[0])
     expected = missing_means(W, b_v, b_h, row, missing, visible)
-    assert np.abs(z_scores(filled[:, missing], expected[missing])).max() < Z_MAX
+    assert np.abs(z_scores(by_seed[:, missing], expected[missing])).max() < Z_MAX
     wrong = missing_means(W, b_v, b_h, row, np.ones(3, bool), visible)
-    assert np.abs(z_scores(filled[:, missing], wrong[missing])).max() > Z_MAX
-    np.testing.assert_array_equal(filled[:, ~missing], data[:, ~missing])
+    assert np.abs(z_scores(by_seed[:, missing], wrong[missing])).max() > Z_MAX
+    data, masks = rows.copy(), np.tile(missing, (20, 1))
+    masks[::2] = ~missing
+    filled = model.impute(data, masks)
+    np.testing.assert_allclose(filled[1:2], model.impute(data[1:2], masks[1:2]), rtol=0, atol=1e-12)  # in any company
+    np.testing.assert_array_equal(filled[~masks], data[~masks])
     data[masks] = np.nan
     data.flags.writeable = masks.flags.writeable = False
     np.testing.assert_array_equal(model.impute(data, masks), filled)
+    np.testing.assert_array_equal(model.impute(data), filled)
     assert (model.impute(data, masks, 5) != filled).any()
     h = sigmoid(rows @ W + b_h)
     mean = b_v + h @ W.T
@@ -256,7 +295,6 @@ WRONG_MASKS = {
     "numbers": (MASK.astype(float), TypeError, "mask must hold booleans"),
     "integers": (MASK.astype(int), TypeError, "mask must hold booleans"),
     "text": ("mask", TypeError, "mask must hold booleans"),
-    "None": (None, TypeError, "mask must hold booleans"),
     "a truth value": (True, ValueError, "mask must have the shape of X"),
     "ragged": ([MASK[0], MASK[1, :2]], ValueError, "mask must be a rectangular array"),
 }
@@ -266,7 +304,6 @@ WRONG_LISTS = {
     "one of another length": ([*MASK[:4], MASK[4, :5]], ValueError, r"mask\[4\] must have the shape of X\[4\]"),
     "one of numbers": ([*MASK[:4], 1 * MASK[4]], TypeError, r"mask\[4\] must hold booleans"),
     "one ragged": ([[[True], [True, False]], *MASK[1:]], ValueError, r"mask\[0\] must be a rectangular array"),
-    "None": (None, ValueError, "mask must have the form of X"),
     "an iterator": (iter(MASK), ValueError, "mask must have the form of X"),
 }
 

@@ -9,6 +9,9 @@ _UNIFORM = {
 }
 
 
+INVERTED = 30.0  # the largest mean of a Poisson count that is found by adding up probabilities
+
+
 class Noise:
     """Random numbers for a block of rows, drawn piece by piece, so that a row's do not depend on the block it is in.
 
@@ -75,3 +78,73 @@ class Noise:
         for rng, end in zip(self._streams, self._ends):
             yield rng, out[start:end]
             start = end
+
+
+class CommonNoise(Noise):
+    """Random numbers that rows have in common: row i takes those of row ``rows[i]`` of what the streams draw.
+
+    Parameters
+    ----------
+    streams, n_rows
+        As of `Noise`.
+    rows : (n,) int ndarray
+
+    Examples
+    --------
+    >>> from rtrbm.streams import stream
+    >>> out = np.empty((3, 2))
+    >>> CommonNoise([stream(0, "chain", 0)], [2], np.array([1, 0, 1])).uniform(out)
+    >>> bool((out[0] == out[2]).all()), bool((out[0] == out[1]).any())
+    (True, False)
+    """
+
+    def __init__(self, streams, n_rows, rows):
+        super().__init__(streams, n_rows)
+        self._rows = rows
+
+    def uniform(self, out):
+        """As `Noise.uniform`."""
+        self._spread(super().uniform, out)
+
+    def normal(self, out):
+        """As `Noise.normal`."""
+        self._spread(super().normal, out)
+
+    def poisson(self, mean):
+        """As `Noise.poisson`: a count is the quantile of a uniform number.
+
+        A row with a large mean draws from a stream of its own, since no fixed number of random numbers would do. The
+        streams of rows with numbers in common begin alike.
+        """
+        words, uniform = np.empty((self._ends[-1], 4), np.uint64), np.empty(mean.shape)
+        for rng, piece in self._pieces(words):
+            piece[...] = rng.bit_generator.random_raw(piece.size).reshape(piece.shape)
+        self.uniform(uniform)
+        large = mean.max(axis=1) > INVERTED
+        bits = np.random.SFC64(0)
+        rng, state = np.random.Generator(bits), bits.state
+        for row in np.flatnonzero(large):
+            state["state"]["state"] = words[self._rows[row]]
+            bits.state = state
+            mean[row] = rng.poisson(mean[row])
+        mean[~large] = _poisson_quantile((uniform[~large] + 1) / 2, mean[~large]).reshape(-1, mean.shape[1])
+
+    def _spread(self, draw, out):
+        drawn = np.empty((self._ends[-1], out.shape[1]), out.dtype)
+        draw(drawn)
+        np.take(drawn, self._rows, axis=0, out=out, mode="clip")
+
+
+def _poisson_quantile(u, mean):
+    """The smallest count k with P(count <= k) > u, for u in [0, 1) and means up to `INVERTED`."""
+    u, mean, counts = u.ravel(), mean.ravel().astype(float), np.zeros(u.size)
+    p = np.exp(-mean)
+    total, left = p.copy(), np.flatnonzero(u >= p)
+    for k in range(1, 150):  # u is less than 1 by 1e-16 at least
+        if not len(left):
+            break
+        counts[left] = k
+        p[left] *= mean[left] / k
+        total[left] += p[left]
+        left = left[u[left] >= total[left]]
+    return counts

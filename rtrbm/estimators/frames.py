@@ -1,21 +1,21 @@
 """The verbs of a temporal RBM that go frame by frame: sampling, decoding, filling in."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from .. import checks, kinds
 from ..biases import Biases
 from ..compute.engine import Engine
 from ..compute.threads import one_blas_thread
 from ..minibatches.sequences import Layout, pack, unpack
-from ..past.conditioner import Memory, rows_of
+from ..past.conditioner import Memory, of_states, rows_of
+from ..progress import bar
 from ..rbm.chains import Draw, average_visible, random_visible
 from ..rbm.conditionals import hidden_mean, reconstruction_mean
 from ..rbm.expectation import expectation
 from ..rbm.negative import NegativePhase
-from ..rbm.units import BERNOULLI
 from ..streams import as_seed, stream
 from .base import TrainedRBM
 from .settings import setting, settings
@@ -26,13 +26,13 @@ GROUP_ROWS = 8192
 class Seen(NamedTuple):
     """A packed group of sequences with the biases that its past makes.
 
-    v : (n_rows, n_visible), as the RBM sees it; where : Layout; first : int, the number of the group's first sequence;
-    biases : Biases; memory : Memory.
+    v : (n_rows, n_visible), as the RBM sees it; where : Layout; count : callable (n_rows), to be told of rows that are
+    done, if the work on them takes long; biases : Biases; memory : Memory.
     """
 
     v: np.ndarray
     where: Layout
-    first: int
+    count: Callable
     biases: Biases
     memory: Memory
 
@@ -52,19 +52,20 @@ class FrameByFrame(TrainedRBM):
     initialization: object = setting("auto", _check_initialization)
     comm: object = setting(None, checks.check_anything)
 
-    def impute(self, X, mask, random_state=None):
+    def impute(self, X, mask=None, random_state=None):
         """Fill in missing pixels or frames with their mean given the rest of the frame and the past.
 
         Frame by frame, E[v_t, missing | v_t, present, past]: the average of E[v | h] over Gibbs chains of frame t's RBM
         in which the pixels at hand are held. If the whole frame is missing, this is the protocol `mean` of `predict`.
-        Values that were filled in are part of the past of later frames.
+        Values that were filled in are part of the past of later frames. As in `predict`, all sequences have the same
+        random numbers: what is filled in does not depend on the other sequences of X.
 
         Parameters
         ----------
         X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
             Values at missing places are ignored; they may be NaN.
-        mask : array_like of bool, or list of them, of the shape of X
-            True where a value is missing.
+        mask : array_like of bool, or list of them, of the shape of X; optional
+            True where a value is missing. None: where X is NaN; a warning says so if it nowhere is.
         random_state : None, int, RandomState or Generator
             None: the seed the model was trained with.
 
@@ -84,26 +85,22 @@ class FrameByFrame(TrainedRBM):
         X = self._checked(X, missing=mask)
         seed = self.seed_ if random_state is None else as_seed(random_state)
         params, past, units, engine = self._effective(), self._past(), self._units(), Engine(self.n_jobs)
-        n_frames = max(map(len, X))
-        shown = None if self.verbose else True
 
-        def group(v, where, first, missing, given):
+        def group(v, where, count, missing, given):
             state = past.start(params, len(where.lengths))
-            frames = zip(where.starts.tolist(), where.batch_sizes.tolist())
-            for t, (start, n) in enumerate(tqdm(frames, total=n_frames, unit="frame", disable=shown)):
+            for t, (start, n) in enumerate(zip(where.starts.tolist(), where.batch_sizes.tolist())):
                 frame, gaps = v[start : start + n], missing[start : start + n]
                 state = rows_of(state, n)
-                biases = _biases_of(past, params, state, n)
-                if gaps.any():
-                    draw = Draw(seed, "impute", (t,), first)
-
-                    def chains(number, draw=draw, n=n):
-                        return draw.at(number).chains_of_rows(n, engine)
-
-                    filled = expectation(frame, params.W, biases, units, "mean", chains, engine, held=~gaps)
-                    np.copyto(frame, filled, where=gaps)
+                biases = biases_of(past, params, state, n)
+                with_gaps = np.flatnonzero(gaps.any(axis=1))
+                if len(with_gaps):
+                    these = Biases(*(b if b.ndim == 1 else b[with_gaps] for b in biases))
+                    draw, numbers = Draw(seed, "impute", (t,)), np.zeros(len(with_gaps), int)
+                    these = frame[with_gaps], params.W, these, units, "mean", draw, numbers, engine
+                    frame[with_gaps] = expectation(*these, held=~gaps[with_gaps])
                 h = hidden_mean(frame, params.W, biases.h) if past.carries else None
                 state = past.step(params, state, frame, h)
+                count(n)
             return np.where(missing, self._outward(v), given)
 
         return self._grouped(X, group, mask, X)
@@ -146,7 +143,7 @@ class FrameByFrame(TrainedRBM):
         checks.check_count("n_frames", n_frames)
         checks.check_count("n_sequences", n_sequences)
         checks.check_count("n_gibbs", n_gibbs)
-        params, past, units, engine = self._effective(), self._past(), self._units(), Engine(self.n_jobs)
+        params, units, engine = self._effective(), self._units(), Engine(self.n_jobs)
         W, n_frames, n_sequences = params.W, int(n_frames), int(n_sequences)
         if prefix is not None:
             prefix = self._check_prefix(prefix, n_sequences)
@@ -157,24 +154,32 @@ class FrameByFrame(TrainedRBM):
         draw = Draw(seed, "sample")
         if prefix is None:
             chains = draw.at(0).chains_of_rows(n_sequences, engine)
-            state, v = past.start(params, n_sequences), random_visible((n_sequences, len(W)), W.dtype, units, chains)
+            state = self._past().start(params, n_sequences)
+            v = random_visible((n_sequences, len(W)), W.dtype, units, chains)
         else:
-            state, v = self._after(prefix, n_sequences, seed), self._inward(prefix[:, -1])
+            state, v = self._after(prefix, np.arange(n_sequences), seed), self._inward(prefix[:, -1])
             v = np.broadcast_to(v, (n_sequences, len(W)))
         means = np.empty((n_sequences, n_frames, len(W)), W.dtype)
         states = np.empty_like(means) if return_states else None
-        for t in range(n_frames):
-            with one_blas_thread():
-                biases = _biases_of(past, params, state, n_sequences)
+        with bar(n_frames, "frame") as counted:
+            for t in range(n_frames):
                 chains = draw.at(t + 1).chains_of_rows(n_sequences, engine)
-                mean, v, h = average_visible(v, W, biases, n_gibbs - 1, 1, units, chains, engine)
-                if past.carries == "means":
-                    h = hidden_mean(v, W, biases.h)  # r_t, eq. 3.20
-                state = past.step(params, state, v, h)
-            means[:, t] = self._outward(mean)
-            if return_states:
-                states[:, t] = self._outward(v)
+                mean, v, state = self._next(params, state, v, n_gibbs, chains, engine)
+                means[:, t] = self._outward(mean)
+                if return_states:
+                    states[:, t] = self._outward(v)
+                counted.update()
         return (means, states) if return_states else means
+
+    @one_blas_thread()
+    def _next(self, params, state, v, n_gibbs, chains, engine):
+        """E[v | h] and v at the end of the next frame's chain, which starts at v, and the state after that frame."""
+        past = self._past()
+        biases = biases_of(past, params, state, len(v))
+        mean, v, h = average_visible(v, params.W, biases, n_gibbs - 1, 1, self._units(), chains, engine)
+        if past.carries == "means":
+            h = hidden_mean(v, params.W, biases.h)  # r_t, eq. 3.20
+        return mean, v, past.step(params, state, v, h)
 
     @one_blas_thread()
     def decode(self, H, prefix=None, random_state=None, *, return_states=False):
@@ -213,34 +218,47 @@ class FrameByFrame(TrainedRBM):
         else:
             prefix = self._check_prefix(prefix, len(H), "as H has")
             H = np.broadcast_to(H, (max(len(prefix), len(H)), *H.shape[1:]))
-            state = self._after(prefix, len(H), seed)
+            state = self._after(prefix, np.arange(len(H)), seed)
         means = np.empty((*H.shape[:2], self.n_features_in_), params.W.dtype)
         states = np.empty_like(means)
-        for t in range(H.shape[1]):
-            biases = _biases_of(past, params, state, len(H))
-            mean = reconstruction_mean(H[:, t], params.W, biases.v, units)
-            v = units.draw(np.broadcast_to(mean, (len(H), mean.shape[1])), stream(seed, "decode", t))
-            h = hidden_mean(v, params.W, biases.h) if past.carries == "means" else H[:, t]
-            state = past.step(params, state, v, h)
-            means[:, t], states[:, t] = self._outward(mean), self._outward(v)
+        with bar(H.shape[1], "frame") as counted:
+            for t in range(H.shape[1]):
+                biases = biases_of(past, params, state, len(H))
+                mean = reconstruction_mean(H[:, t], params.W, biases.v, units)
+                v = units.draw(np.broadcast_to(mean, (len(H), mean.shape[1])), stream(seed, "decode", t))
+                h = hidden_mean(v, params.W, biases.h) if past.carries == "means" else H[:, t]
+                state = past.step(params, state, v, h)
+                means[:, t], states[:, t] = self._outward(mean), self._outward(v)
+                counted.update()
         return (means, states) if return_states else means
 
     @one_blas_thread()
-    def _after(self, prefix, n_sequences, seed):
-        """The state of sequences after a prefix, one or one each; hidden states that go on are drawn."""
+    def _after(self, prefixes, numbers, seed):
+        """The state after prefixes of any lengths, in rows of equally many copies of each, one prefix after the other.
+
+        Hidden states that go on are drawn for every row, from the random numbers of its number.
+        """
         params, past = self._effective(), self._past()
-        if past.carries == "draws":
-            prefix = np.broadcast_to(prefix, (n_sequences, *prefix.shape[1:]))
-        state = past.start(params, len(prefix))
-        for t in range(prefix.shape[1]):
-            v = self._inward(prefix[:, t])
-            h = None
+        n_copies, (v, where) = len(numbers) // len(prefixes), pack(prefixes)
+        n_drawn = n_copies if past.carries == "draws" else 1  # rows of a prefix that differ
+        order = np.argsort(where.rank)
+        numbers = numbers.reshape(len(prefixes), n_copies)[order].ravel()
+        v, state, ended = self._inward(v), past.start(params, len(prefixes) * n_drawn), []
+        n_before = where.batch_sizes[0]
+        for t, (start, n) in enumerate(zip(where.starts.tolist(), where.batch_sizes.tolist())):
+            n_rows = n * n_drawn
+            if n < n_before:
+                ended.append(of_states(lambda a, at=n_rows: a[at:], state))
+                state = of_states(lambda a, at=n_rows: a[:at], state)
+            frame, h, n_before = np.repeat(v[start : start + n], n_drawn, axis=0), None, n
             if past.carries:
-                h = hidden_mean(v, params.W, _biases_of(past, params, state, len(v)).h)
+                h = hidden_mean(frame, params.W, biases_of(past, params, state, n_rows).h)
             if past.carries == "draws":
-                h = BERNOULLI.draw(h, stream(seed, "prefix", t))
-            state = past.step(params, state, v, h)
-        return rows_of(state, n_sequences)
+                uniform = stream(seed, "prefix", t).random((numbers.max() + 1, h.shape[1]))
+                h = (uniform[numbers[:n_rows]] < h).astype(h.dtype)
+            state = past.step(params, state, frame, h)
+        copies = np.add.outer(where.rank * n_drawn, np.arange(n_copies) % n_drawn).ravel()
+        return of_states(lambda *a: np.concatenate(a)[copies], state, *reversed(ended))
 
     def _check_hidden(self, H):
         axes = ("n_frames", "n_hidden")
@@ -273,24 +291,22 @@ class FrameByFrame(TrainedRBM):
         """Apply function(seen, ...) to packed groups of sequences of X and `others`; the result has the form of X."""
         params, past, engine = self._effective(), self._past(), Engine(self.n_jobs)
 
-        def group(v, where, first, *packed):
-            return function(Seen(v, where, first, *past.forward(params, v, where, engine)), *packed)
+        def group(v, where, count, *packed):
+            return function(Seen(v, where, count, *past.forward(params, v, where, engine)), *packed)
 
         return self._grouped(X, group, *others)
 
     def _grouped(self, X, function, *others):
-        """The same for function(v, where, first sequence, ...), which makes its own biases."""
-        results, first = [], 0
-        ends = np.cumsum([len(sequence) for sequence in X])
-        while first < len(X):
-            done = ends[first - 1] if first else 0
-            last = max(first + 1, int(np.searchsorted(ends, done + GROUP_ROWS, side="right")))
-            v, where = pack(X[first:last])
-            v = self._inward(v)
-            packed = [pack(other[first:last])[0] for other in others]
-            with one_blas_thread():
-                results += unpack(function(v, where, first, *packed), where)
-            first = last
+        """The same for function(v, where, count, ...), which makes its own biases."""
+        results, ends = [], np.cumsum([len(sequence) for sequence in X]).tolist()
+        with bar(ends[-1], "frame") as counted:
+            for first, last in groups(ends):
+                v, where = pack(X[first:last])
+                v = self._inward(v)
+                packed = [pack(other[first:last])[0] for other in others]
+                with one_blas_thread():
+                    results += unpack(function(v, where, counted.update, *packed), where)
+                counted.update(ends[last - 1] - counted.n)
         return np.stack(results) if isinstance(X, np.ndarray) else results
 
     def _check_hyper_parameters(self):
@@ -302,10 +318,20 @@ class FrameByFrame(TrainedRBM):
             )
 
 
-def _biases_of(past, params, state, n_sequences):
+def biases_of(past, params, state, n_sequences):
     """The biases of the next frame, the hidden ones in a row for each sequence."""
     biases = past.biases(params, state)
     return biases._replace(h=np.broadcast_to(biases.h, (n_sequences, len(params.b_h))))
+
+
+def groups(ends):
+    """The first and the last + 1 of successive sequences that have about `GROUP_ROWS` rows; `ends` are summed sizes."""
+    first = 0
+    while first < len(ends):
+        done = ends[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, done + GROUP_ROWS, side="right")))
+        yield first, last
+        first = last
 
 
 def _of_one_length(sequences, name):

@@ -15,12 +15,14 @@ from ..rbm.conditionals import hidden_mean
 from ..rbm.expectation import PROTOCOLS, expectation
 from ..rbm.negative import Exact
 from ..streams import as_seed, check_random_state
-from .frames import FrameByFrame
+from .forecasts import Forecasting
 from .pooling import pooled
 from .protocol import configured
 
+STATES = 2**22  # of all rows that are summed over at a time
 
-class TemporalRBM(FrameByFrame):
+
+class TemporalRBM(Forecasting):
     """A model of sequences. A subclass names its conditioner (`_past`)."""
 
     @configured
@@ -60,8 +62,8 @@ class TemporalRBM(FrameByFrame):
         Returns
         -------
         array or list of arrays, as X
-            Probabilities (Bernoulli) or means (Gaussian). The prediction of frame t does not depend on the values of X
-            from frame t on (the chains' noise depends on the lengths of the sequences).
+            Probabilities (Bernoulli) or means (Gaussian). The prediction of frame t depends on frames 1..t-1 of its
+            sequence alone: the chains of frame t draw the same random numbers in all sequences.
 
         Raises
         ------
@@ -74,11 +76,11 @@ class TemporalRBM(FrameByFrame):
         W, units, engine = self._effective().W, self._units(), Engine(self.n_jobs)
 
         def group(seen):
-            draw = Draw(seed, "predict", first=seen.first)
-            mean = expectation(
-                seen.v, W, seen.biases, units, protocol, lambda n: draw.at(n).chains(seen.where, engine), engine
-            )
-            return self._outward(mean)
+            n_alive = seen.where.batch_sizes
+            numbers = np.repeat(np.arange(len(n_alive)), n_alive)
+            draw = Draw(seed, "predict")
+            means = expectation(seen.v, W, seen.biases, units, protocol, draw, numbers, engine, count=seen.count)
+            return self._outward(means)
 
         return self._map(X, group)
 
@@ -166,9 +168,16 @@ class TemporalRBM(FrameByFrame):
         params, units = self._effective(), self._units()
         exact.check_enumerable(*params.W.shape, units)
 
+        n_states = 2 ** (params.W.shape[1] if not units.binary else min(params.W.shape))
+
         def group(seen):
-            frames = exact.log_likelihood(seen.v, params.W, *seen.biases, units)
-            return (frames + self._log_volume())[:, None]
+            parts, size = [], max(1, STATES // n_states)
+            for start in range(0, len(seen.v), size):
+                rows = slice(start, start + size)
+                biases = (b if b.ndim == 1 else b[rows] for b in seen.biases)
+                parts.append(exact.log_likelihood(seen.v[rows], params.W, *biases, units))
+                seen.count(len(parts[-1]))
+            return (np.concatenate(parts) + self._log_volume())[:, None]
 
         return np.array([frames.sum() for frames in self._map(self._checked(X), group)])
 

@@ -12,6 +12,7 @@ from ..minibatches.fingerprint import spread
 from ..minibatches.sequences import layout
 from ..past.conditioner import RBMParams, Static
 from ..parameters import each
+from ..progress import bar
 from ..rbm import ais, exact, tempered
 from ..rbm.chains import Draw, average_visible
 from ..rbm.conditionals import free_energy, hidden_mean, reconstruction_mean, sample_visible
@@ -167,15 +168,17 @@ class RBM(TrainedRBM):
         units, h = self._units(), hidden_mean(self._check_rows(X), self.params_.W, self.params_.b_h)
         return self._outward(reconstruction_mean(h, self.params_.W, self.params_.b_v, units))
 
-    def impute(self, X, mask, random_state=None):
+    def impute(self, X, mask=None, random_state=None):
         """Fill in missing values of each row with E[v_missing | v_present], averaged over Gibbs chains.
+
+        All rows have the same random numbers: what is filled in does not depend on the other rows of X.
 
         Parameters
         ----------
         X : (n_samples, n_visible) array_like
             Values at missing places are ignored; they may be NaN.
-        mask : (n_samples, n_visible) array_like of bool
-            True where a value is missing.
+        mask : (n_samples, n_visible) array_like of bool, optional
+            True where a value is missing. None: where X is NaN; a warning says so if it nowhere is.
         random_state : None, int, RandomState or Generator
             None: the seed the model was trained with.
 
@@ -194,14 +197,13 @@ class RBM(TrainedRBM):
         X, mask = checks.rows_without_missing(X, mask)
         v = self._check_rows(X, mask)
         draw = Draw(self.seed_ if random_state is None else as_seed(random_state), "impute")
-        units, engine = self._units(), Engine(self.n_jobs)
         W, b_v, b_h, _ = self.params_
-        biases = Biases(b_v, np.broadcast_to(b_h, (len(v), len(b_h))))
-
-        def chains(number):
-            return draw.at(number).chains_of_rows(len(v), engine)
-
-        filled = expectation(v, W, biases, units, "mean", chains, engine, held=~mask)
+        rows, filled = np.flatnonzero(mask.any(axis=1)), v.copy()
+        with bar(len(rows), "row") as counted, one_blas_thread():
+            filled[rows] = expectation(
+                v[rows], W, Biases(b_v, b_h), self._units(), "mean", draw, np.zeros(len(rows), int),
+                Engine(self.n_jobs), ~mask[rows], counted.update,
+            )  # fmt: skip
         return np.where(mask, self._outward(filled), X.astype(v.dtype, copy=False))
 
     def sample(self, n_samples=1, random_state=None, *, n_gibbs=1000, betas=None, return_states=False):
@@ -335,7 +337,9 @@ class RBM(TrainedRBM):
         W, b_v, b_h, _ = self.params_
         engine = Engine(self.n_jobs)
         chains = draw.chains_of_rows(len(v), engine)
-        return average_visible(v, W, Biases(b_v, b_h), n_gibbs - 1, 1, self._units(), chains, engine)[:2]
+        these = v, W, Biases(b_v, b_h), n_gibbs - 1, 1, self._units(), chains, engine
+        with bar(len(v) * n_gibbs, "step") as counted:
+            return average_visible(*these, count=counted.update)[:2]
 
     def _float64(self):
         return each(lambda parameter: parameter.astype(float, copy=False), self.params_)

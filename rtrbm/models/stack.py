@@ -9,7 +9,7 @@ from dataclasses import field
 import h5py
 import numpy as np
 
-from ..checks import check_callables, check_count, check_known
+from ..checks import check_callables, check_count, check_known, without_missing
 from ..compute import engine as engines
 from ..estimators.base import FIT, TrainedRBM
 from ..estimators.pooling import pooled
@@ -172,7 +172,7 @@ class Stack(Estimator):
         """
         return _down(self._fitted(), X, lambda top, H: top.predict(H, protocol, random_state))
 
-    def impute(self, X, mask, random_state=None):
+    def impute(self, X, mask=None, random_state=None):
         """Fill in missing pixels or frames: the bottom layer's `impute`, then, of several layers, `denoise` there.
 
         Parameters
@@ -185,6 +185,7 @@ class Stack(Estimator):
         array or list of arrays, as X
         """
         layers = self._fitted()
+        X, mask = without_missing(X, mask)
         filled = layers[0].impute(X, mask, random_state)
         if len(layers) == 1:
             return filled

@@ -101,7 +101,10 @@ class Conditioner:
         raise NotImplementedError
 
     def start(self, params, n_sequences):
-        """The state before the first frame: (nested tuples of) arrays with a row for each sequence, and numbers."""
+        """The state before the first frame: (nested tuples of) arrays with a row for each sequence, and numbers.
+
+        A number must be the same for sequences of all lengths.
+        """
         raise NotImplementedError
 
     def biases(self, params, state):
@@ -143,12 +146,27 @@ class Conditioner:
 
 def rows_of(state, n_sequences):
     """The state of the first so many sequences; that of a single sequence serves for any number."""
-    if isinstance(state, np.ndarray):
-        return state[:n_sequences] if len(state) > 1 else np.broadcast_to(state, (n_sequences, *state.shape[1:]))
-    if isinstance(state, tuple):
-        parts = [rows_of(part, n_sequences) for part in state]
-        return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
-    return state
+
+    def rows(a):
+        return a[:n_sequences] if len(a) > 1 else np.broadcast_to(a, (n_sequences, *a.shape[1:]))
+
+    return of_states(rows, state)
+
+
+def of_states(function, *states):
+    """A state whose arrays are function(array of the first state, of the second, ...); numbers must be the same."""
+    first = states[0]
+    if isinstance(first, np.ndarray):
+        return function(*states)
+    if isinstance(first, tuple):
+        parts = [of_states(function, *parts) for parts in zip(*states, strict=True)]
+        return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
+    if any(state != first for state in states):
+        raise TypeError(
+            f"a number in the state differs between sequences of different lengths ({first!r}): "
+            "the conditioner must keep it as an array with a row for each sequence"
+        )
+    return first
 
 
 class RBMParams(NamedTuple):

@@ -120,17 +120,18 @@ def _first_frames(where):
 class Earlier(NamedTuple):
     """The past as the taps of the next frame see it.
 
-    v : tuple of (n_sequences, n_visible) ndarrays, the frames before, the latest first; h : tuple of
-    (n_sequences, n_hidden) ndarrays, their hidden states; n_frames : int, the number of frames before.
+    v : tuple of (n_sequences, n_visible) ndarrays, the frames before, the latest first, 0 where there is none; h :
+    tuple of (n_sequences, n_hidden) ndarrays, their hidden states, empty if no tap is on these; n_frames :
+    (n_sequences,) int ndarray, the number of frames before.
     """
 
-    v: tuple = ()
-    h: tuple = ()
-    n_frames: int = 0
+    v: tuple
+    h: tuple
+    n_frames: np.ndarray
 
-    def followed_by(self, v, h, m):
-        """The same after one more frame, as far as m taps reach back."""
-        return Earlier((v, *self.v)[:m], (h, *self.h)[:m], self.n_frames + 1)
+    def followed_by(self, v, h):
+        """The same after one more frame."""
+        return Earlier((v, *self.v)[: len(self.v)], (h, *self.h)[: len(self.h)], self.n_frames + 1)
 
 
 class Taps(Conditioner):
@@ -190,21 +191,25 @@ class Taps(Conditioner):
         return ("means" if self.bptt else "draws") if recurrent else None
 
     def start(self, params, n_sequences):
-        return Earlier()
+        m = max((part.m or 1 for part in self.maps()), default=0)
+        v, h = (np.zeros((n_sequences, n), params.W.dtype) for n in params.W.shape)
+        return Earlier((v,) * m, (h,) * m if self.carries else (), np.zeros(n_sequences, int))
 
     def biases(self, params, past):
         totals = {"v": params.b_v, "h": params.b_h}
         inits = {"v": params.b_v_init, "h": params.b_init}
         for side, init in inits.items():
-            if init is not None and past.n_frames < len(np.atleast_2d(init)):
-                totals[side] = totals[side] + np.atleast_2d(init)[past.n_frames]
+            init = () if init is None else np.atleast_2d(init)
+            if (past.n_frames < len(init)).any():
+                init = np.concatenate([init, np.zeros_like(init[:1])])
+                totals[side] = totals[side] + init[np.minimum(past.n_frames, len(init) - 1)]
         for part in self.maps():
             for x, T in zip(getattr(past, part.source), as_taps(getattr(params, part.matrix))):
                 totals[part.bias[-1]] = totals[part.bias[-1]] + x @ T
         return Biases(**totals)
 
     def step(self, params, past, v, h):
-        return past.followed_by(v, h, max((part.m or 1 for part in self.maps()), default=0))
+        return past.followed_by(v, h)
 
     def shapes(self, n_visible, n_hidden):
         size = {"v": n_visible, "h": n_hidden, "b_v": n_visible, "b_h": n_hidden}

@@ -5,6 +5,7 @@ import numpy as np
 from ..checks import check_count
 from ..compute.engine import NUMPY
 from ..functions import softplus
+from ..progress import bar
 from ..streams import as_seed, stream
 from .conditionals import sample_hidden, sample_visible
 from .units import BERNOULLI, as_units
@@ -74,16 +75,19 @@ def log_partition(
 
     def group(first):
         rng = stream(seed, "ais", first)
-        return _log_weights(W, b_v, b_h, base, units, n_steps, min(GROUP_CHAINS, n_chains - first), rng)
+        n = min(GROUP_CHAINS, n_chains - first)
+        return _log_weights(W, b_v, b_h, base, units, n_steps, n, rng, counted.update)
 
-    log_w = np.concatenate(engine.run(group, range(0, n_chains, GROUP_CHAINS)))
+    groups = range(0, n_chains, GROUP_CHAINS)
+    with bar(n_steps * len(groups), "step") as counted:
+        log_w = np.concatenate(engine.run(group, groups))
     log_z0 = len(b_h) * np.log(2) + units.log_partition(base)
     w = np.exp(log_w - log_w.max())
     return float(log_z0 + log_w.max() + np.log(w.mean())), float(w.std(ddof=1) / w.mean() / np.sqrt(n_chains))
 
 
-def _log_weights(W, b_v, b_h, base, units, n_steps, n_chains, rng):
-    """log w of n_chains chains."""
+def _log_weights(W, b_v, b_h, base, units, n_steps, n_chains, rng, count):
+    """log w of n_chains chains; `count` is called at every step."""
     log_w = np.zeros(n_chains)
     h = np.zeros((n_chains, len(b_h)))
     bias = base
@@ -94,4 +98,5 @@ def _log_weights(W, b_v, b_h, base, units, n_steps, n_chains, rng):
         log_w += (softplus(beta * total) - softplus(before * total)).sum(axis=1)
         h = sample_hidden(beta * v, W, beta * b_h, rng)
         bias = base + beta * (b_v - base)
+        count()
     return log_w

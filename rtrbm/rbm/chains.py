@@ -13,10 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..compute.noise import Noise
-from ..minibatches.sequences import layout, tiles
+from ..compute.noise import CommonNoise, Noise
+from ..minibatches.sequences import PIECE_FRAMES, TILE_ROWS, layout, tiles
 from ..streams import stream
 from .units import BERNOULLI
+
+BLOCK = 16  # successive numbers of rows that draw from one stream
 
 _local = threading.local()
 
@@ -69,6 +71,29 @@ class Draw(NamedTuple):
     def chains_of_rows(self, n_rows, engine):
         """The chains of rows that are no frames of sequences."""
         return self.chains(layout([1] * n_rows), engine)
+
+    def chains_in_common(self, numbers, engine):
+        """The chains of rows that have random numbers in common: those of one number draw the same, in any company.
+
+        Parameters
+        ----------
+        numbers : (n_rows,) int ndarray
+            Of a frame for example, in the place of its sequence and its own place there.
+        engine : Engine
+
+        Returns
+        -------
+        list of Chains
+        """
+        n_tiles = 1 if len(numbers) <= PIECE_FRAMES else -(-len(numbers) // TILE_ROWS)
+        n_tiles += n_tiles % 2 if engine.even and len(numbers) > PIECE_FRAMES else 0
+
+        def tile(rows):
+            blocks, places = np.unique(numbers[rows] // BLOCK, return_inverse=True)
+            streams = [stream(self.seed, self.purpose, *self.address, block) for block in blocks.tolist()]
+            return Chains(rows, CommonNoise(streams, [BLOCK] * len(blocks), places * BLOCK + numbers[rows] % BLOCK))
+
+        return [tile(rows) for rows in np.array_split(np.arange(len(numbers)), n_tiles)]
 
 
 class _Tile:
@@ -204,7 +229,7 @@ def random_visible(shape, dtype, units, chains):
     return v
 
 
-def average_visible(v, W, biases, n_burn_in, n_average, units, chains, engine, held=None):
+def average_visible(v, W, biases, n_burn_in, n_average, units, chains, engine, held=None, count=None):
     """Average E[v | h] along a Gibbs chain.
 
     From v, n_burn_in + n_average times h ~ P(h | v), v ~ P(v | h); the mean of E[v | h] over the last n_average
@@ -219,6 +244,8 @@ def average_visible(v, W, biases, n_burn_in, n_average, units, chains, engine, h
         As in `reconstruct`.
     held : (n_rows, n_visible) bool ndarray, optional
         Units that keep the value they start with: the chain is that of the others given these.
+    count : callable (n_rows), optional
+        Called after every step of some rows.
 
     Returns
     -------
@@ -247,6 +274,8 @@ def average_visible(v, W, biases, n_burn_in, n_average, units, chains, engine, h
                 tile.sample_visible_mean()
             if held is not None:
                 np.copyto(tile.v, v[rows], where=held[rows])
+            if count is not None:
+                count(len(rows))
         mean[rows], last_v[rows], last_h[rows] = total / n_average, tile.v, tile.h
 
     engine.run(run_tile, chains)

@@ -21,6 +21,7 @@ import numpy as np
 from ..biases import Biases
 from ..checks import as_float
 from ..functions import sigmoid, softplus
+from ..progress import bar
 from ..streams import stream
 from .chains import random_visible, reconstruct
 from .negative import NegativePhase
@@ -110,8 +111,10 @@ def sample(n_samples, W, biases, betas, units, n_rounds, draw, engine):
     tiles, models = _tiles(betas, n_samples, draw, engine), _models(betas, W, biases)
     rng = stream(draw.seed, "persistent", *draw.address)
     v = _noise((n_samples, len(W)), W.dtype, units, tiles)
-    for number in range(n_rounds):
-        v, _ = _round(v, models, betas, units, 1, number, tiles, rng, engine)
+    with bar(n_rounds, "step") as counted:
+        for number in range(n_rounds):
+            v, _ = _round(v, models, betas, units, 1, number, tiles, rng, engine)
+            counted.update()
     return v[betas.index(1)]
 
 

@@ -1,0 +1,57 @@
+"""A sign of life: a bar for whatever takes longer than two seconds, where somebody can see it."""
+
+import contextlib
+import sys
+import warnings
+
+DELAY = 2  # seconds
+
+
+class Silent:
+    """What counts in the place of a bar that nobody could see."""
+
+    n = 0
+
+    def update(self, n=1):
+        """Count nothing."""
+
+
+SILENT = Silent()
+
+
+def is_seen():
+    """Whether there is a terminal or a notebook to show a bar in."""
+    return in_notebook() or bool(getattr(sys.stderr, "isatty", bool)())
+
+
+def in_notebook():
+    """Whether this is a kernel of Jupyter."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel")
+
+
+@contextlib.contextmanager
+def bar(total, unit):
+    """Context with a bar of so many units: ``update(n)`` counts n more of them, ``n`` are those counted.
+
+    Nothing is imported or shown where nobody would see it. The bar appears after two seconds and is taken away at the
+    end.
+
+    Parameters
+    ----------
+    total : int
+    unit : str
+
+    Examples
+    --------
+    >>> with bar(3, "frame") as counted:
+    ...     counted.update(3)
+    """
+    if not is_seen():
+        yield SILENT
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a notebook that lacks the widgets of the fine bar
+        from tqdm.auto import tqdm
+    with tqdm(total=total, unit=unit, delay=DELAY, leave=False) as shown:
+        yield shown
