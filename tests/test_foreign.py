@@ -359,3 +359,13 @@ def test_sparse_data_are_made_dense_a_part_at_a_time():
     for verb in (lambda: static.fit(rows), lambda: static.transform(rows), lambda: static.free_energy(rows)):
         assert peak(verb) < 0.8 * dense
     assert peak(lambda: static.transform(rows.toarray().astype(np.float32))) > dense  # control
+
+
+def test_columns_of_every_library_are_held_to():
+    pa = pytest.importorskip("pyarrow")
+    for make in (frame, lambda x: pl.DataFrame(x, schema=list("abc")), lambda x: pa.table(dict(zip("abc", x.T)))):
+        table = make(PLAIN[0])
+        model = RTRBM(**SETTINGS).fit([table])
+        assert list(model.feature_names_in_) == list("abc")
+        with pytest.raises(ValueError, match="same order"):
+            model.transform([(table.select if hasattr(table, "select") else table.__getitem__)(list("cba"))])

@@ -6,6 +6,8 @@ import warnings
 import h5py
 import numpy as np
 
+from ..foreign import is_table
+
 N_NAMES = 5  # shown of the names that are wrong
 REMEDY = "Take {}: the columns of the fit in their order."
 
@@ -16,7 +18,7 @@ def feature_names(X):
     Parameters
     ----------
     X : anything
-        What `fit` takes. A table is an object with `columns`.
+        What `fit` takes. A table is an object with `columns` that numpy can read.
 
     Returns
     -------
@@ -115,9 +117,9 @@ def _members(X, name):
 
 
 def _names(place, table):
-    columns = getattr(table, "columns", None)
-    if columns is None or callable(columns):
+    if not is_table(table) or callable(table.columns):
         return None
+    columns = getattr(table, "column_names", table.columns)  # of pyarrow, of all others
     names = np.empty(len(columns), object)
     names[:] = list(columns)
     kinds = sorted({type(name).__name__ for name in names})
