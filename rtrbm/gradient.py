@@ -5,6 +5,7 @@ biases returns the derivatives with respect to W and to these biases. The past's
 derivatives of the biases and carries them back through time.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -66,7 +67,8 @@ def gradient(model, params, v, where, negative_phase, engine, inputs=None):
     average = negative_phase(h_pos, params.W, biases)  # <v^T h>, <v>, <h>
     c = Biases(v - average.v, h_pos - average.h)
     all_c = c.spread(rows, where.n_rows)
-    (d, past), vh = engine.both(lambda: model.past.backward(driven, memory, all_c, engine), average.vh)  # eq. 3.23-24
+    backward = partial(model.past.backward, driven, memory, all_c, engine)  # eq. 3.23, 3.24
+    (d, past), vh = engine.both(backward, average.vh, len(v) * params.W.size)
     own = {}
     if inputs is not None:
         total = all_c.h if d is None else all_c.h + d

@@ -1,5 +1,6 @@
 """The engine: threads, matrix products and compiled loops, so that the mathematics need not name them."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,13 +53,16 @@ class Engine:
     adam_block = staticmethod(adam_block)
     recurrence = None  # compiled loops `forward` and `backward` for single precision, or None
 
-    def run(self, function, items):
-        """Call `function` on every item, on the threads; the results in order (`rtrbm.compute.threads.run`)."""
-        return threads.run(function, items, self.n_jobs)
+    def run(self, function, items, n_multiplications=math.inf):
+        """Call `function` on every item; the results in order (`rtrbm.compute.threads.run`).
 
-    def both(self, first, second):
+        Threads are woken unless the tasks have too few multiplications between them.
+        """
+        return threads.run(function, items, threads.worth(n_multiplications, self.n_jobs, threads.TASKS))
+
+    def both(self, first, second, n_multiplications):
         """The results of two functions without arguments, which may run at the same time."""
-        return self.run(lambda task: task(), [first, second])
+        return self.run(lambda task: task(), [first, second], n_multiplications)
 
     def blockwise(self, function, *params):
         """Call `function` on flat pieces of the arrays of NamedTuples (`rtrbm.compute.threads.blockwise`)."""

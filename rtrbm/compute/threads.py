@@ -17,6 +17,7 @@ from ..machine import processors
 CHUNK = 256
 BLOCK = 2**16
 THREADED = 2**25  # multiplications that are worth waking threads for
+TASKS = 2**22  # those of tasks that do more than multiply
 _n_processes = 1
 
 
@@ -48,9 +49,9 @@ def n_threads(n_jobs):
     return n_jobs if n_jobs > 0 else max(1, processors() // _n_processes + 1 + n_jobs)
 
 
-def worth(n_multiplications, n_jobs):
+def worth(n_multiplications, n_jobs, enough=THREADED):
     """`n_jobs` if there is enough to do to wake threads, else None."""
-    return n_jobs if n_multiplications > THREADED else None
+    return n_jobs if n_multiplications > enough else None
 
 
 class one_blas_thread(contextlib.ContextDecorator):
@@ -59,9 +60,13 @@ class one_blas_thread(contextlib.ContextDecorator):
     The library's limit is one of the whole process: the first thread to come in sets it, the last to leave lifts it.
     """
 
-    _lock, _inside, _before = threading.Lock(), [], []  # _inside: a thread is in it as often as it came in
+    _lock, _inside, _before = threading.Lock(), [], []  # _inside: the threads that are in it
+    _here = threading.local()
 
     def __enter__(self):
+        depth = self._here.depth = getattr(self._here, "depth", 0) + 1
+        if depth > 1:
+            return
         with self._lock:
             if not self._inside:
                 self._before[:] = [(set_threads, get_threads()) for get_threads, set_threads in _blas()]
@@ -70,6 +75,9 @@ class one_blas_thread(contextlib.ContextDecorator):
             self._inside.append(threading.get_ident())
 
     def __exit__(self, *exception):
+        self._here.depth -= 1
+        if self._here.depth:
+            return
         with self._lock:
             self._inside.remove(threading.get_ident())
             if not self._inside:
@@ -101,6 +109,10 @@ def run(function, items, n_jobs):
     A task may call this in its turn; it gets the threads that are idle. An exception of a task is raised here, and no
     further task is begun. Overflow does not warn: it shows in the result, which callers check.
     """
+    threads = min(n_threads(n_jobs), len(items))
+    if threads < 2:
+        with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
+            return [function(item) for item in items]
     results, waiting = [None] * len(items), iter(range(len(items)))
 
     def drain():
@@ -112,8 +124,7 @@ def run(function, items, n_jobs):
             list(waiting)
 
     with one_blas_thread():
-        threads = n_threads(n_jobs)
-        helpers = [_pool(threads - 1).submit(drain) for _ in range(min(threads, len(items)) - 1)]
+        helpers = [_pool(n_threads(n_jobs) - 1).submit(drain) for _ in range(threads - 1)]
         try:
             drain()
         finally:
@@ -131,7 +142,7 @@ def slices(n, n_slices=None):
 
 
 def blockwise(function, n_jobs, *tuples):
-    """Call `function` on flat pieces of the arrays of several NamedTuples, array by array; None is left out.
+    """Call `function`, elementwise, on flat pieces of the arrays of several NamedTuples, array by array; None is left out.
 
     The results are in order. Pieces are small enough to stay in the cache through several passes. Arrays that are not
     contiguous are not cut; threads are woken only if one is.
@@ -144,4 +155,6 @@ def blockwise(function, n_jobs, *tuples):
             pieces += [[a[start : start + BLOCK] for a in arrays] for start in range(0, arrays[0].size, BLOCK)]
         else:
             pieces.append(arrays)
-    return run(lambda piece: function(*piece), pieces, n_jobs if len(pieces) > n_arrays else None)
+    if len(pieces) == n_arrays:
+        return [function(*piece) for piece in pieces]
+    return run(lambda piece: function(*piece), pieces, n_jobs)

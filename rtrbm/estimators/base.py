@@ -74,7 +74,8 @@ class TrainedRBM(Watched):
 
             All but the last two are shuffled: every sequence once an epoch, in an order that depends on the seed alone.
             Values are taken as they are (pixels from 0 to 255 are not rescaled but refused) and checked when they are
-            read; shapes and types of HDF5 data before that. A thread reads the next minibatch during an update.
+            read; shapes and types of HDF5 data before that. A thread reads the next minibatch during an update (small
+            minibatches of an array are quicker read without).
         y : None
             Ignored.
         window : int, optional
@@ -164,7 +165,8 @@ class TrainedRBM(Watched):
                     self.save(checkpoint)
 
             watch = self._watch(V, callbacks, save)
-            loop.run(self._rule(), self._state(), prepare, self._plan, watch, self.verbose)
+            at_once = isinstance(source, sources.Shuffled) and source.is_at_hand()
+            loop.run(self._rule(), self._state(), prepare, self._plan, watch, self.verbose, at_once)
         return self
 
     def partial_fit(self, X, y=None, *, mask=None, inputs=None, **unknown):

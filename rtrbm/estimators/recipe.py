@@ -1,6 +1,7 @@
 """Settings, and the parts of a model that they stand for: units, negative phase, optimiser, engine."""
 
 import dataclasses
+import functools
 from functools import partial
 
 import numpy as np
@@ -37,7 +38,7 @@ class Recipe(Estimator):
     optimizer: str = setting("adam", partial(checks.check_choice, choices=OPTIMIZERS))
     learning_rate: float = setting(3e-3, partial(checks.check_number, minimum=0), free=True)
     momentum: float = setting(0.9, partial(checks.check_number, minimum=0, maximum=1, closed=True), free=True)
-    centering: bool = setting(True, checks.check_flag, free=True)
+    centering: bool | str = setting(True, partial(checks.check_choice, choices=(True, False, "visible")), free=True)
     max_norm: float | None = setting(None, checks.check_max_norm, free=True)
     weight_decay: float = setting(0.0, _check_factor, free=True)
     l1: float = setting(0.0, _check_factor, free=True)
@@ -96,21 +97,24 @@ class Recipe(Estimator):
 
     def _negative(self, update):
         """The negative phase of an update; one called by name takes `n_gibbs` and `sample_visible`."""
+        return self._negative_of(optimizers.scheduled(self.n_gibbs, update))
+
+    def _negative_of(self, k):
         phase = kinds.named(NegativePhase, "negative", self.negative)
         if not isinstance(self.negative, str):
             return phase
-        k = optimizers.scheduled(self.n_gibbs, update)
         own = {field.name for field in dataclasses.fields(phase)}
         values = {"k": k, "sample_visible": bool(self.sample_visible)}
         return dataclasses.replace(phase, **{name: value for name, value in values.items() if name in own})
 
     def _rule(self):
+        negative = functools.cache(self._negative_of)
         return loop.Rule(
             model=self._model(),
-            negative=self._negative,
+            negative=lambda update: negative(optimizers.scheduled(self.n_gibbs, update)),
             optimizer=self._optimizer(),
             learning_rate=float(self.learning_rate),
-            centering=bool(self.centering),
+            centering=self.centering if isinstance(self.centering, str) else bool(self.centering),
             max_norm=None if self.max_norm is None else float(self.max_norm),
             engine=self._engine(),
             comm=self.comm,

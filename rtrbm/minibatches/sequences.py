@@ -5,10 +5,12 @@ longest sequence first within each. `batch_sizes[t]` sequences are alive at fram
 those alive at t - 1, so that a recurrence works on contiguous rows.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
 
+REMEMBERED_FRAMES = 2**14
 TILE_ROWS = 400
 PIECE_FRAMES = 64
 
@@ -73,8 +75,18 @@ class Tile(NamedTuple):
     rows: np.ndarray
 
 
+def _remembered(function):
+    """Keep the latest results for lengths of few frames: the minibatches of a run are often alike."""
+    kept = functools.lru_cache(maxsize=8)(function)
+
+    def call(lengths, *more):
+        return (kept if sum(lengths) <= REMEMBERED_FRAMES else function)(lengths, *more)
+
+    return call
+
+
 def layout(lengths):
-    """The packed layout of sequences of these lengths.
+    """The packed layout of sequences of these lengths; its arrays are not to be changed.
 
     Parameters
     ----------
@@ -89,6 +101,11 @@ def layout(lengths):
     >>> layout([1, 3]).batch_sizes
     array([2, 1, 1])
     """
+    return _layout(tuple(lengths.tolist() if isinstance(lengths, np.ndarray) else lengths))
+
+
+@_remembered
+def _layout(lengths):
     lengths = np.asarray(lengths)
     rank = np.empty_like(lengths)
     rank[np.argsort(-lengths, kind="stable")] = np.arange(len(lengths))
@@ -248,7 +265,14 @@ def tiles(where, even=True):
     Returns
     -------
     list of Tile
+        Not to be changed.
     """
+    return _tiles(tuple(where.lengths.tolist()), even)
+
+
+@_remembered
+def _tiles(lengths, even):
+    where = layout(lengths)
     cut = pieces(where.lengths)
     ends = np.cumsum([piece.n_rows for piece in cut])
     multiple = 2 if even else 1

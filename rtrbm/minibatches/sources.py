@@ -19,6 +19,7 @@ from .windows import Windows
 
 WHOLE = None  # the key of a sequence that is all of X
 PART = 64  # sequences that are read together
+AT_HAND = 2**18  # bytes of a minibatch that is made in less time than it takes to wake a thread
 
 
 def check_apart(checkpoint, X):
@@ -366,6 +367,11 @@ class Shuffled:
         self.sequences, self.seed = sequences, seed
         self.n_minibatches = -(-len(sequences) // int(batch_size))  # of an epoch
         self._epoch, self._parts = None, None
+
+    def is_at_hand(self):
+        """Whether minibatches are in memory, and so small that no thread is needed to make them ahead."""
+        here = isinstance(self.sequences, np.ndarray)
+        return here and self.sequences.nbytes <= AT_HAND * self.n_minibatches
 
     def minibatch(self, update):
         """The sequences of an update: an array of an array, a list of anything else."""

@@ -201,7 +201,7 @@ def reconstruct(h, W, biases, n_gibbs, units, chains, engine, sample_visible=Tru
         tile.hidden_mean(bias_h)
         v_neg[rows], h_neg[rows] = tile.v, tile.h
 
-    engine.run(run_tile, chains)
+    engine.run(run_tile, chains, 2 * n_gibbs * len(h) * W.size)
     return v_neg, h_neg
 
 
@@ -278,5 +278,5 @@ def average_visible(v, W, biases, n_burn_in, n_average, units, chains, engine, h
                 count(len(rows))
         mean[rows], last_v[rows], last_h[rows] = total / n_average, tile.v, tile.h
 
-    engine.run(run_tile, chains)
+    engine.run(run_tile, chains, 2 * (n_burn_in + n_average) * len(v) * W.size)
     return mean, last_v, last_h

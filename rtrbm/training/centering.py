@@ -16,6 +16,8 @@ import numpy as np
 
 from ..compute.threads import slices
 
+COST = 64  # multiplications of a large product that take as long as it takes to change a number in place
+
 
 def centre_gradient(gradient, maps, means, engine):
     """Turn derivatives at constant biases b into derivatives at constant beta, in place.
@@ -30,7 +32,7 @@ def centre_gradient(gradient, maps, means, engine):
         Of every source of a map: "v" m, about the mean of the visible units, "h" l, that of the hidden units.
     engine : Engine
     """
-    left, right = np.stack([means["v"], gradient.b_v], axis=1), np.stack([gradient.b_h, means["h"]])
+    left, right = np.array([means["v"], gradient.b_v]).T.copy(), np.array([gradient.b_h, means["h"]])
     products = [(gradient.W, left, right)]
     for part in maps:
         d_b, d_init = getattr(gradient, part.bias), _rows(gradient, part.init)
@@ -40,7 +42,8 @@ def centre_gradient(gradient, maps, means, engine):
                 reached = d_b if d_init is None else d_b - d_init[:n].sum(axis=0)
                 products.append((d_T, means[part.source][:, None], reached[None]))
     pieces = [(a[rows], left[rows], right) for a, left, right in products for rows in slices(len(a))]
-    engine.run(lambda piece: _subtract(piece[0], piece[1] @ piece[2]), pieces)
+    n_numbers = sum(a.size for a, *_ in products)
+    engine.run(lambda piece: _subtract(piece[0], piece[1] @ piece[2]), pieces, COST * n_numbers)
 
 
 def centre_biases(params, step, maps, means):

@@ -44,7 +44,7 @@ class Rule(NamedTuple):
     """How a model is trained.
 
     model : Model; negative : callable (update) -> NegativePhase; optimizer : Optimizer; learning_rate : float, at the
-    first update; centering : bool; max_norm : float or None; engine : Engine; comm : MPI communicator or None;
+    first update; centering : bool or "visible"; max_norm : float or None; engine : Engine; comm : MPI communicator or None;
     penalties : Penalties.
     """
 
@@ -104,7 +104,8 @@ def update(rule, training, parts, rate):
         means = {name: total / n_frames for name, total in zip(sources, totals[n_arrays:])}
         derivatives = filled(params, totals[:n_arrays])
         norm, params, state = _climb(rule, training, params, derivatives, means, n_frames, rate)
-    if not (np.isfinite(norm) and is_finite(params, rule.engine)):
+        finite = np.isfinite(norm) and is_finite(params, rule.engine)
+    if not finite:
         raise FloatingPointError(
             f"update {training.n_updates} is not finite: "
             f"learning_rate={rule.learning_rate} is too large, or values of X are"
@@ -157,6 +158,8 @@ def _climb(rule, training, effective, derivatives, means, n_frames, rate):
     engine.blockwise(lambda g: np.multiply(g, scale, out=g), derivatives)
     if not np.isfinite(norm):
         return norm, params, training.optimizer
+    if rule.centering == "visible":
+        means = {name: mean if name == "v" else np.zeros_like(mean) for name, mean in means.items()}
     if rule.centering:
         centre_gradient(derivatives, _maps(past, effective), means, engine)
     derivatives = past.pull_back(params, derivatives)
@@ -182,7 +185,7 @@ def _maps(past, params):
 
 def is_finite(params, engine):
     """Whether all numbers of a NamedTuple of arrays are finite."""
-    return all(engine.blockwise(lambda p: np.isfinite((p.min(), p.max())).all(), params))
+    return all(engine.blockwise(lambda p: p.min() > -np.inf and p.max() < np.inf, params))
 
 
 class Plan(NamedTuple):
@@ -212,7 +215,7 @@ class Watch(NamedTuple):
     save: Callable
 
 
-def run(rule, training, prepare, plan, watch, verbose):
+def run(rule, training, prepare, plan, watch, verbose, at_once=False):
     """Make the updates that are left, the learning rate falling linearly to 0 from where its schedule began.
 
     Parameters
@@ -227,6 +230,8 @@ def run(rule, training, prepare, plan, watch, verbose):
         the end, on Ctrl-C and if `prepare`, `look` or a callback fails. `end` comes before the last `save` of a run
         that is complete, but after that of one that was broken off, which goes on from there.
     verbose : int
+    at_once : bool
+        Whether `prepare` is quick, so that it needs no thread.
 
     Raises
     ------
@@ -249,7 +254,8 @@ def run(rule, training, prepare, plan, watch, verbose):
 
     shown = signs(n_updates, training.n_updates, verbose and ranks.is_first(comm))
     watched = ranks.any_of(watch.called is not None, comm)
-    with Interruptible() as interrupt, shown, Ahead(prepare, n_updates) as ahead, contextlib.ExitStack() as ending:
+    ahead, ending = Ahead(prepare, n_updates, at_once), contextlib.ExitStack()
+    with Interruptible() as interrupt, shown, ahead, ending:
         ending.callback(watch.end)
         look()
         finished, stopped = ranks.any_of(or_save(watch.start), comm), False
