@@ -15,7 +15,7 @@ from ..minibatches.sequences import pack, summary
 from ..minibatches.windows import Recordings, are_examples, as_recordings, inputs_of, packed, present
 from ..parameters import arrays, each
 from ..streams import as_seed
-from ..training import files, loop, ranks
+from ..training import loop, ranks
 from ..training.start import initial_params, shapes
 from .features import check_names, feature_names
 from .stored import APART
@@ -105,7 +105,8 @@ class TrainedRBM(Watched):
             `history_` gets the lists validation_update, validation_error and, where the sums over all states take
             about a second at most, validation_log_likelihood (nats per frame). Training does not depend on it.
         validation_every : int, optional
-            Updates between two measurements; by default there are about 20 in a run.
+            Updates between two measurements; by default there are about 20 in a run. One takes as long as `score` of
+            the validation data, that of some 500 Gibbs steps: in a short run a few sequences are enough.
         callbacks : list of callable (model)
             Each is called after every update with this model. If one returns True, training stops there.
             `rtrbm.callbacks` has some.
@@ -351,20 +352,6 @@ class TrainedRBM(Watched):
         start = start if isinstance(start, str | tuple) else start._effective()
         params = initial_params(self._model(), minibatch, n_hidden, seed, start, engine, n_inputs, once)
         self._set_state(self._new(params, seed))
-
-    def _check_run(self, checkpoint, checkpoint_every, resume, validation_every, callbacks):
-        """Raise unless settings and keywords are valid."""
-        self._check_hyper_parameters()
-        checks.check_count("checkpoint_every", checkpoint_every)
-        checks.check_flag("resume", resume)
-        checks.check_callables("callbacks", callbacks)
-        if validation_every is not None:
-            checks.check_count("validation_every", validation_every)
-        if checkpoint is not None:
-            files.check_path("checkpoint", checkpoint)
-            self._settings()  # raises if a file cannot keep one
-        elif resume:
-            raise ValueError("resume=True needs checkpoint, the file to resume from")
 
     def _resume(self, path, data, prints, n_updates, X):
         """Take the state of training from a file."""

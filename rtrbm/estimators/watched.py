@@ -7,11 +7,12 @@ import warnings
 
 import numpy as np
 
+from .. import checks
 from ..minibatches import sources
 from ..minibatches.fingerprint import difference, fingerprint
 from ..minibatches.windows import as_recordings
 from ..rbm import exact
-from ..training import loop, ranks
+from ..training import files, loop, ranks
 from ..training.monitor import Callback
 from ..training.state import VALIDATION
 from .stored import Stored
@@ -34,6 +35,20 @@ class Watched(Stored):
         """Whether the sums over all states of so many RBMs take about a second at most."""
         shape, units = self.params_.W.shape, self._units()
         return exact.is_enumerable(*shape, units) and n_rows * exact.n_terms(*shape, units) <= MAX_TERMS
+
+    def _check_run(self, checkpoint, checkpoint_every, resume, validation_every, callbacks):
+        """Raise unless settings and keywords are valid."""
+        self._check_hyper_parameters()
+        checks.check_count("checkpoint_every", checkpoint_every)
+        checks.check_flag("resume", resume)
+        checks.check_callables("callbacks", callbacks)
+        if validation_every is not None:
+            checks.check_count("validation_every", validation_every)
+        if checkpoint is not None:
+            files.check_path("checkpoint", checkpoint)
+            self._settings()  # raises if a file cannot keep one
+        elif resume:
+            raise ValueError("resume=True needs checkpoint, the file to resume from")
 
     def _planned(self, data, look_every, save_every):
         """The length of a run on these data, and its intervals."""

@@ -122,7 +122,10 @@ class Stack(Estimator):
                     X, V = (None if data is None else _filtered(self.layers[i - 1], data) for data in (X, V))
                 own = [call.of_layer(i + 1) if isinstance(call, Callback) else call for call in callbacks]
                 layer._derived = i > 0
-                layer.fit(X, checkpoint=path, validation=V, callbacks=own, **settings)
+                try:
+                    layer.fit(X, checkpoint=path, validation=V, callbacks=own, **settings)
+                finally:
+                    layer._derived = False
         return self
 
     @configured
