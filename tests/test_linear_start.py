@@ -14,6 +14,8 @@ from rtrbm.training import linear
 QUICK = dict(n_hidden=5, n_gibbs=1, n_updates=1, learning_rate=1e-12, random_state=0, n_jobs=1, dtype="float64")
 WITH_A = [name for name in TAPS if name != "simplified TRBM"]
 
+pytestmark = pytest.mark.filterwarnings("ignore:X has means", "ignore:X does not vary", "ignore:X is not standardised")
+
 
 def walks(lengths=(40, 60, 50), n=3, seed=0):
     """Sequences that are linear in their last two frames but for noise, features of different scales and means."""

@@ -142,7 +142,9 @@ def slices(n, n_slices=None):
 
 
 def blockwise(function, n_jobs, *tuples):
-    """Call `function`, elementwise, on flat pieces of the arrays of several NamedTuples, array by array; None is left out.
+    """Call `function`, elementwise, on flat pieces of the arrays of several NamedTuples, array by array.
+
+    None is left out.
 
     The results are in order. Pieces are small enough to stay in the cache through several passes. Arrays that are not
     contiguous are not cut; threads are woken only if one is.

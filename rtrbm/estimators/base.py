@@ -11,12 +11,13 @@ from ..biases import n_inputs as number_of_inputs
 from ..compute import engine as engines
 from ..compute.threads import share_processors
 from ..minibatches import paths, sources
-from ..minibatches.sequences import pack, summary
-from ..minibatches.windows import Recordings, are_examples, as_recordings, inputs_of, packed, present
+from ..minibatches.windows import are_examples, inputs_of, present
 from ..parameters import arrays, each
 from ..streams import as_seed
 from ..training import loop, ranks
+from ..training.scale import measured
 from ..training.start import initial_params, shapes
+from . import doubts
 from .features import check_names, feature_names
 from .stored import APART
 from .watched import Watched
@@ -131,9 +132,7 @@ class TrainedRBM(Watched):
         --------
         >>> model.fit(("videos.h5", "train"), checkpoint="run.h5")  # doctest: +SKIP
         """
-        checks.check_known(f"{type(self).__name__}.fit has no keyword", unknown, FIT)
-        ranks.check_comm(self.comm)
-        share_processors(ranks.on_this_machine(self.comm))
+        self._check_call("fit", unknown, FIT)
         with contextlib.ExitStack() as files_of_X:
 
             def begin():
@@ -141,6 +140,7 @@ class TrainedRBM(Watched):
                 opened = partial(_opened, files_of_X, checkpoint)
                 found = opened(X)
                 names = feature_names(found)
+                doubts.of_y(y, found)
                 data = self._data(found, window, warm_up, mask, inputs)
                 plan = self._planned(data, validation_every, checkpoint_every)
                 V = self._validation(validation, data, opened, window)
@@ -151,6 +151,7 @@ class TrainedRBM(Watched):
                     self._start(data)
                     self._fingerprints = prints
                     self._keep_names(names)
+                    self._doubt_data(data, names)
                 return data, V, plan
 
             data, V, self._plan = ranks.together(begin, self.comm)
@@ -158,16 +159,16 @@ class TrainedRBM(Watched):
             self._set_state(ranks.same(self._state(), self.comm))
             source = sources.source(data, self.batch_size, self.seed_)
 
+            latest = []
+
             def prepare(update):
-                return self._prepare(source.minibatch(update))
+                latest[:] = self._prepare(source.minibatch(update))
+                return list(latest)
 
-            def save():
-                if checkpoint is not None and ranks.is_first(self.comm):
-                    self.save(checkpoint)
-
-            watch = self._watch(V, callbacks, save)
-            at_once = isinstance(source, sources.Shuffled) and source.is_at_hand()
-            loop.run(self._rule(), self._state(), prepare, self._plan, watch, self.verbose, at_once)
+            watch = self._watch(V, callbacks, checkpoint)
+            at_hand = sources.is_at_hand(source)
+            loop.run(self._rule(), self._state(), prepare, self._plan, watch, self.verbose, at_hand)
+            self._doubt_model(latest)
         return self
 
     def partial_fit(self, X, y=None, *, mask=None, inputs=None, **unknown):
@@ -200,9 +201,7 @@ class TrainedRBM(Watched):
         -----
         If it fails, by Ctrl-C too, the model is what it was before.
         """
-        checks.check_known(f"{type(self).__name__}.partial_fit has no keyword", unknown, ("X", "y", "mask", "inputs"))
-        ranks.check_comm(self.comm)
-        share_processors(ranks.on_this_machine(self.comm))
+        self._check_call("partial_fit", unknown, ("X", "y", "mask", "inputs"))
         ranks.check_same(lambda: {"updates made": getattr(self, "n_updates_", None)}, self.comm)
         before = dict(vars(self))
         new = "params_" not in before
@@ -231,6 +230,12 @@ class TrainedRBM(Watched):
         except BaseException:
             self.__dict__ = before
             raise
+
+    def _check_call(self, verb, unknown, known):
+        """Raise if a keyword is unknown; take this rank's share of the processors."""
+        checks.check_known(f"{type(self).__name__}.{verb} has no keyword", unknown, known)
+        ranks.check_comm(self.comm)
+        share_processors(ranks.on_this_machine(self.comm))
 
     @classmethod
     def from_params(cls, params, **settings):
@@ -264,6 +269,10 @@ class TrainedRBM(Watched):
         dtype = "float32" if params.W.dtype == np.float32 else "float64"
         model = cls(**{"n_hidden": params.W.shape[1], "dtype": dtype, **cls._implied(params), **settings})
         model._check_hyper_parameters()
+        if model.standardize:
+            raise ValueError(
+                "standardize=True wants data to find the scale in: from_params takes standardised data only"
+            )
         expected = shapes(model._model(), len(params.W), model.n_hidden, number_of_inputs(params))
         for name, shape in expected._asdict().items():
             part = getattr(params, name)
@@ -278,57 +287,26 @@ class TrainedRBM(Watched):
                 raise ValueError(f"params.{name} must be finite in {model.dtype}, got NaN or infinite values")
         return model._set_state(model._new(params, as_seed(model.random_state)))
 
-    def _data(self, X, window, warm_up, mask, inputs):
-        """Checked sequences, `Recordings` if something goes along with their frames, or a source of minibatches."""
-        if window is None and mask is None and inputs is None:
-            return sources.data(X, self._axes, self._check, self._check_one, self.batch_size, self.n_updates)
-        if window is not None or inputs is not None:
-            self._check_ordered("window" if inputs is None else "inputs")
-        if window is not None:
-            checks.check_count("window", window)
-            checks.check_count("warm_up", warm_up, minimum=0)
-            warm_up = max(int(warm_up), *(part.m or 1 for part in self._past().maps()), 1)
-            X, mask, inputs = (None if part is None else as_recordings(part) for part in (X, mask, inputs))
-        if mask is not None:
-            X, mask = checks.without_missing(X, mask)
-            data = self._check(X, missing=mask)
-        else:
-            cut = window is not None
-            data = sources.data(X, self._axes, self._check, self._check_one, self.batch_size, self.n_updates, cut)
-            if hasattr(data, "minibatch"):
-                name = "window" if cut else "inputs"
-                raise TypeError(f"{name} wants sequences that can be counted, X is a {type(X).__name__}: take a list")
-        if len(self._axes) == 2:  # every row is a sequence of one frame
-            data, mask = data[:, None], mask[:, None]
-        recordings = Recordings(data, mask, window, warm_up, self.dtype)
-        if inputs is not None:
-            recordings.inputs = self._check_inputs(inputs, recordings.lengths())
-        return recordings
-
-    def _check_inputs(self, inputs, lengths, n_inputs=None):
-        """Inputs of sequences of these lengths."""
-        dtype, axes = np.dtype(self.dtype), ("n_frames", "n_inputs")
-        inputs = checks.check_sequences(inputs, checks.any_value, dtype, n_inputs, "inputs", axes)
-        given = [len(sequence) for sequence in inputs]
-        if given != lengths:
-            raise ValueError(f"inputs must have the frames of X, {summary(lengths)}, got {summary(given)}")
-        return inputs
-
-    def _check_ordered(self, name):
-        """Raise unless frames have an order."""
-        if len(self._axes) == 2:
-            raise TypeError(f"{name} is for models of sequences, the rows of {type(self).__name__} have no order")
-
     def _start(self, data):
         """Initialise the state of training from data in memory or a source of minibatches."""
         engine, seed = self._engine(), as_seed(self.random_state)
         source = sources.source(data, self.batch_size, seed)
 
+        n = getattr(source, "n_minibatches", min(N_LOOKED_AT, int(self.n_updates)))
+        scale = (
+            measured(map(self._frames_of, (sources.look(source, i) for i in range(n)))) if self.standardize else None
+        )
+
         def checked(update):
             sequences = sources.look(source, update)
             if are_examples(sequences):
                 sequences = [present(example) for example in sequences]
-            return self._check(sequences)
+            sequences = self._check(sequences)
+            if scale is None:
+                return sequences
+            if isinstance(sequences, np.ndarray):
+                return scale.inward(sequences, self.dtype)
+            return [scale.inward(sequence, self.dtype) for sequence in sequences]
 
         def minibatch(update):
             sequences = checked(update)
@@ -343,7 +321,6 @@ class TrainedRBM(Watched):
         what = f"training n_hidden={self.n_hidden} units on {n_visible} features"
         checks.check_memory(what, n_elements, self.dtype)
         self._negative(0).check(n_visible, n_hidden, self._units())
-        n = getattr(source, "n_minibatches", min(N_LOOKED_AT, int(self.n_updates)))
 
         def once():
             return (checked(update) for update in range(n))
@@ -351,7 +328,7 @@ class TrainedRBM(Watched):
         start = self.initialization
         start = start if isinstance(start, str | tuple) else start._effective()
         params = initial_params(self._model(), minibatch, n_hidden, seed, start, engine, n_inputs, once)
-        self._set_state(self._new(params, seed))
+        self._set_state(self._new(params, seed, scale))
 
     def _resume(self, path, data, prints, n_updates, X):
         """Take the state of training from a file."""
@@ -363,32 +340,6 @@ class TrainedRBM(Watched):
             self._check(first, len(training.params.W))
         self._set_state(self._going_on(path, training, changed, prints, n_updates))
         self._keep_names(names)
-
-    def _check(self, X, n_features=None, missing=None):
-        return checks.check_sequences(X, self._units().check, np.dtype(self.dtype), n_features, missing=missing)
-
-    def _check_one(self, sequence, n_features, name):
-        check, axes = self._units().check, self._axes[1:]
-        return checks.check_frames(sequence, check, np.dtype(self.dtype), n_features, name, axes)
-
-    def _pack(self, data):
-        """Checked input as a packed block of rows, and its layout."""
-        return pack(data)
-
-    def _prepare(self, data):
-        """This rank's parts of a minibatch as an update takes them: checked and packed."""
-        parts = []
-        data = data if are_examples(data) else self._check(data, self.n_features_in_)
-        for part, first in ranks.share(data, self.comm):
-            if are_examples(part):
-                v, where, missing, inputs = packed(part)
-                parts.append(loop.Part(v, where, first, missing, inputs))
-                continue
-            v, where = self._pack(part)
-            if isinstance(part, np.ndarray) and np.may_share_memory(v, part):
-                v = v.copy()  # a stream may put the next minibatch into the same array
-            parts.append(loop.Part(v, where, first))
-        return parts
 
     def _check_same(self, X):
         """Raise unless all ranks have the same settings, and data of the same size."""

@@ -9,9 +9,11 @@ from ..rbm.gaussian import Gaussian
 
 N_FRAMES = 20_000  # frames that are looked at
 N_NAMED = 5
-NARROW, WIDE, FAR = 1 / 3, 3, 2  # standard deviations and means that standardised features do not have
+NARROW, WIDE, FAR = 1 / 5, 5, 3  # standard deviations and means that standardised features do not have
+SMALL = 8  # sides below which nothing is said about axes
 ALIKE = 0.7  # ratio of the distance of neighbours to that of any two
-N_LOOKS = 200  # rows on which chains from noise are run
+N_ROWS = 200  # on which chains from noise are run
+N_UPDATES = 10  # before a model is doubted
 
 
 def of_data(sample, units, dtype, standardize, names=None):
@@ -83,14 +85,14 @@ def of_axes(X):
     """
     n_sequences, n_frames, n_visible = X.shape
     X = X[:200, :200, :200].astype(float)
-    if n_sequences > n_frames >= 4 and n_visible <= 2 * n_frames and n_frames <= 2 * n_visible:
+    if n_sequences > n_frames >= SMALL and n_visible <= 2 * n_frames and n_frames <= 2 * n_visible:
         if _likeness(X.reshape(len(X), -1)) < ALIKE:
             yield (
                 f"X of shape {(n_sequences, n_frames, n_visible)} may be a video (n_frames, height, width): it trains "
                 f"as {n_sequences} sequences, each like the one before; rtrbm.convert.video makes one sequence of it"
             )
             return
-    if min(n_frames, n_visible) >= 4:
+    if min(n_frames, n_visible) >= 2 * SMALL:
         along_time = np.mean([_likeness(x) for x in X[:20]])
         along_features = np.mean([_likeness(x.T) for x in X[:20]])
         if along_time > 0.9 and along_features < 0.9 * along_time:
@@ -141,7 +143,7 @@ def of_model(h, error, spread):
 
 
 def of_y(y, X):
-    """Raise a TypeError if y is not ignored by mistake only: data, or the lengths of padded sequences.
+    """Raise a TypeError if y, which is not used, looks like data or like the lengths of sequences.
 
     Parameters
     ----------
@@ -149,13 +151,12 @@ def of_y(y, X):
     X : anything
         As handed in to fit.
     """
-    try:
-        y_shape, x_shape = np.shape(y), np.shape(X)
-    except ValueError:  # ragged
-        y_shape, x_shape = (len(y), None, None), None
-    if len(y_shape) >= 2 and (x_shape is None or len(y_shape) == len(x_shape)):
+    if y is None:
+        return
+    y_shape, x_shape = _shape(y), _shape(X)
+    if len(y_shape) >= 2 and len(y_shape) == len(x_shape) and y_shape[-1] == x_shape[-1]:
         raise TypeError("y is not used, but it looks like data: validation data go in fit(X, validation=...)")
-    if x_shape is None or len(x_shape) < 2 or len(y_shape) != 1:
+    if len(x_shape) < 2 or None in x_shape or len(y_shape) != 1:
         return
     y = np.asarray(y)
     if y.dtype.kind not in "iu" or not len(y) or y.min() < 1:
@@ -172,6 +173,16 @@ def of_y(y, X):
                 "y is not used, but it looks like the lengths of padded sequences: hand in a list, "
                 "[x[:n] for x, n in zip(X, lengths)]"
             )
+
+
+def _shape(X):
+    """The shape of an array or a list of arrays; None stands for lengths that differ."""
+    if hasattr(X, "shape"):
+        return tuple(X.shape)
+    try:
+        return np.shape(X)
+    except Exception:  # ragged lists, and whatever else fit takes
+        return (len(X), None, None) if isinstance(X, list | tuple) else ()
 
 
 def _named(which, names):

@@ -101,10 +101,10 @@ def check_names(X, names, model, name="X"):
     for place, table in _members(X, name):
         found = _names(place, table)
         if found is None and names is not None:
-            _warn(f"{name} does not have valid feature names, but {model} was fitted with feature names")
+            warn(f"{name} does not have valid feature names, but {model} was fitted with feature names")
             return
         if found is not None and names is None:
-            _warn(f"{name} has feature names, but {model} was fitted without feature names")
+            warn(f"{name} has feature names, but {model} was fitted without feature names")
             return
         if found is not None and not np.array_equal(found, names):
             raise ValueError(_difference(place, found, names, _remedy(name, place)))
@@ -150,7 +150,7 @@ def _remedy(name, place):
     return REMEDY.format(f"{name}{columns}" if place == name else f"[x{columns} for x in {name}]")
 
 
-def _warn(message):
+def warn(message):
     """A warning at the line of the user, the first outside this package."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("rtrbm."):

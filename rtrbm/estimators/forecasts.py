@@ -173,9 +173,9 @@ class Forecasting(FrameByFrame):
         else:
             learned, effective = state[:2]
         past, dtype = self._past(), effective.W.dtype
-        given = checks.as_float(frame, "frame", dtype)
+        given = checks.as_float(frame, "frame", self._given_dtype())
         axes = ("n_visible",) if given.ndim == 1 else ("n_sequences", "n_visible")
-        given = checks.check_frames(given, self._units().check, dtype, self.n_features_in_, "frame", axes)
+        given = checks.check_frames(given, self._units().check, given.dtype, self.n_features_in_, "frame", axes)
         v = np.array(self._inward(np.atleast_2d(given)), dtype)  # a copy: the stream may use its array again
         n = len(v)
         if state is not None and state.n_sequences != n:

@@ -266,7 +266,7 @@ class FrameByFrame(TrainedRBM):
 
     def _check_prefix(self, prefix, n_sequences, source="n_sequences"):
         self._check_features(prefix, "prefix")
-        dtype, check = self.params_.W.dtype, self._units().check
+        dtype, check = self._given_dtype(), self._units().check
         prefix = _of_one_length(prefix, "prefix")
         if prefix.ndim not in (2, 3):
             raise ValueError(
@@ -284,7 +284,7 @@ class FrameByFrame(TrainedRBM):
         self._check_fitted()
         if missing is None:  # else its features were checked with the mask
             self._check_features(X)
-        dtype, check = np.dtype(self.dtype), self._units().check
+        dtype, check = self._given_dtype(), self._units().check
         return checks.check_sequences(X, check, dtype, self.n_features_in_, missing=missing)
 
     def _map(self, X, function, *others):

@@ -33,6 +33,7 @@ class Recipe(Estimator):
     n_hidden: int = setting(100, checks.check_size, kw_only=False)
     visible: str | Units = setting("bernoulli", partial(kinds.named, Units), fixed=True)
     negative: str | NegativePhase = setting("cd", partial(kinds.named, NegativePhase))
+    standardize: bool = setting(False, checks.check_flag, fixed=True)
     n_gibbs: int | dict = setting(10, checks.check_n_gibbs, free=True)
     sample_visible: bool = setting(True, checks.check_flag, free=True)
     optimizer: str = setting("adam", partial(checks.check_choice, choices=OPTIMIZERS))
@@ -118,9 +119,15 @@ class Recipe(Estimator):
             max_norm=None if self.max_norm is None else float(self.max_norm),
             engine=self._engine(),
             comm=self.comm,
+            deviation=None if self.scale_ is None else self.scale_.deviation,
             penalties=Penalties(*map(float, (self.weight_decay, self.l1, self.sparsity_cost, self.sparsity_target))),
         )
 
     def _check_hyper_parameters(self):
         super()._check_hyper_parameters()
         ranks.check_comm(self.comm)
+        if self.standardize and not self._units().linear:
+            raise ValueError(
+                f"standardize=True is for real values, got visible={self.visible!r}: take visible='gaussian' or "
+                "'scaled_gaussian', or standardize=False"
+            )

@@ -11,6 +11,7 @@ from ..compute import engine as engines
 from ..parameters import each
 from ..training import files, loop, optimizers
 from ..training.start import shapes
+from ..training.scale import Scale
 from ..training.state import HISTORY, VALIDATION, Best, Training
 from .features import are_names, as_bytes, from_bytes
 from .protocol import not_fitted
@@ -29,6 +30,7 @@ STATE = (
     "_begin",
     "best_",
     "_fingerprints",
+    "scale_",
 )
 PRINTS = {"X": "data", "validation": "validation"}  # the groups of a file with the fingerprints of arguments
 
@@ -114,19 +116,30 @@ class Stored(Recipe):
 
     def _inward(self, v):
         """Frames of a user as the RBM sees them."""
-        return self._units().inward(v, self.params_.units)
+        return self._units().inward(self._scaled(v), self.params_.units)
+
+    def _scaled(self, v):
+        """Frames of a user in the deviations of the features from their means, if the model standardises."""
+        return v if self.scale_ is None else self.scale_.inward(v, self.dtype)
 
     def _outward(self, v):
         """The RBM's frames in the units of the user."""
-        return self._units().outward(v, self.params_.units)
+        v = self._units().outward(v, self.params_.units)
+        return v if self.scale_ is None else self.scale_.outward(v)
 
     def _log_volume(self):
         """What the change of units adds to the log-density of a frame."""
-        return self._units().log_volume(self.params_.units)
+        own = self._units().log_volume(self.params_.units)
+        return own if self.scale_ is None else own - float(np.log(self.scale_.deviation).sum())
 
-    def _new(self, params, seed):
+    def _given_dtype(self):
+        """The dtype that data are checked in: what is standardised keeps double precision until then."""
+        return np.dtype("float64" if self.standardize else self.dtype)
+
+    def _new(self, params, seed, scale=None):
         """The state of training before the first update."""
-        return Training(params, self._optimizer().init(params), None, 0, seed, {name: [] for name in HISTORY})
+        history = {name: [] for name in HISTORY}
+        return Training(params, self._optimizer().init(params), None, 0, seed, history, scale=scale)
 
     def _blank(self, n_visible, n_inputs=0):
         """Parameters of the shapes and the dtype that the settings call for, without memory of their own."""
@@ -142,6 +155,8 @@ class Stored(Recipe):
         groups["features"] = {"names": as_bytes(getattr(self, "feature_names_in_", None))}
         groups["chains"] = None if self.chains_ is None else {"states": self.chains_}
         groups["data"] = {"fingerprint": self._fingerprints.get("X")}
+        if self.scale_ is not None:
+            groups["data"] |= {"mean": self.scale_.mean, "scale": self.scale_.deviation}
         measured = [name for name in VALIDATION if name in self.history_]
         if measured:
             values = {name.removeprefix("validation_"): np.asarray(self.history_[name]) for name in measured}
@@ -224,7 +239,8 @@ class Stored(Recipe):
         best = _best(blank.params, groups.get("best"), path)
         prints = {name: groups.get(group, {}).get("fingerprint") for name, group in PRINTS.items()}
         model._keep_names(from_bytes(names))
-        return model, Training(params, state, chains, n_updates, seed, history, begin, best, prints)
+        scale = _scale(groups.get("data", {}), len(params.W), path) if model.standardize else None
+        return model, Training(params, state, chains, n_updates, seed, history, begin, best, prints, scale)
 
     @classmethod
     def _upgraded(cls, saved):
@@ -256,6 +272,15 @@ class Stored(Recipe):
         self._negative(self.n_updates_).check(*self.params_.W.shape, self._units())
         if self.params_.W.dtype != np.dtype(self.dtype):
             raise ValueError(f"dtype={self.dtype!r} was set after fitting in {self.params_.W.dtype}: fit again")
+
+
+def _scale(saved, n_visible, path):
+    """The scale of the features in a file."""
+    blank = Scale(*np.zeros((2, n_visible)))
+    scale = files.restored(blank, {"mean": saved.get("mean"), "deviation": saved.get("scale")}, path)
+    if not np.isfinite(scale).all() or not (scale.deviation > 0).all():
+        raise files.unfitting(path)
+    return scale
 
 
 def _best(blank, saved, path):

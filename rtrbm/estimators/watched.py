@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import warnings
+from functools import partial
 
 import numpy as np
 
@@ -15,14 +16,14 @@ from ..rbm import exact
 from ..training import files, loop, ranks
 from ..training.monitor import Callback
 from ..training.state import VALIDATION
-from .stored import Stored
+from .fed import Fed
 
 SCHEDULE = ("n_updates", "n_epochs", "learning_rate")  # settings that begin a new schedule of the learning rate
 N_LOOKS = 20  # measurements in a run, unless told otherwise
 MAX_TERMS = 2**24  # of the sums over all states in a measurement: about a second
 
 
-class Watched(Stored):
+class Watched(Fed):
     """A model that is measured while it learns."""
 
     _derived = False  # whether the data come from a layer below, which makes others of them once it has learnt more
@@ -106,7 +107,7 @@ class Watched(Stored):
             warnings.warn(f"the run in {os.fspath(path)!r} goes on with {'; '.join(now)}", stacklevel=6)
         return training
 
-    def _watch(self, V, callbacks, save):
+    def _watch(self, V, callbacks, checkpoint):
         """What the loop calls beside its updates."""
         own = [callback for callback in callbacks if isinstance(callback, Callback)]
 
@@ -131,7 +132,8 @@ class Watched(Stored):
                 callback.end(self)
 
         look, called = (look if V is not None else None), (called if callbacks else None)
-        return loop.Watch(made, look, start, called, end, save)
+        writes = checkpoint is not None and ranks.is_first(self.comm)
+        return loop.Watch(made, look, start, called, end, partial(self.save, checkpoint) if writes else bool)
 
 
 def _any_true(results):

@@ -15,9 +15,11 @@ import numpy as np
 
 from .. import checks, foreign, hdf5
 from ..streams import stream
+from .fingerprint import spread
 from .windows import Windows
 
 WHOLE = None  # the key of a sequence that is all of X
+N_SAMPLED = 50  # sequences that are looked at
 PART = 64  # sequences that are read together
 AT_HAND = 2**18  # bytes of a minibatch that is made in less time than it takes to wake a thread
 
@@ -217,7 +219,12 @@ class Lazy:
             return X.shape[1] if len(getattr(X, "shape", ())) == 3 else len(self._member(key))
 
     def frames(self, i, start=0, stop=None):
-        """Frames start to stop of sequence i; no more than these is read from a disk."""
+        """Frames start to stop of sequence i, checked; no more than these is read from a disk."""
+        key = self._keys[i]
+        return self._read(self.raw(i, start, stop), "X" if key is WHOLE else f"X[{key!r}]")
+
+    def raw(self, i, start=0, stop=None):
+        """The same as they are in X."""
         X, key = self._X, self._keys[i]
         name, rows = "X" if key is WHOLE else f"X[{key!r}]", slice(start, stop)
         where = f" from {X.file.filename!r}" if isinstance(X, h5py.HLObject | hdf5.View) else ""
@@ -229,7 +236,7 @@ class Lazy:
             else:
                 frames = self._member(key)
                 frames = frames if rows == slice(0, None) and not isinstance(X, h5py.Group) else frames[rows]
-        return self._read(frames, name)
+        return frames
 
     def _member(self, key):
         member = self._X[key]
@@ -246,6 +253,29 @@ class Stream:
         """The data of an update."""
         with foreign.dressed(f"X.minibatch({update})"):
             return self._X.minibatch(update)
+
+
+def sample(data, n_frames):
+    """About so many frames of some sequences, in a dtype as precise as that of X.
+
+    Parameters
+    ----------
+    data : array, list or `Lazy`
+
+    Returns
+    -------
+    list of (n, n_features) ndarrays
+    """
+    if getattr(data, "ndim", 0) == 2:
+        return [np.asarray(data[spread(len(data), n_frames)])]
+    chosen = spread(len(data), N_SAMPLED)
+    n = -(-n_frames // len(chosen))
+    if not isinstance(data, Lazy):
+        return [np.asarray(data[i][spread(len(data[i]), n)]) for i in chosen]
+    if data[0].ndim == 1:
+        return [np.stack([data.raw(i) for i in spread(len(data), 500)])]
+    few = chosen[:: -(-len(chosen) // 8)]  # reading costs time
+    return [np.asarray(data.raw(i, 0, min(n, 256))) for i in few]
 
 
 def parts(data):
@@ -346,6 +376,12 @@ def n_updates(source, n_epochs):
     return int(n_epochs) * source.n_minibatches
 
 
+def is_at_hand(source):
+    """Whether minibatches are in memory, and so small that no thread is needed to make them ahead."""
+    sequences = getattr(source, "sequences", None)
+    return isinstance(sequences, np.ndarray) and sequences.nbytes <= AT_HAND * getattr(source, "n_minibatches", 1)
+
+
 def look(source, update):
     """The minibatch of an update before training starts."""
     return source.look(update) if isinstance(source, InOrder) else source.minibatch(update)
@@ -367,11 +403,6 @@ class Shuffled:
         self.sequences, self.seed = sequences, seed
         self.n_minibatches = -(-len(sequences) // int(batch_size))  # of an epoch
         self._epoch, self._parts = None, None
-
-    def is_at_hand(self):
-        """Whether minibatches are in memory, and so small that no thread is needed to make them ahead."""
-        here = isinstance(self.sequences, np.ndarray)
-        return here and self.sequences.nbytes <= AT_HAND * self.n_minibatches
 
     def minibatch(self, update):
         """The sequences of an update: an array of an array, a list of anything else."""

@@ -44,6 +44,7 @@ class Recordings:
 
     Attributes
     ----------
+    data : as above
     inputs : array or list, or None
         In the form of `data`.
     """
@@ -51,26 +52,26 @@ class Recordings:
     inputs = None
 
     def __init__(self, data, missing=None, window=None, warm_up=0, dtype=None):
-        self._data, self._missing, self.window, self.warm_up, self._dtype = data, missing, window, warm_up, dtype
+        self.data, self._missing, self.window, self.warm_up, self._dtype = data, missing, window, warm_up, dtype
 
     def lengths(self):
         """The number of frames of every recording."""
         return [self.length(i) for i in range(len(self))]
 
     def __len__(self):
-        return len(self._data)
+        return len(self.data)
 
     def __getitem__(self, i):
         return self.cut(i, 0, self.length(i))
 
     def length(self, i):
         """The number of frames of recording i."""
-        return self._data.length(i) if hasattr(self._data, "length") else len(self._data[i])
+        return self.data.length(i) if hasattr(self.data, "length") else len(self.data[i])
 
     def cut(self, i, start, stop, n_warm=0):
         """Frames start to stop of recording i, and up to n_warm frames before them."""
         first = max(0, start - n_warm)
-        v = self._data.frames(i, first, stop) if hasattr(self._data, "frames") else self._data[i][first:stop]
+        v = self.data.frames(i, first, stop) if hasattr(self.data, "frames") else self.data[i][first:stop]
         along = (None if part is None else part[i][first:stop] for part in (self._missing, self.inputs))
         return Example(np.asarray(v, self._dtype), start - first, *along)
 

@@ -349,12 +349,12 @@ class RBM(TrainedRBM):
         self._check_fitted()
         if missing is None:  # else its features were checked with the mask
             self._check_features(X)
-        dtype, units = self.params_.W.dtype, self._units()
+        dtype, units = self._given_dtype(), self._units()
         v = checks.check_frames(X, units.check, dtype, self.n_features_in_, axes=self._axes, missing=missing)
         return self._inward(v)
 
     def _check(self, X, n_visible=None, missing=None):
-        dtype, check = np.dtype(self.dtype), self._units().check
+        dtype, check = self._given_dtype(), self._units().check
         return checks.check_frames(X, check, dtype, n_visible, axes=self._axes, missing=missing)
 
     def _pack(self, data):

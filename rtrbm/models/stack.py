@@ -188,13 +188,15 @@ class Stack(Estimator):
         array or list of arrays, as X
         """
         layers = self._fitted()
+        layers[0]._check_features(X)
+        layers = _without_names(layers)
         X, mask = without_missing(X, mask)
         filled = layers[0].impute(X, mask, random_state)
         if len(layers) == 1:
             return filled
         nearest = layers[0]._units().nearest
         seen = nearest(filled) if isinstance(filled, np.ndarray) else list(map(nearest, filled))
-        for values, better, missing in zip(filled, Stack(_without_names(layers)).denoise(seen), mask):
+        for values, better, missing in zip(filled, Stack(layers).denoise(seen), mask):
             values[missing] = better[missing]
         return filled
 

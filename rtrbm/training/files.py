@@ -19,7 +19,8 @@ and the groups
 
 - `params`, `optimizer`, `history`: arrays; a NamedTuple or dict within a group is a group within it,
 - `chains`, optional: states of persistent chains,
-- `data`, optional: the attribute `fingerprint` and the array `scale`, one number per feature,
+- `data`, optional: the attribute `fingerprint`, and of a model that standardises the arrays `mean` and `scale`, one
+  number per feature,
 - `validation`, optional: the attribute `fingerprint`, and the arrays `update`, `error` and, where it could be had,
   `log_likelihood`, a value for each time they were measured,
 - `best`, optional: the best parameters so far, a group `params`, and the numbers `update` and `error`.

@@ -44,8 +44,9 @@ class Rule(NamedTuple):
     """How a model is trained.
 
     model : Model; negative : callable (update) -> NegativePhase; optimizer : Optimizer; learning_rate : float, at the
-    first update; centering : bool or "visible"; max_norm : float or None; engine : Engine; comm : MPI communicator or None;
-    penalties : Penalties.
+    first update; centering : bool or "visible"; max_norm : float or None; engine : Engine; comm : MPI communicator or
+    None; penalties : Penalties; deviation : (n_visible,) ndarray, that of a feature which the model sees as 1, or
+    None.
     """
 
     model: Model
@@ -57,6 +58,7 @@ class Rule(NamedTuple):
     engine: Engine
     comm: object = None
     penalties: Penalties = Penalties()
+    deviation: np.ndarray | None = None
 
 
 def update(rule, training, parts, rate):
@@ -136,7 +138,7 @@ def _sums(rule, training, params, part, phase, chains, others):
     apart = [name for name, p, d in zip(params._fields, params, derivatives) if (p is None) != (d is None)]
     if apart:
         raise TypeError(f"{type(past).__name__}.backward must return the derivative of every parameter: see {apart}")
-    error = units.outward(c.v, params.units)
+    error = units.outward(c.v, params.units) * (1 if rule.deviation is None else rule.deviation)
     if missing is not None:
         error = np.where(missing[rows], 0, error)
     counts = np.array([np.vdot(error, error), len(c.v)], v.dtype)

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+from .scale import Scale
+
 HISTORY = ("reconstruction_error", "gradient_norm", "learning_rate", "n_gibbs")
 VALIDATION = ("validation_update", "validation_error", "validation_log_likelihood")
 
@@ -22,7 +24,7 @@ class Training(NamedTuple):
     value for each update, of which the first n_updates are those of this state (the states of one run share the
     lists), after those of the validation, a value for each time it was measured; begin : int, the update at which the
     present schedule of the learning rate began; best : Best or None; fingerprints : dict of str, of the data by the
-    name of the argument.
+    name of the argument; scale : Scale, in the units of which the model sees its features, or None.
     """
 
     params: NamedTuple
@@ -34,3 +36,4 @@ class Training(NamedTuple):
     begin: int = 0
     best: Best | None = None
     fingerprints: dict = {}
+    scale: Scale | None = None

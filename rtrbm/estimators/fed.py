@@ -1,0 +1,129 @@
+"""What a model learns from: data that are checked, packed and brought to its scale, and doubts about them."""
+
+import numpy as np
+
+from .. import checks
+from ..biases import with_inputs
+from ..minibatches import sources
+from ..minibatches.fingerprint import spread
+from ..minibatches.sequences import counted, pack, summary
+from ..minibatches.windows import Recordings, are_examples, as_recordings, packed
+from ..rbm.chains import Draw
+from ..rbm.conditionals import hidden_mean
+from ..rbm.expectation import expectation
+from ..training import loop, ranks
+from . import doubts
+from .features import warn
+from .stored import Stored
+
+
+class Fed(Stored):
+    """A model that takes data."""
+
+    def _data(self, X, window, warm_up, mask, inputs):
+        """Checked sequences, `Recordings` if something goes along with their frames, or a source of minibatches."""
+        if window is None and mask is None and inputs is None:
+            return sources.data(X, self._axes, self._check, self._check_one, self.batch_size, self.n_updates)
+        if window is not None or inputs is not None:
+            self._check_ordered("window" if inputs is None else "inputs")
+        if window is not None:
+            checks.check_count("window", window)
+            checks.check_count("warm_up", warm_up, minimum=0)
+            warm_up = max(int(warm_up), *(part.m or 1 for part in self._past().maps()), 1)
+            X, mask, inputs = (None if part is None else as_recordings(part) for part in (X, mask, inputs))
+        if mask is not None:
+            X, mask = checks.without_missing(X, mask)
+            data = self._check(X, missing=mask)
+        else:
+            cut = window is not None
+            data = sources.data(X, self._axes, self._check, self._check_one, self.batch_size, self.n_updates, cut)
+            if hasattr(data, "minibatch"):
+                name = "window" if cut else "inputs"
+                raise TypeError(f"{name} wants sequences that can be counted, X is a {type(X).__name__}: take a list")
+        if len(self._axes) == 2:  # every row is a sequence of one frame
+            data, mask = data[:, None], mask[:, None]
+        recordings = Recordings(data, mask, window, warm_up, self._given_dtype())
+        if inputs is not None:
+            recordings.inputs = self._check_inputs(inputs, recordings.lengths())
+        return recordings
+
+    def _check_inputs(self, inputs, lengths, n_inputs=None):
+        """Inputs of sequences of these lengths."""
+        dtype, axes = np.dtype(self.dtype), ("n_frames", "n_inputs")
+        inputs = checks.check_sequences(inputs, checks.any_value, dtype, n_inputs, "inputs", axes)
+        given = [len(sequence) for sequence in inputs]
+        if given != lengths:
+            raise ValueError(f"inputs must have the frames of X, {summary(lengths)}, got {summary(given)}")
+        return inputs
+
+    def _check_ordered(self, name):
+        """Raise unless frames have an order."""
+        if len(self._axes) == 2:
+            raise TypeError(f"{name} is for models of sequences, the rows of {type(self).__name__} have no order")
+
+    def _check(self, X, n_features=None, missing=None):
+        return checks.check_sequences(X, self._units().check, self._given_dtype(), n_features, missing=missing)
+
+    def _check_one(self, sequence, n_features, name):
+        check, axes = self._units().check, self._axes[1:]
+        return checks.check_frames(sequence, check, self._given_dtype(), n_features, name, axes)
+
+    def _pack(self, data):
+        """Checked input as a packed block of rows, and its layout."""
+        return pack(data)
+
+    def _prepare(self, data):
+        """This rank's parts of a minibatch as an update takes them: checked and packed."""
+        parts = []
+        data = data if are_examples(data) else self._check(data, self.n_features_in_)
+        for part, first in ranks.share(data, self.comm):
+            if are_examples(part):
+                v, where, missing, inputs = packed(part)
+                parts.append(loop.Part(self._scaled(v), where, first, missing, inputs))
+                continue
+            v, where = self._pack(part)
+            v = self._scaled(v)
+            if isinstance(part, np.ndarray) and np.may_share_memory(v, part):
+                v = v.copy()  # a stream may put the next minibatch into the same array
+            parts.append(loop.Part(v, where, first))
+        return parts
+
+    def _frames_of(self, minibatch):
+        """Pairs of checked frames and of what is missing of them."""
+        if are_examples(minibatch):
+            return [(example.v, example.missing) for example in minibatch]
+        minibatch = self._check(minibatch)
+        return [(v.reshape(-1, v.shape[-1]), None) for v in ([minibatch] if hasattr(minibatch, "ndim") else minibatch)]
+
+    def _doubt_data(self, data, names):
+        """Warn of what looks wrong in checked data."""
+        if not hasattr(data, "__len__") or not ranks.is_first(self.comm):
+            return
+        data = data.data if isinstance(data, Recordings) else data
+        sample, dtype = sources.sample(data, doubts.N_FRAMES), np.dtype(self.dtype)
+        found = list(doubts.of_data(sample, self._units(), dtype, self.standardize, names))
+        if len(self._axes) == 3 and not isinstance(data, sources.Lazy):
+            found += doubts.of_axes(data if getattr(data, "ndim", 0) == 3 else data[0][None])
+        for line in found:
+            warn(line)
+
+    def _doubt_model(self, parts):
+        """Warn of what looks wrong in a model that has learned; `parts` are of its last minibatch."""
+        if not parts or self.n_updates_ < doubts.N_UPDATES or not ranks.is_first(self.comm):
+            return
+        v, where, _, missing, inputs = parts[0]
+        params, engine, past = self._effective(), self._engine(), self._past()
+        v = self._units().inward(v, params.units)
+        driven = params if inputs is None else with_inputs(params, inputs)
+        biases, _ = past.forward(driven, v, where, engine)
+        rows = np.arange(len(v))[counted(where)[1]]
+        if missing is not None or len(rows) < 2:
+            return
+        v, biases = v[rows], biases.at(rows)
+        few = spread(len(v), doubts.N_ROWS)
+        draw, numbers = Draw(self.seed_, "predict"), np.zeros(len(few), int)
+        biases = biases.at(few)
+        found = expectation(v[few], params.W, biases, self._units(), "chain", draw, numbers, engine)
+        error = float(np.square(v[few] - found, dtype=float).sum() / len(few))
+        for line in doubts.of_model(hidden_mean(v[few], params.W, biases.h), error, float(v.var(axis=0).sum())):
+            warn(line)
