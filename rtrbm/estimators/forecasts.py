@@ -58,6 +58,7 @@ class Forecasting(FrameByFrame):
         *,
         n_gibbs=50,
         return_samples=False,
+        inputs=None,
     ):
         """The frames after every sequence of X: their means, and quantiles of `n_samples` continuations.
 
@@ -88,6 +89,8 @@ class Forecasting(FrameByFrame):
             Steps of each frame's chain.
         return_samples : bool
             Also return the continuations and their means, n_samples * horizon frames a sequence.
+        inputs : list of (n_frames_i + horizon, n_inputs) array_like, optional
+            Known inputs of the frames seen and of those to come, for a model that was fitted with some.
 
         Returns
         -------
@@ -112,6 +115,7 @@ class Forecasting(FrameByFrame):
         checks.check_flag("return_samples", return_samples)
         quantiles = _checked_quantiles(quantiles, n_samples)
         X = self._checked(X)
+        inputs = self._checked_inputs(inputs, [len(sequence) + int(horizon) for sequence in X])
         shape = len(X), int(horizon), self.n_features_in_
         n_kept = 1 + len(quantiles) + (2 * int(n_samples) if return_samples else 0)
         n_elements = n_kept * int(np.prod(shape, dtype=object)) + 6 * int(n_samples) * shape[-1]
@@ -120,14 +124,15 @@ class Forecasting(FrameByFrame):
         seed, parts = self.seed_ if random_state is None else as_seed(random_state), []
         with bar(len(X) * int(horizon), "frame") as counted:
             for first, last in groups(np.arange(1, len(X) + 1) * int(n_samples)):
-                frames = self._ahead(X[first:last], int(horizon), int(n_samples), seed, int(n_gibbs), counted)
+                x = None if inputs is None else inputs[first:last]
+                frames = self._ahead(X[first:last], int(horizon), int(n_samples), seed, int(n_gibbs), counted, x)
                 parts.append(_summary(frames, last - first, int(n_samples), quantiles, return_samples))
         mean, at, samples, means = (None if a[0] is None else a for a in zip(*parts))
         joined = (None if a is None else np.concatenate(a) for a in (samples, means))
         at = None if at is None else np.concatenate(at, axis=1)
         return Forecast(np.concatenate(mean), at, tuple(quantiles.tolist()), *joined)
 
-    def filter_step(self, state, frame):
+    def filter_step(self, state, frame, *, inputs=None):
         """Take in the next frame of a stream: P(h_t = 1 | v_1..v_t) as `transform`, and the state that the next needs.
 
         It takes one step of the filter and keeps what the model needs of the past, whatever the length of the stream.
@@ -139,6 +144,8 @@ class Forecasting(FrameByFrame):
             It holds arrays (pickle writes them) and is not changed: a stream can go on from it in several ways. If the
             model has learned since, its new parameters take over.
         frame : (n_visible,) or (n_sequences, n_visible) array_like
+        inputs : (n_inputs,) or (n_sequences, n_inputs) array_like, optional
+            Known inputs of the frame, for a model that was fitted with some.
 
         Returns
         -------
@@ -180,21 +187,28 @@ class Forecasting(FrameByFrame):
         n = len(v)
         if state is not None and state.n_sequences != n:
             raise ValueError(f"frame must have a row for each of {state.n_sequences} sequences, got {n}")
+        x = None if inputs is None else np.atleast_2d(checks.as_float(inputs, "inputs", dtype))[:, None]
+        x = self._checked_inputs(x, [1] * n)
+        x = None if x is None else x[:, 0]
         before = past.start(effective, n) if state is None else state.past
         with one_blas_thread():
-            h = hidden_mean(v, effective.W, biases_of(past, effective, before, n).h)
+            h = hidden_mean(v, effective.W, biases_of(past, effective, before, n, x).h)
             after = past.step(effective, before, v, h if past.carries else None)
         return h.copy() if given.ndim > 1 else h[0].copy(), Filtered(learned, effective, after, n)
 
-    def _ahead(self, X, horizon, n_samples, seed, n_gibbs, counted):
+    def _ahead(self, X, horizon, n_samples, seed, n_gibbs, counted, inputs):
         """E[v | h] and v of every frame ahead, in rows of the samples of each sequence, frame after frame."""
         params, engine = self._effective(), Engine(self.n_jobs)
         numbers = np.tile(np.arange(n_samples), len(X))
-        state = self._after(X, numbers, seed)
+        before = None if inputs is None else [x[: len(v)] for v, x in zip(X, inputs)]
+        state = self._after(X, numbers, seed, before)
         v = np.repeat(self._inward(np.stack([sequence[-1] for sequence in X])), n_samples, axis=0)
         for t in range(horizon):
             chains = Draw(seed, "forecast", (t,)).chains_in_common(numbers, engine)
-            mean, v, state = self._next(params, state, v, n_gibbs, chains, engine)
+            x = inputs
+            if inputs is not None:
+                x = np.repeat(np.stack([a[len(b) + t] for a, b in zip(inputs, X)]), n_samples, axis=0)
+            mean, v, state = self._next(params, state, v, n_gibbs, chains, engine, x)
             yield self._outward(mean), self._outward(v)
             counted.update(len(X))
 

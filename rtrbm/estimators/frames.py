@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import checks, kinds
-from ..biases import Biases
+from ..biases import Biases, n_inputs, with_inputs
 from ..compute.engine import Engine
 from ..compute.threads import one_blas_thread
 from ..minibatches.sequences import Layout, pack, unpack
@@ -52,7 +52,7 @@ class FrameByFrame(TrainedRBM):
     initialization: object = setting("auto", _check_initialization)
     comm: object = setting(None, checks.check_anything)
 
-    def impute(self, X, mask=None, random_state=None):
+    def impute(self, X, mask=None, random_state=None, *, inputs=None):
         """Fill in missing pixels or frames with their mean given the rest of the frame and the past.
 
         Frame by frame, E[v_t, missing | v_t, present, past]: the average of E[v | h] over Gibbs chains of frame t's RBM
@@ -68,6 +68,8 @@ class FrameByFrame(TrainedRBM):
             True where a value is missing. None: where X is NaN; a warning says so if it nowhere is.
         random_state : None, int, RandomState or Generator
             None: the seed the model was trained with.
+        inputs : (n_sequences, n_frames, n_inputs) array_like or list of (n_frames_i, n_inputs) array_like, optional
+            Known inputs of every frame, for a model that was fitted with some.
 
         Returns
         -------
@@ -86,12 +88,12 @@ class FrameByFrame(TrainedRBM):
         seed = self.seed_ if random_state is None else as_seed(random_state)
         params, past, units, engine = self._effective(), self._past(), self._units(), Engine(self.n_jobs)
 
-        def group(v, where, count, missing, given):
+        def group(v, where, count, x, missing, given):
             state = past.start(params, len(where.lengths))
             for t, (start, n) in enumerate(zip(where.starts.tolist(), where.batch_sizes.tolist())):
                 frame, gaps = v[start : start + n], missing[start : start + n]
                 state = rows_of(state, n)
-                biases = biases_of(past, params, state, n)
+                biases = biases_of(past, params, state, n, None if x is None else x[start : start + n])
                 with_gaps = np.flatnonzero(gaps.any(axis=1))
                 if len(with_gaps):
                     these = Biases(*(b if b.ndim == 1 else b[with_gaps] for b in biases))
@@ -103,9 +105,19 @@ class FrameByFrame(TrainedRBM):
                 count(n)
             return np.where(missing, self._outward(v), given)
 
-        return self._grouped(X, group, mask, X)
+        return self._grouped(X, group, inputs, mask, X)
 
-    def sample(self, n_frames, n_sequences=1, prefix=None, random_state=None, *, n_gibbs=50, return_states=False):
+    def sample(
+        self,
+        n_frames,
+        n_sequences=1,
+        prefix=None,
+        random_state=None,
+        *,
+        n_gibbs=50,
+        return_states=False,
+        inputs=None,
+    ):
         """Draw sequences: at every frame a Gibbs chain of that frame's RBM, the end of which is past to later frames.
 
         In an RTRBM r_t goes on (Algorithm 3). Without BPTT (a TRBM, RTRBM(bptt=False)) h_t goes on as drawn
@@ -126,6 +138,9 @@ class FrameByFrame(TrainedRBM):
             Steps of each frame's chain.
         return_states : bool
             Also return the sampled visible states.
+        inputs : (n_sequences, n_prefix + n_frames, n_inputs) array_like, optional
+            Known inputs of the frames of the prefix and of those to draw, for a model that was fitted with some; one
+            sequence of them serves all.
 
         Returns
         -------
@@ -150,6 +165,8 @@ class FrameByFrame(TrainedRBM):
             n_sequences = max(len(prefix), n_sequences)
         what = f"n_frames={n_frames} frames of n_sequences={n_sequences} sequences"
         checks.check_memory(what, 2 * n_frames * n_sequences * len(W), W.dtype)
+        n_before = 0 if prefix is None else prefix.shape[1]
+        inputs = self._common_inputs(inputs, n_sequences, n_before + n_frames)
         seed = as_seed(random_state)
         draw = Draw(seed, "sample")
         if prefix is None:
@@ -157,14 +174,16 @@ class FrameByFrame(TrainedRBM):
             state = self._past().start(params, n_sequences)
             v = random_visible((n_sequences, len(W)), W.dtype, units, chains)
         else:
-            state, v = self._after(prefix, np.arange(n_sequences), seed), self._inward(prefix[:, -1])
+            before = None if inputs is None else inputs[: len(prefix), :n_before]
+            state, v = self._after(prefix, np.arange(n_sequences), seed, before), self._inward(prefix[:, -1])
             v = np.broadcast_to(v, (n_sequences, len(W)))
         means = np.empty((n_sequences, n_frames, len(W)), W.dtype)
         states = np.empty_like(means) if return_states else None
         with bar(n_frames, "frame") as counted:
             for t in range(n_frames):
                 chains = draw.at(t + 1).chains_of_rows(n_sequences, engine)
-                mean, v, state = self._next(params, state, v, n_gibbs, chains, engine)
+                x = None if inputs is None else inputs[:, n_before + t]
+                mean, v, state = self._next(params, state, v, n_gibbs, chains, engine, x)
                 means[:, t] = self._outward(mean)
                 if return_states:
                     states[:, t] = self._outward(v)
@@ -172,10 +191,10 @@ class FrameByFrame(TrainedRBM):
         return (means, states) if return_states else means
 
     @one_blas_thread()
-    def _next(self, params, state, v, n_gibbs, chains, engine):
+    def _next(self, params, state, v, n_gibbs, chains, engine, x):
         """E[v | h] and v at the end of the next frame's chain, which starts at v, and the state after that frame."""
         past = self._past()
-        biases = biases_of(past, params, state, len(v))
+        biases = biases_of(past, params, state, len(v), x)
         mean, v, h = average_visible(v, params.W, biases, n_gibbs - 1, 1, self._units(), chains, engine)
         if past.carries == "means":
             h = hidden_mean(v, params.W, biases.h)  # r_t, eq. 3.20
@@ -210,6 +229,7 @@ class FrameByFrame(TrainedRBM):
             If the model is not fitted, or an argument is not valid.
         """
         self._check_fitted()
+        self._checked_inputs(None, [])
         params, past, units = self._effective(), self._past(), self._units()
         H = self._check_hidden(_of_one_length(H, "H"))
         seed = as_seed(random_state)
@@ -233,7 +253,7 @@ class FrameByFrame(TrainedRBM):
         return (means, states) if return_states else means
 
     @one_blas_thread()
-    def _after(self, prefixes, numbers, seed):
+    def _after(self, prefixes, numbers, seed, inputs=None):
         """The state after prefixes of any lengths, in rows of equally many copies of each, one prefix after the other.
 
         Hidden states that go on are drawn for every row, from the random numbers of its number.
@@ -244,6 +264,7 @@ class FrameByFrame(TrainedRBM):
         order = np.argsort(where.rank)
         numbers = numbers.reshape(len(prefixes), n_copies)[order].ravel()
         v, state, ended = self._inward(v), past.start(params, len(prefixes) * n_drawn), []
+        inputs = None if inputs is None else pack(inputs)[0]
         n_before = where.batch_sizes[0]
         for t, (start, n) in enumerate(zip(where.starts.tolist(), where.batch_sizes.tolist())):
             n_rows = n * n_drawn
@@ -252,7 +273,8 @@ class FrameByFrame(TrainedRBM):
                 state = of_states(lambda a, at=n_rows: a[:at], state)
             frame, h, n_before = np.repeat(v[start : start + n], n_drawn, axis=0), None, n
             if past.carries:
-                h = hidden_mean(frame, params.W, biases_of(past, params, state, n_rows).h)
+                x = None if inputs is None else np.repeat(inputs[start : start + n], n_drawn, axis=0)
+                h = hidden_mean(frame, params.W, biases_of(past, params, state, n_rows, x).h)
             if past.carries == "draws":
                 uniform = stream(seed, "prefix", t).random((numbers.max() + 1, h.shape[1]))
                 h = (uniform[numbers[:n_rows]] < h).astype(h.dtype)
@@ -287,23 +309,45 @@ class FrameByFrame(TrainedRBM):
         dtype, check = self._given_dtype(), self._units().check
         return checks.check_sequences(X, check, dtype, self.n_features_in_, missing=missing)
 
-    def _map(self, X, function, *others):
+    def _map(self, X, function, *others, inputs=None):
         """Apply function(seen, ...) to packed groups of sequences of X and `others`; the result has the form of X."""
         params, past, engine = self._effective(), self._past(), Engine(self.n_jobs)
 
-        def group(v, where, count, *packed):
-            return function(Seen(v, where, count, *past.forward(params, v, where, engine)), *packed)
+        def group(v, where, count, x, *packed):
+            driven = params if x is None else with_inputs(params, x)
+            return function(Seen(v, where, count, *past.forward(driven, v, where, engine)), *packed)
 
-        return self._grouped(X, group, *others)
+        return self._grouped(X, group, inputs, *others)
 
-    def _grouped(self, X, function, *others):
-        """The same for function(v, where, count, ...), which makes its own biases."""
+    def _checked_inputs(self, inputs, lengths):
+        """Inputs of sequences of these lengths, for a fitted model; None if it was fitted without."""
+        n = n_inputs(self.params_)
+        if inputs is None and n:
+            raise ValueError(f"inputs must be given, {n} of every frame: this model was fitted with inputs=")
+        if inputs is None:
+            return None
+        if not n:
+            raise ValueError("inputs must be left out: this model was fitted without inputs=")
+        return self._check_inputs(inputs, lengths, n)
+
+    def _common_inputs(self, inputs, n_sequences, n_frames):
+        """Inputs of so many sequences of one length, of which one sequence may serve all."""
+        if inputs is not None:
+            inputs = _of_one_length(inputs, "inputs")
+            inputs = inputs[None] if inputs.ndim == 2 else inputs
+            inputs = np.broadcast_to(inputs, (n_sequences, *inputs.shape[1:])) if len(inputs) == 1 else inputs
+        return self._checked_inputs(inputs, [n_frames] * n_sequences)
+
+    def _grouped(self, X, function, inputs, *others):
+        """The same for function(v, where, count, inputs, ...), which makes its own biases."""
+        inputs = self._checked_inputs(inputs, [len(sequence) for sequence in X])
         results, ends = [], np.cumsum([len(sequence) for sequence in X]).tolist()
         with bar(ends[-1], "frame") as counted:
             for first, last in groups(ends):
                 v, where = pack(X[first:last])
                 v = self._inward(v)
-                packed = [pack(other[first:last])[0] for other in others]
+                along = (inputs, *others)
+                packed = [None if other is None else pack(other[first:last])[0] for other in along]
                 with one_blas_thread():
                     results += unpack(function(v, where, counted.update, *packed), where)
                 counted.update(ends[last - 1] - counted.n)
@@ -318,9 +362,9 @@ class FrameByFrame(TrainedRBM):
             )
 
 
-def biases_of(past, params, state, n_sequences):
-    """The biases of the next frame, the hidden ones in a row for each sequence."""
-    biases = past.biases(params, state)
+def biases_of(past, params, state, n_sequences, x=None):
+    """The biases of the next frame, whose known inputs are x, the hidden ones in a row for each sequence."""
+    biases = past.biases(params if x is None else with_inputs(params, x), state)
     return biases._replace(h=np.broadcast_to(biases.h, (n_sequences, len(params.b_h))))
 
 

@@ -26,7 +26,7 @@ class TemporalRBM(Forecasting):
     """A model of sequences. A subclass names its conditioner (`_past`)."""
 
     @configured
-    def transform(self, X, *, pool=None):
+    def transform(self, X, *, pool=None, inputs=None):
         """Hidden states r_t = P(h_t = 1 | v_1..v_t) (eq. 3.20, Algorithm 4).
 
         Parameters
@@ -35,6 +35,8 @@ class TemporalRBM(Forecasting):
         pool : {None, "mean", "last", "flat"}
             One row for each sequence: the mean of its hidden states, the last of them, or all one after the other
             (`rtrbm.Pool` does this in a Pipeline).
+        inputs : (n_sequences, n_frames, n_inputs) array_like or list of (n_frames_i, n_inputs) array_like, optional
+            Known inputs of every frame, for a model that was fitted with some.
 
         Returns
         -------
@@ -46,9 +48,9 @@ class TemporalRBM(Forecasting):
         TypeError, ValueError
             If the model is not fitted, or X is not valid.
         """
-        return pooled(self._map(self._checked(X), self._states), pool)
+        return pooled(self._map(self._checked(X), self._states, inputs=inputs), pool)
 
-    def predict(self, X, protocol="mean", random_state=None):
+    def predict(self, X, protocol="mean", random_state=None, *, inputs=None):
         """One-step predictions E[v_t | v_1..v_{t-1}], for every t including the first.
 
         Parameters
@@ -58,6 +60,8 @@ class TemporalRBM(Forecasting):
             How the expectation is computed, see `rtrbm.rbm.expectation.expectation`.
         random_state : None, int, RandomState or Generator
             None: the seed the model was trained with, so that predictions are repeatable.
+        inputs : (n_sequences, n_frames, n_inputs) array_like or list of (n_frames_i, n_inputs) array_like, optional
+            Known inputs of every frame, for a model that was fitted with some.
 
         Returns
         -------
@@ -82,9 +86,9 @@ class TemporalRBM(Forecasting):
             means = expectation(seen.v, W, seen.biases, units, protocol, draw, numbers, engine, count=seen.count)
             return self._outward(means)
 
-        return self._map(X, group)
+        return self._map(X, group, inputs=inputs)
 
-    def score(self, X, y=None):
+    def score(self, X, y=None, *, inputs=None):
         """Minus the squared error of one-step prediction (`predict`), summed over features, mean over frames 2..T.
 
         Parameters
@@ -92,20 +96,24 @@ class TemporalRBM(Forecasting):
         X : array_like or list of array_like
         y : None
             Ignored.
+        inputs : (n_sequences, n_frames, n_inputs) array_like or list of (n_frames_i, n_inputs) array_like, optional
+            Known inputs of every frame, for a model that was fitted with some.
 
         Returns
         -------
         float
             Greater is better.
         """
-        return -squared_error(X, self.predict(X))[0]
+        return -squared_error(X, self.predict(X, inputs=inputs))[0]
 
-    def denoise(self, X):
+    def denoise(self, X, *, inputs=None):
         """Filter and reconstruct: E[v_t | h_t = r_t, past] with r_t = P(h_t = 1 | v_1..v_t), X taken as noisy (3.3).
 
         Parameters
         ----------
         X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+        inputs : (n_sequences, n_frames, n_inputs) array_like or list of (n_frames_i, n_inputs) array_like, optional
+            Known inputs of every frame, for a model that was fitted with some.
 
         Returns
         -------
@@ -117,9 +125,10 @@ class TemporalRBM(Forecasting):
         TypeError, ValueError
             If the model is not fitted, or X is not valid.
         """
-        return self._map(self._checked(X), lambda seen: self._reconstructed(seen, self._states(seen)))
+        X = self._checked(X)
+        return self._map(X, lambda seen: self._reconstructed(seen, self._states(seen)), inputs=inputs)
 
-    def reconstruct(self, X, H):
+    def reconstruct(self, X, H, *, inputs=None):
         """E[v_t | h_t = H_t, past] of frames whose hidden states are given, by another layer say.
 
         Parameters
@@ -128,6 +137,8 @@ class TemporalRBM(Forecasting):
             Only the past of a frame is used, its pixels and its filtered hidden states, where biases depend on them.
         H : (n_sequences, n_frames, n_hidden) array_like or list of (n_frames_i, n_hidden) array_like
             Hidden states or their probabilities, in [0, 1].
+        inputs : (n_sequences, n_frames, n_inputs) array_like or list of (n_frames_i, n_inputs) array_like, optional
+            Known inputs of every frame, for a model that was fitted with some.
 
         Returns
         -------
@@ -143,14 +154,16 @@ class TemporalRBM(Forecasting):
         wanted, given = ([len(sequence) for sequence in these] for these in (X, H))
         if wanted != given:
             raise ValueError(f"H must have the sequences and frames of X, {summary(wanted)}, got {summary(given)}")
-        return self._map(X, self._reconstructed, H)
+        return self._map(X, self._reconstructed, H, inputs=inputs)
 
-    def log_likelihood(self, X):
+    def log_likelihood(self, X, *, inputs=None):
         """Log-likelihood of each sequence, sum_t log Q(v_t | r_{t-1}) (eq. 3.22), by exact enumeration.
 
         Parameters
         ----------
         X : array_like or list of array_like
+        inputs : (n_sequences, n_frames, n_inputs) array_like or list of (n_frames_i, n_inputs) array_like, optional
+            Known inputs of every frame, for a model that was fitted with some.
 
         Returns
         -------
@@ -179,9 +192,9 @@ class TemporalRBM(Forecasting):
                 seen.count(len(parts[-1]))
             return (np.concatenate(parts) + self._log_volume())[:, None]
 
-        return np.array([frames.sum() for frames in self._map(self._checked(X), group)])
+        return np.array([frames.sum() for frames in self._map(self._checked(X), group, inputs=inputs)])
 
-    def gradient(self, X, method="cd", random_state=None):
+    def gradient(self, X, method="cd", random_state=None, *, inputs=None):
         """Gradient of the mean over sequences of the log-likelihood sum_t log Q(v_t | r_{t-1}), as the model learns it.
 
         Without BPTT (a TRBM, RTRBM(bptt=False)) it is the learning rule of 3.2.2: the gradient with the past's hidden
@@ -195,6 +208,8 @@ class TemporalRBM(Forecasting):
             `sample_visible` as it is set).
         random_state : None, int, RandomState or Generator
             Of the chain; None: that of the next update.
+        inputs : (n_sequences, n_frames, n_inputs) array_like or list of (n_frames_i, n_inputs) array_like, optional
+            Known inputs of every frame, for a model that was fitted with some.
 
         Returns
         -------
@@ -219,7 +234,9 @@ class TemporalRBM(Forecasting):
             return phase.averages(None, h_pos, W, biases, model.units, where, draw, engine)[0]
 
         v = self._inward(v)
-        derivatives, *_ = gradient(model, params, v, where, negative_phase, engine)
+        x = self._checked_inputs(inputs, where.lengths.tolist())
+        x = None if x is None else pack(x)[0]
+        derivatives, *_ = gradient(model, params, v, where, negative_phase, engine, x)
         return each(lambda d: d / len(X), model.past.pull_back(self.params_, derivatives))
 
     def _measured(self, V):
