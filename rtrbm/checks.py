@@ -206,10 +206,9 @@ def check_frames(X, check, dtype, n_features=None, name="X", axes=("n_frames", "
         wanted = f"{len(axes)} dimension{'s' * (len(axes) > 1)} ({', '.join(axes)})"
         raise ValueError(f"{name} must have {wanted}, got shape {X.shape}; {_reshaped(X, name, len(axes))}")
     try:
-        _check_values(X, check, n_features, name, axes, missing)
+        return _check_values(X, check, n_features, name, axes, missing)
     except ValueError as error:
         raise ValueError(f"{error}{_columns_refused(given, X, check)}") from None
-    return X
 
 
 def _reshaped(X, name, n):
@@ -257,8 +256,7 @@ def check_sequences(X, check, dtype, n_features=None, name="X", axes=("n_frames"
     if foreign.is_array(X):
         X = as_float(X, name, dtype)
         _check_dimensions(X, name, axes)
-        _check_values(X, check, n_features, name, axes, missing)
-        return X
+        return _check_values(X, check, n_features, name, axes, missing)
 
     def read(i):
         absent = None if missing is None else missing[i]
@@ -442,5 +440,19 @@ def _check_values(X, check, n_features, name, axes, missing):
         raise ValueError(f"{name} must have {n_features} {what}, got {X.shape[-1]}")
     low, high = X.min(), X.max()
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError(f"{name} must be finite in {X.dtype}, got NaN or infinite values")
-    check(X, name, missing)
+        raise ValueError(f"{name} must be finite in {X.dtype}, got {_not_finite(X, name)}")
+    found = check(X, name, missing)
+    return X if found is None else found
+
+
+def _not_finite(X, name):
+    """How many values are not finite, where the first one is, and what to do, for a message."""
+    wrong = np.argwhere(~np.isfinite(X))
+    *sequence, frame, feature = [0, *wrong[0].tolist()] if X.ndim == 1 else wrong[0].tolist()
+    where = "".join(f"sequence {i}, " for i in sequence) + f"frame {frame}, feature {feature}"
+    n_features = len(np.unique(wrong[:, -1]))
+    remedy = f"fit and impute take mask=, True where {name} has gaps; numbers beyond float32 want dtype='float64'"
+    return (
+        f"NaN or infinite values, {len(wrong)} in {n_features} feature{'s' * (n_features > 1)}, the first in {where}: "
+        + remedy
+    )

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+import rtrbm
 from rtrbm.datasets import bouncing_balls
 from rtrbm.estimators import doubts
 from rtrbm.rbm import Bernoulli, Gaussian, Poisson, ScaledGaussian
@@ -111,3 +112,64 @@ def test_data_and_lengths_as_y():
     with pytest.raises(TypeError, match="looks like the lengths of padded"):
         doubts.of_y(lengths, padded)
     doubts.of_y(lengths, X)  # not padded: labels
+
+
+# ------------------------------------------------------------------------------------- whole fits
+
+
+def fit(X, **settings):
+    arguments = {name: settings.pop(name) for name in ("y", "mask", "window") if name in settings}
+    model = settings.pop("model", rtrbm.RTRBM)
+    return model(**dict(n_hidden=8, n_gibbs=1, n_updates=30, random_state=0) | settings).fit(X, **arguments)
+
+
+@pytest.mark.parametrize(
+    "make, settings, message",
+    [
+        (lambda: standard(400).reshape(8, 50, 4) * 40 + 170, dict(visible="gaussian"), "X is not standardised"),
+        (
+            lambda: bouncing_balls(1, n_frames=60, resolution=15, random_state=0).reshape(60, 15, 15),
+            {},
+            "may be a video",
+        ),
+        (
+            lambda: bouncing_balls(8, n_frames=30, resolution=8, n_balls=1, random_state=0),
+            dict(learning_rate=10.0),
+            "learning_rate=10 changes weights",
+        ),
+    ],
+    ids=["unscaled", "video", "rate"],
+)
+def test_fits_that_warn(make, settings, message):
+    with pytest.warns(UserWarning) as caught:
+        fit(make(), **settings)
+    assert re.search(message, str(caught[0].message))
+    assert all("\n" not in str(warning.message) for warning in caught)
+    assert caught[0].filename == __file__
+
+
+def test_numbers_beyond_1_by_rounding_are_clipped():
+    X = np.random.default_rng(0).integers(0, 2, (4, 10, 3)) * np.float32(1.0000001)
+    whole = fit(np.minimum(X, 1))
+    assert np.array_equal(fit(X).params_.W, whole.params_.W)
+    with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
+        fit(X * 1.001)
+
+
+def test_gaps_are_located():
+    X = standard(40, 2).reshape(2, 20, 2).copy()
+    X[1, 7, 1] = X[1, 9, 0] = np.nan
+    with pytest.raises(
+        ValueError, match="NaN or infinite values, 2 in 2 features, the first in sequence 1, frame 7, feature 1.*mask="
+    ):
+        fit(X, visible="gaussian")
+    fit(X, visible="gaussian", mask=np.isnan(X))
+
+
+def test_a_model_that_a_rate_has_wrecked():
+    X = bouncing_balls(8, n_frames=30, resolution=8, n_balls=1, random_state=0)
+    fit(X, learning_rate=0.02)
+    with pytest.warns(UserWarning) as caught:
+        model = fit(X, learning_rate=1.0)
+    assert any("chains that start with noise" in str(warning.message) for warning in caught)
+    assert model.history_["reconstruction_error"][-1] < model.history_["reconstruction_error"][0]  # looks healthy

@@ -7,12 +7,13 @@ import numpy as np
 
 from ..rbm.gaussian import Gaussian
 
-N_FRAMES = 20_000  # frames that are looked at
+N_NUMBERS = 2**14  # of the data, that are looked at
+SIDE = 32  # of the corner of an array whose axes are looked at
 N_NAMED = 5
 NARROW, WIDE, FAR = 1 / 5, 5, 3  # standard deviations and means that standardised features do not have
 SMALL = 8  # sides below which nothing is said about axes
 ALIKE = 0.7  # ratio of the distance of neighbours to that of any two
-N_ROWS = 200  # on which chains from noise are run
+N_ROWS = 64  # on which chains from noise are run
 N_UPDATES = 10  # before a model is doubted
 
 
@@ -84,7 +85,7 @@ def of_axes(X):
     str
     """
     n_sequences, n_frames, n_visible = X.shape
-    X = X[:200, :200, :200].astype(float)
+    X = X[:SIDE, :SIDE, :SIDE].astype(np.float32)
     if n_sequences > n_frames >= SMALL and n_visible <= 2 * n_frames and n_frames <= 2 * n_visible:
         if _likeness(X.reshape(len(X), -1)) < ALIKE:
             yield (
@@ -134,12 +135,23 @@ def of_model(h, error, spread):
             f"{dead + full:.0%} of the hidden units are the same in every frame, most of them {what}: "
             "take a smaller learning_rate, or standardised data"
         )
-    if not error <= 4 * spread:
+    if not error <= 2 * spread:
         yield (
             f"chains that start with noise end far from the data (squared error {error:.3g} a frame, the mean of the "
             f"data has {spread:.3g}): take a smaller learning_rate or more n_gibbs; "
             "reconstruction_error does not show it"
         )
+
+
+def of_rate(optimizer, rate):
+    """Doubts about a learning rate, which is Adam's change of every weight in each of the first updates.
+
+    Yields
+    ------
+    str
+    """
+    if optimizer == "adam" and rate >= 1:
+        yield f"learning_rate={rate:g} changes weights by {rate:g} in each of the first updates: 0.001 to 0.03 is usual"
 
 
 def of_y(y, X):

@@ -100,10 +100,11 @@ class Fed(Stored):
         if not hasattr(data, "__len__") or not ranks.is_first(self.comm):
             return
         data = data.data if isinstance(data, Recordings) else data
-        sample, dtype = sources.sample(data, doubts.N_FRAMES), np.dtype(self.dtype)
-        found = list(doubts.of_data(sample, self._units(), dtype, self.standardize, names))
+        sample, dtype = sources.sample(data, doubts.N_NUMBERS), np.dtype(self.dtype)
+        found = list(doubts.of_rate(self.optimizer, self.learning_rate))
+        found += list(doubts.of_data(sample, self._units(), dtype, self.standardize, names))
         if len(self._axes) == 3 and not isinstance(data, sources.Lazy):
-            found += doubts.of_axes(data if getattr(data, "ndim", 0) == 3 else data[0][None])
+            found += doubts.of_axes(data if getattr(data, "ndim", 0) == 3 else np.asarray(data[0][: doubts.SIDE])[None])
         for line in found:
             warn(line)
 

@@ -19,7 +19,7 @@ from .fingerprint import spread
 from .windows import Windows
 
 WHOLE = None  # the key of a sequence that is all of X
-N_SAMPLED = 50  # sequences that are looked at
+N_SAMPLED = 16  # sequences that are looked at
 PART = 64  # sequences that are read together
 AT_HAND = 2**18  # bytes of a minibatch that is made in less time than it takes to wake a thread
 
@@ -255,8 +255,8 @@ class Stream:
             return self._X.minibatch(update)
 
 
-def sample(data, n_frames):
-    """About so many frames of some sequences, in a dtype as precise as that of X.
+def sample(data, n_numbers):
+    """Frames of some sequences, about so many numbers, in a dtype as precise as that of X.
 
     Parameters
     ----------
@@ -267,9 +267,9 @@ def sample(data, n_frames):
     list of (n, n_features) ndarrays
     """
     if getattr(data, "ndim", 0) == 2:
-        return [np.asarray(data[spread(len(data), n_frames)])]
+        return [np.asarray(data[spread(len(data), max(100, n_numbers // data.shape[1]))])]
     chosen = spread(len(data), N_SAMPLED)
-    n = -(-n_frames // len(chosen))
+    n = max(4, n_numbers // data[0].shape[-1] // len(chosen))
     if not isinstance(data, Lazy):
         return [np.asarray(data[i][spread(len(data[i]), n)]) for i in chosen]
     if data[0].ndim == 1:

@@ -12,6 +12,8 @@ import numpy as np
 from ..functions import logit, sigmoid, softplus
 from ..kinds import Kind, named
 
+ROUNDING = 1e-6  # beyond 0 and 1, of numbers that were computed in single precision
+
 
 class Units(Kind):
     """The interface of a kind of visible units to the RBM.
@@ -66,6 +68,11 @@ class Units(Kind):
         name : str
         missing : (..., n_visible) bool ndarray, optional
             Values that are not there, 0 in v.
+
+        Returns
+        -------
+        ndarray or None
+            Values to take in their place if rounding has carried some beyond the limits; None: v as it is.
         """
 
     def nearest(self, mean):
@@ -160,13 +167,15 @@ class Bernoulli(Units):
 
     def check(self, v, name, missing=None):
         low, high = v.min(), v.max()
-        if low < 0 or high > 1:
-            remedy = "real-valued data want visible='gaussian'"
-            if low >= 0 and high <= 255 and (v == np.rint(v)).all():
-                remedy = f"divide pixels by 255 (rtrbm.convert.video), counts want visible='poisson', other {remedy}"
-            raise ValueError(
-                f"{name} must lie in [0, 1] for Bernoulli units, got values from {low:g} to {high:g}; {remedy}"
-            )
+        if 0 <= low and high <= 1:
+            return None
+        if -ROUNDING <= low and high <= 1 + ROUNDING:
+            return np.clip(v, 0, 1)
+        remedy = "real-valued data want visible='gaussian'"
+        if low >= 0 and high <= 255 and (v == np.rint(v)).all():
+            remedy = f"divide pixels by 255 (rtrbm.convert.video), counts want visible='poisson', other {remedy}"
+        got = f"got values from {low:g} to {high:g}"
+        raise ValueError(f"{name} must lie in [0, 1] for Bernoulli units, {got}; {remedy}")
 
     def start_noise(self, noise, out):
         noise.uniform(out)
