@@ -121,6 +121,18 @@ def test_wrong_validation_data_are_refused_before_anything_changes(wrong, messag
     assert not hasattr(model, "params_")
 
 
+def test_columns_of_validation_tables_are_held_to():
+    pd = pytest.importorskip("pandas")
+    tables = [[pd.DataFrame(x, columns=list("abcd")) for x in data] for data in (X, V)]
+    model = RTRBM(**SETTINGS).fit(tables[0], validation=tables[1])  # without a warning of missing names
+    same = RTRBM(**SETTINGS).fit(X, validation=V)
+    np.testing.assert_allclose(*(m.history_["validation_error"] for m in (model, same)), rtol=1e-6)
+    with pytest.raises(ValueError, match="(?s)validation.*same order"):
+        model.fit(tables[0], validation=[v[list("dcba")] for v in tables[1]])
+    with pytest.warns(UserWarning, match="validation does not have valid feature names"):
+        model.fit(tables[0], validation=V)
+
+
 def test_single_frames_cannot_be_validated():
     with pytest.raises(ValueError, match="validation must have a sequence of at least 2 frames"):
         RTRBM(**SETTINGS).fit(X, validation=V[:, :1])

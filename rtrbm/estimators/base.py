@@ -143,7 +143,7 @@ class TrainedRBM(Watched):
                 doubts.of_y(y, found)
                 data = self._data(found, window, warm_up, mask, inputs)
                 plan = self._planned(data, validation_every, checkpoint_every)
-                V = self._validation(validation, data, opened, window)
+                V = self._validation(validation, data, names, opened, window)
                 prints = self._prints(checkpoint is not None, X=data, validation=V)
                 if resume and os.path.exists(checkpoint):
                     self._resume(checkpoint, data, prints, plan.n_updates, found)

@@ -1,6 +1,7 @@
 """What `fit` does beside its updates: the error on validation data, callbacks, and what changed when a run goes on."""
 
 import contextlib
+import copy
 import os
 import re
 import warnings
@@ -16,6 +17,7 @@ from ..rbm import exact
 from ..training import files, loop, ranks
 from ..training.monitor import Callback
 from ..training.state import VALIDATION
+from .features import check_names
 from .fed import Fed
 
 SCHEDULE = ("n_updates", "n_epochs", "learning_rate")  # settings that begin a new schedule of the learning rate
@@ -58,12 +60,13 @@ class Watched(Fed):
         look_every = -(-n_updates // N_LOOKS) if look_every is None else int(look_every)
         return loop.Plan(n_updates, look_every, int(save_every))
 
-    def _validation(self, V, data, opened, window):
-        """Checked validation data, `opened`, of as many features as the data of the run."""
+    def _validation(self, V, data, names, opened, window):
+        """Checked validation data, `opened`, of as many features as the data of the run, and of their names."""
         if V is None:
             return None
         with about("validation"):
             V = opened(V) if window is None else as_recordings(opened(V))
+            check_names(V, names, type(self).__name__, "validation")
             checked, cut = (self._check, self._check_one), window is not None
             V = sources.data(V, self._axes, *checked, self.batch_size, self.n_updates, cut)
         if not hasattr(V, "__len__"):
@@ -115,8 +118,10 @@ class Watched(Fed):
             self._set_state(training._replace(best=self.best_))  # which a callback may have set
 
         def look():
+            nameless = copy.copy(self)  # V has been checked, and has no names any more
+            nameless._keep_names(None)
             with about("validation"):
-                values = ranks.same(self._measured(V) if ranks.is_first(self.comm) else None, self.comm)
+                values = ranks.same(nameless._measured(V) if ranks.is_first(self.comm) else None, self.comm)
             for name, value in zip(VALIDATION, (self.n_updates_, *values)):
                 if value is not None:
                     self._history.setdefault(name, []).append(value)

@@ -70,16 +70,16 @@ class CRBM(TemporalRBM):
         Hidden units.
     n_taps : int
         m, the number of frames the biases look back.
-    visible, negative, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm, weight_decay,
-    l1, sparsity_cost, sparsity_target, batch_size, n_updates, initialization, dtype, engine, n_jobs, random_state,
-    comm, verbose
+    visible, negative, standardize, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm,
+    weight_decay, l1, sparsity_cost, sparsity_target, batch_size, n_updates, n_epochs, initialization, dtype, engine,
+    n_jobs, random_state, comm, verbose
         As of `rtrbm.RTRBM`.
 
     Attributes
     ----------
     params_ : CRBMParams
         Learned arrays W, A, C, b_v, b_h, b_init, b_v_init.
-    history_, n_updates_, seed_, n_features_in_, feature_names_in_
+    history_, n_updates_, seed_, n_features_in_, scale_, feature_names_in_
         As of `rtrbm.RTRBM`.
 
     Examples

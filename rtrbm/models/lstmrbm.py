@@ -180,16 +180,16 @@ class LSTMRBM(TemporalRBM):
         Hidden units of the RBM.
     n_recurrent : int, optional
         n, the cells of the LSTM, as many as hidden units if it is not given.
-    visible, negative, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm, weight_decay,
-    l1, sparsity_cost, sparsity_target, batch_size, n_updates, initialization, dtype, engine, n_jobs, random_state,
-    comm, verbose
+    visible, negative, standardize, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm,
+    weight_decay, l1, sparsity_cost, sparsity_target, batch_size, n_updates, n_epochs, initialization, dtype, engine,
+    n_jobs, random_state, comm, verbose
         As of `rtrbm.RTRBM`.
 
     Attributes
     ----------
     params_ : LSTMRBMParams
         Learned arrays W, K, R, b_g, W_uh, W_uv, b_v and b_h.
-    history_, n_updates_, seed_, n_features_in_, feature_names_in_
+    history_, n_updates_, seed_, n_features_in_, scale_, feature_names_in_
         As of `rtrbm.RTRBM`.
 
     References

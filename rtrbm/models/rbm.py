@@ -44,6 +44,9 @@ class RBM(TrainedRBM):
         The averages under the model: contrastive divergence; chains that go on from one update to the next
         (`rtrbm.rbm.Persistent`); the same at several temperatures (`rtrbm.rbm.Tempered`); or sums over all states, for
         at most 20 units in a layer.
+    standardize : bool
+        Bring every feature of real values to mean 0 and standard deviation 1, measured in the data of `fit`. Results of
+        the verbs come back in the units of X, densities too (docs/your-data.md).
     n_gibbs : int or dict {first_update: k}
         Steps of the chain in the negative phase, constant or growing with training; a schedule starts at update 0.
     sample_visible : bool
@@ -97,6 +100,8 @@ class RBM(TrainedRBM):
         The seed of all random streams of the run.
     n_features_in_ : int
         Visible units.
+    scale_ : Scale or None
+        mean and deviation of every feature, if `standardize` is True.
     feature_names_in_ : (n_features_in_,) ndarray of str
         The columns of X, if `fit` was given a table.
 

@@ -152,16 +152,16 @@ class RNNRBM(TemporalRBM):
         Recurrent units, as many as hidden units if it is not given.
     activation : {"tanh", "sigmoid"}
         The function f of the recurrent units.
-    visible, negative, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm, weight_decay,
-    l1, sparsity_cost, sparsity_target, batch_size, n_updates, initialization, dtype, engine, n_jobs, random_state,
-    comm, verbose
+    visible, negative, standardize, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm,
+    weight_decay, l1, sparsity_cost, sparsity_target, batch_size, n_updates, n_epochs, initialization, dtype, engine,
+    n_jobs, random_state, comm, verbose
         As of `rtrbm.RTRBM`.
 
     Attributes
     ----------
     params_ : RNNRBMParams
         Learned arrays W, W_vu, W_uu, W_uh, W_uv, b_u, b_v, b_h and u_0.
-    history_, n_updates_, seed_, n_features_in_, feature_names_in_
+    history_, n_updates_, seed_, n_features_in_, scale_, feature_names_in_
         As of `rtrbm.RTRBM`.
 
     References

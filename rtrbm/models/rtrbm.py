@@ -116,6 +116,9 @@ class RTRBM(TemporalRBM):
         (`rtrbm.rbm.Softmax` takes groups of features).
     negative : {"cd", "exact"} or NegativePhase
         The averages under the model: contrastive divergence, or sums over all states for at most 20 units in a layer.
+    standardize : bool
+        Bring every feature of real values to mean 0 and standard deviation 1, measured in the data of `fit`. Results of
+        the verbs come back in the units of X, densities too (docs/your-data.md).
     n_taps : int
         Also let v_{t-1}..v_{t-n_taps} act on the biases of frame t, both visible and hidden (see
         `RTRBMParams`). ``TRBM(bptt=True)`` is this with hidden taps on r_{t-2}..r_{t-n_taps} besides.
@@ -176,8 +179,8 @@ class RTRBM(TemporalRBM):
     Attributes
     ----------
     params_ : RTRBMParams
-        Learned arrays W, U, b_v, b_h, b_init; with the dynamic visible bias U_v; with taps A, C and b_v_init. A part
-        that is left out is None.
+        Learned arrays W, U, b_v, b_h, b_init; with the dynamic visible bias U_v; with taps A, C and b_v_init; with
+        known inputs D_v and D_h. A part that is left out is None.
     history_ : dict of lists
         reconstruction_error (|v - v_k|^2 per frame, v_k the end of the CD chain), gradient_norm,
         learning_rate and n_gibbs of every update.
@@ -187,6 +190,8 @@ class RTRBM(TemporalRBM):
         The seed of all random streams of the run.
     n_features_in_ : int
         Visible units.
+    scale_ : Scale or None
+        mean and deviation of every feature, if `standardize` is True.
     feature_names_in_ : (n_features_in_,) ndarray of str
         The columns of X, if `fit` was given tables.
 

@@ -213,9 +213,9 @@ class SRTRBM(TemporalRBM):
         The group of every hidden unit, numbered from 0. None: each is a group.
     dynamic_visible_bias : bool
         As of `rtrbm.RTRBM`: visible bias b_v + r_{t-1} U_v. U_v has no gates.
-    visible, negative, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm, weight_decay,
-    l1, sparsity_cost, sparsity_target, batch_size, n_updates, initialization, dtype, engine, n_jobs, random_state,
-    comm, verbose
+    visible, negative, standardize, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm,
+    weight_decay, l1, sparsity_cost, sparsity_target, batch_size, n_updates, n_epochs, initialization, dtype, engine,
+    n_jobs, random_state, comm, verbose
         As of `rtrbm.RTRBM`.
 
     Attributes
@@ -226,7 +226,7 @@ class SRTRBM(TemporalRBM):
         The RTRBM that this is, its weights multiplied by gates and masks.
     gates_ : pair of ndarrays
         sigmoid(G_W) and sigmoid(G_U).
-    history_, n_updates_, seed_, n_features_in_, feature_names_in_
+    history_, n_updates_, seed_, n_features_in_, scale_, feature_names_in_
         As of `rtrbm.RTRBM`.
 
     References

@@ -130,16 +130,16 @@ class TRBM(TemporalRBM):
         fast as the rest the hidden units are left with little to do.
     bptt : bool
         Also learn through the filter, as the RTRBM does (eq. 3.25).
-    visible, negative, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm, weight_decay,
-    l1, sparsity_cost, sparsity_target, batch_size, n_updates, initialization, dtype, engine, n_jobs, random_state,
-    comm, verbose
+    visible, negative, standardize, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm,
+    weight_decay, l1, sparsity_cost, sparsity_target, batch_size, n_updates, n_epochs, initialization, dtype, engine,
+    n_jobs, random_state, comm, verbose
         As of `rtrbm.RTRBM`.
 
     Attributes
     ----------
     params_ : TRBMParams
         Learned arrays W, A, B, C, b_v, b_h, b_init, b_v_init; a part that is left out is None.
-    history_, n_updates_, seed_, n_features_in_, feature_names_in_
+    history_, n_updates_, seed_, n_features_in_, scale_, feature_names_in_
         As of `rtrbm.RTRBM`.
 
     Examples
