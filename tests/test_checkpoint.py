@@ -835,10 +835,11 @@ def test_files_of_format_1_are_read(name, kind, expected):
         compare(layer, expected, f"{place}/params/")
         assert (layer.n_updates_, layer.seed_, layer.n_features_in_) == (6, 0, len(layer.params_.W))
         assert {len(values) for values in layer.history_.values()} == {6}
-    for verb in ("transform", "denoise", *(["predict"] if name != "rbm" else [])):
+    for verb in ("transform", "denoise"):
         close(getattr(model, verb)(X), expected[f"{name}/{verb}"])
     close(model.sample(3, random_state=0, n_gibbs=5), expected[f"{name}/sample"])
-    close(model.score(X), expected[f"{name}/score"])
+    if name == "rbm":  # that of the others is the error of predictions, whose random numbers are others now
+        close(model.score(X), expected[f"{name}/score"])
     assert type(rtrbm.load(FORMAT_1 / f"{name}.h5")) is kind
 
 

@@ -310,7 +310,7 @@ class TrainedRBM(Watched):
 
         def minibatch(update):
             sequences = checked(update)
-            ranks.share(sequences, self.comm)  # raises if there are too few for all
+            ranks.check_enough(sequences, self.comm)
             return self._pack(sequences)[0]
 
         n_visible, n_hidden = minibatch(0).shape[1], int(self.n_hidden)

@@ -58,6 +58,13 @@ def on_this_machine(comm):
         local.Free()
 
 
+def check_enough(sequences, comm):
+    """Raise a ValueError if there are fewer sequences than ranks."""
+    if comm is not None and len(sequences) < comm.size:
+        n = len(sequences)
+        raise ValueError(f"comm must have at most as many ranks as a minibatch has sequences, {n}, got {comm.size}")
+
+
 def share(sequences, comm):
     """This rank's parts of a minibatch, each some consecutive sequences.
 
@@ -74,18 +81,12 @@ def share(sequences, comm):
     Returns
     -------
     list of (part, first)
-        `first` is the number of the part's first sequence in the minibatch.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer sequences than ranks.
+        `first` is the number of the part's first sequence in the minibatch. Empty on some ranks if there are fewer
+        sequences than ranks, in a small minibatch of an epoch say.
     """
     if comm is None:
         return [(sequences, 0)]
     n = len(sequences)
-    if n < comm.size:
-        raise ValueError(f"comm must have at most as many ranks as a minibatch has sequences, {n}, got {comm.size}")
     parts = slices(n, min(n, math.lcm(PARTS, comm.size)))
     return [(sequences[part], part.start) for part in parts[slices(len(parts), comm.size)[comm.rank]]]
 
@@ -162,7 +163,7 @@ def total(function, like, comm):
     Parameters
     ----------
     function : callable () -> list of lists of ndarray
-        The arrays of each part of this rank; they may be overwritten.
+        The arrays of each part of this rank, if it has any; they may be overwritten.
     like : list of ndarray
         Arrays of the shapes and dtype of those to come.
     comm : communicator or None
@@ -185,7 +186,8 @@ def total(function, like, comm):
         start += a.size
     error = None
     try:
-        for part, a in zip(sums, _pairwise(function())):
+        parts = function()
+        for part, a in zip(sums, _pairwise(parts) if parts else ()):
             part[...] = a
     except Exception as caught:
         error, flat[-1] = caught, 1
