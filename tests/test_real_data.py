@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments import real_data
-from experiments.real_data import TASKS, Split, Transposed, ends, error, standardised, windows
+from experiments.real_data import TASKS, Split, ends, error, standardised, windows
 from rtrbm.datasets import hsu_walking, mocap6, piano_rolls
 
 io = pytest.importorskip("scipy.io")
@@ -63,13 +63,6 @@ def test_splits():
     predicted = [v + 1 for v in X]
     predicted[0][:8] += 5  # not scored
     assert error(split, predicted, per_feature=True) == 1 and error(split, predicted, per_feature=False) == 2
-
-
-def test_pieces_are_transposed_by_up_to_half_an_octave():
-    piece = np.zeros((3, 88))
-    piece[:, 40] = 1
-    found = {int(v[0].argmax()) for u in range(30) for v in Transposed([piece], 0).minibatch(u)}
-    assert found == set(range(34, 46))
 
 
 def test_loaders(folder):
