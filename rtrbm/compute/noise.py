@@ -4,8 +4,8 @@ import numpy as np
 
 # Random integers times just less than 1 / their range, so that no uniform rounds to 1.
 _UNIFORM = {
-    "float32": (np.int32, np.nextafter(np.float32(2.0**-31), np.float32(0))),
-    "float64": (np.int64, np.nextafter(2.0**-63, 0.0)),
+    np.dtype("float32"): (np.int32, np.nextafter(np.float32(2.0**-31), np.float32(0))),
+    np.dtype("float64"): (np.int64, np.nextafter(2.0**-63, 0.0)),
 }
 
 
@@ -40,7 +40,7 @@ class Noise:
 
     def uniform(self, out):
         """Fill an array of (n_rows, n) floats with uniforms on [-1, 1): raw random integers, scaled."""
-        integer, unit = _UNIFORM[out.dtype.name]
+        integer, unit = _UNIFORM[out.dtype]
         for rng, piece in self._pieces(out):
             words = rng.bit_generator.random_raw(-(-piece.nbytes // 8)).view(integer)[: piece.size]
             np.multiply(words.reshape(piece.shape), unit, out=piece, dtype=out.dtype, casting="unsafe")

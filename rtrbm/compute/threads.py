@@ -150,11 +150,14 @@ def blockwise(function, n_jobs, *tuples):
     contiguous are not cut; threads are woken only if one is.
     """
     pieces, n_arrays = [], 0
-    for arrays in filter(lambda arrays: arrays[0] is not None and arrays[0].size, zip(*tuples)):
+    for arrays in zip(*tuples):
+        if arrays[0] is None or not arrays[0].size:
+            continue
         n_arrays += 1
         if all(array.flags.c_contiguous for array in arrays):
             arrays = [array.reshape(-1) for array in arrays]
-            pieces += [[a[start : start + BLOCK] for a in arrays] for start in range(0, arrays[0].size, BLOCK)]
+            starts = range(0, arrays[0].size, BLOCK)
+            pieces += [[a[start : start + BLOCK] for a in arrays] for start in starts] if len(starts) > 1 else [arrays]
         else:
             pieces.append(arrays)
     if len(pieces) == n_arrays:

@@ -410,11 +410,11 @@ class Shuffled:
         if epoch != self._epoch:
             order = stream(self.seed, "shuffle", epoch).permutation(len(self.sequences))
             self._epoch, self._parts = epoch, np.array_split(order, self.n_minibatches)
-        chosen = self._parts[part].tolist()
+        chosen = self._parts[part]
         if isinstance(self.sequences, np.ndarray | foreign.Sparse):
             return self.sequences[chosen]
-        read = {i: self.sequences[i] for i in sorted(chosen)}  # forwards through a file
-        return [read[i] for i in chosen]
+        read = {i: self.sequences[i] for i in sorted(chosen.tolist())}  # forwards through a file
+        return [read[i] for i in chosen.tolist()]
 
 
 class Repeated:
