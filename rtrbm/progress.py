@@ -25,9 +25,10 @@ def is_seen():
 
 
 def in_notebook():
-    """Whether this is a kernel of Jupyter."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return hasattr(shell, "kernel")
+    """Whether this is the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython and ipython.get_ipython()
+    return bool(shell) and "IPKernelApp" in shell.config
 
 
 @contextlib.contextmanager

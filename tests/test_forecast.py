@@ -5,6 +5,7 @@ import pickle
 import sys
 import tracemalloc
 from math import erf, exp, factorial, sqrt
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -413,13 +414,8 @@ def test_no_bar_is_made_where_nobody_sees_it(name, monkeypatch):
 
 
 def test_a_kernel_of_jupyter_is_seen(monkeypatch):
-    class Shell:
-        kernel = object()
-
-    class IPython:
-        get_ipython = Shell
-
+    shell = SimpleNamespace(config={"IPKernelApp": {}})
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert not progress.is_seen()
-    monkeypatch.setitem(sys.modules, "IPython", IPython)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     assert progress.is_seen()

@@ -6,6 +6,8 @@ import threading
 import time
 import warnings
 
+from ..progress import is_seen
+
 PATIENCE = 60  # seconds between lines where there is no terminal
 
 
@@ -69,16 +71,9 @@ def signs(n_updates, n_done, verbose):
     """
     if not verbose:
         return Nothing()
-    if in_notebook() or sys.stderr.isatty():
+    if is_seen():
         return Bar(n_updates, n_done)
     return Lines(n_updates, n_done, PATIENCE, lambda line: print(line, file=sys.stderr, flush=True))
-
-
-def in_notebook():
-    """Whether this is the kernel of a notebook."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython and ipython.get_ipython()
-    return bool(shell) and "IPKernelApp" in shell.config
 
 
 def errors(history):
