@@ -52,6 +52,7 @@ MEANT = {
     "seed": "random_state",
     "random_seed": "random_state",
     "lengths": "X as a list of arrays, one for each sequence",
+    **{name: f"fit(X, {name}=...)" for name in ("window", "warm_up", "mask", "inputs", "validation", "callbacks")},
 }  # names in other packages, and the names here
 
 
@@ -72,7 +73,7 @@ def check_known(what, given, known, error=TypeError):
         meant = MEANT.get(name) or next(iter(difflib.get_close_matches(name, known, 1)), None)
         if meant is None:
             raise error(f"{what} {name!r}, only {', '.join(known)}")
-        where = "" if meant in known or name == "lengths" else ", a hyper-parameter of the model"
+        where = "" if meant in known or " " in meant else ", a hyper-parameter of the model"
         raise error(f"{what} {name!r}: did you mean {meant}{where}?")
 
 
@@ -262,7 +263,9 @@ def check_sequences(X, check, dtype, n_features=None, name="X", axes=("n_frames"
         absent = None if missing is None else missing[i]
         return check_frames(X[i], check, dtype, n_features, f"{name}[{i}]", axes, absent)
 
-    n_features = read(0).shape[1] if n_features is None else n_features
+    if n_features is None:
+        check_widths(X, name)
+        n_features = read(0).shape[1]
     if not any(map(foreign.is_sparse, X)):
         return [read(i) for i in range(len(X))]
     for i in range(len(X)):
@@ -336,6 +339,19 @@ def as_given(X, name="X"):
         if isinstance(sequence, str | os.PathLike):
             raise TypeError(f"{name}[{i}] must be a sequence, got {sequence!r}: rtrbm.convert.read reads files")
     return X
+
+
+def check_widths(X, name):
+    """Raise a ValueError if arrays of a list differ in their features, but look alike once they are transposed."""
+    shapes = [getattr(x, "shape", ()) for x in X]
+    if len(X) < 2 or any(len(shape) != 2 for shape in shapes):
+        return
+    n, widths = shapes[0][0], sorted({shape[1] for shape in shapes})
+    if len(widths) > 1 and all(shape[0] == n for shape in shapes):
+        raise ValueError(
+            f"{name} must hold sequences (n_frames_i, n_visible) with the same features, got {n} rows in each and "
+            f"{widths[0]} to {widths[-1]} columns: if they are transposed, take [x.T for x in {name}]"
+        )
 
 
 def pieces(X):

@@ -173,3 +173,15 @@ def test_a_model_that_a_rate_has_wrecked():
         model = fit(X, learning_rate=1.0)
     assert any("chains that start with noise" in str(warning.message) for warning in caught)
     assert model.history_["reconstruction_error"][-1] < model.history_["reconstruction_error"][0]  # looks healthy
+
+
+def test_transposed_sequences_of_different_lengths_are_told_apart():
+    with pytest.raises(ValueError, match=r"10 rows in each and 20 to 30 columns.*\[x.T for x in X\]"):
+        fit([np.zeros((10, 20)), np.zeros((10, 30))])
+    with pytest.raises(ValueError, match=r"X\[1\] must have 20 features, got 30"):
+        fit([np.zeros((10, 20)), np.zeros((11, 30))])
+
+
+def test_keywords_of_fit_in_the_constructor():
+    with pytest.raises(TypeError, match=r"'window': did you mean fit\(X, window=...\)\?"):
+        rtrbm.RTRBM(window=10)

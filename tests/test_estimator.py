@@ -698,6 +698,7 @@ BAD_SETTINGS = {
     "n_taps": [-1, 1.5, "2", None, True, [2], HUGE, np.int64(HUGE)],
     "dynamic_visible_bias": ["yes", 2, None, 0.5, np.array([True, True])],
     "bptt": ["no", 2, None, 0.5, np.array([True, True])],
+    "standardize": ["yes", 2, None, 0.5, np.array([True, True])],
     "negative": ["cd2", "CD", "", None, 3, True, ["cd"], CD, np.array(["cd", "exact"])],
     "n_gibbs": [
         0, -1, 1.5, "2", None, True, [1], {}, {1: 3}, {0: 0}, {0: 1.5}, {0: 1, -1: 1}, {"0": 1}, {0: None},
@@ -855,7 +856,7 @@ def test_every_hyper_parameter_is_checked(name):
         momentum=0, max_norm=1, batch_size=np.int32(3), n_updates=1, n_epochs=1, initialization="thesis",
         dtype=np.float64, engine="numpy", comm=None, negative=CD(2), sample_visible=np.False_, n_jobs=np.int64(2),
         random_state=np.uint8(3), verbose=True, weight_decay=1, l1=np.float32(0.1), sparsity_cost=1,
-        sparsity_target=0.2,
+        sparsity_target=0.2, standardize=np.False_,
     )  # fmt: skip
     RTRBM(**SETTINGS | {name: good[name]}).fit(X)
 

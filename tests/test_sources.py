@@ -421,7 +421,8 @@ def test_pixels_to_255_are_not_rescaled(tmp_path):
     with h5py.File(tmp_path / "bytes.h5", "w") as file:
         file["X"] = (255 * X).astype("u1")
         refuses(ValueError, r"X\[\d\] must lie in \[0, 1\]", file["X"])
-        RTRBM(**SETTINGS | dict(visible="gaussian", learning_rate=1e-6)).fit(file["X"])
+        with pytest.warns(UserWarning, match="X is not standardised"):
+            RTRBM(**SETTINGS | dict(visible="gaussian", learning_rate=1e-6)).fit(file["X"])
 
 
 BAD_SEQUENCES = {
@@ -548,7 +549,7 @@ def test_the_next_minibatch_is_made_during_an_update():
     made[-1].set()
 
     def wait():
-        if hasattr(model, "n_updates_"):  # not while it is initialised
+        if getattr(model, "n_updates_", 12) < SETTINGS["n_updates"]:  # in an update
             assert made[model.n_updates_ + 1].wait(timeout=20)
 
     model = RTRBM(**SETTINGS, visible=Eventful(wait))
@@ -617,7 +618,7 @@ def test_errors_of_an_update_end_the_thread(error):
         raise error
 
     with pytest.raises(error):
-        eventful(fail, **SETTINGS).fit(X)
+        eventful(fail, **SETTINGS).fit(list(X))
     assert threading.active_count() == before
 
 

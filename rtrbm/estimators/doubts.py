@@ -14,7 +14,7 @@ NARROW, WIDE, FAR = 1 / 5, 5, 3  # standard deviations and means that standardis
 SMALL = 8  # sides below which nothing is said about axes
 ALIKE = 0.7  # ratio of the distance of neighbours to that of any two
 N_ROWS = 64  # on which chains from noise are run
-N_UPDATES = 10  # before a model is doubted
+N_UPDATES, FEWEST = 10, 32  # updates and rows before a model is doubted
 
 
 def of_data(sample, units, dtype, standardize, names=None):
@@ -38,12 +38,14 @@ def of_data(sample, units, dtype, standardize, names=None):
     """
     frames = np.concatenate(sample)
     raw, wide = frames.dtype, frames.astype(float)
+    if not np.isfinite(wide).all():
+        return  # the check of a minibatch will say so
     mean, deviation, largest = wide.mean(axis=0), wide.std(axis=0), abs(wide).max(axis=0)
     constant = deviation <= 32 * np.finfo(float).eps * largest
     real_valued = isinstance(units, Gaussian)
     if real_valued and constant.any():
         yield f"X does not vary in {_named(constant, names)}: leave out constant features"
-    lost = ~constant & (deviation < 256 * np.finfo(dtype).eps * largest) & (raw.itemsize > np.dtype(dtype).itemsize)
+    lost = ~constant & (deviation < 256 * np.finfo(dtype).eps * largest)
     if lost.any() and not standardize:
         yield (
             f"X varies so little beside its size in {_named(lost, names)} that {np.dtype(dtype)} loses much of it: "

@@ -100,10 +100,13 @@ class Fed(Stored):
         if not hasattr(data, "__len__") or not ranks.is_first(self.comm):
             return
         data = data.data if isinstance(data, Recordings) else data
-        sample, dtype = sources.sample(data, doubts.N_NUMBERS), np.dtype(self.dtype)
+        dtype, is_lazy = np.dtype(self.dtype), isinstance(data, sources.Lazy)
+        if is_lazy:  # no more is read than the first minibatch
+            data = self._check(sources.source(data, self.batch_size, self.seed_).minibatch(0))
+        sample = sources.sample(data, doubts.N_NUMBERS)
         found = list(doubts.of_rate(self.optimizer, self.learning_rate))
         found += list(doubts.of_data(sample, self._units(), dtype, self.standardize, names))
-        if len(self._axes) == 3 and not isinstance(data, sources.Lazy):
+        if len(self._axes) == 3 and not is_lazy:
             found += doubts.of_axes(data if getattr(data, "ndim", 0) == 3 else np.asarray(data[0][: doubts.SIDE])[None])
         for line in found:
             warn(line)
@@ -118,7 +121,7 @@ class Fed(Stored):
         driven = params if inputs is None else with_inputs(params, inputs)
         biases, _ = past.forward(driven, v, where, engine)
         rows = np.arange(len(v))[counted(where)[1]]
-        if missing is not None or len(rows) < 2:
+        if missing is not None or len(rows) < doubts.FEWEST:
             return
         v, biases = v[rows], biases.at(rows)
         few = spread(len(v), doubts.N_ROWS)

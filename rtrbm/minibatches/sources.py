@@ -82,6 +82,7 @@ def _held(X, axes, check, check_one):
     X = checks.as_given(X) if len(axes) == 3 else X
     if not isinstance(X, list) or len(axes) < 3:
         return _array(X, "X", len(axes), check)
+    checks.check_widths(X, "X")
     arrays = []
     for i, sequence in enumerate(X):
         n_features = arrays[0].shape[1] if arrays else None
@@ -180,7 +181,8 @@ def keys_on_disk(X, axes, cut=False):
 
 def _check_array(X, axes, name):
     if X.shape is None or len(X.shape) != len(axes):
-        raise ValueError(f"{name} must have {len(axes)} dimensions ({', '.join(axes)}), got shape {X.shape}")
+        long = "; fit cuts one long recording with window=" if X.shape and len(X.shape) == len(axes) - 1 == 2 else ""
+        raise ValueError(f"{name} must have {len(axes)} dimensions ({', '.join(axes)}), got shape {X.shape}{long}")
     if X.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold real numbers, got dtype {X.dtype}")
     if 0 in X.shape:
@@ -219,12 +221,7 @@ class Lazy:
             return X.shape[1] if len(getattr(X, "shape", ())) == 3 else len(self._member(key))
 
     def frames(self, i, start=0, stop=None):
-        """Frames start to stop of sequence i, checked; no more than these is read from a disk."""
-        key = self._keys[i]
-        return self._read(self.raw(i, start, stop), "X" if key is WHOLE else f"X[{key!r}]")
-
-    def raw(self, i, start=0, stop=None):
-        """The same as they are in X."""
+        """Frames start to stop of sequence i; no more than these is read from a disk."""
         X, key = self._X, self._keys[i]
         name, rows = "X" if key is WHOLE else f"X[{key!r}]", slice(start, stop)
         where = f" from {X.file.filename!r}" if isinstance(X, h5py.HLObject | hdf5.View) else ""
@@ -236,7 +233,7 @@ class Lazy:
             else:
                 frames = self._member(key)
                 frames = frames if rows == slice(0, None) and not isinstance(X, h5py.Group) else frames[rows]
-        return frames
+        return self._read(frames, name)
 
     def _member(self, key):
         member = self._X[key]
@@ -256,11 +253,11 @@ class Stream:
 
 
 def sample(data, n_numbers):
-    """Frames of some sequences, about so many numbers, in a dtype as precise as that of X.
+    """Frames of some sequences in memory, about so many numbers, in their own dtype.
 
     Parameters
     ----------
-    data : array, list or `Lazy`
+    data : array or list
 
     Returns
     -------
@@ -270,12 +267,7 @@ def sample(data, n_numbers):
         return [np.asarray(data[spread(len(data), max(100, n_numbers // data.shape[1]))])]
     chosen = spread(len(data), N_SAMPLED)
     n = max(4, n_numbers // data[0].shape[-1] // len(chosen))
-    if not isinstance(data, Lazy):
-        return [np.asarray(data[i][spread(len(data[i]), n)]) for i in chosen]
-    if data[0].ndim == 1:
-        return [np.stack([data.raw(i) for i in spread(len(data), 500)])]
-    few = chosen[:: -(-len(chosen) // 8)]  # reading costs time
-    return [np.asarray(data.raw(i, 0, min(n, 256))) for i in few]
+    return [np.asarray(data[i][spread(len(data[i]), n)]) for i in chosen]
 
 
 def parts(data):
