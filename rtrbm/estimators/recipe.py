@@ -17,6 +17,7 @@ from ..streams import check_random_state
 from .settings import Estimator, setting, settings
 
 OPTIMIZERS = ("adam", "momentum")
+CENTERING = (True, False, "visible")
 
 
 _check_factor = partial(checks.check_number, minimum=0, closed=True)
@@ -39,7 +40,7 @@ class Recipe(Estimator):
     optimizer: str = setting("adam", partial(checks.check_choice, choices=OPTIMIZERS))
     learning_rate: float = setting(3e-3, partial(checks.check_number, minimum=0), free=True)
     momentum: float = setting(0.9, partial(checks.check_number, minimum=0, maximum=1, closed=True), free=True)
-    centering: bool | str = setting(True, partial(checks.check_choice, choices=(True, False, "visible")), free=True)
+    centering: bool | str = setting(True, partial(checks.check_choice, choices=CENTERING), free=True)
     max_norm: float | None = setting(None, checks.check_max_norm, free=True)
     weight_decay: float = setting(0.0, _check_factor, free=True)
     l1: float = setting(0.0, _check_factor, free=True)

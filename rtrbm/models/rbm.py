@@ -1,5 +1,7 @@
 """The static RBM (chapter 3.1): frames without order."""
 
+from functools import partial
+
 import numpy as np
 
 from .. import checks
@@ -7,6 +9,7 @@ from ..compute.engine import Engine
 from ..compute.threads import one_blas_thread
 from ..estimators.base import TrainedRBM
 from ..estimators.protocol import configured
+from ..estimators.recipe import CENTERING
 from ..estimators.settings import setting, settings
 from ..minibatches.fingerprint import spread
 from ..minibatches.sequences import layout
@@ -31,6 +34,10 @@ class RBM(TrainedRBM):
 
     P(v, h) = exp(v b_v + h b_h + v W h) / Z, times the units' exp(log_base(v)), which is exp(-|v|^2 / 2) for Gaussian
     ones; trained to climb log P(v). It is the RBM of the temporal models with biases that do not depend on the past.
+
+    The defaults are chosen on digits (docs/from-sklearn.md) for features of a classifier, in a short time. For a higher
+    likelihood take more updates. Variances of features ("scaled_gaussian") want more steps of the chain and a smaller
+    rate, for example ``n_gibbs=10, learning_rate=0.003, n_updates=2000``.
 
     Parameters
     ----------
@@ -58,8 +65,10 @@ class RBM(TrainedRBM):
         At the first update; `fit` lets it fall linearly to 0.
     momentum : float
         Decay of the running mean of the gradient (Adam) or of the velocity (momentum).
-    centering : bool
-        Take gradient steps in coordinates where units have mean zero (`rtrbm.training.centering`); learns much faster.
+    centering : {"visible", True, False}
+        Take gradient steps in coordinates where the visible units, or all units (True), have mean zero
+        (`rtrbm.training.centering`). Centred hidden units are on in half of the rows. Otherwise most are on in few rows,
+        and make better features for a classifier.
     max_norm : float, optional
         The gradient per row is scaled down to this Euclidean norm if it is longer.
     weight_decay : float
@@ -116,7 +125,11 @@ class RBM(TrainedRBM):
     True
     """
 
+    n_gibbs: int | dict = setting(1, checks.check_n_gibbs, free=True)
+    learning_rate: float = setting(0.08, partial(checks.check_number, minimum=0), free=True)
+    centering: bool | str = setting("visible", partial(checks.check_choice, choices=CENTERING), free=True)
     batch_size: int = setting(128, checks.check_size, free=True)
+    n_updates: int = setting(700, checks.check_count, free=True)
 
     _axes = ("n_samples", "n_visible")
 

@@ -137,8 +137,9 @@ class RTRBM(TemporalRBM):
         At the first update; `fit` lets it fall linearly to 0.
     momentum : float
         Decay of the running mean of the gradient (Adam) or of the velocity (momentum).
-    centering : bool
+    centering : {True, False, "visible"}
         Take gradient steps in coordinates where units have mean zero (`rtrbm.training.centering`); learns much faster.
+        "visible" leaves out hidden units and recurrent states.
     max_norm : float, optional
         The gradient per frame is scaled down to this Euclidean norm if it is longer.
     weight_decay : float
