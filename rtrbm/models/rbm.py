@@ -95,7 +95,7 @@ class RBM(TrainedRBM):
     random_state : None, int, RandomState or Generator
         As in scikit-learn: an int makes every run the same.
     verbose : int
-        Show a progress bar if greater than 0 and on a terminal.
+        Show a progress bar if greater than 0; without a terminal a line a minute.
 
     Attributes
     ----------

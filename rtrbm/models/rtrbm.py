@@ -175,7 +175,7 @@ class RTRBM(TemporalRBM):
         1, 2 and 4 ranks learn the same, bit for bit. n_jobs=-1 then means the rank's share of its machine's
         processors.
     verbose : int
-        Show a progress bar if greater than 0 and on a terminal.
+        Show a progress bar if greater than 0; without a terminal a line a minute.
 
     Attributes
     ----------
