@@ -297,10 +297,12 @@ class TrainedRBM(Watched):
             measured(map(self._frames_of, (sources.look(source, i) for i in range(n)))) if self.standardize else None
         )
 
+        reach = max((part.m or 0 for part in self._past().maps()), default=0)  # frames of a warm-up that taps see
+
         def checked(update):
             sequences = sources.look(source, update)
             if are_examples(sequences):
-                sequences = [present(example) for example in sequences]
+                sequences = [present(example)[max(0, example.n_warm - reach) :] for example in sequences]
             sequences = self._check(sequences)
             if scale is None:
                 return sequences
