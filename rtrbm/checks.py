@@ -344,7 +344,7 @@ def as_given(X, name="X"):
 def check_widths(X, name):
     """Raise a ValueError if arrays of a list differ in their features, but look alike once they are transposed."""
     shapes = [getattr(x, "shape", ()) for x in X]
-    if len(X) < 2 or any(len(shape) != 2 for shape in shapes):
+    if len(X) < 2 or name != "X" or any(len(shape) != 2 for shape in shapes):
         return
     n, widths = shapes[0][0], sorted({shape[1] for shape in shapes})
     if len(widths) > 1 and all(shape[0] == n for shape in shapes):

@@ -177,7 +177,7 @@ class FrameByFrame(TrainedRBM):
             before = None if inputs is None else inputs[: len(prefix), :n_before]
             state, v = self._after(prefix, np.arange(n_sequences), seed, before), self._inward(prefix[:, -1])
             v = np.broadcast_to(v, (n_sequences, len(W)))
-        means = np.empty((n_sequences, n_frames, len(W)), W.dtype)
+        means = np.empty((n_sequences, n_frames, len(W)), self._given_dtype())
         states = np.empty_like(means) if return_states else None
         with bar(n_frames, "frame") as counted:
             for t in range(n_frames):
@@ -239,7 +239,7 @@ class FrameByFrame(TrainedRBM):
             prefix = self._check_prefix(prefix, len(H), "as H has")
             H = np.broadcast_to(H, (max(len(prefix), len(H)), *H.shape[1:]))
             state = self._after(prefix, np.arange(len(H)), seed)
-        means = np.empty((*H.shape[:2], self.n_features_in_), params.W.dtype)
+        means = np.empty((*H.shape[:2], self.n_features_in_), self._given_dtype())
         states = np.empty_like(means)
         with bar(H.shape[1], "frame") as counted:
             for t in range(H.shape[1]):
