@@ -264,7 +264,8 @@ def check_sequences(X, check, dtype, n_features=None, name="X", axes=("n_frames"
         return check_frames(X[i], check, dtype, n_features, f"{name}[{i}]", axes, absent)
 
     if n_features is None:
-        check_widths(X, name)
+        if axes[-1] == "n_visible":
+            check_widths(X, name)
         n_features = read(0).shape[1]
     if not any(map(foreign.is_sparse, X)):
         return [read(i) for i in range(len(X))]

@@ -167,10 +167,10 @@ def test_gaps_are_located():
 
 
 def test_a_model_that_a_rate_has_wrecked():
-    X = bouncing_balls(8, n_frames=30, resolution=8, n_balls=1, random_state=0)
+    X = bouncing_balls(20, n_frames=30, resolution=8, n_balls=1, random_state=0)
     fit(X, learning_rate=0.02)
     with pytest.warns(UserWarning) as caught:
-        model = fit(X, learning_rate=1.0)
+        model = fit(X, learning_rate=3.0, n_hidden=20, n_updates=200)
     assert any("chains that start with noise" in str(warning.message) for warning in caught)
     assert model.history_["reconstruction_error"][-1] < model.history_["reconstruction_error"][0]  # looks healthy
 

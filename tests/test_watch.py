@@ -168,6 +168,7 @@ def test_the_best_model_is_kept_and_restored():
     assert -overfitted().score(V) == pytest.approx(errors[-1], rel=1e-7)
 
 
+@pytest.mark.filterwarnings("ignore:learning_rate=2 changes weights")
 def test_the_start_counts_too():
     """A model that is best before it learns, as one that starts at the linear predictor can be."""
     start = RTRBM(**SETTINGS | dict(n_updates=1, learning_rate=1e-12)).fit(X)

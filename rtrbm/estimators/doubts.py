@@ -15,6 +15,7 @@ SMALL = 8  # sides below which nothing is said about axes
 ALIKE = 0.7  # ratio of the distance of neighbours to that of any two
 N_ROWS = 64  # on which chains from noise are run
 N_UPDATES, FEWEST = 10, 32  # updates and rows before a model is doubted
+ASTRAY = 3  # times the variance; frames of a perfect model without a past have an error of twice the variance
 
 
 def of_data(sample, units, dtype, standardize, names=None):
@@ -137,7 +138,7 @@ def of_model(h, error, spread):
             f"{dead + full:.0%} of the hidden units are the same in every frame, most of them {what}: "
             "take a smaller learning_rate, or standardised data"
         )
-    if not error <= 2 * spread:
+    if not error <= ASTRAY * spread:
         yield (
             f"chains that start with noise end far from the data (squared error {error:.3g} a frame, the mean of the "
             f"data has {spread:.3g}): take a smaller learning_rate or more n_gibbs; "

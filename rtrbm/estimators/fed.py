@@ -125,7 +125,7 @@ class Fed(Stored):
             return
         v, biases = v[rows], biases.at(rows)
         few = spread(len(v), doubts.N_ROWS)
-        draw, numbers = Draw(self.seed_, "predict"), np.zeros(len(few), int)
+        draw, numbers = Draw(self.seed_, "predict"), np.arange(len(few))
         biases = biases.at(few)
         found = expectation(v[few], params.W, biases, self._units(), "chain", draw, numbers, engine)
         error = float(np.square(v[few] - found, dtype=float).sum() / len(few))
