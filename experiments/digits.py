@@ -23,8 +23,19 @@ from rtrbm import RBM
 from rtrbm.checks import check_count
 
 SIDE = 8
-COLUMNS = ("model", "accuracy", "+-", "minus BernoulliRBM", "+-", "seconds", "over BernoulliRBM", "log-likelihood", "+-")
+COLUMNS = (
+    "model",
+    "accuracy",
+    "+-",
+    "minus BernoulliRBM",
+    "+-",
+    "seconds",
+    "over BernoulliRBM",
+    "log-likelihood",
+    "+-",
+)
 UPDATES = (700, 3000, 10_000)
+REPEATS = 20
 
 
 def nudged_digits():
@@ -137,21 +148,21 @@ def speed_rows(X, repeats):
     """The third table: microseconds of a minibatch in `fit` and in `partial_fit`, the median of paired repeats."""
     rows = []
     for n_rows in (10, 128):
-        n = 200
-        part, times = X[: n * n_rows], []
+        part, times = X[: 200 * n_rows], []
+        starts = range(0, len(part) - n_rows + 1, n_rows)
         for _ in range(repeats):
-            ours = RBM(batch_size=n_rows, n_updates=n, random_state=0)
             theirs = bernoulli_rbm(0).set_params(n_iter=1, batch_size=n_rows)
+            models = theirs, RBM(batch_size=n_rows, n_epochs=1, random_state=0)
             times.append([])
-            for model in (theirs, ours):
+            for model in models:
                 start = time.perf_counter()
                 model.fit(part)
                 times[-1].append(1e6 * (time.perf_counter() - start) / -(-len(part) // n_rows))
-            for model in (theirs, ours):
+            for model in models:
                 start = time.perf_counter()
-                for first in range(0, 50 * n_rows, n_rows):
+                for first in starts:
                     model.partial_fit(part[first : first + n_rows])
-                times[-1].append(1e6 * (time.perf_counter() - start) / 50)
+                times[-1].append(1e6 * (time.perf_counter() - start) / len(starts))
         fit_1, fit_2, partial_1, partial_2 = np.array(times).T
         for verb, theirs, ours in (("fit", fit_1, fit_2), ("partial_fit", partial_1, partial_2)):
             rows.append((verb, n_rows, *(float(np.median(values)) for values in (theirs, ours, ours / theirs))))
@@ -171,7 +182,7 @@ def main(arguments=None):
         "likelihood": (
             ("updates", "CD-1", "+-", "PCD-1", "+-", "PCD-1 minus CD-1", "+-"), likelihood_rows(X, small, UPDATES)
         ),
-        "speed": (("verb", "rows", "BernoulliRBM", "RBM", "ratio"), speed_rows(X, 20)),
+        "speed": (("verb", "rows", "BernoulliRBM", "RBM", "ratio"), speed_rows(X, REPEATS)),
     }  # fmt: skip
     titles = (
         f"Features of digits for a classifier, {options.seeds} seeds; log-likelihood of binary test images, in nats",
