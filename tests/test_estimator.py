@@ -705,7 +705,6 @@ BAD_SETTINGS = {
         {0.5: 1, 0: 1},
     ],
     "sample_visible": ["yes", 2, None, 0.5, np.array([True, True])],
-    "standardize": ["yes", 2, None, 0.5],
     "optimizer": ["sgd", "", None, 3, ["adam"], np.array(["adam", "momentum"])],
     "learning_rate": [0, -1e-3, np.nan, np.inf, "0.1", None, True, 1j, [0.1], np.array([0.1, 0.1])],
     "momentum": [-0.1, 1, 1.5, np.nan, "0.9", None, True, [0.9]],

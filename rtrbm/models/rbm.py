@@ -67,8 +67,8 @@ class RBM(TrainedRBM):
         Decay of the running mean of the gradient (Adam) or of the velocity (momentum).
     centering : {"visible", True, False}
         Take gradient steps in coordinates where the visible units, or all units (True), have mean zero
-        (`rtrbm.training.centering`). Centred hidden units are on in half of the rows. Otherwise most are on in few rows,
-        and make better features for a classifier.
+        (`rtrbm.training.centering`). Centred hidden units are on in half of the rows. Otherwise most are on in few
+        rows, and make better features for a classifier.
     max_norm : float, optional
         The gradient per row is scaled down to this Euclidean norm if it is longer.
     weight_decay : float
