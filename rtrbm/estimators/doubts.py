@@ -14,7 +14,7 @@ NARROW, WIDE, FAR = 1 / 5, 5, 3  # standard deviations and means that standardis
 SMALL = 8  # sides below which nothing is said about axes
 ALIKE = 0.7  # ratio of the distance of neighbours to that of any two
 N_ROWS = 64  # on which chains from noise are run
-N_UPDATES, FEWEST = 10, 32  # updates and rows before a model is doubted
+N_UPDATES, FEWEST = 100, 32  # updates and rows before a model is doubted: rates are large at first
 ASTRAY = 3  # times the variance; frames of a perfect model without a past have an error of twice the variance
 
 
