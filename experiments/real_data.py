@@ -8,8 +8,7 @@ without its file is left out, and this is said.
 
 Errors are squared errors of one-step predictions (protocol `mean`), means over the test frames with their whole past:
 per feature for motion capture, per frame for music and walks. Of music the mean of 8 predictions is scored, 128 chains
-a frame. With --validation the last fifth of the training part (of music: the validation pieces) is the test part: the
-recipes were chosen so.
+a frame. With --validation the last fifth of the training part (of music: the validation pieces) is the test part.
 """
 
 import argparse

@@ -160,12 +160,13 @@ def _climb(rule, training, effective, derivatives, means, n_frames, rate):
     engine.blockwise(lambda g: np.multiply(g, scale, out=g), derivatives)
     if not np.isfinite(norm):
         return norm, params, training.optimizer
+    active = means.get("active")
     if rule.centering == "visible":
         means = {name: mean if name == "v" else np.zeros_like(mean) for name, mean in means.items()}
     if rule.centering:
         centre_gradient(derivatives, _maps(past, effective), means, engine)
     derivatives = past.pull_back(params, derivatives)
-    rule.penalties.subtract(derivatives, params, _maps(past, effective), means.get("active"))
+    rule.penalties.subtract(derivatives, params, _maps(past, effective), active)
     penalty = past.penalty(params)
     if penalty is not None:
         derivatives = each(np.subtract, derivatives, penalty)
