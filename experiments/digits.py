@@ -34,7 +34,7 @@ COLUMNS = (
     "log-likelihood",
     "+-",
 )
-UPDATES = (700, 3000, 10_000)
+UPDATES = (750, 3000, 10_000)
 REPEATS = 20
 
 

@@ -67,7 +67,7 @@ class RBM(TrainedRBM):
         Decay of the running mean of the gradient (Adam) or of the velocity (momentum).
     centering : {"visible", True, False}
         Take gradient steps in coordinates where the visible units, or all units (True), have mean zero
-        (`rtrbm.training.centering`). Centred hidden units are on in half of the rows. Otherwise most are on in few
+        (`rtrbm.training.centering`). Hidden units that are centred are on in half of the rows. Others are on in few
         rows, and make better features for a classifier.
     max_norm : float, optional
         The gradient per row is scaled down to this Euclidean norm if it is longer.
@@ -126,10 +126,10 @@ class RBM(TrainedRBM):
     """
 
     n_gibbs: int | dict = setting(1, checks.check_n_gibbs, free=True)
-    learning_rate: float = setting(0.08, partial(checks.check_number, minimum=0), free=True)
+    learning_rate: float = setting(0.05, partial(checks.check_number, minimum=0), free=True)
     centering: bool | str = setting("visible", partial(checks.check_choice, choices=CENTERING), free=True)
     batch_size: int = setting(128, checks.check_size, free=True)
-    n_updates: int = setting(700, checks.check_count, free=True)
+    n_updates: int = setting(750, checks.check_count, free=True)
 
     _axes = ("n_samples", "n_visible")
 

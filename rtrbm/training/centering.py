@@ -9,7 +9,8 @@ and likewise for every other matrix of `Conditioner.maps`. Tap n does not reach 
 have initial values, these make up for it: b_init_t = beta_init_t + l B_n, and so on. The gradient is taken with respect
 to the matrices at constant beta. (U_v of a model without taps has no initial values: a step of U_v also shifts the
 visible bias of the first frame, by -l step_U_v, where U_v does not act.) Only the path of learning changes: neither the
-model nor its gradient with respect to its own parameters does.
+model nor its gradient with respect to its own parameters does. If the visible units alone are to be
+centred, the other means are 0.
 """
 
 import numpy as np
