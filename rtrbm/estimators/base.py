@@ -44,7 +44,7 @@ class TrainedRBM(Watched):
         y=None,
         *,
         window=None,
-        warm_up=20,
+        warm_up=10,
         mask=None,
         inputs=None,
         checkpoint=None,
