@@ -67,10 +67,13 @@ def test_the_experiment_writes_its_tables(tmp_path, monkeypatch, capsys):
     assert X.shape == (8985, 64) and X.min() == 0 and X.max() == 1
     up, original = X[1797 : 2 * 1797].reshape(-1, 8, 8), X[:1797].reshape(-1, 8, 8)
     assert np.corrcoef(up[:, 1:].ravel(), original[:, :-1].ravel())[0, 1] > 0.99  # pixels have scales of their own
-    contenders = {
-        "BernoulliRBM": lambda seed: digits.bernoulli_rbm(seed).set_params(n_iter=1, n_components=8),
-        "RBM()": lambda seed: RBM(8, random_state=seed, n_updates=9),
-    }
+    compare, contenders = (
+        digits.compare,
+        {
+            "BernoulliRBM": lambda seed: digits.bernoulli_rbm(seed).set_params(n_iter=1, n_components=8),
+            "RBM()": lambda seed: RBM(8, random_state=seed, n_updates=9),
+        },
+    )
     monkeypatch.setattr(digits, "nudged_digits", lambda: (X[:300], y[:300]))
     monkeypatch.setattr(digits, "compare", lambda *data: compare(*data, contenders))
     monkeypatch.setattr(digits, "CONTENDERS", contenders)
