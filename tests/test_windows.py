@@ -186,6 +186,19 @@ def test_masked_values_do_not_matter():
     assert (models[0].params_.W != full.params_.W).any()
 
 
+def test_a_new_static_rbm_takes_a_mask():
+    rows, rng = numbers(60, 4), np.random.default_rng(0)
+    mask = rng.random(rows.shape) < 0.3
+    models = [RBM(5, n_updates=5, random_state=0).fit(np.where(mask, fill, rows), mask=mask) for fill in (0.5, np.nan)]
+    assert models[0].params_.W.shape == (4, 5)
+    np.testing.assert_array_equal(models[0].params_.W, models[1].params_.W)
+    assert (models[0].params_.W != RBM(5, n_updates=5, random_state=0).fit(rows).params_.W).any()
+    real = rng.standard_normal((60, 4))
+    settings = dict(visible="gaussian", standardize=True, n_updates=2, random_state=0)
+    assert RBM(5, **settings).fit(3 + 9 * real, mask=mask).scale_ is not None
+    assert RBM(5, random_state=0).partial_fit(rows, mask=mask).n_updates_ == 1
+
+
 def test_gradient_with_missing_values_is_that_of_what_is_there():
     """The mean over updates is the derivative of log P(v_present), summed over what is missing: |z| < 4."""
     rng = np.random.default_rng(0)

@@ -301,9 +301,10 @@ class TrainedRBM(Watched):
 
         def checked(update):
             sequences = sources.look(source, update)
-            if are_examples(sequences):
+            if are_examples(sequences):  # which were checked when they were read
                 sequences = [present(example)[max(0, example.n_warm - reach) :] for example in sequences]
-            sequences = self._check(sequences)
+            else:
+                sequences = self._check(sequences)
             if scale is None:
                 return sequences
             if isinstance(sequences, np.ndarray):

@@ -12,7 +12,7 @@ from ..estimators.protocol import configured
 from ..estimators.recipe import CENTERING
 from ..estimators.settings import setting, settings
 from ..minibatches.fingerprint import spread
-from ..minibatches.sequences import layout
+from ..minibatches.sequences import layout, pack
 from ..past.conditioner import RBMParams, Static
 from ..parameters import each
 from ..progress import bar
@@ -376,4 +376,4 @@ class RBM(TrainedRBM):
         return checks.check_frames(X, check, dtype, n_visible, axes=self._axes, missing=missing)
 
     def _pack(self, data):
-        return data, layout([1] * len(data))
+        return pack(data) if isinstance(data, list) else (data, layout([1] * len(data)))
