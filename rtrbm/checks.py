@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import inspect
 import numbers
 import os
 import warnings
@@ -75,6 +76,13 @@ def check_known(what, given, known, error=TypeError):
             raise error(f"{what} {name!r}, only {', '.join(known)}")
         where = "" if meant in known or " " in meant else ", a hyper-parameter of the model"
         raise error(f"{what} {name!r}: did you mean {meant}{where}?")
+
+
+def check_keywords(function, what, unknown):
+    """Raise a TypeError if `unknown`, the keywords that a function does not have, holds any."""
+    if unknown:
+        known = [name for name in inspect.signature(function).parameters if name not in ("self", "unknown")]
+        check_known(f"{what} has no keyword", unknown, known)
 
 
 def check_choice(name, value, choices):
@@ -264,8 +272,8 @@ def check_sequences(X, check, dtype, n_features=None, name="X", axes=("n_frames"
         return check_frames(X[i], check, dtype, n_features, f"{name}[{i}]", axes, absent)
 
     if n_features is None:
-        if axes[-1] == "n_visible":
-            check_widths(X, name)
+        if name == "X":
+            check_widths(X)
         n_features = read(0).shape[1]
     if not any(map(foreign.is_sparse, X)):
         return [read(i) for i in range(len(X))]
@@ -342,16 +350,16 @@ def as_given(X, name="X"):
     return X
 
 
-def check_widths(X, name):
+def check_widths(X):
     """Raise a ValueError if arrays of a list differ in their features, but look alike once they are transposed."""
     shapes = [getattr(x, "shape", ()) for x in X]
-    if len(X) < 2 or name != "X" or any(len(shape) != 2 for shape in shapes):
+    if len(X) < 2 or any(len(shape) != 2 for shape in shapes):
         return
     n, widths = shapes[0][0], sorted({shape[1] for shape in shapes})
     if len(widths) > 1 and all(shape[0] == n for shape in shapes):
         raise ValueError(
-            f"{name} must hold sequences (n_frames_i, n_visible) with the same features, got {n} rows in each and "
-            f"{widths[0]} to {widths[-1]} columns: if they are transposed, take [x.T for x in {name}]"
+            f"X must hold sequences (n_frames_i, n_visible) with the same features, got {n} rows in each and "
+            f"{widths[0]} to {widths[-1]} columns: if they are transposed, take [x.T for x in X]"
         )
 
 

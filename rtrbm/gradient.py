@@ -47,7 +47,6 @@ def gradient(model, params, v, where, negative_phase, engine, inputs=None):
     negative_phase : callable (h_pos, W, biases) -> Averages
         The averages <.> under the model of every frame that counts.
     engine : Engine
-
     inputs : (n_rows, n_inputs) ndarray, optional
         Known inputs of every frame x_t, which add x_t D_v and x_t D_h to its biases:
         dD_v = sum_t x_t^T c_v,t and dD_h = sum_t x_t^T (c_t + d_t).

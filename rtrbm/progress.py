@@ -31,6 +31,15 @@ def in_notebook():
     return bool(shell) and "IPKernelApp" in shell.config
 
 
+def shown(**options):
+    """A bar of tqdm, the kind that a notebook or a terminal has."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a notebook that lacks the widgets of the fine bar
+        from tqdm.auto import tqdm
+
+        return tqdm(**options)
+
+
 @contextlib.contextmanager
 def bar(total, unit):
     """Context with a bar of so many units: ``update(n)`` counts n more of them, ``n`` are those counted.
@@ -51,8 +60,5 @@ def bar(total, unit):
     if not is_seen():
         yield SILENT
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a notebook that lacks the widgets of the fine bar
-        from tqdm.auto import tqdm
-    with tqdm(total=total, unit=unit, delay=DELAY, leave=False) as shown:
-        yield shown
+    with shown(total=total, unit=unit, delay=DELAY, leave=False) as counted:
+        yield counted

@@ -11,7 +11,7 @@ from ..biases import n_inputs as number_of_inputs
 from ..compute import engine as engines
 from ..compute.threads import share_processors
 from ..minibatches import paths, sources
-from ..minibatches.windows import are_examples, inputs_of, present
+from ..minibatches.windows import are_examples, present
 from ..parameters import arrays, each
 from ..streams import as_seed
 from ..training import loop, ranks
@@ -23,10 +23,6 @@ from .stored import APART
 from .watched import Watched
 
 N_LOOKED_AT = 30  # minibatches of a stream that a start from the linear predictor reads
-FIT = (
-    *("X", "y", "window", "warm_up", "mask", "inputs", "checkpoint", "checkpoint_every", "resume", "validation"),
-    *("validation_every", "callbacks"),
-)
 
 
 class TrainedRBM(Watched):
@@ -132,7 +128,7 @@ class TrainedRBM(Watched):
         --------
         >>> model.fit(("videos.h5", "train"), checkpoint="run.h5")  # doctest: +SKIP
         """
-        self._check_call("fit", unknown, FIT)
+        self._check_call("fit", unknown)
         with contextlib.ExitStack() as files_of_X:
 
             def begin():
@@ -201,7 +197,7 @@ class TrainedRBM(Watched):
         -----
         If it fails, by Ctrl-C too, the model is what it was before.
         """
-        self._check_call("partial_fit", unknown, ("X", "y", "mask", "inputs"))
+        self._check_call("partial_fit", unknown)
         ranks.check_same(lambda: {"updates made": getattr(self, "n_updates_", None)}, self.comm)
         before = dict(vars(self))
         new = "params_" not in before
@@ -214,9 +210,13 @@ class TrainedRBM(Watched):
                 self._check_fitted()
                 self._check_trainable()
                 self._check_features(X)
-            minibatch = X if mask is None and inputs is None else list(self._data(X, None, 0, mask, inputs))
+            minibatch, n_inputs = X, 0
+            if mask is not None or inputs is not None:
+                recordings = self._data(X, None, 0, mask, inputs)
+                minibatch, n_inputs = list(recordings), recordings.n_inputs
             if new:
-                self._start(sources.Repeated(minibatch if are_examples(minibatch) else self._check(minibatch)))
+                checked = minibatch if are_examples(minibatch) else self._check(minibatch)
+                self._start(sources.Repeated(checked, n_inputs))
                 self._keep_names(names)
             return self._prepare(minibatch)
 
@@ -231,9 +231,9 @@ class TrainedRBM(Watched):
             self.__dict__ = before
             raise
 
-    def _check_call(self, verb, unknown, known):
+    def _check_call(self, verb, unknown):
         """Raise if a keyword is unknown; take this rank's share of the processors."""
-        checks.check_known(f"{type(self).__name__}.{verb} has no keyword", unknown, known)
+        checks.check_keywords(getattr(self, verb), f"{type(self).__name__}.{verb}", unknown)
         ranks.check_comm(self.comm)
         share_processors(ranks.on_this_machine(self.comm))
 
@@ -293,10 +293,9 @@ class TrainedRBM(Watched):
         source = sources.source(data, self.batch_size, seed)
 
         n = getattr(source, "n_minibatches", min(N_LOOKED_AT, int(self.n_updates)))
-        scale = (
-            measured(map(self._frames_of, (sources.look(source, i) for i in range(n)))) if self.standardize else None
-        )
-
+        scale = None
+        if self.standardize:
+            scale = measured(self._frames_of(sources.look(source, update)) for update in range(n))
         reach = max((part.m or 0 for part in self._past().maps()), default=0)  # frames of a warm-up that taps see
 
         def checked(update):
@@ -317,7 +316,7 @@ class TrainedRBM(Watched):
             return self._pack(sequences)[0]
 
         n_visible, n_hidden = minibatch(0).shape[1], int(self.n_hidden)
-        n_inputs = inputs_of(sources.look(source, 0))
+        n_inputs = getattr(data, "n_inputs", 0)
         # gradients, and the parameters and the optimiser's state before and after an update
         copies = ranks.n_gradients(self.comm) + 2 * (1 + len(self._optimizer().state._fields))
         n_elements = copies * sum(part.size for part in arrays(self._blank(n_visible, n_inputs)))

@@ -5,8 +5,6 @@ Each doubt is one line, which a fit hands on as a warning.
 
 import numpy as np
 
-from ..rbm.gaussian import Gaussian
-
 N_NUMBERS = 2**14  # of the data, that are looked at
 SIDE = 32  # of the corner of an array whose axes are looked at
 N_NAMED = 5
@@ -43,7 +41,7 @@ def of_data(sample, units, dtype, standardize, names=None):
         return  # the check of a minibatch will say so
     mean, deviation, largest = wide.mean(axis=0), wide.std(axis=0), abs(wide).max(axis=0)
     constant = deviation <= 32 * np.finfo(float).eps * largest
-    real_valued = isinstance(units, Gaussian)
+    real_valued = units.linear
     if real_valued and constant.any():
         yield f"X does not vary in {_named(constant, names)}: leave out constant features"
     lost = ~constant & (deviation < 256 * np.finfo(dtype).eps * largest)

@@ -22,11 +22,10 @@ class Fed(Stored):
 
     def _data(self, X, window, warm_up, mask, inputs):
         """Checked sequences, `Recordings` if something goes along with their frames, or a source of minibatches."""
-        if window is None and mask is None and inputs is None:
-            return sources.data(X, self._axes, self._check, self._check_one, self.batch_size, self.n_updates)
-        if window is not None or inputs is not None:
+        cut = window is not None
+        if cut or inputs is not None:
             self._check_ordered("window" if inputs is None else "inputs")
-        if window is not None:
+        if cut:
             checks.check_count("window", window)
             checks.check_count("warm_up", warm_up, minimum=0)
             warm_up = max(int(warm_up), *(part.m or 1 for part in self._past().maps()), 1)
@@ -35,8 +34,9 @@ class Fed(Stored):
             X, mask = checks.without_missing(X, mask)
             data = self._check(X, missing=mask)
         else:
-            cut = window is not None
             data = sources.data(X, self._axes, self._check, self._check_one, self.batch_size, self.n_updates, cut)
+            if not cut and inputs is None:
+                return data
             if hasattr(data, "minibatch"):
                 name = "window" if cut else "inputs"
                 raise TypeError(f"{name} wants sequences that can be counted, X is a {type(X).__name__}: take a list")

@@ -8,11 +8,12 @@ import numpy as np
 from .. import checks
 from ..compute.engine import Engine
 from ..compute.threads import one_blas_thread
+from ..past.conditioner import biases_of
 from ..progress import bar
 from ..rbm.chains import Draw
 from ..rbm.conditionals import hidden_mean
 from ..streams import as_seed
-from .frames import FrameByFrame, biases_of, groups
+from .frames import FrameByFrame, groups
 
 
 class Forecast(NamedTuple):
@@ -205,9 +206,8 @@ class Forecasting(FrameByFrame):
         v = np.repeat(self._inward(np.stack([sequence[-1] for sequence in X])), n_samples, axis=0)
         for t in range(horizon):
             chains = Draw(seed, "forecast", (t,)).chains_in_common(numbers, engine)
-            x = inputs
-            if inputs is not None:
-                x = np.repeat(np.stack([a[len(b) + t] for a, b in zip(inputs, X)]), n_samples, axis=0)
+            now = None if inputs is None else np.stack([x[len(seen) + t] for x, seen in zip(inputs, X)])
+            x = None if now is None else np.repeat(now, n_samples, axis=0)
             mean, v, state = self._next(params, state, v, n_gibbs, chains, engine, x)
             yield self._outward(mean), self._outward(v)
             counted.update(len(X))

@@ -10,13 +10,14 @@ from ..biases import Biases, n_inputs, with_inputs
 from ..compute.engine import Engine
 from ..compute.threads import one_blas_thread
 from ..minibatches.sequences import Layout, pack, unpack
-from ..past.conditioner import Memory, of_states, rows_of
+from ..past.conditioner import Memory, biases_of, of_states
 from ..progress import bar
 from ..rbm.chains import Draw, average_visible, random_visible
 from ..rbm.conditionals import hidden_mean, reconstruction_mean
 from ..rbm.expectation import expectation
 from ..rbm.negative import NegativePhase
 from ..streams import as_seed, stream
+from ..training.missing import fill_in
 from .base import TrainedRBM
 from .settings import setting, settings
 
@@ -88,21 +89,15 @@ class FrameByFrame(TrainedRBM):
         seed = self.seed_ if random_state is None else as_seed(random_state)
         params, past, units, engine = self._effective(), self._past(), self._units(), Engine(self.n_jobs)
 
+        def means(t, frame, gaps, biases):
+            rows = np.flatnonzero(gaps.any(axis=1))
+            draw, numbers, found = Draw(seed, "impute", (t,)), np.zeros(len(rows), int), frame.copy()
+            these = frame[rows], params.W, biases.at(rows), units, "mean", draw, numbers, engine
+            found[rows] = expectation(*these, held=~gaps[rows])
+            return found
+
         def group(v, where, count, x, missing, given):
-            state = past.start(params, len(where.lengths))
-            for t, (start, n) in enumerate(zip(where.starts.tolist(), where.batch_sizes.tolist())):
-                frame, gaps = v[start : start + n], missing[start : start + n]
-                state = rows_of(state, n)
-                biases = biases_of(past, params, state, n, None if x is None else x[start : start + n])
-                with_gaps = np.flatnonzero(gaps.any(axis=1))
-                if len(with_gaps):
-                    these = Biases(*(b if b.ndim == 1 else b[with_gaps] for b in biases))
-                    draw, numbers = Draw(seed, "impute", (t,)), np.zeros(len(with_gaps), int)
-                    these = frame[with_gaps], params.W, these, units, "mean", draw, numbers, engine
-                    frame[with_gaps] = expectation(*these, held=~gaps[with_gaps])
-                h = hidden_mean(frame, params.W, biases.h) if past.carries else None
-                state = past.step(params, state, frame, h)
-                count(n)
+            fill_in(past, params, v, where, missing, means, x, count)
             return np.where(missing, self._outward(v), given)
 
         return self._grouped(X, group, inputs, mask, X)
@@ -360,12 +355,6 @@ class FrameByFrame(TrainedRBM):
                 f"negative={self.negative!r} is for the static RBM alone: here every frame has biases of its own, "
                 "so no chain can go on from one update to the next; negative='cd' starts chains at the data"
             )
-
-
-def biases_of(past, params, state, n_sequences, x=None):
-    """The biases of the next frame, whose known inputs are x, the hidden ones in a row for each sequence."""
-    biases = past.biases(params if x is None else with_inputs(params, x), state)
-    return biases._replace(h=np.broadcast_to(biases.h, (n_sequences, len(params.b_h))))
 
 
 def groups(ends):

@@ -82,7 +82,7 @@ def _held(X, axes, check, check_one):
     X = checks.as_given(X) if len(axes) == 3 else X
     if not isinstance(X, list) or len(axes) < 3:
         return _array(X, "X", len(axes), check)
-    checks.check_widths(X, "X")
+    checks.check_widths(X)
     arrays = []
     for i, sequence in enumerate(X):
         n_features = arrays[0].shape[1] if arrays else None
@@ -410,12 +410,12 @@ class Shuffled:
 
 
 class Repeated:
-    """The same minibatch at every update."""
+    """The same minibatch at every update; its frames have so many known inputs."""
 
     n_minibatches = 1
 
-    def __init__(self, sequences):
-        self.sequences = sequences
+    def __init__(self, sequences, n_inputs=0):
+        self.sequences, self.n_inputs = sequences, n_inputs
 
     def minibatch(self, update):
         """The sequences of any update."""

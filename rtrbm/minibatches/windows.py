@@ -54,6 +54,11 @@ class Recordings:
     def __init__(self, data, missing=None, window=None, warm_up=0, dtype=None):
         self.data, self._missing, self.window, self.warm_up, self._dtype = data, missing, window, warm_up, dtype
 
+    @property
+    def n_inputs(self):
+        """The number of known inputs of a frame."""
+        return 0 if self.inputs is None else self.inputs[0].shape[1]
+
     def lengths(self):
         """The number of frames of every recording."""
         return [self.length(i) for i in range(len(self))]
@@ -127,12 +132,6 @@ class Windows:
 def are_examples(minibatch):
     """Whether a minibatch is a list of `Example`."""
     return isinstance(minibatch, list) and len(minibatch) > 0 and isinstance(minibatch[0], Example)
-
-
-def inputs_of(minibatch):
-    """The number of known inputs of a frame of a minibatch."""
-    inputs = minibatch[0].inputs if are_examples(minibatch) else None
-    return 0 if inputs is None else inputs.shape[1]
 
 
 def present(example):

@@ -9,9 +9,9 @@ from dataclasses import field
 import h5py
 import numpy as np
 
-from ..checks import check_callables, check_count, check_known, without_missing
+from ..checks import check_callables, check_count, check_keywords, without_missing
 from ..compute import engine as engines
-from ..estimators.base import FIT, TrainedRBM
+from ..estimators.base import TrainedRBM
 from ..estimators.pooling import pooled
 from ..estimators.protocol import configured, not_fitted
 from ..estimators.settings import Estimator, settings
@@ -88,7 +88,7 @@ class Stack(Estimator):
         TypeError, ValueError, FloatingPointError, KeyboardInterrupt
             As the layers' `fit`; also if `layers` is not a list of models that fit together.
         """
-        check_known("Stack.fit has no keyword", unknown, FIT)
+        check_keywords(self.fit, "Stack.fit", unknown)
         check_callables("callbacks", callbacks)
         self._check_layers()
         comm = self.layers[0].comm

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..biases import Biases
+from ..biases import Biases, with_inputs
 
 
 class Map(NamedTuple):
@@ -142,6 +142,12 @@ class Conditioner:
     def damped(self, step):
         """A step of the optimiser, made smaller where parameters are to learn more slowly."""
         return step
+
+
+def biases_of(past, params, state, n_sequences, x=None):
+    """The biases of the next frame, whose known inputs are x, the hidden ones in a row for each sequence."""
+    biases = past.biases(params if x is None else with_inputs(params, x), state)
+    return biases._replace(h=np.broadcast_to(biases.h, (n_sequences, len(params.b_h))))
 
 
 def rows_of(state, n_sequences):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .paper import label_axes, legend, load, mapping, panels, styles
+from .paper import check_fitted, label_axes, legend, load, mapping, panels, styles
 
 CURVES = {
     "reconstruction_error": "reconstruction error\nper frame",
@@ -81,8 +81,7 @@ def _histories(models):
 
 def _curves(what, model):
     """The (updates, values) of every quantity of one history."""
-    if hasattr(model, "get_params") and not hasattr(model, "history_"):
-        raise ValueError(f"{what}: this {type(model).__name__} is not fitted yet: call fit or partial_fit first")
+    check_fitted(what, model, "history_")
     history = getattr(model, "history_", model)
     if not isinstance(history, Mapping):
         raise TypeError(f"{what}: given {type(model).__name__}, wanted a fitted model or its history_")

@@ -61,6 +61,12 @@ def panels(ax, shape, height, **sharing):
     return ax, axes
 
 
+def check_fitted(name, model, attribute):
+    """Raise a ValueError if it is a model that lacks what only a fitted one has."""
+    if hasattr(model, "get_params") and not hasattr(model, attribute):
+        raise ValueError(f"{name}: this {type(model).__name__} is not fitted yet: call fit or partial_fit first")
+
+
 def mapping(name, value):
     """The value, if it is a dict."""
     if not isinstance(value, Mapping):

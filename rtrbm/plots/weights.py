@@ -7,6 +7,7 @@ import numpy as np
 from ..checks import check_count
 from .paper import (
     COLOURS,
+    check_fitted,
     check_image_shape,
     chosen,
     colour_bar,
@@ -118,8 +119,7 @@ def _weights(model, U):
     """W, and U or None, of a model, of its parameters, or as given."""
     if hasattr(model, "layers"):
         raise TypeError(f"model: given a {type(model).__name__}, wanted one of its layers: .layers[0]")
-    if hasattr(model, "get_params") and not hasattr(model, "params_"):
-        raise ValueError(f"model: this {type(model).__name__} is not fitted yet: call fit or partial_fit first")
+    check_fitted("model", model, "params_")
     params = getattr(model, "effective_", getattr(model, "params_", model))
     if hasattr(params, "W"):
         if U is not None:

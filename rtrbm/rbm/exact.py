@@ -29,14 +29,19 @@ class Averages(NamedTuple):
     h: np.ndarray
 
 
+def _n_enumerated(n_visible, n_hidden, units):
+    """The units of the layer to enumerate."""
+    return min(n_visible, n_hidden) if units.binary else n_hidden
+
+
 def is_enumerable(n_visible, n_hidden, units):
     """Whether the layer to enumerate has at most 20 units."""
-    return (min(n_visible, n_hidden) if units.binary else n_hidden) <= MAX_UNITS
+    return _n_enumerated(n_visible, n_hidden, units) <= MAX_UNITS
 
 
 def n_terms(n_visible, n_hidden, units):
     """The terms of a sum over all states, for each row of biases."""
-    enumerated = min(n_visible, n_hidden) if units.binary else n_hidden
+    enumerated = _n_enumerated(n_visible, n_hidden, units)
     return 2**enumerated * (n_visible + n_hidden - enumerated)
 
 

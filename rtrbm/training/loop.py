@@ -138,7 +138,9 @@ def _sums(rule, training, params, part, phase, chains, others):
     apart = [name for name, p, d in zip(params._fields, params, derivatives) if (p is None) != (d is None)]
     if apart:
         raise TypeError(f"{type(past).__name__}.backward must return the derivative of every parameter: see {apart}")
-    error = units.outward(c.v, params.units) * (1 if rule.deviation is None else rule.deviation)
+    error = units.outward(c.v, params.units)
+    if rule.deviation is not None:
+        error = error * rule.deviation
     if missing is not None:
         error = np.where(missing[rows], 0, error)
     counts = np.array([np.vdot(error, error), len(c.v)], v.dtype)

@@ -4,9 +4,8 @@ import signal
 import sys
 import threading
 import time
-import warnings
 
-from ..progress import is_seen
+from ..progress import is_seen, shown
 
 PATIENCE = 60  # seconds between lines where there is no terminal
 
@@ -99,11 +98,7 @@ class Bar(Nothing):
     """A bar of tqdm; parameters as of `signs`."""
 
     def __init__(self, n_updates, n_done):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a notebook without ipywidgets has a bar of text
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(total=n_updates, initial=n_done, unit="update", mininterval=0.5)
+        self._bar = shown(total=n_updates, initial=n_done, unit="update", mininterval=0.5)
 
     def __exit__(self, *exception):
         self._bar.close()
