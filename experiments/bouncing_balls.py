@@ -186,8 +186,8 @@ def parser():
     parser.add_argument(
         "--engine",
         choices=engine.ENGINES,
-        default="numpy",
-        help="numba: faster training with other random numbers, by rtrbm[fast] (default: numpy)",
+        default="auto",
+        help="numba: faster, with other random numbers, by rtrbm[fast]; auto: numba if it is there (default: auto)",
     )
     return parser
 
@@ -202,7 +202,8 @@ def write_all_settings(folder, options, settings):
         "test_seed": options.seed + TEST_SEED_OFFSET,
         "scored_frames": f"2..{N_FRAMES}",
     }
-    write_settings(folder / "settings.json", {**vars(options), **settings, **protocol})
+    worked = {"engine": engine.named(options.engine).name}
+    write_settings(folder / "settings.json", {**vars(options), **settings, **protocol, **worked})
 
 
 def main(arguments=None):

@@ -23,6 +23,7 @@ import numpy as np
 from experiments.runner import output_folder, print_table, run, write_settings, write_table
 from rtrbm import RTRBM, TRBM, evaluate
 from rtrbm.checks import check_count, check_n_jobs
+from rtrbm.compute import engine
 from rtrbm.datasets import hsu_walking, mocap6, piano_rolls
 
 COLUMNS = ("task", "seed", "model", "linear", "copy", "model_over_linear", "minutes")
@@ -154,7 +155,7 @@ def parser():
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK", help="default: all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="default: 0 1 2")
     parser.add_argument("--validation", action="store_true", help="score the end of the training part instead")
-    parser.add_argument("--engine", default="numpy", choices=("numpy", "numba"))
+    parser.add_argument("--engine", default="auto", choices=engine.ENGINES, help="auto: numba if it is there (default)")
     parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
     parser.add_argument("--out", default="results/real_data", help="folder for settings.json and real_data.csv")
     return parser
@@ -165,9 +166,10 @@ def main(arguments=None):
     for seed in options.seeds:
         check_count("--seeds", seed, 0)
     check_n_jobs("--n-jobs", options.n_jobs)
+    worked = engine.named(options.engine).name
     folder, rows = output_folder(options.out), []
     settings = {name: {**TASKS[name].settings, "model": TASKS[name].model.__name__} for name in options.tasks}
-    write_settings(folder / "settings.json", {**vars(options), "recipes": settings})
+    write_settings(folder / "settings.json", {**vars(options), "engine": worked, "recipes": settings})
     for name in options.tasks:
         task = TASKS[name]
         path = None if task.file is None else pathlib.Path(options.data or "", task.file)

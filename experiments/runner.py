@@ -146,6 +146,8 @@ def write_settings(path, settings):
         "numpy": np.__version__,
         "h5py": h5py.__version__,
     }
+    if "numba" in sys.modules:
+        versions["numba"] = sys.modules["numba"].__version__
     with replacing(path) as temporary:
         pathlib.Path(temporary).write_text(json.dumps({**settings, "versions": versions}, indent=2) + "\n")
 

@@ -1,18 +1,7 @@
 """Fixtures: a small random model whose every probability can be summed by hand."""
 
-import hashlib
-import os
-from pathlib import Path
-
 import pytest
 from helpers import model_with, random_params
-
-import rtrbm
-
-# numba looks at the file of a compiled function alone to see whether it has changed, not at those of what it calls.
-sources = sorted(Path(rtrbm.__file__).parent.glob("compute/numba/*.py"))
-version = hashlib.md5(b"".join(source.read_bytes() for source in sources)).hexdigest()
-os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / f"numba-{version}")
 
 
 @pytest.fixture

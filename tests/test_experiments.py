@@ -27,6 +27,7 @@ from experiments import (
 from experiments.contenders import Setting, interleaved
 from experiments.runner import model_file
 from rtrbm import RTRBM
+from rtrbm.compute.engine import named
 from rtrbm.compute.threads import processors
 from rtrbm.parameters import arrays
 from rtrbm.training.files import replacing
@@ -77,6 +78,7 @@ def test_bouncing_balls(tiny, tmp_path, arguments):
     for picture in ("dreams.png", "dreams.gif", "predictions.png", "learning_curves.png"):
         assert (tmp_path / picture).stat().st_size > 1000
     settings = json.loads((tmp_path / "settings.json").read_text())
+    assert settings["engine"] == named("auto").name  # the one that was at work
     assert settings["seed"] == 3 and settings["n_hidden"] == 12 and "commit" in settings["versions"]
 
 

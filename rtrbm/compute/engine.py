@@ -8,7 +8,7 @@ import numpy as np
 from . import threads
 from .noise import Noise
 
-ENGINES = ("numpy", "numba")
+ENGINES = ("numpy", "numba", "auto")
 # Added to gradients: where they are zero for long (a pixel that is never lit), running means would decay to subnormal
 # numbers, with which processors are ten times slower.
 NEGLIGIBLE = 1e-15
@@ -49,6 +49,7 @@ class Engine:
     n_jobs: int | None = None
     even: bool = True
 
+    name = "numpy"
     noise = Noise
     adam_block = staticmethod(adam_block)
     recurrence = None  # compiled loops `forward` and `backward` for single precision, or None
@@ -93,7 +94,8 @@ def named(name, n_jobs=None, even=True):
 
     Parameters
     ----------
-    name : {"numpy", "numba"}
+    name : {"numpy", "numba", "auto"}
+        "auto" is numba where it can be imported, and numpy where not.
     n_jobs, even
         As of `Engine`.
 
@@ -104,12 +106,14 @@ def named(name, n_jobs=None, even=True):
     Raises
     ------
     ValueError
-        If numba is missing.
+        If numba is asked for and cannot be imported.
     """
-    if name == "numpy":
-        return Engine(n_jobs, even)
-    try:
-        from .numba import NumbaEngine
-    except ImportError as error:
-        raise ValueError("engine='numba' needs numba: install rtrbm[fast]") from error
-    return NumbaEngine(n_jobs, even)
+    if name != "numpy":
+        try:
+            from .numba import NumbaEngine
+
+            return NumbaEngine(n_jobs, even)
+        except Exception as error:  # of any type, if numba's version does not fit that of numpy or llvmlite
+            if name == "numba":
+                raise ValueError(f"engine='numba' needs numba: install rtrbm[fast] ({error})") from error
+    return Engine(n_jobs, even)

@@ -335,12 +335,12 @@ class TrainedRBM(Watched):
     def _resume(self, path, data, prints, n_updates, X):
         """Take the state of training from a file."""
         engines.named(self.engine)
-        training, names, changed = self._saved(path)
+        training, names, changed, engine = self._saved(path)
         check_names(X, names, "the model")
         first = sources.look(sources.source(data, self.batch_size, training.seed), 0)
         if not are_examples(first):
             self._check(first, len(training.params.W))
-        self._set_state(self._going_on(path, training, changed, prints, n_updates))
+        self._set_state(self._going_on(path, training, changed, engine, prints, n_updates))
         self._keep_names(names)
 
     def _check_same(self, X):
@@ -349,6 +349,7 @@ class TrainedRBM(Watched):
         def values():
             own = {name: value for name, value in self._settings().items() if name not in APART}
             n_sequences = len(X) if hasattr(X, "__len__") else None
+            own["engine"] = self._engine().name
             return {**own, "number of features": self.n_features_in_, "number of sequences": n_sequences}
 
         ranks.check_same(values, self.comm)

@@ -93,7 +93,7 @@ class Stored(Recipe):
             can go on, or all updates are made though settings changed.
         """
         self._check_hyper_parameters()
-        training, _, changed = self._saved(path)
+        training, _, changed, _ = self._saved(path)
         if self.n_epochs is None:
             self._check_left(path, training, changed, self.n_updates)
 
@@ -152,6 +152,7 @@ class Stored(Recipe):
         self._check_trainable()
         groups = {"params": self.params_, "optimizer": self.optimizer_state_}
         groups["history"] = {name: np.asarray(self.history_[name]) for name in HISTORY}
+        groups["engine"] = {"name": self._engine().name}
         groups["features"] = {"names": as_bytes(getattr(self, "feature_names_in_", None))}
         groups["chains"] = None if self.chains_ is None else {"states": self.chains_}
         groups["data"] = {"fingerprint": self._fingerprints.get("X")}
@@ -175,24 +176,28 @@ class Stored(Recipe):
         return model._set_state(training)
 
     def _saved(self, path):
-        """The state of training and the names in a file, and its values of the settings that are others now.
+        """The state of training and the names in a file, its values of the settings that are others now, its engine.
 
         Raises if no run can go on with such a change.
         """
-        saved, training = self._parsed(files.read(path, type(self).__name__), path)
+        contents = files.read(path, type(self).__name__)
+        saved, training = self._parsed(contents, path)
         changed = {
             field.name: getattr(saved, field.name)
             for field in dataclasses.fields(self)
             if comparable(field.name, getattr(saved, field.name)) != comparable(field.name, getattr(self, field.name))
         }
         changed = {name: changed[name] for name in sorted(changed) if name not in APART}
+        if "auto" in (saved.engine, self.engine):
+            changed.pop("engine", None)
         free = [field.name for field in dataclasses.fields(self) if field.metadata.get("free")]
         refused = [name for name in changed if name not in free]
         if isinstance(self.random_state, numbers.Integral) and self.random_state != training.seed:
             refused.append("random_state (the seed)")
         if refused:
             raise ValueError(f"resume wants the settings of {os.fspath(path)!r}; these differ: {', '.join(refused)}")
-        return training, getattr(saved, "feature_names_in_", None), changed
+        engine = contents.groups.get("engine", {}).get("name", saved.engine)
+        return training, getattr(saved, "feature_names_in_", None), changed, engine
 
     def _check_left(self, path, training, changed, n_updates):
         """Raise if settings changed for a run that has no updates left to make with them."""

@@ -86,7 +86,7 @@ class Watched(Fed):
         known = {name: X for name, X in data.items() if X is not None and not self._derived}
         return {name: fingerprint(X) for name, X in known.items() if read or not isinstance(X, sources.Lazy)}
 
-    def _going_on(self, path, training, changed, prints, n_updates):
+    def _going_on(self, path, training, changed, engine, prints, n_updates):
         """The state of training in a file, for a run to go on from; says which settings changed since then.
 
         Raises if its data are others, or no update would be made.
@@ -100,6 +100,9 @@ class Watched(Fed):
                 )
         self._check_left(path, training, changed, n_updates)
         training = training._replace(fingerprints=training.fingerprints | prints)
+        if engine != self._engine().name and ranks.is_first(self.comm):
+            text = f"goes on with {self._engine().name} (was {engine}): other random numbers than of either alone"
+            warnings.warn(f"the run in {os.fspath(path)!r} {text}", stacklevel=6)
         if not changed:
             return training
         now = [f"{name}={getattr(self, name)!r} (was {before!r})" for name, before in changed.items()]

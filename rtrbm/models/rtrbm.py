@@ -162,9 +162,10 @@ class RTRBM(TemporalRBM):
         ridge regression on the taps ("linear", and "auto" for real-valued units with taps); the thesis's start; or W,
         biases and parameters of the visible units' own of a fitted model, an `RBM` say. A file keeps "auto" for it.
     dtype : {"float32", "float64"}
-    engine : {"numpy", "numba"}
+    engine : {"numpy", "numba", "auto"}
         The library that does the work of training. numba (the extra ``rtrbm[fast]``) is up to twice as fast in single
-        precision, and draws other random numbers.
+        precision, and draws other random numbers than numpy. "auto" is numba where it can be imported, and numpy where
+        not: the same seed then gives other numbers on another machine. numba compiles once, for some 10 s.
     n_jobs : int, optional
         Threads: -1 all processors, None 1. Results do not depend on it.
     random_state : None, int, RandomState or Generator

@@ -23,6 +23,7 @@ and the groups
   number per feature,
 - `validation`, optional: the attribute `fingerprint`, and the arrays `update`, `error` and, where it could be had,
   `log_likelihood`, a value for each time they were measured,
+- `engine`, optional: the attribute `name`, the library that was at work,
 - `best`, optional: the best parameters so far, a group `params`, and the numbers `update` and `error`.
 
 In a group, arrays are datasets and texts are attributes. A value that is None is left out: a model that lacks a

@@ -15,6 +15,7 @@ from .sampling import FusedNoise
 class NumbaEngine(Engine):
     """`rtrbm.compute.engine.Engine` with compiled loops for single precision."""
 
+    name = "numba"
     noise = FusedNoise
     adam_block = staticmethod(adam_block)
     recurrence = recurrence

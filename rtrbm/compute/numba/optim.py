@@ -1,9 +1,9 @@
 """Adam's step in one pass over the parameters, in place of numpy's ten."""
 
-import numba
 import numpy as np
 
 from ..engine import NEGLIGIBLE
+from .compiled import compiled
 from .vectors import wide
 
 
@@ -12,7 +12,7 @@ def adam_block(g, total, square, new_total, new_square, *settings):
     _adam(g, total, square, new_total, new_square, *map(g.dtype.type, (*settings, NEGLIGIBLE)))
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
+@compiled(fastmath={"contract"})
 def _adam(g, total, square, new_total, new_square, decay, square_decay, epsilon, scale, negligible):
     wide()
     for i in range(len(g)):

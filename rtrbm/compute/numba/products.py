@@ -5,9 +5,9 @@ Row i of states W is the sum of the rows of W whose unit is on. The units are cu
 takes the place of five multiplications and additions.
 """
 
-import numba
 import numpy as np
 
+from .compiled import compiled
 from .vectors import WIDTH, add, aligned, load, load_part, store, store_part, wide, zeros
 
 UNITS = 5  # of a group
@@ -38,7 +38,7 @@ def multiply(states, W, out):
         np.matmul(states, W, out=out)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _multiply(states, W, out):
     """out <- states W; False if a state is neither 0 nor 1."""
     patterns = np.zeros((len(states), _n_groups(W)), np.uint8)
@@ -48,7 +48,7 @@ def _multiply(states, W, out):
     return True
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _multiply_transposed(states, W, out):
     """out <- states^T W; False if a state is neither 0 nor 1."""
     patterns = np.zeros((_n_groups(W), states.shape[1]), np.uint8)
@@ -58,13 +58,13 @@ def _multiply_transposed(states, W, out):
     return True
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _n_groups(W):
     """The number of groups, a multiple of GROUPS; unit b of group g is unit g + b n_groups of the layer."""
     return -(-len(W) // (GROUPS * UNITS)) * GROUPS
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _find_in_rows(states, patterns):
     """patterns <- those of all groups in every row; False if a state is neither 0 nor 1."""
     wide()
@@ -81,7 +81,7 @@ def _find_in_rows(states, patterns):
     return True
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _find_in_columns(states, patterns):
     """The same with units along the first axis."""
     wide()
@@ -98,7 +98,7 @@ def _find_in_columns(states, patterns):
     return True
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _look_up(patterns, W, out):
     """out <- the sums of the patterns, COLUMNS columns and GROUPS groups at a time."""
     tables, sums = aligned(GROUPS * PATTERNS * COLUMNS), aligned(len(patterns) * COLUMNS)
@@ -109,7 +109,7 @@ def _look_up(patterns, W, out):
         _copy(sums, out, column)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _make_tables(W, column, group, n_groups, tables):
     """tables <- for GROUPS groups and all their patterns, the sums of rows of W in COLUMNS columns."""
     for g in range(GROUPS):
@@ -137,7 +137,7 @@ def _make_tables(W, column, group, n_groups, tables):
                 to += 8 * COLUMNS
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _add_sums(patterns, group, tables, sums):
     """sums[i] <- sums[i] + the sums of row i's patterns of GROUPS groups; from 0 for the first of them."""
     for i in range(len(patterns)):
@@ -151,7 +151,7 @@ def _add_sums(patterns, group, tables, sums):
         store(sums, i * COLUMNS + WIDTH, y)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _copy(sums, out, column):
     """Write the sums to COLUMNS columns of out."""
     n = out.shape[1] - column

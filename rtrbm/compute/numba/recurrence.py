@@ -4,10 +4,10 @@ numpy makes some ten calls a frame, each on a few rows. Here four sequences shar
 register, and threads take sequences, which need not wait for one another.
 """
 
-import numba
 import numpy as np
 
 from ..threads import n_threads, run, worth
+from .compiled import compiled
 from .exponential import power_of_2
 from .vectors import WIDTH, aligned, fill, load, load_part, multiply_add, store_part, wide
 
@@ -55,7 +55,7 @@ def _share(function, where, U, n_jobs):
     run(lambda share: function(*share), shares, n_jobs)
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract"}, error_model="numpy")
+@compiled(fastmath={"contract"})
 def _forward(x, starts, batch_sizes, low, high, U, b, b_init, r, bias, is_tanh):
     """The recurrence of sequences low to high - 1, counted from the longest."""
     wide()
@@ -75,7 +75,7 @@ def _forward(x, starts, batch_sizes, low, high, U, b, b_init, r, bias, is_tanh):
                 r[i, j] = p + p - _1 if is_tanh else p  # eq. 3.20; tanh(a) = 2 sigmoid(2 a) - 1
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _backward(r, starts, batch_sizes, low, high, U_T, d_x, d_total, biases_count, is_tanh):
     """The backward pass of sequences low to high - 1, counted from the longest."""
     wide()
@@ -92,7 +92,7 @@ def _backward(r, starts, batch_sizes, low, high, U_T, d_x, d_total, biases_count
                     d_total[i, j] += d_x[i, j]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _in_blocks(U):
     """Every U[n] as blocks of COLUMNS columns, the last one filled up with zeros: (m, n_blocks, n_in, COLUMNS)."""
     m, n_in, n_out = U.shape
@@ -107,7 +107,7 @@ def _in_blocks(U):
     return blocks
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _add_product(a, first, n, U, tap, out, to):
     """out[to : to + n] += a[first : first + n] U[tap], SEQUENCES rows and COLUMNS columns at a time."""
     n_in, n_out = a.shape[1], out.shape[1]

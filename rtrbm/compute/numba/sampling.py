@@ -3,12 +3,12 @@
 numpy takes five: add the bias, tanh, draw random integers, scale them, compare.
 """
 
-import numba
 import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
 
 from ..noise import Noise
+from .compiled import compiled
 from .exponential import power_of_2
 from .products import multiply
 from .vectors import wide
@@ -69,7 +69,7 @@ class FusedNoise(Noise):
         return keys
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _switch_on(half, bias, ends, keys):
     """half <- 1 where u (1 + exp(-2 (half + bias))) < 1, else 0: where u < sigmoid(2 (half + bias))."""
     wide()
@@ -86,7 +86,7 @@ def _switch_on(half, bias, ends, keys):
         start = ends[piece]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _switch_mean_on(p, ends, keys):
     """p <- 1 where u < p, else 0."""
     wide()
@@ -102,7 +102,7 @@ def _switch_mean_on(p, ends, keys):
         start = ends[piece]
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _halves(words):
     """Four keys from two words: that of the first unit, two for the hash, and the odd distance of two units' keys."""
     high = np.uint64(32)
@@ -110,7 +110,7 @@ def _halves(words):
     return np.uint32(words[0]), np.uint32(words[0] >> high), np.uint32(words[1]), np.uint32(odd)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _uniform(key, key_2, key_3):
     """A number on (0, 1), without its ends: that of the unit with this key.
 

@@ -3,11 +3,12 @@
 Left to itself the compiler takes half as many, and carries sums to the cache and back that could stay in a register.
 """
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
+
+from .compiled import compiled
 
 WIDTH = 16
 _IR = ir.VectorType(ir.FloatType(), WIDTH)
@@ -161,7 +162,7 @@ def wide(context):
     return types.void(), generate
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def aligned(n):
     """An array of n numbers that begins with a line of the cache, so that no vector of it lies in two."""
     a = np.empty(n + WIDTH, np.float32)

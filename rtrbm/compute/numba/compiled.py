@@ -1,0 +1,165 @@
+"""Compiled functions, and the folder that keeps them from process to process.
+
+numba's own cache looks at the file of a function alone to see whether it has changed, not at those of what it calls.
+Here the name of the folder is a hash of all sources, of numba and of llvmlite, so that a change never meets code from
+before it. A file is one function for one signature and one kind of processor, and is put in its place whole: processes
+that compile at the same time write the same file twice, or two files.
+"""
+
+import contextlib
+import functools
+import hashlib
+import os
+import pickle
+import shutil
+import sys
+import tempfile
+import time
+from importlib.util import cache_from_source
+from pathlib import Path
+
+import llvmlite
+import numba
+from numba.core import caching, compiler, config, serialize
+from numba.misc.appdirs import AppDirs
+
+NAME = "rtrbm-compiled-"  # and the hash: a folder
+AGE = 30 * 24 * 3600  # seconds: folders of other sources go when they have not been used for so long
+
+
+def _hash(*parts):
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+_SOURCES = [(path.name, path.read_bytes()) for path in sorted(Path(__file__).parent.glob("*.py"))]
+_VERSION = _hash(_SOURCES, numba.__version__, llvmlite.__version__, sys.implementation.cache_tag)
+
+
+def compiled(function=None, **options):
+    """Decorator: `numba.njit` without the interpreter's lock, with numpy's errors in division, kept in a folder.
+
+    Parameters
+    ----------
+    function : callable
+    **options
+        Further ones of `numba.njit`, such as ``fastmath``.
+
+    Returns
+    -------
+    Dispatcher
+        numba's compiled function.
+    """
+    if function is None:
+        return functools.partial(compiled, **options)
+    dispatcher = numba.njit(nogil=True, error_model="numpy", **options)(function)
+    dispatcher._cache = _Cache(function)
+    return dispatcher
+
+
+class _Cache(caching.FunctionCache):
+    """numba's interface of a cache of one function; a folder that cannot be written makes nothing fail."""
+
+    def __init__(self, function):
+        self._py_func, self._name = function, f"{function.__module__}.{function.__qualname__}"
+
+    @property
+    def cache_path(self):
+        return str(_folder())
+
+    def load_overload(self, sig, target_context):
+        """The compiled function, None if there is none."""
+        target_context.refresh()
+        folder = _folder()
+        if folder:
+            with contextlib.suppress(Exception):  # there is no file, or a damaged one
+                data = pickle.loads(self._path(folder, sig, target_context.codegen()).read_bytes())
+                return compiler.CompileResult._rebuild(target_context, *data)
+        _say_compiling()
+
+    def save_overload(self, sig, data):
+        """Keep a compiled function."""
+        folder = _folder()
+        if folder is None or data.library.has_dynamic_globals:  # addresses of this process
+            return
+        path = self._path(folder, sig, data.codegen)
+        try:
+            _write(path, serialize.dumps(data._reduce()))
+        except OSError as error:
+            _say_not_kept(f"{folder} cannot be written: {error.strerror}")
+
+    def flush(self):
+        """Nothing: a function that is compiled again takes the place of the one before."""
+
+    def _path(self, folder, sig, codegen):
+        short = self._name.rpartition("numba.")[2].replace("<locals>", "")
+        return folder / f"{short}-{_hash(self._name, self._index_key(sig, codegen))}"
+
+
+def _write(path, data):
+    """Write a file that is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)  # it may have been removed
+    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _places():
+    """Where the folder may be, the best place first."""
+    own = [config.CACHE_DIR] if config.CACHE_DIR else []
+    return [
+        *own,
+        os.path.dirname(cache_from_source(__file__)),
+        AppDirs("rtrbm", appauthor=False).user_cache_dir,
+        tempfile.gettempdir(),
+    ]
+
+
+@functools.cache
+def _folder():
+    """The folder of compiled code, in the first place that can be written; None if there is none."""
+    return next(filter(_is_usable, (Path(place, NAME + _VERSION).absolute() for place in _places())), None)
+
+
+def _is_usable(folder):
+    """Whether a folder is there or can be made, is this user's alone to write, and takes files; it counts as used."""
+    try:
+        if not folder.exists():
+            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            _remove_old(folder.parent)
+        os.utime(folder)
+        tempfile.TemporaryFile(dir=folder).close()
+        return not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
+    except OSError:
+        return False
+
+
+def _remove_old(place):
+    for folder in place.glob(NAME + "*"):
+        with contextlib.suppress(OSError):
+            if folder.stat().st_mtime < time.time() - AGE:
+                shutil.rmtree(folder)
+
+
+@functools.cache
+def _say_compiling():
+    """Once in a process: it takes longer than two seconds."""
+    kept = "kept for the next time" if _folder() else f"not kept: {_places()[0]} cannot be written"
+    _say(f"compiling, some 10 s, {kept}")
+
+
+@functools.cache
+def _say_not_kept(reason):
+    _say(f"not kept: {reason}")
+
+
+def _say(line):
+    """Print a line to stderr, on the first of several ranks."""
+    mpi = sys.modules.get("mpi4py.MPI")
+    works = mpi is not None and mpi.Is_initialized() and not mpi.Is_finalized()
+    if not works or mpi.COMM_WORLD.rank == 0:
+        print(f"rtrbm: {line}", file=sys.stderr, flush=True)

@@ -1,0 +1,148 @@
+"""Compiled functions are kept and found again, a process says once that it compiles, and the engine "auto"."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import needs_numba
+
+import rtrbm
+from rtrbm import RTRBM
+from rtrbm.compute.engine import named
+from rtrbm.parameters import arrays
+
+SAYS = "rtrbm: compiling, some 10 s, "
+KEPT = SAYS + "kept for the next time\n"
+CALLEE = "from .compiled import compiled\n\n@compiled\ndef callee(x):\n    return x + {}\n"
+CALLER = (
+    "from .compiled import compiled\nfrom .callee import callee\n\n@compiled\ndef caller(x):\n    return callee(x)\n"
+)
+RUN = """
+import sys, threading, numba
+from rtrbm.compute.numba.caller import caller
+found = []
+thread = threading.Thread(target=lambda: found.extend(caller(eval(x)) for x in sys.argv[1:]))
+thread.start()
+thread.join()
+print(*found, sum(caller.stats.cache_misses.values()), repr(numba.config.CACHE_DIR))
+"""
+FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))"
+NOWHERE = "import tempfile; tempfile.tempdir = '/dev/null/none'"
+
+
+@pytest.fixture
+def package(tmp_path):
+    """The folder of compiled code in a copy of the package, with two functions of which one calls the other."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(rtrbm.__file__).parent, tmp_path / "rtrbm", ignore=ignored)
+    folder = tmp_path / "rtrbm" / "compute" / "numba"
+    (folder / "callee.py").write_text(CALLEE.format(1))
+    (folder / "caller.py").write_text(CALLER)
+    return folder
+
+
+def started(package, *arguments, first="", **environment):
+    """A new process that calls the caller from a thread, once with each argument."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "PYTHON"))}
+    home = package.parents[2]
+    own |= {"XDG_CACHE_HOME": home / "user", **environment}
+    own |= {"PYTHONDONTWRITEBYTECODE": "1"}  # such a file would not show a change of the same size and second
+    command = [sys.executable, "-c", f"{first}\n{RUN}", *arguments]
+    return subprocess.Popen(command, cwd=home, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(*arguments, **options):
+    """What such a process prints, and what it says on stderr."""
+    return started(*arguments, **options).communicate(timeout=60)
+
+
+def folders(place):
+    return set(place.glob("rtrbm-compiled-*"))
+
+
+@needs_numba
+def test_compiled_code_is_kept_until_any_source_changes(package):
+    place = package / "__pycache__"
+    assert run(package, "1", "0.5") == ("2 1.5 2 ''\n", KEPT)
+    assert run(package, "1", "0.5") == ("2 1.5 0 ''\n", "")  # nothing is compiled again
+    (first,) = folders(place)
+    for file in first.iterdir():
+        file.write_bytes(file.read_bytes()[:-100])
+    assert run(package, "1") == ("2 1 ''\n", KEPT)  # a damaged file is as none, and is replaced
+    assert run(package, "1") == ("2 0 ''\n", "")
+    (package / "callee.py").write_text(CALLEE.format(2))
+    assert run(package, "1") == ("3 1 ''\n", KEPT)
+    assert first in folders(place) and len(folders(place)) == 2  # control: it is young
+    month_ago = time.time() - 31 * 24 * 3600
+    os.utime(first, (month_ago, month_ago))
+    (package / "callee.py").write_text(CALLEE.format(3))
+    assert run(package, "1") == ("4 1 ''\n", KEPT)
+    assert first not in folders(place) and len(folders(place)) == 2
+
+
+@needs_numba
+def test_processes_that_compile_at_the_same_time(package, tmp_path):
+    place = tmp_path / "chosen"
+    both = [started(package, *order, NUMBA_CACHE_DIR=place) for order in (("1", "0.5"), ("0.5", "1"))]
+    for process, values in zip(both, ("2 1.5", "1.5 2")):
+        assert process.communicate(timeout=60)[0].startswith(values)
+    assert run(package, "1", "0.5", NUMBA_CACHE_DIR=place) == (f"2 1.5 0 '{place}'\n", "")
+    assert len(folders(place)) == 1 and not (package / "__pycache__").exists()
+
+
+@needs_numba
+@pytest.mark.skipif(sys.platform == "win32", reason="folders that cannot be written are others there")
+def test_a_folder_that_cannot_be_written(package, tmp_path):
+    (package / "__pycache__").write_text("a file in the place of the folder")
+    assert run(package, "1") == ("2 1 ''\n", KEPT)
+    (kept,) = folders(tmp_path / "user" / "rtrbm")
+    shutil.rmtree(kept)
+    values, said = run(package, "1", "0.5", first=FULL)
+    first, *others = said.split("\n")
+    assert values == "2 1.5 2 ''\n" and first + "\n" == KEPT
+    assert others == [f"rtrbm: not kept: {kept} cannot be written: File too large", ""]
+    assert list(kept.iterdir()) == []
+    environment = {"XDG_CACHE_HOME": "/dev/null/none", "first": NOWHERE}
+    not_kept = f"{SAYS}not kept: {package / '__pycache__'} cannot be written\n"
+    assert run(package, "1", "0.5", **environment) == ("2 1.5 2 ''\n", not_kept)
+
+
+@pytest.mark.parametrize("there", ["numpy", pytest.param("numba", marks=needs_numba)])
+def test_auto_is_the_engine_that_is_there(there, monkeypatch):
+    if there == "numpy":
+        monkeypatch.setitem(sys.modules, "rtrbm.compute.numba", None)
+    assert named("auto").name == there
+    X = (np.random.default_rng(0).random((8, 12, 9)) < 0.5).astype(float)
+    one, other = (RTRBM(6, n_updates=3, random_state=0, engine=name).fit(X) for name in (there, "auto"))
+    for a, b in zip(arrays(one.params_), arrays(other.params_), strict=True):
+        np.testing.assert_array_equal(a, b)
+    if there == "numba":  # control
+        assert (RTRBM(6, n_updates=3, random_state=0).fit(X).params_.W != one.params_.W).any()
+
+
+def test_auto_survives_an_installation_that_is_broken(tmp_path):
+    (tmp_path / "numba.py").write_text("raise SystemError('initialization failed')")
+    program = "from rtrbm.compute.engine import named; print(named('auto').name); named('numba')"
+    own = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(rtrbm.__file__).parents[1])])}
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], env=own, capture_output=True, text=True)
+    assert done.stdout == "numpy\n"
+    assert done.stderr.endswith("engine='numba' needs numba: install rtrbm[fast] (initialization failed)\n")
+
+
+@needs_numba
+@pytest.mark.parametrize("before", ["auto", "numpy"])
+def test_a_run_that_goes_on_with_another_engine_says_so(before, tmp_path, monkeypatch):
+    X, path = np.zeros((4, 5, 3)), tmp_path / "run.h5"
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "rtrbm.compute.numba", None)
+        RTRBM(2, n_epochs=1, batch_size=1, random_state=0, engine=before).fit(X, checkpoint=path)
+        RTRBM(2, n_epochs=1, batch_size=1, engine="auto").fit(X, checkpoint=path, resume=True)  # without a word
+    with pytest.warns(UserWarning, match=r"run.h5' goes on with numba \(was numpy\)") as said:
+        RTRBM(2, n_epochs=1, batch_size=1, engine="auto").fit(X, checkpoint=path, resume=True)
+    assert len(said) == 1 and said[0].filename == __file__
+    RTRBM(2, n_epochs=1, batch_size=1, engine="auto").fit(X, checkpoint=path, resume=True)  # it now is numba's
