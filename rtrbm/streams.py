@@ -37,10 +37,10 @@ def stream(seed, purpose, *address):
     False
     """
     key = (PURPOSES.index(purpose), *address)
-    return np.random.Generator(np.random.SFC64(_seed_sequence(int(seed), key)))
+    return np.random.Generator(np.random.SFC64(seed_sequence(int(seed), key)))
 
 
-def _seed_sequence(seed, key):
+def seed_sequence(seed, key):
     """SeedSequence(seed, spawn_key=key). It takes half the time if it is given the words that it would make of both."""
     if max(key) >= 2**32:
         return np.random.SeedSequence(seed, spawn_key=key)

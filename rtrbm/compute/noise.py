@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..streams import stream
+
 # Random integers times just less than 1 / their range, so that no uniform rounds to 1.
 _UNIFORM = {
     np.dtype("float32"): (np.int32, np.nextafter(np.float32(2.0**-31), np.float32(0))),
@@ -37,6 +39,28 @@ class Noise:
 
     def __init__(self, streams, n_rows):
         self._streams, self._ends = streams, np.cumsum(n_rows)
+
+    @classmethod
+    def of_tiles(cls, draw, where, tiles):
+        """The numbers of each tile of a packed block.
+
+        Parameters
+        ----------
+        draw : Draw
+        where : Layout
+        tiles : list of Tile
+
+        Returns
+        -------
+        list of Noise
+        """
+        address = draw.seed, draw.purpose, *draw.address
+
+        def noise_of(pieces):
+            streams = [stream(*address, draw.first + piece.sequence, piece.frame) for piece in pieces]
+            return cls(streams, [piece.n_rows for piece in pieces])
+
+        return [noise_of(tile.pieces) for tile in tiles]
 
     def uniform(self, out):
         """Fill an array of (n_rows, n) floats with uniforms on [-1, 1): raw random integers, scaled."""

@@ -11,7 +11,7 @@ from ..checks import check_flag, check_size
 from ..estimators.settings import setting, settings
 from ..estimators.temporal import TemporalRBM
 from ..past import recurrence, taps
-from ..past.conditioner import Map, Memory
+from ..past.conditioner import Form, Map, Memory
 
 
 class RTRBMParams(NamedTuple):
@@ -73,6 +73,11 @@ class Recurrent(taps.Taps):
     bptt: bool = True
 
     kind = RTRBMParams
+
+    @property
+    def form(self):
+        if type(self) is Recurrent:  # a subclass may have other equations
+            return Form(self.n_taps, self.dynamic_visible_bias, self.bptt)
 
     def forward(self, params, v, where, engine):
         b_h = self.bias("b_h", params, where, engine, v=v)

@@ -39,6 +39,17 @@ class Memory(NamedTuple):
     h_pos: np.ndarray | None = None
 
 
+class Form(NamedTuple):
+    """What a conditioner is, if it is eq. 3.20 and no more: an engine may then compile a whole update.
+
+    n_taps : int, of frames on both biases; dynamic : bool, whether the state acts on the visible bias; bptt : bool.
+    """
+
+    n_taps: int
+    dynamic: bool
+    bptt: bool
+
+
 class Conditioner:
     """The interface of a conditioner to training and to the verbs. A subclass is a frozen dataclass of its constants.
 
@@ -46,9 +57,11 @@ class Conditioner:
     ----------
     carries : {None, "means", "draws"}
         The hidden units of a frame as `step` takes them: not at all, as P(h_t = 1 | v_t, past), or as a sample of it.
+    form : Form or None
     """
 
     carries = None
+    form = None
 
     def shapes(self, n_visible, n_hidden):
         """The shapes of all parameters: the model's NamedTuple of tuples. None is a part that is left out."""

@@ -61,12 +61,8 @@ class Draw(NamedTuple):
         -------
         list of Chains
         """
-
-        def noise_of(pieces):
-            streams = [stream(self.seed, self.purpose, *self.address, self.first + p.sequence, p.frame) for p in pieces]
-            return engine.noise(streams, [p.n_rows for p in pieces])
-
-        return [Chains(tile.rows, noise_of(tile.pieces)) for tile in tiles(where, engine.even)]
+        cut = tiles(where, engine.even)
+        return [Chains(tile.rows, noise) for tile, noise in zip(cut, engine.noise.of_tiles(self, where, cut))]
 
     def chains_of_rows(self, n_rows, engine):
         """The chains of rows that are no frames of sequences."""

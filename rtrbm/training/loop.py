@@ -15,7 +15,7 @@ from .missing import fill
 from ..parameters import arrays, each, empty_like, filled
 from ..past.conditioner import Map
 from ..rbm.chains import Draw
-from . import optimizers, ranks
+from . import optimizers, ranks, whole
 from .centering import centre_biases, centre_gradient
 from .monitor import Interruptible, signs
 from .optimizers import Optimizer
@@ -94,6 +94,10 @@ def update(rule, training, parts, rate):
         sources["active"] = len(params.b_h)
     like = [*arrays(params), *(np.empty(n) for n in sources.values()), np.empty(2)]
     phase = rule.negative(training.n_updates)
+    compiled = whole.of(rule, params, phase, parts)
+    if compiled is not None:
+        norm, params, state, error, n_frames = whole.climb(compiled, rule, training, parts, rate)
+        return _made(rule, training, params, state, training.chains, norm, error, n_frames, rate, phase)
     chains = [None if training.chains is None else training.chains.copy()]
 
     def sums(part):
@@ -106,8 +110,13 @@ def update(rule, training, parts, rate):
         means = {name: total / n_frames for name, total in zip(sources, totals[n_arrays:])}
         derivatives = filled(params, totals[:n_arrays])
         norm, params, state = _climb(rule, training, params, derivatives, means, n_frames, rate)
-        finite = np.isfinite(norm) and is_finite(params, rule.engine)
-    if not finite:
+        norm = norm if is_finite(params, rule.engine) else np.nan
+    return _made(rule, training, params, state, chains[0], norm, error, n_frames, rate, phase)
+
+
+def _made(rule, training, params, state, chains, norm, error, n_frames, rate, phase):
+    """The training after an update, and its frames; raises if the norm is not finite."""
+    if not np.isfinite(norm):
         raise FloatingPointError(
             f"update {training.n_updates} is not finite: "
             f"learning_rate={rule.learning_rate} is too large, or values of X are"
@@ -115,7 +124,7 @@ def update(rule, training, parts, rate):
     values = (error / n_frames, norm, rate, getattr(phase, "k", 0))
     for past_values, value in zip(training.history.values(), values):
         past_values[training.n_updates :] = [value]
-    return Training(params, state, chains[0], training.n_updates + 1, *training[4:]), int(n_frames)
+    return Training(params, state, chains, training.n_updates + 1, *training[4:]), int(n_frames)
 
 
 def _sums(rule, training, params, part, phase, chains, others):

@@ -28,11 +28,17 @@ class AdamState(NamedTuple):
 
 
 class Optimizer(NamedTuple):
-    """An optimiser: two functions, and the type of its state."""
+    """An optimiser: the type of its state, and functions.
+
+    init (params) : the first state; update (gradient, state, rate) : the step, made of the gradient, and the next state;
+    factors (state, rate) : whether it is Adam, and decay, square_decay, epsilon and rate as loops take them
+    (`rtrbm.compute.engine.adam_block`).
+    """
 
     state: type
     init: Callable
     update: Callable
+    factors: Callable
 
 
 def momentum(decay=0.9):
@@ -57,7 +63,10 @@ def momentum(decay=0.9):
             g += decay * velocity
         return gradient, MomentumState(gradient)
 
-    return Optimizer(MomentumState, init, update)
+    def factors(state, rate):
+        return False, decay, 0.0, 0.0, rate
+
+    return Optimizer(MomentumState, init, update, factors)
 
 
 def adam(decay=0.9, square_decay=0.999, epsilon=1e-8, engine=NUMPY):
@@ -81,16 +90,18 @@ def adam(decay=0.9, square_decay=0.999, epsilon=1e-8, engine=NUMPY):
     def init(params):
         return AdamState(np.zeros((), np.int64), each(np.zeros_like, params), each(np.zeros_like, params))
 
-    def update(gradient, state, rate):
+    def factors(state, rate):
         n = int(state.n_steps) + 1
         root = ((1 - square_decay) / (1 - square_decay**n)) ** 0.5
-        scale = rate * (1 - decay) / (1 - decay**n) / root
-        settings = decay, square_decay, epsilon / root, scale
+        return True, decay, square_decay, epsilon / root, rate * (1 - decay) / (1 - decay**n) / root
+
+    def update(gradient, state, rate):
+        settings = factors(state, rate)[1:]
         sums = [each(empty_like, part) for part in state[1:]]
         engine.blockwise(lambda *pieces: engine.adam_block(*pieces, *settings), gradient, *state[1:], *sums)
-        return gradient, AdamState(np.array(n), *sums)
+        return gradient, AdamState(np.array(int(state.n_steps) + 1), *sums)
 
-    return Optimizer(AdamState, init, update)
+    return Optimizer(AdamState, init, update, factors)
 
 
 def is_state(state):

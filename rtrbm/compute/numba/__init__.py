@@ -6,7 +6,7 @@ The random numbers differ from numpy's, their law does not; all else agrees up t
 from dataclasses import dataclass
 
 from ..engine import Engine
-from . import recurrence
+from . import recurrence, whole
 from .optim import adam_block
 from .sampling import FusedNoise
 
@@ -19,3 +19,4 @@ class NumbaEngine(Engine):
     noise = FusedNoise
     adam_block = staticmethod(adam_block)
     recurrence = recurrence
+    whole = whole

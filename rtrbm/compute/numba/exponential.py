@@ -1,11 +1,16 @@
-"""Powers of 2 in single precision, which the compiler does for a vector of numbers at a time."""
+"""Powers of 2 and the logistic function in single precision, for one number and for a vector of them."""
 
 import numpy as np
+from llvmlite import ir
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from .compiled import compiled
+from .vectors import CONTRACT, FLOATS, INTS, WIDTH, floats, ints, vector
 
 _LIMIT, _HALF = np.float32(126), np.float32(0.5)
 _POWERS = tuple(np.float32(np.log(2) ** n / np.prod(np.arange(1.0, n + 1))) for n in range(7))
+NEVER = np.float32(2**25)  # odds against a unit beyond which it is 0: numbers next to nothing are slow
 
 
 @compiled(fastmath={"contract"})
@@ -22,3 +27,45 @@ def power_of_2(t):
     p = p * g + _POWERS[1]
     p = p * g + _POWERS[0]
     return p * np.int32((np.int32(k) + np.int32(127)) << np.int32(23)).view(np.float32)
+
+
+def powers_of_2(builder, t):
+    """The same for a vector; what is not a number stays so."""
+    for limit, order in ((126, "<"), (-126, ">")):
+        t = builder.select(builder.fcmp_unordered(order, t, floats(limit)), t, floats(limit))
+    kind = ir.FunctionType(FLOATS, [FLOATS])
+    floor = cgutils.get_or_insert_function(builder.module, kind, f"llvm.floor.v{WIDTH}f32")
+    k = builder.call(floor, [builder.fadd(t, floats(0.5))])
+    g = builder.fsub(t, k)
+    p = floats(_POWERS[6])
+    for power in _POWERS[5::-1]:
+        p = builder.fadd(builder.fmul(p, g, flags=CONTRACT), floats(power), flags=CONTRACT)
+    exponent = builder.shl(builder.add(builder.fptosi(k, INTS), ints(127)), ints(23))
+    return builder.fmul(p, builder.bitcast(exponent, FLOATS))
+
+
+def odds_against(builder, x):
+    """exp(-x) of a vector."""
+    return powers_of_2(builder, builder.fmul(x, floats(-1 / np.log(2))))
+
+
+@intrinsic
+def sigmoid(context, x):
+    """1 / (1 + exp(-x)) of a vector; 0 where that is next to nothing."""
+
+    def generate(context, builder, signature, arguments):
+        odds = odds_against(builder, arguments[0])
+        p = builder.fdiv(floats(1), builder.fadd(odds, floats(1)))
+        return builder.select(builder.fcmp_ordered(">=", odds, floats(NEVER)), floats(0), p)
+
+    return vector(vector), generate
+
+
+@intrinsic
+def exponential(context, x):
+    """exp(x) of a vector."""
+
+    def generate(context, builder, signature, arguments):
+        return powers_of_2(builder, builder.fmul(arguments[0], floats(1 / np.log(2))))
+
+    return vector(vector), generate

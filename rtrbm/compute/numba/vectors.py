@@ -1,133 +1,182 @@
-"""Vectors of 16 single-precision numbers for compiled loops.
+"""Vectors of single-precision numbers for compiled loops, in two registers of the processor each.
 
 Left to itself the compiler takes half as many, and carries sums to the cache and back that could stay in a register.
+An index is not tested here: numba adds the length of an array to a negative one, which takes four instructions.
 """
 
+import numba
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
 from .compiled import compiled
 
-WIDTH = 16
-_IR = ir.VectorType(ir.FloatType(), WIDTH)
-_ALIGNMENT = ir.IntType(32)(4)  # bytes
-_CONTRACT = ["contract"]  # a product and a sum may be one instruction
+
+def _registers():
+    """How many numbers two registers hold, on the processor that numba compiles for."""
+    features = numba.config.CPU_FEATURES
+    if features is None and numba.config.CPU_NAME is None:
+        features = binding.get_host_cpu_features().flatten()
+    return 32 if "+avx512f" in (features or "") else 16
+
+
+WIDTH = _registers()
+BYTES = 32  # bytes of a vector of them
+FLOAT, INT, BYTE = ir.FloatType(), ir.IntType(32), ir.IntType(8)
+FLOATS, INTS, FLAGS = (ir.VectorType(kind, WIDTH) for kind in (FLOAT, INT, BYTE))
+CONTRACT = ["contract"]  # a product and a sum may be one instruction
 
 
 class Vector(types.Type):
-    """The type of 16 numbers in a register."""
+    """The type of WIDTH numbers in registers."""
 
 
-_vector = Vector("float32x16")
+vector = Vector(f"float32x{WIDTH}")
 
 
 @register_model(Vector)
 class _Model(models.PrimitiveModel):
     def __init__(self, manager, kind):
-        super().__init__(manager, kind, _IR)
+        super().__init__(manager, kind, FLOATS)
 
 
-def _is_flat(array):
-    """Whether 16 numbers of an array lie beside one another; if not, the compiler refuses the code that uses it."""
-    return array.dtype == types.float32 and array.layout == "C"
+def is_flat(array, dtype=types.float32):
+    """Whether numbers of an array lie beside one another; if not, the compiler refuses the code that uses it."""
+    return isinstance(array, types.Array) and array.dtype == dtype and array.layout == "C"
 
 
-def _address(context, builder, array_type, array, i):
+def address(context, builder, array_type, array, i, kind=FLOATS):
+    """A pointer to a vector that begins at the i-th number of a flat array."""
     data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [i]), _IR.as_pointer())
+    return builder.bitcast(builder.gep(data, [i]), kind.as_pointer())
 
 
-def _filled(builder, number):
-    """A vector of 16 times the same number."""
+def filled(builder, number):
+    """A vector of the same number."""
     undefined = ir.Constant(ir.VectorType(number.type, WIDTH), ir.Undefined)
-    first = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
-    return builder.shuffle_vector(builder.insert_element(undefined, number, ir.IntType(32)(0)), undefined, first)
+    first = ir.Constant(INTS, [0] * WIDTH)
+    return builder.shuffle_vector(builder.insert_element(undefined, number, INT(0)), undefined, first)
+
+
+def floats(x):
+    """A constant vector of the same number."""
+    return ir.Constant(FLOATS, [float(x)] * WIDTH)
+
+
+def ints(n):
+    """The same of integers."""
+    return ir.Constant(INTS, [int(n)] * WIDTH)
 
 
 def _mask(builder, n):
-    """Which of 16 places are among the first n."""
+    """Which places of a vector are among the first n."""
     places = ir.Constant(ir.VectorType(n.type, WIDTH), list(range(WIDTH)))
-    return builder.icmp_signed("<", places, _filled(builder, n))
+    return builder.icmp_signed("<", places, filled(builder, n))
 
 
-def _call(builder, name, result, *arguments):
-    """Call an intrinsic function of LLVM on 16 numbers in memory."""
+def _masked(builder, name, result, *arguments):
+    """Call an intrinsic function of LLVM on numbers in memory."""
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.{name}.v16f32.p0v16f32")
-    return builder.call(function, arguments)
+    name = f"llvm.masked.{name}.v{WIDTH}f32.p0v{WIDTH}f32"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
 
 
 @intrinsic
 def load(context, array, i):
-    """16 numbers of a contiguous array, from the i-th on."""
+    """A vector of a contiguous array, from its i-th number on."""
 
     def generate(context, builder, signature, arguments):
-        return builder.load(_address(context, builder, signature.args[0], *arguments), align=4)
+        return builder.load(address(context, builder, signature.args[0], *arguments), align=4)
 
-    if _is_flat(array):
-        return _vector(array, types.intp), generate
+    if is_flat(array):
+        return vector(array, types.intp), generate
 
 
 @intrinsic
 def load_part(context, array, i, n):
-    """At most n numbers of a contiguous array, from the i-th on, then zeros; n may be below 0 or above 16."""
+    """At most n numbers of a contiguous array, from the i-th on, then zeros; n may be below 0 or above WIDTH."""
 
     def generate(context, builder, signature, arguments):
         array, i, n = arguments
-        address, zeros = (_address(context, builder, signature.args[0], array, i), ir.Constant(_IR, [0.0] * WIDTH))
-        return _call(builder, "load", _IR, address, _ALIGNMENT, _mask(builder, n), zeros)
+        at = address(context, builder, signature.args[0], array, i)
+        return _masked(builder, "load", FLOATS, at, INT(4), _mask(builder, n), floats(0))
 
-    if _is_flat(array):
-        return _vector(array, types.intp, types.intp), generate
+    if is_flat(array):
+        return vector(array, types.intp, types.intp), generate
 
 
 @intrinsic
 def store(context, array, i, x):
-    """Write 16 numbers to a contiguous array, from its i-th on."""
+    """Write a vector to a contiguous array, from its i-th number on."""
 
     def generate(context, builder, signature, arguments):
         array, i, x = arguments
-        builder.store(x, _address(context, builder, signature.args[0], array, i), align=4)
+        builder.store(x, address(context, builder, signature.args[0], array, i), align=4)
         return context.get_dummy_value()
 
-    if _is_flat(array):
-        return types.void(array, types.intp, _vector), generate
+    if is_flat(array):
+        return types.void(array, types.intp, vector), generate
 
 
 @intrinsic
 def store_part(context, array, i, x, n):
-    """Write at most n of 16 numbers to a contiguous array, from its i-th on; n may be below 0 or above 16."""
+    """Write at most n numbers of a vector to a contiguous array, from its i-th on; n may be below 0 or above WIDTH."""
 
     def generate(context, builder, signature, arguments):
         array, i, x, n = arguments
-        address = _address(context, builder, signature.args[0], array, i)
-        _call(builder, "store", ir.VoidType(), x, address, _ALIGNMENT, _mask(builder, n))
+        at = address(context, builder, signature.args[0], array, i)
+        _masked(builder, "store", ir.VoidType(), x, at, INT(4), _mask(builder, n))
         return context.get_dummy_value()
 
-    if _is_flat(array):
-        return types.void(array, types.intp, _vector, types.intp), generate
-
-
-@intrinsic
-def zeros(context):
-    """16 zeros."""
-
-    def generate(context, builder, signature, arguments):
-        return ir.Constant(_IR, [0.0] * WIDTH)
-
-    return _vector(), generate
+    if is_flat(array):
+        return types.void(array, types.intp, vector, types.intp), generate
 
 
 @intrinsic
 def fill(context, number):
-    """16 times a number."""
+    """A vector of the same number."""
 
     def generate(context, builder, signature, arguments):
-        return _filled(builder, *arguments)
+        return filled(builder, *arguments)
 
-    return _vector(types.float32), generate
+    return vector(types.float32), generate
+
+
+@intrinsic
+def fill_at(context, array, i):
+    """A vector of the i-th number of a contiguous array."""
+
+    def generate(context, builder, signature, arguments):
+        array, i = arguments
+        data = context.make_array(signature.args[0])(context, builder, array).data
+        return filled(builder, builder.load(builder.gep(data, [i])))
+
+    if is_flat(array):
+        return vector(array, types.intp), generate
+
+
+@intrinsic
+def number_at(context, array, i):
+    """The i-th number of a contiguous array of integers, as an index."""
+
+    def generate(context, builder, signature, arguments):
+        array, i = arguments
+        data = context.make_array(signature.args[0])(context, builder, array).data
+        return builder.zext(builder.load(builder.gep(data, [i])), ir.IntType(64))
+
+    if is_flat(array, types.uint8) or is_flat(array, types.uint32):
+        return types.intp(array, types.intp), generate
+
+
+@intrinsic
+def zeros(context):
+    """A vector of zeros."""
+
+    def generate(context, builder, signature, arguments):
+        return floats(0)
+
+    return vector(), generate
 
 
 @intrinsic
@@ -137,7 +186,27 @@ def add(context, x, y):
     def generate(context, builder, signature, arguments):
         return builder.fadd(*arguments)
 
-    return _vector(_vector, _vector), generate
+    return vector(vector, vector), generate
+
+
+@intrinsic
+def subtract(context, x, y):
+    """x - y."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fsub(*arguments)
+
+    return vector(vector, vector), generate
+
+
+@intrinsic
+def multiply(context, x, y):
+    """x y."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fmul(*arguments)
+
+    return vector(vector, vector), generate
 
 
 @intrinsic
@@ -146,14 +215,74 @@ def multiply_add(context, x, y, z):
 
     def generate(context, builder, signature, arguments):
         x, y, z = arguments
-        return builder.fadd(builder.fmul(x, y, flags=_CONTRACT), z, flags=_CONTRACT)
+        return builder.fadd(builder.fmul(x, y, flags=CONTRACT), z, flags=CONTRACT)
 
-    return _vector(_vector, _vector, _vector), generate
+    return vector(vector, vector, vector), generate
+
+
+@intrinsic
+def divide(context, x, y):
+    """x / y."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fdiv(*arguments)
+
+    return vector(vector, vector), generate
+
+
+@intrinsic
+def root(context, x):
+    """The square root of x."""
+
+    def generate(context, builder, signature, arguments):
+        function = ir.FunctionType(FLOATS, [FLOATS])
+        sqrt = cgutils.get_or_insert_function(builder.module, function, f"llvm.sqrt.v{WIDTH}f32")
+        return builder.call(sqrt, arguments)
+
+    return vector(vector), generate
+
+
+@intrinsic
+def sign(context, x):
+    """-1, 0 or 1."""
+
+    def generate(context, builder, signature, arguments):
+        x = arguments[0]
+        above = builder.select(builder.fcmp_ordered(">", x, floats(0)), floats(1), floats(0))
+        return builder.select(builder.fcmp_ordered("<", x, floats(0)), floats(-1), above)
+
+    return vector(vector), generate
+
+
+@intrinsic
+def first(context, x, n):
+    """The first n numbers of a vector, then zeros."""
+
+    def generate(context, builder, signature, arguments):
+        x, n = arguments
+        return builder.select(_mask(builder, n), x, floats(0))
+
+    return vector(vector, types.intp), generate
+
+
+@intrinsic
+def total(context, x):
+    """The sum of a vector's numbers, halves first."""
+
+    def generate(context, builder, signature, arguments):
+        x, n = arguments[0], WIDTH
+        while n > 1:
+            n //= 2
+            low, high = (ir.Constant(ir.VectorType(INT, n), list(range(i, i + n))) for i in (0, n))
+            x = builder.fadd(builder.shuffle_vector(x, x, low), builder.shuffle_vector(x, x, high))
+        return builder.extract_element(x, INT(0))
+
+    return types.float32(vector), generate
 
 
 @intrinsic
 def wide(context):
-    """Let the loops of the function that calls this take vectors as wide, where the processor has them."""
+    """Let the loops of the function that calls this take vectors of 512 bits, where the processor has them."""
 
     def generate(context, builder, signature, arguments):
         set.add(builder.function.attributes, '"prefer-vector-width"="512"')
@@ -165,6 +294,12 @@ def wide(context):
 @compiled
 def aligned(n):
     """An array of n numbers that begins with a line of the cache, so that no vector of it lies in two."""
-    a = np.empty(n + WIDTH, np.float32)
-    first = (-a.ctypes.data // 4) % WIDTH
+    a = np.empty(n + 16, np.float32)
+    first = (-a.ctypes.data // 4) % 16
     return a[first : first + n]
+
+
+@compiled
+def up_to(n, multiple):
+    """The smallest multiple that is no smaller than n."""
+    return -(-n // multiple) * multiple

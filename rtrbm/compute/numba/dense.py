@@ -1,0 +1,156 @@
+"""Products with numbers that are neither 0 nor 1: with most of them 0, and with few.
+
+Six rows (or columns) of one factor meet a block of WIDTH columns of the other in registers.
+"""
+
+from .compiled import compiled
+from .vectors import (
+    WIDTH,
+    add,
+    fill,
+    fill_at,
+    load,
+    load_part,
+    multiply_add,
+    number_at,
+    store,
+    store_part,
+    wide,
+    zeros,
+)
+
+ROWS = 6
+
+
+@compiled
+def add_part(out, at, x, sign, n):
+    """out[at : at + n] += sign x, or as much of it as a vector holds."""
+    if n >= WIDTH:
+        store(out, at, multiply_add(fill(sign), x, load(out, at)))
+    else:
+        store_part(out, at, multiply_add(fill(sign), x, load_part(out, at, n)), n)
+
+
+@compiled
+def add_product(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to, stride):
+    """Rows of out, from number `to` on, += rows of a times the packed W (`rtrbm.compute.numba.lookups.pack`).
+
+    Row i of a begins at number first + i stride_a, that of out at to + i stride; out has whole blocks of columns.
+    """
+    wide()
+    for i in range(0, n_rows, ROWS):
+        n = min(ROWS, n_rows - i) - 1
+        s_1, s_2, s_3, s_4, s_5 = min(1, n), min(2, n), min(3, n), min(4, n), min(5, n)
+        a_0, o_0 = first + i * stride_a, to + i * stride
+        a_1, a_2, a_3 = a_0 + s_1 * stride_a, a_0 + s_2 * stride_a, a_0 + s_3 * stride_a
+        a_4, a_5 = a_0 + s_4 * stride_a, a_0 + s_5 * stride_a
+        for block in range(n_blocks):
+            c = o_0 + block * WIDTH
+            x_0, x_1, x_2 = load(out, c), load(out, c + s_1 * stride), load(out, c + s_2 * stride)
+            x_3, x_4, x_5 = load(out, c + s_3 * stride), load(out, c + s_4 * stride), load(out, c + s_5 * stride)
+            at = block * n_units * WIDTH
+            for k in range(n_in):
+                w = load(W, at)
+                x_0 = multiply_add(fill_at(a, a_0 + k), w, x_0)
+                x_1 = multiply_add(fill_at(a, a_1 + k), w, x_1)
+                x_2 = multiply_add(fill_at(a, a_2 + k), w, x_2)
+                x_3 = multiply_add(fill_at(a, a_3 + k), w, x_3)
+                x_4 = multiply_add(fill_at(a, a_4 + k), w, x_4)
+                x_5 = multiply_add(fill_at(a, a_5 + k), w, x_5)
+                at += WIDTH
+            store(out, c + s_5 * stride, x_5)
+            store(out, c + s_4 * stride, x_4)
+            store(out, c + s_3 * stride, x_3)
+            store(out, c + s_2 * stride, x_2)
+            store(out, c + s_1 * stride, x_1)
+            store(out, c, x_0)
+
+
+@compiled
+def add_gram(a, first, stride_a, n_in, d, from_, stride_d, n_out, n_rows, sign, out):
+    """out (n_in, n_out) += sign times the sum over rows of a_i^T d_i.
+
+    Row i of a begins at number first + i stride_a, that of d at from_ + i stride_d; d has whole blocks of columns. Rows
+    of a may be read up to ROWS - 1 numbers beyond their end.
+    """
+    wide()
+    for block in range(-(-n_out // WIDTH)):
+        left = n_out - block * WIDTH
+        for j in range(0, n_in, ROWS):
+            x_0, x_1, x_2, x_3, x_4, x_5 = zeros(), zeros(), zeros(), zeros(), zeros(), zeros()
+            at, to = first + j, from_ + block * WIDTH
+            for i in range(n_rows):
+                w = load(d, to)
+                x_0 = multiply_add(fill_at(a, at), w, x_0)
+                x_1 = multiply_add(fill_at(a, at + 1), w, x_1)
+                x_2 = multiply_add(fill_at(a, at + 2), w, x_2)
+                x_3 = multiply_add(fill_at(a, at + 3), w, x_3)
+                x_4 = multiply_add(fill_at(a, at + 4), w, x_4)
+                x_5 = multiply_add(fill_at(a, at + 5), w, x_5)
+                at += stride_a
+                to += stride_d
+            for k in range(min(ROWS, n_in - j)):
+                x = x_0 if k == 0 else x_1 if k == 1 else x_2 if k == 2 else x_3 if k == 3 else x_4 if k == 4 else x_5
+                add_part(out, (j + k) * n_out + block * WIDTH, x, sign, left)
+
+
+@compiled
+def list_numbers(v, n_rows, n, starts, columns, values):
+    """The numbers of every row that are not 0: their columns and values, row i's from starts[i] on.
+
+    Returns False if they are more than a quarter of all; columns and values have room for so many and n more.
+    """
+    end = 0
+    for i in range(n_rows):
+        starts[i] = end
+        if end > n_rows * n // 4:
+            return False
+        at = i * n
+        for j in range(n):
+            x = v[at + j]
+            columns[end], values[end] = j, x
+            end += x != 0
+    starts[n_rows] = end
+    return end <= n_rows * n // 4
+
+
+@compiled
+def list_by_columns(n_rows, n, starts, columns, values, starts_t, rows_t, values_t):
+    """The same numbers column by column: starts_t, rows_t, values_t."""
+    starts_t[: n + 1] = 0
+    for i in range(starts[n_rows]):
+        starts_t[columns[i] + 1] += 1
+    for j in range(n):
+        starts_t[j + 1] += starts_t[j]
+    for i in range(n_rows):
+        for at in range(starts[i], starts[i + 1]):
+            to = starts_t[columns[at]]
+            rows_t[to], values_t[to] = i, values[at]
+            starts_t[columns[at]] = to + 1
+    for j in range(n, 0, -1):
+        starts_t[j] = starts_t[j - 1]
+    starts_t[0] = 0
+
+
+@compiled
+def add_listed(starts, listed, values, lists, low, high, M, step, between, n_out, sign, out, to, stride):
+    """Rows of out += sign times sums of listed rows of M, each times its value.
+
+    Row i, for i from low to high - 1, takes list lists[i], if that is not below 0, and begins at number to + i stride of
+    out. Row j of M begins at number j step, in a block of columns that is `between` numbers after the one before.
+    """
+    wide()
+    for block in range(-(-n_out // WIDTH)):
+        base, left = block * between, n_out - block * WIDTH
+        for i in range(low, high):
+            if lists[i] < 0:
+                continue
+            at, end = starts[lists[i]], starts[lists[i] + 1]
+            x, y = zeros(), zeros()
+            while at + 1 < end:
+                x = multiply_add(fill_at(values, at), load(M, base + number_at(listed, at) * step), x)
+                y = multiply_add(fill_at(values, at + 1), load(M, base + number_at(listed, at + 1) * step), y)
+                at += 2
+            if at < end:
+                x = multiply_add(fill_at(values, at), load(M, base + number_at(listed, at) * step), x)
+            add_part(out, to + i * stride + block * WIDTH, add(x, y), sign, left)

@@ -1,0 +1,195 @@
+"""Products with binary states by looking up sums, the "method of the four Russians" (Arlazarov et al. 1970).
+
+Row i of states W is the sum of the rows of W whose unit is on. The units are cut into groups of five; for each of the
+32 patterns of a group the sum of its rows of W is made once, and then looked up by all rows of states: one addition
+takes the place of five multiplications and additions. Unit b of group g is unit g + b n_groups of the layer.
+
+States are bytes, 0 or 1, in rows of `stride` bytes. W is packed in blocks of WIDTH columns (`pack`), with rows of zeros
+after its own. The sums of some groups at a time, a chunk of them, are made, so that they stay in the first-level cache.
+"""
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from .compiled import compiled
+from .vectors import (
+    BYTE,
+    WIDTH,
+    add,
+    address,
+    is_flat,
+    load,
+    load_part,
+    number_at,
+    store,
+    up_to,
+    wide,
+    zeros,
+)
+
+UNITS = 5  # of a group
+PATTERNS = 2**UNITS
+CHUNKS = (5, 6, 7, 8) if WIDTH == 32 else (6, 8, 10, 12)  # groups whose sums take 20 to 32 or 12 to 24 kB
+AT_ONCE = 32  # patterns
+TABLES = CHUNKS[-1] * PATTERNS * WIDTH
+_PATTERNS = ir.VectorType(BYTE, AT_ONCE)
+
+
+@compiled
+def chunk_of(n_units):
+    """The number of groups of a chunk that takes the fewest loads: a group one, a chunk two and those left empty."""
+    n_groups, best, fewest = -(-n_units // UNITS), 0, 0.0
+    for chunk in CHUNKS:
+        n_loads = up_to(n_groups, chunk) * (1 + 2 / chunk)
+        if best == 0 or n_loads <= fewest:
+            best, fewest = chunk, n_loads
+    return best
+
+
+@compiled
+def n_groups_of(n_units):
+    """The number of groups of a layer, a multiple of the chunk."""
+    return up_to(-(-n_units // UNITS), chunk_of(n_units))
+
+
+@compiled
+def pack(W, n_rows, n_cols, n_units, out):
+    """out[block, unit, :] <- columns of W (n_rows, n_cols), then zeros, in blocks of WIDTH columns and n_units rows."""
+    for block in range(-(-n_cols // WIDTH)):
+        left = n_cols - block * WIDTH
+        to = block * n_units * WIDTH
+        for u in range(n_rows):
+            x = load(W, u * n_cols + block * WIDTH) if left >= WIDTH else load_part(W, u * n_cols + block * WIDTH, left)
+            store(out, to, x)
+            to += WIDTH
+        for u in range(n_rows, n_units):
+            store(out, to, zeros())
+            to += WIDTH
+
+
+@compiled
+def pack_transposed(W, n_rows, n_cols, n_units, out):
+    """The same of the transpose of W (n_rows, n_cols): out[block, u, j] <- W[block WIDTH + j, u]."""
+    for block in range(-(-n_rows // WIDTH)):
+        n, to = min(WIDTH, n_rows - block * WIDTH), block * n_units * WIDTH
+        if n < WIDTH:
+            for u in range(n_cols):
+                store(out, to + u * WIDTH, zeros())
+        for j in range(n):
+            at = (block * WIDTH + j) * n_cols
+            for u in range(n_cols):
+                out[to + u * WIDTH + j] = W[at + u]
+        for u in range(n_cols, n_units):
+            store(out, to + u * WIDTH, zeros())
+
+
+@intrinsic
+def _find_patterns(context, on, at, step, patterns, to):
+    """patterns[to : to + AT_ONCE] <- the bits of on[at + b step : ... + AT_ONCE], b = 0 to 4."""
+
+    def generate(context, builder, signature, arguments):
+        on, at, step, patterns, to = arguments
+        total = None
+        for bit in range(UNITS):
+            states = builder.load(address(context, builder, signature.args[0], on, at, _PATTERNS), align=1)
+            states = builder.shl(states, ir.Constant(_PATTERNS, [bit] * AT_ONCE))
+            total = states if total is None else builder.or_(total, states)
+            at = builder.add(at, step)
+        builder.store(total, address(context, builder, signature.args[3], patterns, to, _PATTERNS), align=1)
+        return context.get_dummy_value()
+
+    if is_flat(on, types.uint8) and is_flat(patterns, types.uint8):
+        return types.void(on, types.intp, types.intp, patterns, types.intp), generate
+
+
+@compiled
+def find_patterns(on, n_rows, stride, n_groups, patterns, stride_p):
+    """patterns[i, g] <- that of group g in row i; reads up to 5 n_groups + AT_ONCE bytes from a row's first on."""
+    wide()
+    for i in range(n_rows):
+        for g in range(0, n_groups, AT_ONCE):
+            _find_patterns(on, i * stride + g, n_groups, patterns, i * stride_p + g)
+
+
+@compiled
+def find_patterns_of_rows(on, stride, n_units, n_groups, patterns, stride_p):
+    """patterns[g, i] <- that of the states of unit i in group g of rows."""
+    wide()
+    for g in range(n_groups):
+        for i in range(0, n_units, AT_ONCE):
+            _find_patterns(on, g * stride + i, n_groups * stride, patterns, g * stride_p + i)
+
+
+@compiled
+def make_tables(W, base, stride, group, chunk, n_groups, tables):
+    """tables <- for a chunk of groups and all their patterns, the sums of rows of W, which are `stride` apart."""
+    wide()
+    step = n_groups * stride
+    for g in range(chunk):
+        at, to = base + (group + g) * stride, g * PATTERNS * WIDTH
+        a, b, c = load(W, at), load(W, at + step), load(W, at + 2 * step)
+        d, e = load(W, at + 3 * step), load(W, at + 4 * step)
+        ab = add(a, b)
+        for i in range(4):
+            x = zeros() if i == 0 else d if i == 1 else e if i == 2 else add(d, e)
+            y = add(x, c)
+            store(tables, to, x)
+            store(tables, to + WIDTH, add(x, a))
+            store(tables, to + 2 * WIDTH, add(x, b))
+            store(tables, to + 3 * WIDTH, add(x, ab))
+            store(tables, to + 4 * WIDTH, y)
+            store(tables, to + 5 * WIDTH, add(y, a))
+            store(tables, to + 6 * WIDTH, add(y, b))
+            store(tables, to + 7 * WIDTH, add(y, ab))
+            to += 8 * WIDTH
+
+
+def _adder(chunk, by_rows):
+    """The compiled function that adds a chunk's sums; patterns of the groups of a row lie by rows or by columns."""
+
+    @compiled
+    def add_sums(patterns, n_rows, stride_p, group, tables, sums):
+        wide()
+        for i in range(n_rows):
+            x = zeros()
+            if group:
+                x = load(sums, i * WIDTH)
+            at = i * stride_p + group if by_rows else group * stride_p + i
+            for g in range(chunk):
+                pattern = number_at(patterns, at + (g if by_rows else g * stride_p))
+                x = add(x, load(tables, (g * PATTERNS + pattern) * WIDTH))
+            store(sums, i * WIDTH, x)
+
+    return add_sums
+
+
+_add_fewest, _add_few, _add_many, _add_most = (_adder(chunk, True) for chunk in CHUNKS)
+_add_of_rows = _adder(CHUNKS[-1], False)
+
+
+@compiled
+def look_up(patterns, n_rows, stride_p, W, block, n_groups, chunk, tables, sums):
+    """sums[i] <- a block of columns of the product of the states of row i with the packed W."""
+    base = block * UNITS * n_groups * WIDTH
+    for group in range(0, n_groups, chunk):
+        make_tables(W, base, WIDTH, group, chunk, n_groups, tables)
+        if chunk == CHUNKS[0]:
+            _add_fewest(patterns, n_rows, stride_p, group, tables, sums)
+        elif chunk == CHUNKS[1]:
+            _add_few(patterns, n_rows, stride_p, group, tables, sums)
+        elif chunk == CHUNKS[2]:
+            _add_many(patterns, n_rows, stride_p, group, tables, sums)
+        else:
+            _add_most(patterns, n_rows, stride_p, group, tables, sums)
+
+
+@compiled
+def look_up_gram(patterns, n_units, stride_p, h, stride, block, n_groups, tables, sums):
+    """sums[i] <- a block of columns of v_i^T h for unit i of the states v, of which `patterns` are those of rows.
+
+    h has rows of zeros up to row 5 n_groups.
+    """
+    for group in range(0, n_groups, CHUNKS[-1]):
+        make_tables(h, block * WIDTH, stride, group, CHUNKS[-1], n_groups, tables)
+        _add_of_rows(patterns, n_units, stride_p, group, tables, sums)

@@ -1,0 +1,469 @@
+"""Eq. 3.25 for a tile, some sequences of a minibatch: from frames to sums of the gradient, without the interpreter.
+
+As `rtrbm.gradient` with the RTRBM's conditioner (`rtrbm.models.rtrbm`), binary units and contrastive divergence, which
+specify it. Rows of the tile are its frames, packed as in `rtrbm.minibatches.sequences`: sequence s of frame t is row
+start[t] + s. Layers are padded to whole vectors.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .chain import Scratch, contrastive_divergence
+from .compiled import compiled
+from .dense import add_gram, add_listed, add_product, list_by_columns, list_numbers
+from .exponential import sigmoid
+from .hashing import from_bytes, mixed
+from .lookups import CHUNKS, UNITS, chunk_of, find_patterns_of_rows, look_up_gram, n_groups_of, pack, pack_transposed
+from .vectors import (
+    WIDTH,
+    add,
+    fill_at,
+    first,
+    load,
+    load_part,
+    multiply,
+    multiply_add,
+    store,
+    store_part,
+    subtract,
+    total,
+    up_to,
+    wide,
+    zeros,
+)
+
+ROWS = 400  # whose chains run together, at most
+SEQUENCES = 4  # of a tile, at most: they share the numbers of U that are in registers
+_0, _1 = np.float32(0), np.float32(1)
+
+
+class Size(NamedTuple):
+    """V, H : units; m : taps; k : steps of the chain; dynamic, bptt, sample_visible : settings of the model."""
+
+    V: int
+    H: int
+    m: int
+    k: int
+    dynamic: bool
+    bptt: bool
+    sample_visible: bool
+
+
+class Places(NamedTuple):
+    """Where each array begins in a flat buffer: matrices, then biases.
+
+    In a buffer of sums there follow, from `end` on, v, h, active, the sums of v, <h> and h_pos, and rest, the squared
+    error and the number of frames that count.
+    """
+
+    W: int
+    U: int
+    U_v: int
+    A: int
+    C: int
+    b_v: int
+    b_h: int
+    b_init: int
+    b_v_init: int
+    end: int
+    v: int
+    h: int
+    active: int
+    rest: int
+
+
+class Room(NamedTuple):
+    """Buffers of a tile. Rows of floats are padded with zeros; `later` and `earlier` are rows of other frames."""
+
+    start: np.ndarray
+    alive: np.ndarray
+    sequence: np.ndarray
+    frame: np.ndarray
+    identity: np.ndarray
+    earlier: np.ndarray
+    later: np.ndarray
+    keys: np.ndarray
+    up: np.ndarray
+    down: np.ndarray
+    ahead: np.ndarray
+    back: np.ndarray
+    starts: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
+    starts_t: np.ndarray
+    rows_t: np.ndarray
+    values_t: np.ndarray
+    shifted: np.ndarray
+    packed: np.ndarray
+    v: np.ndarray
+    on: np.ndarray
+    x: np.ndarray
+    r: np.ndarray
+    bias_h: np.ndarray
+    bias_v: np.ndarray
+    h_neg: np.ndarray
+    d: np.ndarray
+    total: np.ndarray
+    c_v: np.ndarray
+    patterns: np.ndarray
+
+
+@compiled
+def place_rows(batch_sizes, low, step, room):
+    """Rows of the tile of sequences low, low + step, ..., counted from the longest; their number and that of frames."""
+    n_rows = n_frames = 0
+    for t in range(len(batch_sizes)):
+        n = -((low - batch_sizes[t]) // step)
+        if n <= 0:
+            break
+        room.start[t], room.alive[t] = n_rows, n
+        for s in range(n):
+            room.sequence[n_rows], room.frame[n_rows] = low + s * step, t
+            n_rows += 1
+        n_frames = t + 1
+    room.start[n_frames], room.alive[n_frames] = n_rows, 0
+    return n_rows, n_frames
+
+
+@compiled
+def _shift(n_rows, n_frames, delay, room):
+    """earlier, later <- the rows so many frames before and after; below 0, and n_rows, where there is none."""
+    for i in range(n_rows):
+        t = room.frame[i]
+        s = i - room.start[t]
+        room.earlier[i] = room.start[t - delay] + s if t >= delay else -1
+        room.later[i] = room.start[t + delay] + s if t + delay < n_frames and s < room.alive[t + delay] else n_rows
+
+
+@compiled
+def begin(v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params, room):
+    """From frames to r and the biases (eq. 3.20); returns n_rows, n_frames, whether most numbers of frames are 0."""
+    wide()
+    V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
+    n_rows, n_frames = place_rows(batch_sizes, low, step, room)
+    for i in range(n_rows):
+        rank = room.sequence[i]
+        sequence = order[rank]
+        room.keys[i] = mixed(mixed(key, number + sequence), room.frame[i] - n_warm[sequence])
+        source = starts[room.frame[i]] + rank
+        for j in range(0, V, WIDTH):
+            x = load_part(v, source * V + j, V - j)
+            store_part(room.v, i * V + j, x, V - j)
+    W, U = params[at.W :], params[at.U :]
+    n_v, n_h = n_groups_of(V), n_groups_of(H)
+    pack(W, V, H, UNITS * n_v, room.up)
+    pack_transposed(W, V, H, UNITS * n_h, room.down)
+    pack(U, H, H, H, room.ahead)
+    few = list_numbers(room.v, n_rows, V, room.starts, room.columns, room.values)
+    if few:
+        list_by_columns(n_rows, V, room.starts, room.columns, room.values, room.starts_t, room.rows_t, room.values_t)
+    room.x[: n_rows * Hp] = 0
+    _add_frames(few, room.identity, 0, n_rows, room.up, V, UNITS * n_v, H, room.x, Hp, room)  # v_t W
+    _constant_bias(params, at.b_h, at.b_init, max(1, size.m), H, n_frames, room, room.bias_h)
+    if size.m or size.dynamic:
+        _constant_bias(params, at.b_v, at.b_v_init, size.m, V, n_frames, room, room.bias_v)
+    else:
+        for j in range(0, V, WIDTH):
+            store(room.bias_v, j, load_part(params, at.b_v + j, V - j))
+    for n in range(min(size.m, n_frames - 1)):
+        _shift(n_rows, n_frames, n + 1, room)
+        low_row = room.start[n + 1]
+        pack(params[at.A + n * V * V :], V, V, V, room.packed)
+        _add_frames(few, room.earlier, low_row, n_rows, room.packed, V, V, V, room.bias_v, Vp, room)
+        pack(params[at.C + n * V * H :], V, H, V, room.packed)
+        _add_frames(few, room.earlier, low_row, n_rows, room.packed, V, V, H, room.bias_h, Hp, room)
+    _recurrence(n_frames, H, Hp, room)
+    if size.dynamic:
+        pack(params[at.U_v :], H, V, H, room.packed)
+        _add_beside(room.r, Hp, H, 1, room.bias_v, Vp, n_rows, n_frames, room)
+    return n_rows, n_frames, few
+
+
+@compiled
+def _add_frames(few, lists, low, high, W, n_in, n_units, n_out, out, stride, room):
+    """Rows low to high - 1 of out += frames times the packed W: row i takes the frame lists[i]."""
+    n_blocks = -(-n_out // WIDTH)
+    if few:
+        add_listed(room.starts, room.columns, room.values, lists, low, high, W, WIDTH, n_units * WIDTH,
+                   n_blocks * WIDTH, _1, out, 0, stride)  # fmt: skip
+        return
+    i = low
+    while i < high:
+        j = i + 1
+        while j < high and lists[j] == lists[j - 1] + 1:
+            j += 1
+        if lists[i] >= 0:
+            add_product(room.v, lists[i] * n_in, j - i, n_in, n_in, W, n_units, n_blocks, out, i * stride, stride)
+        i = j
+
+
+@compiled
+def _add_beside(a, stride_a, n_in, delay, out, stride, n_rows, n_frames, room):
+    """Rows of out of frame t += those of a of frame t - delay, 1 or -1, times the matrix in room.packed."""
+    n_blocks = stride // WIDTH
+    if room.alive[n_frames - 1] == room.alive[0]:  # all of one length
+        n = n_rows - room.alive[0]
+        fr, to = (0, room.alive[0]) if delay > 0 else (room.alive[0], 0)
+        add_product(a, fr * stride_a, n, stride_a, n_in, room.packed, n_in, n_blocks, out, to * stride, stride)
+        return
+    for t in range(1, n_frames):  # sequences that have ended are left out
+        fr, to = (room.start[t - 1], room.start[t]) if delay > 0 else (room.start[t], room.start[t - 1])
+        add_product(a, fr * stride_a, room.alive[t], stride_a, n_in, room.packed, n_in, n_blocks, out, to * stride,
+                    stride)  # fmt: skip
+
+
+@compiled
+def _constant_bias(params, constant, init, n_init, n, n_frames, room, bias):
+    """bias <- the constant one, plus those of the first frames; rows are padded with zeros."""
+    wide()
+    n_p = up_to(n, WIDTH)
+    for t in range(n_frames):
+        for i in range(room.start[t], room.start[t] + room.alive[t]):
+            for j in range(0, n, WIDTH):
+                x = load_part(params, constant + j, n - j)
+                if t < n_init:
+                    x = add(x, load_part(params, init + t * n + j, n - j))
+                store(bias, i * n_p + j, x)
+
+
+@compiled
+def _recurrence(n_frames, H, Hp, room):
+    """r_t <- sigmoid(x_t + b_t), b_t <- b_t + r_{t-1} U (eq. 3.20)."""
+    wide()
+    x, r, bias, U = room.x, room.r, room.bias_h, room.ahead
+    for t in range(n_frames):
+        to, n = room.start[t] * Hp, room.alive[t]
+        fr = room.start[t - 1] * Hp if t else 0
+        n_in = H if t else 0
+        s_1, s_2, s_3 = min(1, n - 1) * Hp, min(2, n - 1) * Hp, min(3, n - 1) * Hp
+        f_1, f_2, f_3 = fr + s_1, fr + s_2, fr + s_3
+        for block in range(Hp // WIDTH):
+            y_0, y_1, y_2, y_3 = zeros(), zeros(), zeros(), zeros()
+            at = block * H * WIDTH
+            for k in range(n_in):
+                u = load(U, at)
+                y_0 = multiply_add(fill_at(r, fr + k), u, y_0)
+                y_1 = multiply_add(fill_at(r, f_1 + k), u, y_1)
+                y_2 = multiply_add(fill_at(r, f_2 + k), u, y_2)
+                y_3 = multiply_add(fill_at(r, f_3 + k), u, y_3)
+                at += WIDTH
+            for s in range(n):
+                y = y_0 if s == 0 else y_1 if s == 1 else y_2 if s == 2 else y_3
+                here = to + s * Hp + block * WIDTH
+                b = add(load(bias, here), y)
+                store(bias, here, b)
+                store(r, here, sigmoid(add(load(x, here), b)))
+
+
+@compiled
+def negative(low, n, size, at, params, room, scratch):
+    """The chain of rows low to low + n - 1, from r (Algorithm 1): v_neg and h_neg."""
+    V, H, Vp = size.V, size.H, up_to(size.V, WIDTH)
+    groups = (n_groups_of(V), chunk_of(V)), (n_groups_of(H), chunk_of(H))
+    rows = size.m > 0 or size.dynamic
+    here = Scratch(room.on[low * Vp :], scratch.on_h, scratch.patterns, scratch.tables, scratch.sums, scratch.words,
+                   room.c_v[low * Vp :])  # fmt: skip
+    contrastive_divergence(
+        room.r, low, n, V, H, size.k, size.sample_visible, room.up, room.down, groups, room.bias_v,
+        Vp if rows else 0, room.bias_h, room.keys, here, room.h_neg,
+    )  # fmt: skip
+
+
+@compiled
+def end(few, n_rows, n_frames, n_warm, order, size, at, params, room, scratch, sums):
+    """From the chain's ends to sums: the backward pass (eq. 3.23), then every part of the gradient (3.24, 3.25)."""
+    wide()
+    V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
+    rows = size.m > 0 or size.dynamic
+    sums[: at.rest + 2] = 0
+    _forget_warm(n_rows, n_warm, order, size.sample_visible, Vp, Hp, room)
+    if not size.sample_visible:  # c_v holds <v>
+        add_gram(room.c_v, 0, Vp, V, room.h_neg, 0, Hp, H, n_rows, -_1, sums[at.W : at.W + V * H])
+    _visible_differences(n_rows, n_warm, order, size.sample_visible, rows, V, Vp, at, room, sums)
+    room.x[: n_rows * Hp] = 0
+    if size.bptt and size.dynamic:  # the derivative with respect to r_{t-1} through b_v,t
+        pack_transposed(params[at.U_v :], H, V, V, room.packed)
+        _add_beside(room.c_v, Vp, V, -1, room.x, Hp, n_rows, n_frames, room)
+    _backward(n_frames, n_warm, order, size.bptt, H, Hp, params[at.U :], room)  # eq. 3.23
+    _statistics(few, n_rows, size.sample_visible, V, Vp, H, Hp, room, scratch, sums[at.W : at.W + V * H])
+    _add_past_gram(1, room.r, Hp, H, room.total, Hp, H, n_rows, n_frames, room, sums[at.U : at.U + H * H])  # eq. 3.24
+    if size.dynamic:
+        _add_past_gram(1, room.r, Hp, H, room.c_v, Vp, V, n_rows, n_frames, room, sums[at.U_v : at.U_v + H * V])
+    for n in range(min(size.m, n_frames - 1)):
+        _add_tap(few, n + 1, n_rows, n_frames, V, V, Vp, room.c_v, room, sums[at.A + n * V * V : at.A + (n + 1) * V * V])
+        _add_tap(few, n + 1, n_rows, n_frames, V, H, Hp, room.total, room, sums[at.C + n * V * H : at.C + (n + 1) * V * H])
+    _hidden_sums(n_rows, n_warm, order, H, Hp, max(1, size.m), at, room, sums)
+    if size.m:
+        _first_rows(n_frames, size.m, room.c_v, Vp, V, room, sums[at.b_v_init :])
+    _first_rows(n_frames, max(1, size.m), room.total, Hp, H, room, sums[at.b_init :])
+
+
+@compiled
+def _is_warm(i, n_warm, order, room):
+    """Whether a frame only brings the state up to date."""
+    return room.frame[i] < n_warm[order[room.sequence[i]]]
+
+
+@compiled
+def _forget_warm(n_rows, n_warm, order, sample_visible, Vp, Hp, room):
+    """The chains of frames that only warm the state up do not count."""
+    for i in range(n_rows):
+        if _is_warm(i, n_warm, order, room):
+            room.h_neg[i * Hp : (i + 1) * Hp] = 0
+            if sample_visible:
+                room.on[i * Vp : (i + 1) * Vp] = 0
+            else:
+                room.c_v[i * Vp : (i + 1) * Vp] = 0
+
+
+@compiled
+def _visible_differences(n_rows, n_warm, order, sample_visible, rows, V, Vp, at, room, sums):
+    """c_v = v - <v>, its sum, that of v, the squared error and the number of frames that count."""
+    wide()
+    error = zeros()
+    for i in range(n_rows):
+        if _is_warm(i, n_warm, order, room):
+            if rows:
+                room.c_v[i * Vp : (i + 1) * Vp] = 0
+            continue
+        sums[at.rest + 1] += _1
+        for j in range(0, V, WIDTH):
+            n = V - j
+            v = load_part(room.v, i * V + j, n)
+            mean = from_bytes(room.on, i * Vp + j) if sample_visible else load(room.c_v, i * Vp + j)
+            c = first(subtract(v, mean), n)
+            if rows:
+                store(room.c_v, i * Vp + j, c)
+            error = multiply_add(c, c, error)
+            store_part(sums, at.b_v + j, add(load_part(sums, at.b_v + j, n), c), n)
+            store_part(sums, at.v + j, add(load_part(sums, at.v + j, n), v), n)
+    sums[at.rest] = total(error)
+
+
+@compiled
+def _backward(n_frames, n_warm, order, bptt, H, Hp, U, room):
+    """d_t <- r_t (1 - r_t) (e_t + (d_{t+1} + c_{t+1}) U^T), e_t in x; total <- d + c, d <- d + r (eq. 3.23)."""
+    wide()
+    pack_transposed(U, H, H, H, room.back)
+    e, r, h_neg, d, b, U_T = room.x, room.r, room.h_neg, room.d, room.total, room.back
+    for t in range(n_frames - 1, -1, -1):
+        to, n = room.start[t] * Hp, room.alive[t + 1]
+        fr, n_in = room.start[t + 1] * Hp, H if bptt and n > 0 else 0
+        s_1, s_2, s_3 = min(1, n - 1) * Hp, min(2, n - 1) * Hp, min(3, n - 1) * Hp
+        f_1, f_2, f_3 = fr + s_1, fr + s_2, fr + s_3
+        for block in range(Hp // WIDTH):
+            y_0, y_1, y_2, y_3 = zeros(), zeros(), zeros(), zeros()
+            at = block * H * WIDTH
+            for k in range(n_in):
+                u = load(U_T, at)
+                y_0 = multiply_add(fill_at(b, fr + k), u, y_0)
+                y_1 = multiply_add(fill_at(b, f_1 + k), u, y_1)
+                y_2 = multiply_add(fill_at(b, f_2 + k), u, y_2)
+                y_3 = multiply_add(fill_at(b, f_3 + k), u, y_3)
+                at += WIDTH
+            for s in range(room.alive[t]):
+                here = to + s * Hp + block * WIDTH
+                p = load(r, here)
+                x = zeros()
+                if bptt:
+                    x = load(e, here)
+                    if s < n:
+                        x = add(x, y_0 if s == 0 else y_1 if s == 1 else y_2 if s == 2 else y_3)
+                    x = multiply(x, subtract(p, multiply(p, p)))
+                store(d, here, add(x, p))
+                store(b, here, add(x, subtract(p, load(h_neg, here))))
+        for s in range(room.alive[t]):
+            i = room.start[t] + s
+            if _is_warm(i, n_warm, order, room):
+                d[i * Hp : (i + 1) * Hp] = 0
+                b[i * Hp : (i + 1) * Hp] = 0
+
+
+@compiled
+def _statistics(few, n_rows, sample_visible, V, Vp, H, Hp, room, scratch, d_W):
+    """d_W += v^T (h_pos + d) - v_neg^T h_neg (eq. 3.25)."""
+    wide()
+    if few:
+        add_listed(room.starts_t, room.rows_t, room.values_t, room.identity, 0, V, room.d, Hp, WIDTH, H, _1, d_W, 0, H)
+    else:
+        add_gram(room.v, 0, V, V, room.d, 0, Hp, H, n_rows, _1, d_W)
+    if not sample_visible:
+        return
+    n_groups = up_to(-(-n_rows // UNITS), CHUNKS[-1])
+    room.h_neg[n_rows * Hp : UNITS * n_groups * Hp] = 0
+    stride_p = up_to(V, 32)
+    find_patterns_of_rows(room.on, Vp, V, n_groups, room.patterns, stride_p)
+    for block in range(Hp // WIDTH):
+        look_up_gram(room.patterns, V, stride_p, room.h_neg, Hp, block, n_groups, scratch.tables, scratch.sums)
+        left = H - block * WIDTH
+        for i in range(V):
+            to = i * H + block * WIDTH
+            x = subtract(load_part(d_W, to, left), load(scratch.sums, i * WIDTH))
+            store_part(d_W, to, x, left)
+
+
+@compiled
+def _add_past_gram(delay, a, stride_a, n_in, d, stride_d, n_out, n_rows, n_frames, room, out):
+    """out += the sum over frames of a_{t-delay}^T d_t."""
+    if room.alive[n_frames - 1] == room.alive[0]:  # all of one length
+        n = n_rows - room.start[delay] if n_frames > delay else 0
+        add_gram(a, 0, stride_a, n_in, d, room.start[min(delay, n_frames)] * stride_d, stride_d, n_out, n, _1, out)
+        return
+    for t in range(delay, n_frames):
+        add_gram(a, room.start[t - delay] * stride_a, stride_a, n_in, d, room.start[t] * stride_d, stride_d, n_out,
+                 room.alive[t], _1, out)  # fmt: skip
+
+
+@compiled
+def _add_tap(few, delay, n_rows, n_frames, V, n_out, stride, d, room, d_T):
+    """d_T += the sum over frames of v_{t-delay}^T d_t."""
+    if not few:
+        _add_past_gram(delay, room.v, V, V, d, stride, n_out, n_rows, n_frames, room, d_T)
+        return
+    _shift(n_rows, n_frames, delay, room)
+    d[n_rows * stride : (n_rows + 1) * stride] = 0
+    for at in range(room.starts_t[V]):
+        room.shifted[at] = room.later[room.rows_t[at]]
+    add_listed(room.starts_t, room.shifted, room.values_t, room.identity, 0, V, d, stride, WIDTH, n_out, _1, d_T, 0, n_out)
+
+
+@compiled
+def _hidden_sums(n_rows, n_warm, order, H, Hp, n_init, at, room, sums):
+    """Sums over rows of d + c, <h> and h_pos."""
+    wide()
+    for j in range(0, H, WIDTH):
+        d, h, active = zeros(), zeros(), zeros()
+        for i in range(n_rows):
+            d = add(d, load(room.total, i * Hp + j))
+            h = add(h, load(room.h_neg, i * Hp + j))
+            if not _is_warm(i, n_warm, order, room):
+                active = add(active, load(room.r, i * Hp + j))
+        store_part(sums, at.b_h + j, d, H - j)
+        store_part(sums, at.h + j, h, H - j)
+        store_part(sums, at.active + j, active, H - j)
+
+
+@compiled
+def _first_rows(n_frames, n_init, d, stride, n, room, sums):
+    """Derivatives with respect to the biases of the first frames."""
+    wide()
+    for t in range(min(n_init, n_frames)):
+        for i in range(room.start[t], room.start[t] + room.alive[t]):
+            for j in range(0, n, WIDTH):
+                to = t * n + j
+                store_part(sums, to, add(load_part(sums, to, n - j), load(d, i * stride + j)), n - j)
+
+
+@compiled
+def tile(v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params, room, scratch, sums):
+    """sums <- those of the sequences low, low + step, ..., counted from the longest.
+
+    v : packed frames of the minibatch, in a flat array; starts, batch_sizes, order, n_warm : of its layout, the sequence
+    of each rank and the frames of each sequence that do not count; number : of the first sequence; key : of the update
+    (`rtrbm.compute.numba.hashing.key_of`); size : Size; at : Places; params : flat array.
+    """
+    n_rows, n_frames, few = begin(v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params, room)
+    for first_row in range(0, n_rows, ROWS):
+        negative(first_row, min(ROWS, n_rows - first_row), size, at, params, room, scratch)
+    end(few, n_rows, n_frames, n_warm, order, size, at, params, room, scratch, sums)

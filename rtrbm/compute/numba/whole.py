@@ -1,0 +1,267 @@
+"""A whole update in compiled calls: one for each tile of sequences, and one for each slice of the parameters.
+
+Parameters, and each sum of the optimiser, lie in one flat array: matrices, then biases (`Places`). Tiles and slices
+depend on sizes alone, so that results do not depend on the number of threads.
+"""
+
+import functools
+import threading
+from typing import NamedTuple
+
+import numpy as np
+
+from ..threads import TASKS, run, worth
+from . import step
+from .chain import Scratch
+from .hashing import key_of
+from .lookups import AT_ONCE, CHUNKS, TABLES, UNITS, n_groups_of
+from .step import Rates, Slice, State
+from .tile import ROWS, SEQUENCES, Places, Room, Size, begin, end, negative, tile
+from .vectors import WIDTH, aligned, up_to
+
+MATRICES, BIASES = ("W", "U", "U_v", "A", "C"), ("b_v", "b_h", "b_init", "b_v_init")
+SLICE = 2**16  # numbers of a matrix that one task updates
+_local = threading.local()
+
+
+class Whole(NamedTuple):
+    """The sizes and places of a model's updates.
+
+    size : Size; at : Places; places : tuple of (name, begin, end, shape) of the parameters in a flat array; slices : tuple
+    of Slice; columns : (n_slices, 4) int ndarray, n_out, bias, init and n_init of each.
+    """
+
+    size: Size
+    at: Places
+    places: tuple
+    slices: tuple
+    columns: np.ndarray
+
+    def flat(self, params):
+        """The flat array of which all parameters are views; a copy of them if there is none."""
+        parts = [getattr(params, name) for name, *_ in self.places]
+        base = parts[0].base
+        if base is not None and base.dtype == np.float32 and base.shape == (self.at.end,):
+            if all(part.base is base for part in parts):
+                return base
+        flat = self.empty()
+        for part, view in zip(parts, self.views(flat).values()):
+            view[...] = part
+        return flat
+
+    def empty(self):
+        """A new flat array."""
+        return np.empty(self.at.end, np.float32)
+
+    def views(self, flat):
+        """The parameters in a flat array, by name."""
+        return {name: flat[low:high].reshape(shape) for name, low, high, shape in self.places}
+
+    def nothing(self):
+        """An array like that of `added`."""
+        return np.empty(self.at.rest + 2, np.float32)
+
+    def added(self, sums):
+        """The sums of all tiles added up; overwrites those of the first."""
+        step.add_up(sums, 0, self.at.rest + 2)
+        return sums[0, : self.at.rest + 2]
+
+    def sums(self, flat, v, where, draw, n_jobs):
+        """The sums of the gradient over the sequences of a packed block, those of each tile in a row.
+
+        Parameters
+        ----------
+        flat : (n,) ndarray
+            Parameters.
+        v : (n_rows, n_visible) ndarray
+        where : Layout
+        draw : Draw
+        n_jobs : int or None
+
+        Returns
+        -------
+        (n_tiles, n) ndarray
+            As `Places` has them.
+        """
+        n_sequences, n_frames = len(where.lengths), len(where.starts)
+        order = np.argsort(where.rank)
+        n_warm = np.zeros(n_sequences, np.intp) if where.n_warm is None else where.n_warm
+        n_tiles = -(-n_sequences // SEQUENCES)
+        n_tiles = min(n_tiles + n_tiles % 2, n_sequences)  # even, for two threads
+        sums = np.empty((n_tiles, self.at.rest + WIDTH), np.float32)
+        key = np.uint64(key_of(draw.seed, draw.purpose, draw.address))
+        rows = -(-n_sequences // n_tiles) * n_frames
+        data = v.reshape(-1), where.starts, where.batch_sizes, order, n_warm
+        address, common = (n_tiles, draw.first, key), (self.size, self.at, flat)
+
+        def of(low):
+            tile(*data, low, *address, *common, *self._room(rows, n_frames), sums[low])
+
+        if n_tiles > 1:
+            n_multiplications = len(v) * flat.size * self.size.k
+            run(of, range(n_tiles), worth(n_multiplications, n_jobs, TASKS))
+            return sums
+        room, scratch = self._room(rows, n_frames)
+        n_rows, n_frames, few = begin(*data, 0, *address, *common, room)
+        n_parts = 2 * -(-n_rows // (2 * ROWS))
+        bounds = [n_rows * i // n_parts for i in range(n_parts + 1)]
+
+        def chain(part):
+            _, own = self._room(rows, n_frames)
+            negative(bounds[part], bounds[part + 1] - bounds[part], *common, room, own)
+
+        run(chain, range(n_parts), worth(n_rows * flat.size * self.size.k, n_jobs, TASKS))
+        end(few, n_rows, n_frames, n_warm, order, *common, room, scratch, sums[0])
+        return sums
+
+    def climb(self, sums, flat, state, rates, max_norm, centering, sparsity, n_jobs):
+        """Parameters and the optimiser's sums after a step along the gradient per frame.
+
+        Parameters
+        ----------
+        sums : (n_tiles, n) ndarray
+            Overwritten.
+        flat : (n,) ndarray
+            Parameters.
+        state : list of (n,) ndarrays
+            The optimiser's sums.
+        rates : callable (scale) -> the fields of `Rates`
+        max_norm : float or None
+        centering : bool or "visible"
+        sparsity : (cost, target)
+        n_jobs : int or None
+
+        Returns
+        -------
+        norm : float
+            Of the gradient per frame, before it was clipped; not finite if a new parameter is not.
+        error, n_frames : float
+            The squared error of all frames, and their number.
+        flat : (n,) ndarray
+            New parameters.
+        state : list of (n,) ndarrays
+            The optimiser's new sums.
+        """
+        at, low = self.at, self.at.b_v
+        error, n_frames = sums[:, at.rest].sum(dtype=float), sums[:, at.rest + 1].sum(dtype=float)
+        inverse = 1 / n_frames
+        scale = inverse
+        if max_norm is not None:
+            norm = inverse * float(np.sqrt(sum(step.squares(sums, *bounds) for bounds in self._pieces())))
+            scale *= max_norm / norm if norm > max_norm else 1
+        rates = Rates(*rates(scale))
+        squares = step.settle(sums, low, at, rates, inverse, bool(centering), centering is True)
+        old = State(flat, *state, *[flat[:0]] * (2 - len(state)))
+        new = State(*(np.empty_like(a) for a in old))
+        widest = max(part.n_out for part in self.slices)
+        reached, past = np.empty((2, len(self.slices), widest), np.float32)
+        dots = np.empty(self.size.V, np.float32)
+
+        def climb(i):
+            part = self.slices[i]
+            return step.climb_rows(part, sums, at.h, rates, old, new, reached[i], past[i], dots)
+
+        found = run(climb, range(len(self.slices)), worth(len(self.slices), n_jobs, 2))
+        cost, target = sparsity
+        if cost:
+            H = self.size.H
+            sums[0, at.b_h : at.b_h + H] -= np.float32(cost) * (sums[0, at.active : at.active + H] - np.float32(target))
+        lost = step.climb_biases(self.columns, sums[0], low, at, rates, old, new, past, dots)
+        norm = float(np.sqrt(sum(found) + squares)) * inverse + float(lost)
+        return norm, error, n_frames, new.params, [new.sums, new.square][: len(state)]
+
+    def _pieces(self):
+        return [(i, min(i + SLICE, self.at.end)) for i in range(0, self.at.end, SLICE)]
+
+    def _room(self, n_rows, n_frames):
+        """This thread's buffers, new ones if those of the last update do not fit."""
+        kind, kept = self.size._replace(k=0), getattr(_local, "room", None)
+        if kept is None or kept[0] != kind or kept[1] < n_rows or kept[2] < n_frames:
+            if kept is not None and kept[0] == kind:
+                n_rows, n_frames = max(n_rows, kept[1]), max(n_frames, kept[2])
+            _local.room = kept = kind, n_rows, n_frames, *_room(kind, n_rows, n_frames)
+        return kept[3:]
+
+
+@functools.lru_cache(maxsize=8)
+def prepared(form, k, sample_visible, V, H):
+    """The sizes and places of the updates of a model.
+
+    Parameters
+    ----------
+    form : Form
+    k : int
+    sample_visible : bool
+    V, H : int
+    """
+    m, dynamic, bptt = form
+    size = Size(V, H, m, int(k), dynamic, bptt, sample_visible)
+    init = (m, H) if m else (H,)
+    shapes = {"W": (V, H), "U": (H, H), "b_v": (V,), "b_h": (H,), "b_init": init}
+    shapes |= {"U_v": (H, V)} if dynamic else {}
+    shapes |= {"A": (m, V, V), "C": (m, V, H), "b_v_init": (m, V)} if m else {}
+    places, end = {}, 0
+    for name in (*MATRICES, *BIASES):
+        places[name] = end
+        if name in shapes:
+            end += int(np.prod(shapes[name]))
+    at = Places(**places, end=end, v=end, h=end + V, active=end + V + H, rest=end + V + 2 * H)
+    slices = []
+
+    def cut(at_matrix, n_in, n_out, source, bias, init, n_init, other=-1):
+        rows = max(1, SLICE // n_out)
+        for low in range(0, n_in, rows):
+            slices.append(Slice(at_matrix, low, min(low + rows, n_in), n_out, source, bias, init, n_init, other))
+
+    cut(at.W, V, H, at.v, at.b_h, 0, 0, at.b_v)
+    cut(at.U, H, H, at.h, at.b_h, at.b_init, 1)
+    if dynamic:
+        cut(at.U_v, H, V, at.h, at.b_v, at.b_v_init, 1 if m else 0)
+    for n in range(m):
+        cut(at.A + n * V * V, V, V, at.v, at.b_v, at.b_v_init, n + 1)
+        cut(at.C + n * V * H, V, H, at.v, at.b_h, at.b_init, n + 1)
+    columns = np.array([(part.n_out, part.bias, part.init, part.n_init) for part in slices])
+    places = [(name, places[name], shapes[name]) for name in (*MATRICES, *BIASES) if name in shapes]
+    places = tuple((name, low, low + int(np.prod(shape)), shape) for name, low, shape in places)
+    return Whole(size, at, places, tuple(slices), columns)
+
+
+def _room(size, n_rows, n_frames):
+    """Room and Scratch for tiles of so many rows and frames."""
+    V, H, m, k, dynamic, bptt, sample_visible = size
+    V_p, H_p = up_to(V, WIDTH), up_to(H, WIDTH)
+    n_v, n_h = n_groups_of(V), n_groups_of(H)
+    padded = UNITS * up_to(-(-n_rows // UNITS), CHUNKS[-1]) + 1  # rows, with those of zeros behind
+    rows = bool(m or dynamic)
+    n_listed = n_rows * V // 4 + V
+
+    def floats(n):
+        a = aligned(n + WIDTH)
+        a[:] = 0
+        return a
+
+    def numbers(n, dtype=np.intp):
+        return np.zeros(n, dtype)
+
+    def flags(n, beyond):
+        return np.zeros(n + UNITS * beyond + 2 * AT_ONCE, np.uint8)
+
+    packed = max(dynamic * max(V_p * H, H_p * V), bool(m) * max(V_p, H_p) * V)
+    room = Room(
+        start=numbers(n_frames + 1), alive=numbers(n_frames + 1), sequence=numbers(n_rows), frame=numbers(n_rows),
+        identity=np.arange(max(n_rows, V)), earlier=numbers(n_rows), later=numbers(n_rows),
+        keys=numbers(n_rows, np.uint64), up=floats(H_p * UNITS * n_v), down=floats(V_p * UNITS * n_h),
+        ahead=floats(H_p * H), back=floats(H_p * H), starts=numbers(n_rows + 1), columns=numbers(n_listed, np.uint32),
+        values=floats(n_listed), starts_t=numbers(V + 1), rows_t=numbers(n_listed, np.uint32), values_t=floats(n_listed),
+        shifted=numbers(n_listed if m else 0, np.uint32), packed=floats(packed), v=floats(n_rows * V + WIDTH),
+        on=flags(padded * V_p, n_v), x=floats(n_rows * H_p), r=floats(n_rows * H_p), bias_h=floats(n_rows * H_p),
+        bias_v=floats(n_rows * V_p if rows else V_p), h_neg=floats(padded * H_p), d=floats((n_rows + 1) * H_p),
+        total=floats((n_rows + 1) * H_p), c_v=floats((n_rows + 1) * V_p if rows or not sample_visible else 0),
+        patterns=flags(max(padded // UNITS * up_to(V, AT_ONCE), 0), 0),
+    )  # fmt: skip
+    most = min(n_rows, ROWS)
+    scratch = Scratch(
+        on_v=flags(0, 0), on_h=flags(most * H_p, n_h), patterns=flags(most * up_to(max(n_v, n_h), AT_ONCE), 0),
+        tables=floats(TABLES), sums=floats(max(most, V) * WIDTH), words=numbers(3 * most, np.uint32), v=floats(0),
+    )  # fmt: skip
+    return room, scratch

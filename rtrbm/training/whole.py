@@ -1,0 +1,49 @@
+"""A whole update in compiled calls, where the engine has them and the past is eq. 3.20 and no more.
+
+`rtrbm.training.loop.update`, step by step, is the specification.
+"""
+
+import numpy as np
+
+from ..rbm.chains import Draw
+from ..rbm.negative import CD
+from ..rbm.units import Bernoulli
+from . import ranks
+
+
+def of(rule, params, phase, parts):
+    """The compiled update (`rtrbm.compute.numba.whole.Whole`), or None if some part of it is not compiled."""
+    kernels, (past, units) = rule.engine.whole, rule.model
+    if kernels is None or past.form is None or type(units) is not Bernoulli or type(phase) is not CD:
+        return None
+    if params.W.dtype != np.float32 or params.D_v is not None or any(part.missing is not None for part in parts):
+        return None
+    return kernels.prepared(past.form, phase.k, phase.sample_visible, *params.W.shape)
+
+
+def climb(whole, rule, training, parts, rate):
+    """An update: the norm of the gradient per frame, parameters, optimiser's state, squared error, number of frames."""
+    n_jobs, params, state, penalties = rule.engine.n_jobs, training.params, training.optimizer, rule.penalties
+    flat = whole.flat(params)
+
+    def sums(part):
+        draw = Draw(training.seed, "chain", (training.n_updates,), part.first)
+        return whole.sums(flat, part.v, part.where, draw, n_jobs)
+
+    if rule.comm is None:
+        total = sums(parts[0])
+    else:
+        total = ranks.total(lambda: [[whole.added(sums(part))] for part in parts], [whole.nothing()], rule.comm)[0][None]
+    is_adam, *factors = rule.optimizer.factors(state, rate)
+
+    def rates(scale):
+        return scale, bool(rule.centering), penalties.weight_decay, penalties.l1, is_adam, *factors
+
+    old = [part for part in state if isinstance(part, tuple)]
+    norm, error, n_frames, new, new_state = whole.climb(
+        total, flat, [whole.flat(part) for part in old], rates, rule.max_norm, rule.centering,
+        (penalties.sparsity_cost, penalties.sparsity_target), n_jobs,
+    )  # fmt: skip
+    parts = [part._replace(**whole.views(a)) for part, a in zip(old, new_state)]
+    steps = [np.array(int(part) + 1) for part in state if not isinstance(part, tuple)]
+    return norm, params._replace(**whole.views(new)), type(state)(*steps, *parts), error, n_frames
