@@ -56,6 +56,11 @@ def compiled(function=None, **options):
     return dispatcher
 
 
+def inner(function):
+    """Decorator of functions that are called by compiled ones alone: it takes half the time to compile them."""
+    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
 class _Cache(caching.FunctionCache):
     """numba's interface of a cache of one function; a folder that cannot be written makes nothing fail."""
 

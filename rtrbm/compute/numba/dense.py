@@ -3,10 +3,11 @@
 Six rows (or columns) of one factor meet a block of WIDTH columns of the other in registers.
 """
 
-from .compiled import compiled
+from .compiled import inner
 from .vectors import (
     WIDTH,
     add,
+    clear,
     fill,
     fill_at,
     load,
@@ -22,7 +23,7 @@ from .vectors import (
 ROWS = 6
 
 
-@compiled
+@inner
 def add_part(out, at, x, sign, n):
     """out[at : at + n] += sign x, or as much of it as a vector holds."""
     if n >= WIDTH:
@@ -31,7 +32,7 @@ def add_part(out, at, x, sign, n):
         store_part(out, at, multiply_add(fill(sign), x, load_part(out, at, n)), n)
 
 
-@compiled
+@inner
 def add_product(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to, stride):
     """Rows of out, from number `to` on, += rows of a times the packed W (`rtrbm.compute.numba.lookups.pack`).
 
@@ -66,9 +67,9 @@ def add_product(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to,
             store(out, c, x_0)
 
 
-@compiled
-def add_gram(a, first, stride_a, n_in, d, from_, stride_d, n_out, n_rows, sign, out):
-    """out (n_in, n_out) += sign times the sum over rows of a_i^T d_i.
+@inner
+def add_gram(a, first, stride_a, n_in, d, from_, stride_d, n_out, n_rows, sign, out, to):
+    """A matrix (n_in, n_out), from number `to` of out on, += sign times the sum over rows of a_i^T d_i.
 
     Row i of a begins at number first + i stride_a, that of d at from_ + i stride_d; d has whole blocks of columns. Rows
     of a may be read up to ROWS - 1 numbers beyond their end.
@@ -78,9 +79,9 @@ def add_gram(a, first, stride_a, n_in, d, from_, stride_d, n_out, n_rows, sign, 
         left = n_out - block * WIDTH
         for j in range(0, n_in, ROWS):
             x_0, x_1, x_2, x_3, x_4, x_5 = zeros(), zeros(), zeros(), zeros(), zeros(), zeros()
-            at, to = first + j, from_ + block * WIDTH
+            at, of_d = first + j, from_ + block * WIDTH
             for i in range(n_rows):
-                w = load(d, to)
+                w = load(d, of_d)
                 x_0 = multiply_add(fill_at(a, at), w, x_0)
                 x_1 = multiply_add(fill_at(a, at + 1), w, x_1)
                 x_2 = multiply_add(fill_at(a, at + 2), w, x_2)
@@ -88,13 +89,13 @@ def add_gram(a, first, stride_a, n_in, d, from_, stride_d, n_out, n_rows, sign, 
                 x_4 = multiply_add(fill_at(a, at + 4), w, x_4)
                 x_5 = multiply_add(fill_at(a, at + 5), w, x_5)
                 at += stride_a
-                to += stride_d
+                of_d += stride_d
             for k in range(min(ROWS, n_in - j)):
                 x = x_0 if k == 0 else x_1 if k == 1 else x_2 if k == 2 else x_3 if k == 3 else x_4 if k == 4 else x_5
-                add_part(out, (j + k) * n_out + block * WIDTH, x, sign, left)
+                add_part(out, to + (j + k) * n_out + block * WIDTH, x, sign, left)
 
 
-@compiled
+@inner
 def list_numbers(v, n_rows, n, starts, columns, values):
     """The numbers of every row that are not 0: their columns and values, row i's from starts[i] on.
 
@@ -114,10 +115,10 @@ def list_numbers(v, n_rows, n, starts, columns, values):
     return end <= n_rows * n // 4
 
 
-@compiled
+@inner
 def list_by_columns(n_rows, n, starts, columns, values, starts_t, rows_t, values_t):
     """The same numbers column by column: starts_t, rows_t, values_t."""
-    starts_t[: n + 1] = 0
+    clear(starts_t, 0, n + 1)
     for i in range(starts[n_rows]):
         starts_t[columns[i] + 1] += 1
     for j in range(n):
@@ -132,7 +133,7 @@ def list_by_columns(n_rows, n, starts, columns, values, starts_t, rows_t, values
     starts_t[0] = 0
 
 
-@compiled
+@inner
 def add_listed(starts, listed, values, lists, low, high, M, step, between, n_out, sign, out, to, stride):
     """Rows of out += sign times sums of listed rows of M, each times its value.
 

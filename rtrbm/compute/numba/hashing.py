@@ -12,7 +12,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from ...streams import PURPOSES, seed_sequence
-from .compiled import compiled
+from .compiled import compiled, inner
 from .exponential import odds_against
 from .vectors import CONTRACT, FLAGS, FLOATS, INTS, WIDTH, address, filled, floats, ints, is_flat, vector
 
@@ -52,7 +52,7 @@ def key_of(seed, purpose, address):
     return functools.reduce(mix, address, _key_of_purpose(seed, purpose))
 
 
-@compiled
+@inner
 def mixed(key, number):
     """`mix`, compiled, of unsigned integers."""
     z = np.uint64(key) + np.uint64(_GOLDEN) * (np.uint64(number) + np.uint64(1))
@@ -68,7 +68,7 @@ def row_keys(key, sequences, frames, keys):
         keys[i] = mixed(mixed(key, sequences[i]), frames[i])
 
 
-@compiled
+@inner
 def half_step_words(keys, first, n_rows, half_step, words):
     """words <- three for each row, from which all random numbers of its half-step follow."""
     low, factor = np.uint64(0xFFFFFFFF), np.uint64(0x9E3779B1)

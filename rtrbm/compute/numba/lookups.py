@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from .compiled import compiled
+from .compiled import compiled, inner
 from .vectors import (
     BYTE,
     WIDTH,
@@ -53,23 +53,25 @@ def n_groups_of(n_units):
     return up_to(-(-n_units // UNITS), chunk_of(n_units))
 
 
-@compiled
-def pack(W, n_rows, n_cols, n_units, out):
-    """out[block, unit, :] <- columns of W (n_rows, n_cols), then zeros, in blocks of WIDTH columns and n_units rows."""
+@inner
+def pack(W, first, n_rows, n_cols, n_units, out):
+    """out[block, unit, :] <- columns of W (n_rows, n_cols), then zeros, in blocks of WIDTH columns and n_units rows.
+
+    W begins at number `first` of its array.
+    """
     for block in range(-(-n_cols // WIDTH)):
         left = n_cols - block * WIDTH
         to = block * n_units * WIDTH
         for u in range(n_rows):
-            x = load(W, u * n_cols + block * WIDTH) if left >= WIDTH else load_part(W, u * n_cols + block * WIDTH, left)
-            store(out, to, x)
+            store(out, to, load_part(W, first + u * n_cols + block * WIDTH, left))
             to += WIDTH
         for u in range(n_rows, n_units):
             store(out, to, zeros())
             to += WIDTH
 
 
-@compiled
-def pack_transposed(W, n_rows, n_cols, n_units, out):
+@inner
+def pack_transposed(W, first, n_rows, n_cols, n_units, out):
     """The same of the transpose of W (n_rows, n_cols): out[block, u, j] <- W[block WIDTH + j, u]."""
     for block in range(-(-n_rows // WIDTH)):
         n, to = min(WIDTH, n_rows - block * WIDTH), block * n_units * WIDTH
@@ -77,7 +79,7 @@ def pack_transposed(W, n_rows, n_cols, n_units, out):
             for u in range(n_cols):
                 store(out, to + u * WIDTH, zeros())
         for j in range(n):
-            at = (block * WIDTH + j) * n_cols
+            at = first + (block * WIDTH + j) * n_cols
             for u in range(n_cols):
                 out[to + u * WIDTH + j] = W[at + u]
         for u in range(n_cols, n_units):
@@ -103,16 +105,19 @@ def _find_patterns(context, on, at, step, patterns, to):
         return types.void(on, types.intp, types.intp, patterns, types.intp), generate
 
 
-@compiled
-def find_patterns(on, n_rows, stride, n_groups, patterns, stride_p):
-    """patterns[i, g] <- that of group g in row i; reads up to 5 n_groups + AT_ONCE bytes from a row's first on."""
+@inner
+def find_patterns(on, first, n_rows, stride, n_groups, patterns, stride_p):
+    """patterns[i, g] <- that of group g in row i, which begins at byte first + i stride of on.
+
+    Up to 5 n_groups + AT_ONCE bytes are read from there.
+    """
     wide()
     for i in range(n_rows):
         for g in range(0, n_groups, AT_ONCE):
-            _find_patterns(on, i * stride + g, n_groups, patterns, i * stride_p + g)
+            _find_patterns(on, first + i * stride + g, n_groups, patterns, i * stride_p + g)
 
 
-@compiled
+@inner
 def find_patterns_of_rows(on, stride, n_units, n_groups, patterns, stride_p):
     """patterns[g, i] <- that of the states of unit i in group g of rows."""
     wide()
@@ -121,7 +126,7 @@ def find_patterns_of_rows(on, stride, n_units, n_groups, patterns, stride_p):
             _find_patterns(on, g * stride + i, n_groups * stride, patterns, g * stride_p + i)
 
 
-@compiled
+@inner
 def make_tables(W, base, stride, group, chunk, n_groups, tables):
     """tables <- for a chunk of groups and all their patterns, the sums of rows of W, which are `stride` apart."""
     wide()
@@ -148,7 +153,7 @@ def make_tables(W, base, stride, group, chunk, n_groups, tables):
 def _adder(chunk, by_rows):
     """The compiled function that adds a chunk's sums; patterns of the groups of a row lie by rows or by columns."""
 
-    @compiled
+    @inner
     def add_sums(patterns, n_rows, stride_p, group, tables, sums):
         wide()
         for i in range(n_rows):
@@ -168,7 +173,7 @@ _add_fewest, _add_few, _add_many, _add_most = (_adder(chunk, True) for chunk in 
 _add_of_rows = _adder(CHUNKS[-1], False)
 
 
-@compiled
+@inner
 def look_up(patterns, n_rows, stride_p, W, block, n_groups, chunk, tables, sums):
     """sums[i] <- a block of columns of the product of the states of row i with the packed W."""
     base = block * UNITS * n_groups * WIDTH
@@ -184,7 +189,7 @@ def look_up(patterns, n_rows, stride_p, W, block, n_groups, chunk, tables, sums)
             _add_most(patterns, n_rows, stride_p, group, tables, sums)
 
 
-@compiled
+@inner
 def look_up_gram(patterns, n_units, stride_p, h, stride, block, n_groups, tables, sums):
     """sums[i] <- a block of columns of v_i^T h for unit i of the states v, of which `patterns` are those of rows.
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..engine import NEGLIGIBLE
-from .compiled import compiled
+from .compiled import compiled, inner
 from .vectors import (
     WIDTH,
     add,
@@ -100,7 +100,7 @@ def squares(sums, low, high):
     return total(found)
 
 
-@compiled
+@inner
 def _stepped(g, i, n, old, new, rates):
     """The optimiser's step along g for numbers i to i + n - 1, which become new parameters."""
     g = add(g, fill(_NEGLIGIBLE))
@@ -118,7 +118,7 @@ def _stepped(g, i, n, old, new, rates):
     return step
 
 
-@compiled
+@inner
 def _moves(part, sums):
     """Whether any derivative with respect to the slice is not 0: a tap may be longer than all sequences."""
     for tile in range(len(sums)):

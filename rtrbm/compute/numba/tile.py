@@ -9,15 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .chain import Scratch, contrastive_divergence
-from .compiled import compiled
+from .chain import contrastive_divergence
+from .compiled import compiled, inner
 from .dense import add_gram, add_listed, add_product, list_by_columns, list_numbers
 from .exponential import sigmoid
 from .hashing import from_bytes, mixed
-from .lookups import CHUNKS, UNITS, chunk_of, find_patterns_of_rows, look_up_gram, n_groups_of, pack, pack_transposed
+from .lookups import CHUNKS, UNITS, find_patterns_of_rows, look_up_gram, n_groups_of, pack, pack_transposed
 from .vectors import (
     WIDTH,
     add,
+    clear,
     fill_at,
     first,
     load,
@@ -35,6 +36,7 @@ from .vectors import (
 
 ROWS = 400  # whose chains run together, at most
 SEQUENCES = 4  # of a tile, at most: they share the numbers of U that are in registers
+BEGIN, CHAIN, END = 1, 2, 4
 _0, _1 = np.float32(0), np.float32(1)
 
 
@@ -74,12 +76,17 @@ class Places(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Buffers of a tile. Rows of floats are padded with zeros; `later` and `earlier` are rows of other frames."""
+    """Buffers of a tile. Rows of floats are padded with zeros; `later` and `earlier` are rows of other frames.
 
+    counts : the numbers of rows and of frames, and whether most numbers of the frames are 0.
+    """
+
+    counts: np.ndarray
     start: np.ndarray
     alive: np.ndarray
     sequence: np.ndarray
     frame: np.ndarray
+    warm: np.ndarray
     identity: np.ndarray
     earlier: np.ndarray
     later: np.ndarray
@@ -109,7 +116,7 @@ class Room(NamedTuple):
     patterns: np.ndarray
 
 
-@compiled
+@inner
 def place_rows(batch_sizes, low, step, room):
     """Rows of the tile of sequences low, low + step, ..., counted from the longest; their number and that of frames."""
     n_rows = n_frames = 0
@@ -126,7 +133,7 @@ def place_rows(batch_sizes, low, step, room):
     return n_rows, n_frames
 
 
-@compiled
+@inner
 def _shift(n_rows, n_frames, delay, room):
     """earlier, later <- the rows so many frames before and after; below 0, and n_rows, where there is none."""
     for i in range(n_rows):
@@ -136,9 +143,9 @@ def _shift(n_rows, n_frames, delay, room):
         room.later[i] = room.start[t + delay] + s if t + delay < n_frames and s < room.alive[t + delay] else n_rows
 
 
-@compiled
+@inner
 def begin(v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params, room):
-    """From frames to r and the biases (eq. 3.20); returns n_rows, n_frames, whether most numbers of frames are 0."""
+    """From frames to r and the biases (eq. 3.20)."""
     wide()
     V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
     n_rows, n_frames = place_rows(batch_sizes, low, step, room)
@@ -146,19 +153,19 @@ def begin(v, starts, batch_sizes, order, n_warm, low, step, number, key, size, a
         rank = room.sequence[i]
         sequence = order[rank]
         room.keys[i] = mixed(mixed(key, number + sequence), room.frame[i] - n_warm[sequence])
+        room.warm[i] = room.frame[i] < n_warm[sequence]
         source = starts[room.frame[i]] + rank
         for j in range(0, V, WIDTH):
             x = load_part(v, source * V + j, V - j)
             store_part(room.v, i * V + j, x, V - j)
-    W, U = params[at.W :], params[at.U :]
     n_v, n_h = n_groups_of(V), n_groups_of(H)
-    pack(W, V, H, UNITS * n_v, room.up)
-    pack_transposed(W, V, H, UNITS * n_h, room.down)
-    pack(U, H, H, H, room.ahead)
+    pack(params, at.W, V, H, UNITS * n_v, room.up)
+    pack_transposed(params, at.W, V, H, UNITS * n_h, room.down)
+    pack(params, at.U, H, H, H, room.ahead)
     few = list_numbers(room.v, n_rows, V, room.starts, room.columns, room.values)
     if few:
         list_by_columns(n_rows, V, room.starts, room.columns, room.values, room.starts_t, room.rows_t, room.values_t)
-    room.x[: n_rows * Hp] = 0
+    clear(room.x, 0, n_rows * Hp)
     _add_frames(few, room.identity, 0, n_rows, room.up, V, UNITS * n_v, H, room.x, Hp, room)  # v_t W
     _constant_bias(params, at.b_h, at.b_init, max(1, size.m), H, n_frames, room, room.bias_h)
     if size.m or size.dynamic:
@@ -169,18 +176,18 @@ def begin(v, starts, batch_sizes, order, n_warm, low, step, number, key, size, a
     for n in range(min(size.m, n_frames - 1)):
         _shift(n_rows, n_frames, n + 1, room)
         low_row = room.start[n + 1]
-        pack(params[at.A + n * V * V :], V, V, V, room.packed)
+        pack(params, at.A + n * V * V, V, V, V, room.packed)
         _add_frames(few, room.earlier, low_row, n_rows, room.packed, V, V, V, room.bias_v, Vp, room)
-        pack(params[at.C + n * V * H :], V, H, V, room.packed)
+        pack(params, at.C + n * V * H, V, H, V, room.packed)
         _add_frames(few, room.earlier, low_row, n_rows, room.packed, V, V, H, room.bias_h, Hp, room)
     _recurrence(n_frames, H, Hp, room)
     if size.dynamic:
-        pack(params[at.U_v :], H, V, H, room.packed)
+        pack(params, at.U_v, H, V, H, room.packed)
         _add_beside(room.r, Hp, H, 1, room.bias_v, Vp, n_rows, n_frames, room)
-    return n_rows, n_frames, few
+    room.counts[0], room.counts[1], room.counts[2] = n_rows, n_frames, few
 
 
-@compiled
+@inner
 def _add_frames(few, lists, low, high, W, n_in, n_units, n_out, out, stride, room):
     """Rows low to high - 1 of out += frames times the packed W: row i takes the frame lists[i]."""
     n_blocks = -(-n_out // WIDTH)
@@ -198,7 +205,7 @@ def _add_frames(few, lists, low, high, W, n_in, n_units, n_out, out, stride, roo
         i = j
 
 
-@compiled
+@inner
 def _add_beside(a, stride_a, n_in, delay, out, stride, n_rows, n_frames, room):
     """Rows of out of frame t += those of a of frame t - delay, 1 or -1, times the matrix in room.packed."""
     n_blocks = stride // WIDTH
@@ -213,7 +220,7 @@ def _add_beside(a, stride_a, n_in, delay, out, stride, n_rows, n_frames, room):
                     stride)  # fmt: skip
 
 
-@compiled
+@inner
 def _constant_bias(params, constant, init, n_init, n, n_frames, room, bias):
     """bias <- the constant one, plus those of the first frames; rows are padded with zeros."""
     wide()
@@ -227,7 +234,7 @@ def _constant_bias(params, constant, init, n_init, n, n_frames, room, bias):
                 store(bias, i * n_p + j, x)
 
 
-@compiled
+@inner
 def _recurrence(n_frames, H, Hp, room):
     """r_t <- sigmoid(x_t + b_t), b_t <- b_t + r_{t-1} U (eq. 3.20)."""
     wide()
@@ -256,76 +263,67 @@ def _recurrence(n_frames, H, Hp, room):
                 store(r, here, sigmoid(add(load(x, here), b)))
 
 
-@compiled
-def negative(low, n, size, at, params, room, scratch):
+@inner
+def negative(low, n, size, room, scratch):
     """The chain of rows low to low + n - 1, from r (Algorithm 1): v_neg and h_neg."""
-    V, H, Vp = size.V, size.H, up_to(size.V, WIDTH)
-    groups = (n_groups_of(V), chunk_of(V)), (n_groups_of(H), chunk_of(H))
-    rows = size.m > 0 or size.dynamic
-    here = Scratch(room.on[low * Vp :], scratch.on_h, scratch.patterns, scratch.tables, scratch.sums, scratch.words,
-                   room.c_v[low * Vp :])  # fmt: skip
+    stride_v = up_to(size.V, WIDTH) if size.m > 0 or size.dynamic else 0
     contrastive_divergence(
-        room.r, low, n, V, H, size.k, size.sample_visible, room.up, room.down, groups, room.bias_v,
-        Vp if rows else 0, room.bias_h, room.keys, here, room.h_neg,
+        room.r, low, n, size.V, size.H, size.k, size.sample_visible, room.up, room.down, room.bias_v, stride_v, room.bias_h,
+        room.keys, room.on, room.c_v, room.h_neg, scratch,
     )  # fmt: skip
 
 
-@compiled
-def end(few, n_rows, n_frames, n_warm, order, size, at, params, room, scratch, sums):
+@inner
+def end(size, at, params, room, scratch, sums):
     """From the chain's ends to sums: the backward pass (eq. 3.23), then every part of the gradient (3.24, 3.25)."""
     wide()
     V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
     rows = size.m > 0 or size.dynamic
-    sums[: at.rest + 2] = 0
-    _forget_warm(n_rows, n_warm, order, size.sample_visible, Vp, Hp, room)
+    n_rows, n_frames, few = room.counts[0], room.counts[1], room.counts[2] > 0
+    clear(sums, 0, at.rest + 2)
+    _forget_warm(n_rows, size.sample_visible, Vp, Hp, room)
     if not size.sample_visible:  # c_v holds <v>
-        add_gram(room.c_v, 0, Vp, V, room.h_neg, 0, Hp, H, n_rows, -_1, sums[at.W : at.W + V * H])
-    _visible_differences(n_rows, n_warm, order, size.sample_visible, rows, V, Vp, at, room, sums)
-    room.x[: n_rows * Hp] = 0
+        add_gram(room.c_v, 0, Vp, V, room.h_neg, 0, Hp, H, n_rows, -_1, sums, at.W)
+    _visible_differences(n_rows, size.sample_visible, rows, V, Vp, at, room, sums)
+    clear(room.x, 0, n_rows * Hp)
     if size.bptt and size.dynamic:  # the derivative with respect to r_{t-1} through b_v,t
-        pack_transposed(params[at.U_v :], H, V, V, room.packed)
+        pack_transposed(params, at.U_v, H, V, V, room.packed)
         _add_beside(room.c_v, Vp, V, -1, room.x, Hp, n_rows, n_frames, room)
-    _backward(n_frames, n_warm, order, size.bptt, H, Hp, params[at.U :], room)  # eq. 3.23
-    _statistics(few, n_rows, size.sample_visible, V, Vp, H, Hp, room, scratch, sums[at.W : at.W + V * H])
-    _add_past_gram(1, room.r, Hp, H, room.total, Hp, H, n_rows, n_frames, room, sums[at.U : at.U + H * H])  # eq. 3.24
+    _backward(n_frames, size.bptt, H, Hp, params, at.U, room)  # eq. 3.23
+    _statistics(few, n_rows, size.sample_visible, V, Vp, H, Hp, room, scratch, sums, at.W)
+    _add_past_gram(1, room.r, Hp, H, room.total, Hp, H, n_rows, n_frames, room, sums, at.U)  # eq. 3.24
     if size.dynamic:
-        _add_past_gram(1, room.r, Hp, H, room.c_v, Vp, V, n_rows, n_frames, room, sums[at.U_v : at.U_v + H * V])
+        _add_past_gram(1, room.r, Hp, H, room.c_v, Vp, V, n_rows, n_frames, room, sums, at.U_v)
     for n in range(min(size.m, n_frames - 1)):
-        _add_tap(few, n + 1, n_rows, n_frames, V, V, Vp, room.c_v, room, sums[at.A + n * V * V : at.A + (n + 1) * V * V])
-        _add_tap(few, n + 1, n_rows, n_frames, V, H, Hp, room.total, room, sums[at.C + n * V * H : at.C + (n + 1) * V * H])
-    _hidden_sums(n_rows, n_warm, order, H, Hp, max(1, size.m), at, room, sums)
+        _add_tap(few, n + 1, n_rows, n_frames, V, V, Vp, room.c_v, room, sums, at.A + n * V * V)
+        _add_tap(few, n + 1, n_rows, n_frames, V, H, Hp, room.total, room, sums, at.C + n * V * H)
+    _hidden_sums(n_rows, H, Hp, max(1, size.m), at, room, sums)
     if size.m:
-        _first_rows(n_frames, size.m, room.c_v, Vp, V, room, sums[at.b_v_init :])
-    _first_rows(n_frames, max(1, size.m), room.total, Hp, H, room, sums[at.b_init :])
+        _first_rows(n_frames, size.m, room.c_v, Vp, V, room, sums, at.b_v_init)
+    _first_rows(n_frames, max(1, size.m), room.total, Hp, H, room, sums, at.b_init)
 
 
-@compiled
-def _is_warm(i, n_warm, order, room):
-    """Whether a frame only brings the state up to date."""
-    return room.frame[i] < n_warm[order[room.sequence[i]]]
-
-
-@compiled
-def _forget_warm(n_rows, n_warm, order, sample_visible, Vp, Hp, room):
+@inner
+def _forget_warm(n_rows, sample_visible, Vp, Hp, room):
     """The chains of frames that only warm the state up do not count."""
     for i in range(n_rows):
-        if _is_warm(i, n_warm, order, room):
-            room.h_neg[i * Hp : (i + 1) * Hp] = 0
+        if room.warm[i]:
+            clear(room.h_neg, i * Hp, Hp)
             if sample_visible:
-                room.on[i * Vp : (i + 1) * Vp] = 0
+                clear(room.on, i * Vp, Vp)
             else:
-                room.c_v[i * Vp : (i + 1) * Vp] = 0
+                clear(room.c_v, i * Vp, Vp)
 
 
-@compiled
-def _visible_differences(n_rows, n_warm, order, sample_visible, rows, V, Vp, at, room, sums):
+@inner
+def _visible_differences(n_rows, sample_visible, rows, V, Vp, at, room, sums):
     """c_v = v - <v>, its sum, that of v, the squared error and the number of frames that count."""
     wide()
     error = zeros()
     for i in range(n_rows):
-        if _is_warm(i, n_warm, order, room):
+        if room.warm[i]:
             if rows:
-                room.c_v[i * Vp : (i + 1) * Vp] = 0
+                clear(room.c_v, i * Vp, Vp)
             continue
         sums[at.rest + 1] += _1
         for j in range(0, V, WIDTH):
@@ -341,11 +339,11 @@ def _visible_differences(n_rows, n_warm, order, sample_visible, rows, V, Vp, at,
     sums[at.rest] = total(error)
 
 
-@compiled
-def _backward(n_frames, n_warm, order, bptt, H, Hp, U, room):
+@inner
+def _backward(n_frames, bptt, H, Hp, params, at_U, room):
     """d_t <- r_t (1 - r_t) (e_t + (d_{t+1} + c_{t+1}) U^T), e_t in x; total <- d + c, d <- d + r (eq. 3.23)."""
     wide()
-    pack_transposed(U, H, H, H, room.back)
+    pack_transposed(params, at_U, H, H, H, room.back)
     e, r, h_neg, d, b, U_T = room.x, room.r, room.h_neg, room.d, room.total, room.back
     for t in range(n_frames - 1, -1, -1):
         to, n = room.start[t] * Hp, room.alive[t + 1]
@@ -375,61 +373,61 @@ def _backward(n_frames, n_warm, order, bptt, H, Hp, U, room):
                 store(b, here, add(x, subtract(p, load(h_neg, here))))
         for s in range(room.alive[t]):
             i = room.start[t] + s
-            if _is_warm(i, n_warm, order, room):
-                d[i * Hp : (i + 1) * Hp] = 0
-                b[i * Hp : (i + 1) * Hp] = 0
+            if room.warm[i]:
+                clear(d, i * Hp, Hp)
+                clear(b, i * Hp, Hp)
 
 
-@compiled
-def _statistics(few, n_rows, sample_visible, V, Vp, H, Hp, room, scratch, d_W):
-    """d_W += v^T (h_pos + d) - v_neg^T h_neg (eq. 3.25)."""
+@inner
+def _statistics(few, n_rows, sample_visible, V, Vp, H, Hp, room, scratch, sums, at_W):
+    """The derivative with respect to W += v^T (h_pos + d) - v_neg^T h_neg (eq. 3.25)."""
     wide()
     if few:
-        add_listed(room.starts_t, room.rows_t, room.values_t, room.identity, 0, V, room.d, Hp, WIDTH, H, _1, d_W, 0, H)
+        add_listed(room.starts_t, room.rows_t, room.values_t, room.identity, 0, V, room.d, Hp, WIDTH, H, _1, sums, at_W, H)
     else:
-        add_gram(room.v, 0, V, V, room.d, 0, Hp, H, n_rows, _1, d_W)
+        add_gram(room.v, 0, V, V, room.d, 0, Hp, H, n_rows, _1, sums, at_W)
     if not sample_visible:
         return
     n_groups = up_to(-(-n_rows // UNITS), CHUNKS[-1])
-    room.h_neg[n_rows * Hp : UNITS * n_groups * Hp] = 0
+    clear(room.h_neg, n_rows * Hp, (UNITS * n_groups - n_rows) * Hp)
     stride_p = up_to(V, 32)
     find_patterns_of_rows(room.on, Vp, V, n_groups, room.patterns, stride_p)
     for block in range(Hp // WIDTH):
         look_up_gram(room.patterns, V, stride_p, room.h_neg, Hp, block, n_groups, scratch.tables, scratch.sums)
         left = H - block * WIDTH
         for i in range(V):
-            to = i * H + block * WIDTH
-            x = subtract(load_part(d_W, to, left), load(scratch.sums, i * WIDTH))
-            store_part(d_W, to, x, left)
+            to = at_W + i * H + block * WIDTH
+            x = subtract(load_part(sums, to, left), load(scratch.sums, i * WIDTH))
+            store_part(sums, to, x, left)
 
 
-@compiled
-def _add_past_gram(delay, a, stride_a, n_in, d, stride_d, n_out, n_rows, n_frames, room, out):
-    """out += the sum over frames of a_{t-delay}^T d_t."""
+@inner
+def _add_past_gram(delay, a, stride_a, n_in, d, stride_d, n_out, n_rows, n_frames, room, out, at):
+    """A matrix, from number `at` of out on, += the sum over frames of a_{t-delay}^T d_t."""
     if room.alive[n_frames - 1] == room.alive[0]:  # all of one length
         n = n_rows - room.start[delay] if n_frames > delay else 0
-        add_gram(a, 0, stride_a, n_in, d, room.start[min(delay, n_frames)] * stride_d, stride_d, n_out, n, _1, out)
+        add_gram(a, 0, stride_a, n_in, d, room.start[min(delay, n_frames)] * stride_d, stride_d, n_out, n, _1, out, at)
         return
     for t in range(delay, n_frames):
         add_gram(a, room.start[t - delay] * stride_a, stride_a, n_in, d, room.start[t] * stride_d, stride_d, n_out,
-                 room.alive[t], _1, out)  # fmt: skip
+                 room.alive[t], _1, out, at)  # fmt: skip
 
 
-@compiled
-def _add_tap(few, delay, n_rows, n_frames, V, n_out, stride, d, room, d_T):
-    """d_T += the sum over frames of v_{t-delay}^T d_t."""
+@inner
+def _add_tap(few, delay, n_rows, n_frames, V, n_out, stride, d, room, out, at):
+    """A tap, from number `at` of out on, += the sum over frames of v_{t-delay}^T d_t."""
     if not few:
-        _add_past_gram(delay, room.v, V, V, d, stride, n_out, n_rows, n_frames, room, d_T)
+        _add_past_gram(delay, room.v, V, V, d, stride, n_out, n_rows, n_frames, room, out, at)
         return
     _shift(n_rows, n_frames, delay, room)
-    d[n_rows * stride : (n_rows + 1) * stride] = 0
-    for at in range(room.starts_t[V]):
-        room.shifted[at] = room.later[room.rows_t[at]]
-    add_listed(room.starts_t, room.shifted, room.values_t, room.identity, 0, V, d, stride, WIDTH, n_out, _1, d_T, 0, n_out)
+    clear(d, n_rows * stride, stride)
+    for i in range(room.starts_t[V]):
+        room.shifted[i] = room.later[room.rows_t[i]]
+    add_listed(room.starts_t, room.shifted, room.values_t, room.identity, 0, V, d, stride, WIDTH, n_out, _1, out, at, n_out)
 
 
-@compiled
-def _hidden_sums(n_rows, n_warm, order, H, Hp, n_init, at, room, sums):
+@inner
+def _hidden_sums(n_rows, H, Hp, n_init, at, room, sums):
     """Sums over rows of d + c, <h> and h_pos."""
     wide()
     for j in range(0, H, WIDTH):
@@ -437,33 +435,39 @@ def _hidden_sums(n_rows, n_warm, order, H, Hp, n_init, at, room, sums):
         for i in range(n_rows):
             d = add(d, load(room.total, i * Hp + j))
             h = add(h, load(room.h_neg, i * Hp + j))
-            if not _is_warm(i, n_warm, order, room):
+            if not room.warm[i]:
                 active = add(active, load(room.r, i * Hp + j))
         store_part(sums, at.b_h + j, d, H - j)
         store_part(sums, at.h + j, h, H - j)
         store_part(sums, at.active + j, active, H - j)
 
 
-@compiled
-def _first_rows(n_frames, n_init, d, stride, n, room, sums):
+@inner
+def _first_rows(n_frames, n_init, d, stride, n, room, sums, at):
     """Derivatives with respect to the biases of the first frames."""
     wide()
     for t in range(min(n_init, n_frames)):
         for i in range(room.start[t], room.start[t] + room.alive[t]):
             for j in range(0, n, WIDTH):
-                to = t * n + j
+                to = at + t * n + j
                 store_part(sums, to, add(load_part(sums, to, n - j), load(d, i * stride + j)), n - j)
 
 
 @compiled
-def tile(v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params, room, scratch, sums):
+def tile(stages, low_row, high_row, v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params, room,
+         scratch, sums):  # fmt: skip
     """sums <- those of the sequences low, low + step, ..., counted from the longest.
 
-    v : packed frames of the minibatch, in a flat array; starts, batch_sizes, order, n_warm : of its layout, the sequence
-    of each rank and the frames of each sequence that do not count; number : of the first sequence; key : of the update
+    stages : of BEGIN, CHAIN and END those to go through, CHAIN with rows low_row to high_row - 1; v : packed frames of the
+    minibatch, in a flat array; starts, batch_sizes, order, n_warm : of its layout, the sequence of each rank and the frames
+    of each sequence that do not count; number : of the first sequence; key : of the update
     (`rtrbm.compute.numba.hashing.key_of`); size : Size; at : Places; params : flat array.
     """
-    n_rows, n_frames, few = begin(v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params, room)
-    for first_row in range(0, n_rows, ROWS):
-        negative(first_row, min(ROWS, n_rows - first_row), size, at, params, room, scratch)
-    end(few, n_rows, n_frames, n_warm, order, size, at, params, room, scratch, sums)
+    if stages & BEGIN:
+        begin(v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params, room)
+    if stages & CHAIN:
+        high_row = min(high_row, room.counts[0])
+        for first_row in range(low_row, high_row, ROWS):
+            negative(first_row, min(ROWS, high_row - first_row), size, room, scratch)
+    if stages & END:
+        end(size, at, params, room, scratch, sums)

@@ -10,7 +10,7 @@ from llvmlite import binding, ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 
-from .compiled import compiled
+from .compiled import compiled, inner
 
 
 def _registers():
@@ -282,10 +282,14 @@ def total(context, x):
 
 @intrinsic
 def wide(context):
-    """Let the loops of the function that calls this take vectors of 512 bits, where the processor has them."""
+    """Let the loops of the function that calls this take vectors of 512 bits, where the processor has them.
+
+    The function is not copied into others, so that it is compiled once.
+    """
 
     def generate(context, builder, signature, arguments):
         set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        builder.function.attributes.add("noinline")
         return context.get_dummy_value()
 
     return types.void(), generate
@@ -297,6 +301,13 @@ def aligned(n):
     a = np.empty(n + 16, np.float32)
     first = (-a.ctypes.data // 4) % 16
     return a[first : first + n]
+
+
+@inner
+def clear(a, low, n):
+    """a[low : low + n] <- 0."""
+    for i in range(low, low + n):
+        a[i] = 0
 
 
 @compiled

@@ -16,7 +16,7 @@ from .chain import Scratch
 from .hashing import key_of
 from .lookups import AT_ONCE, CHUNKS, TABLES, UNITS, n_groups_of
 from .step import Rates, Slice, State
-from .tile import ROWS, SEQUENCES, Places, Room, Size, begin, end, negative, tile
+from .tile import BEGIN, CHAIN, END, ROWS, SEQUENCES, Places, Room, Size, tile
 from .vectors import WIDTH, aligned, up_to
 
 MATRICES, BIASES = ("W", "U", "U_v", "A", "C"), ("b_v", "b_h", "b_init", "b_v_init")
@@ -95,23 +95,23 @@ class Whole(NamedTuple):
         address, common = (n_tiles, draw.first, key), (self.size, self.at, flat)
 
         def of(low):
-            tile(*data, low, *address, *common, *self._room(rows, n_frames), sums[low])
+            tile(BEGIN | CHAIN | END, 0, len(v), *data, low, *address, *common, *self._room(rows, n_frames), sums[low])
 
         if n_tiles > 1:
             n_multiplications = len(v) * flat.size * self.size.k
             run(of, range(n_tiles), worth(n_multiplications, n_jobs, TASKS))
             return sums
         room, scratch = self._room(rows, n_frames)
-        n_rows, n_frames, few = begin(*data, 0, *address, *common, room)
-        n_parts = 2 * -(-n_rows // (2 * ROWS))
-        bounds = [n_rows * i // n_parts for i in range(n_parts + 1)]
+        arguments = *data, 0, *address, *common, room
+        tile(BEGIN, 0, 0, *arguments, scratch, sums[0])
+        n_parts = 2 * -(-rows // (2 * ROWS))
 
         def chain(part):
-            _, own = self._room(rows, n_frames)
-            negative(bounds[part], bounds[part + 1] - bounds[part], *common, room, own)
+            bounds = rows * part // n_parts, rows * (part + 1) // n_parts
+            tile(CHAIN, *bounds, *arguments, self._room(rows, n_frames)[1], sums[0])
 
-        run(chain, range(n_parts), worth(n_rows * flat.size * self.size.k, n_jobs, TASKS))
-        end(few, n_rows, n_frames, n_warm, order, *common, room, scratch, sums[0])
+        run(chain, range(n_parts), worth(rows * flat.size * self.size.k, n_jobs, TASKS))
+        tile(END, 0, 0, *arguments, scratch, sums[0])
         return sums
 
     def climb(self, sums, flat, state, rates, max_norm, centering, sparsity, n_jobs):
@@ -248,7 +248,7 @@ def _room(size, n_rows, n_frames):
 
     packed = max(dynamic * max(V_p * H, H_p * V), bool(m) * max(V_p, H_p) * V)
     room = Room(
-        start=numbers(n_frames + 1), alive=numbers(n_frames + 1), sequence=numbers(n_rows), frame=numbers(n_rows),
+        counts=numbers(3), warm=numbers(n_rows, bool), start=numbers(n_frames + 1), alive=numbers(n_frames + 1), sequence=numbers(n_rows), frame=numbers(n_rows),
         identity=np.arange(max(n_rows, V)), earlier=numbers(n_rows), later=numbers(n_rows),
         keys=numbers(n_rows, np.uint64), up=floats(H_p * UNITS * n_v), down=floats(V_p * UNITS * n_h),
         ahead=floats(H_p * H), back=floats(H_p * H), starts=numbers(n_rows + 1), columns=numbers(n_listed, np.uint32),
@@ -261,7 +261,7 @@ def _room(size, n_rows, n_frames):
     )  # fmt: skip
     most = min(n_rows, ROWS)
     scratch = Scratch(
-        on_v=flags(0, 0), on_h=flags(most * H_p, n_h), patterns=flags(most * up_to(max(n_v, n_h), AT_ONCE), 0),
-        tables=floats(TABLES), sums=floats(max(most, V) * WIDTH), words=numbers(3 * most, np.uint32), v=floats(0),
+        on_h=flags(most * H_p, n_h), patterns=flags(most * up_to(max(n_v, n_h), AT_ONCE), 0),
+        tables=floats(TABLES), sums=floats(max(most, V) * WIDTH), words=numbers(3 * most, np.uint32),
     )  # fmt: skip
     return room, scratch
