@@ -1,12 +1,10 @@
 """Powers of 2 and the logistic function in single precision, for one number and for a vector of them."""
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .compiled import compiled
-from .vectors import CONTRACT, FLOATS, INTS, WIDTH, floats, ints, vector
+from .vectors import CONTRACT, FLOATS, INTS, floats, ints, vector
 
 _LIMIT, _HALF = np.float32(126), np.float32(0.5)
 _POWERS = tuple(np.float32(np.log(2) ** n / np.prod(np.arange(1.0, n + 1))) for n in range(7))
@@ -30,18 +28,19 @@ def power_of_2(t):
 
 
 def powers_of_2(builder, t):
-    """The same for a vector; what is not a number stays so."""
+    """The same for a vector; what is not a number stays so.
+
+    Adding 3 2^22 rounds to a whole number k, which is then in the last bits of the sum.
+    """
     for limit, order in ((126, "<"), (-126, ">")):
-        t = builder.select(builder.fcmp_unordered(order, t, floats(limit)), t, floats(limit))
-    kind = ir.FunctionType(FLOATS, [FLOATS])
-    floor = cgutils.get_or_insert_function(builder.module, kind, f"llvm.floor.v{WIDTH}f32")
-    k = builder.call(floor, [builder.fadd(t, floats(0.5))])
-    g = builder.fsub(t, k)
+        t = builder.select(builder.fcmp_ordered(order, floats(limit), t), floats(limit), t)
+    rounded = builder.fadd(t, floats(3 * 2**22))
+    g = builder.fsub(t, builder.fsub(rounded, floats(3 * 2**22)))
     p = floats(_POWERS[6])
     for power in _POWERS[5::-1]:
         p = builder.fadd(builder.fmul(p, g, flags=CONTRACT), floats(power), flags=CONTRACT)
-    exponent = builder.shl(builder.add(builder.fptosi(k, INTS), ints(127)), ints(23))
-    return builder.fmul(p, builder.bitcast(exponent, FLOATS))
+    exponent = builder.shl(builder.bitcast(rounded, INTS), ints(23))
+    return builder.bitcast(builder.add(builder.bitcast(p, INTS), exponent), FLOATS)
 
 
 def odds_against(builder, x):

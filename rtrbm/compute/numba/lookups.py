@@ -15,15 +15,18 @@ from numba.extending import intrinsic
 from .compiled import compiled, inner
 from .vectors import (
     BYTE,
+    FLOAT,
+    INT,
+    INTS,
     WIDTH,
     add,
     address,
     is_flat,
     load,
     load_part,
-    number_at,
     store,
     up_to,
+    vector,
     wide,
     zeros,
 )
@@ -34,14 +37,15 @@ CHUNKS = (5, 6, 7, 8) if WIDTH == 32 else (6, 8, 10, 12)  # groups whose sums ta
 AT_ONCE = 32  # patterns
 TABLES = CHUNKS[-1] * PATTERNS * WIDTH
 _PATTERNS = ir.VectorType(BYTE, AT_ONCE)
+_HALF = ir.VectorType(FLOAT, WIDTH // 2)
 
 
 @compiled
 def chunk_of(n_units):
-    """The number of groups of a chunk that takes the fewest loads: a group one, a chunk two and those left empty."""
+    """The number of groups of a chunk that takes the fewest loads: a group one, a chunk two and a half."""
     n_groups, best, fewest = -(-n_units // UNITS), 0, 0.0
     for chunk in CHUNKS:
-        n_loads = up_to(n_groups, chunk) * (1 + 2 / chunk)
+        n_loads = up_to(n_groups, chunk) * (1 + 2.5 / chunk)
         if best == 0 or n_loads <= fewest:
             best, fewest = chunk, n_loads
     return best
@@ -88,14 +92,14 @@ def pack_transposed(W, first, n_rows, n_cols, n_units, out):
 
 @intrinsic
 def _find_patterns(context, on, at, step, patterns, to):
-    """patterns[to : to + AT_ONCE] <- the bits of on[at + b step : ... + AT_ONCE], b = 0 to 4."""
+    """patterns[to : to + AT_ONCE] <- the bits of on[at + b step : ... + AT_ONCE], b = 0 to 4, times 8."""
 
     def generate(context, builder, signature, arguments):
         on, at, step, patterns, to = arguments
         total = None
         for bit in range(UNITS):
             states = builder.load(address(context, builder, signature.args[0], on, at, _PATTERNS), align=1)
-            states = builder.shl(states, ir.Constant(_PATTERNS, [bit] * AT_ONCE))
+            states = builder.shl(states, ir.Constant(_PATTERNS, [bit + 3] * AT_ONCE))
             total = states if total is None else builder.or_(total, states)
             at = builder.add(at, step)
         builder.store(total, address(context, builder, signature.args[3], patterns, to, _PATTERNS), align=1)
@@ -132,22 +136,78 @@ def make_tables(W, base, stride, group, chunk, n_groups, tables):
     wide()
     step = n_groups * stride
     for g in range(chunk):
-        at, to = base + (group + g) * stride, g * PATTERNS * WIDTH
+        at, to = base + (group + g) * stride, g * PATTERNS
         a, b, c = load(W, at), load(W, at + step), load(W, at + 2 * step)
         d, e = load(W, at + 3 * step), load(W, at + 4 * step)
         ab = add(a, b)
         for i in range(4):
             x = zeros() if i == 0 else d if i == 1 else e if i == 2 else add(d, e)
             y = add(x, c)
-            store(tables, to, x)
-            store(tables, to + WIDTH, add(x, a))
-            store(tables, to + 2 * WIDTH, add(x, b))
-            store(tables, to + 3 * WIDTH, add(x, ab))
-            store(tables, to + 4 * WIDTH, y)
-            store(tables, to + 5 * WIDTH, add(y, a))
-            store(tables, to + 6 * WIDTH, add(y, b))
-            store(tables, to + 7 * WIDTH, add(y, ab))
-            to += 8 * WIDTH
+            _store_halves(tables, to, x)
+            _store_halves(tables, to + 1, add(x, a))
+            _store_halves(tables, to + 2, add(x, b))
+            _store_halves(tables, to + 3, add(x, ab))
+            _store_halves(tables, to + 4, y)
+            _store_halves(tables, to + 5, add(y, a))
+            _store_halves(tables, to + 6, add(y, b))
+            _store_halves(tables, to + 7, add(y, ab))
+            to += 8
+
+
+@intrinsic
+def _store_halves(context, tables, entry, x):
+    """Write the sums of a pattern: the lower half of a vector among those of its group, the upper half behind them.
+
+    A processor adds 8 times a byte to an address at no cost, and so finds the half of a pattern times 8.
+    """
+
+    def generate(context, builder, signature, arguments):
+        tables, entry, x = arguments
+        group, pattern = builder.lshr(entry, entry.type(UNITS)), builder.and_(entry, entry.type(PATTERNS - 1))
+        at = builder.mul(builder.add(builder.mul(group, entry.type(2 * PATTERNS)), pattern), entry.type(WIDTH // 2))
+        for half in _halves(builder, x):
+            builder.store(half, address(context, builder, signature.args[0], tables, at, _HALF), align=4)
+            at = builder.add(at, entry.type(PATTERNS * WIDTH // 2))
+        return context.get_dummy_value()
+
+    if is_flat(tables):
+        return types.void(tables, types.intp, vector), generate
+
+
+def _halves(builder, x):
+    places = (list(range(low, low + WIDTH // 2)) for low in (0, WIDTH // 2))
+    return [builder.shuffle_vector(x, x, ir.Constant(ir.VectorType(INT, WIDTH // 2), half)) for half in places]
+
+
+@intrinsic(prefer_literal=True)
+def _add_looked_up(context, x, tables, patterns, at, between, chunk):
+    """x plus the sums of a chunk of patterns, that of group g at at + g between; a literal 1 stands for neighbours."""
+
+    def generate(context, builder, signature, arguments):
+        x, tables, patterns, at, between, _ = arguments
+        n, long = signature.args[5].literal_value, ir.IntType(64)
+        codes = context.make_array(signature.args[2])(context, builder, patterns).data
+        data = context.make_array(signature.args[1])(context, builder, tables).data
+        data, halves = builder.bitcast(data, BYTE.as_pointer()), _halves(builder, x)
+        for g in range(n):
+            if isinstance(signature.args[4], types.IntegerLiteral):  # one load for eight patterns
+                if g % 8 == 0:
+                    here = builder.gep(codes, [builder.add(at, at.type(g))])
+                    word = builder.load(builder.bitcast(here, long.as_pointer()), align=1)
+                code = builder.and_(builder.lshr(word, long(8 * (g % 8))), long(255))
+            else:
+                code = builder.zext(builder.load(builder.gep(codes, [at])), long)
+                at = builder.add(at, between)
+            offset = builder.mul(code, long(WIDTH // 4))  # bytes
+            for half in (0, 1):
+                beyond = long((2 * g + half) * PATTERNS * WIDTH * 2)
+                entry = builder.gep(data, [builder.add(offset, beyond)])
+                sums = builder.load(builder.bitcast(entry, _HALF.as_pointer()), align=4)
+                halves[half] = builder.fadd(halves[half], sums)
+        return builder.shuffle_vector(*halves, ir.Constant(INTS, list(range(WIDTH))))
+
+    if is_flat(tables) and is_flat(patterns, types.uint8) and isinstance(chunk, types.IntegerLiteral):
+        return vector(vector, tables, patterns, types.intp, between, chunk), generate
 
 
 def _adder(chunk, by_rows):
@@ -160,10 +220,10 @@ def _adder(chunk, by_rows):
             x = zeros()
             if group:
                 x = load(sums, i * WIDTH)
-            at = i * stride_p + group if by_rows else group * stride_p + i
-            for g in range(chunk):
-                pattern = number_at(patterns, at + (g if by_rows else g * stride_p))
-                x = add(x, load(tables, (g * PATTERNS + pattern) * WIDTH))
+            if by_rows:
+                x = _add_looked_up(x, tables, patterns, i * stride_p + group, 1, chunk)
+            else:
+                x = _add_looked_up(x, tables, patterns, group * stride_p + i, stride_p, chunk)
             store(sums, i * WIDTH, x)
 
     return add_sums
