@@ -23,7 +23,7 @@ def of(rule, params, phase, parts):
 
 def climb(whole, rule, training, parts, rate):
     """An update: the norm of the gradient per frame, parameters, optimiser's state, squared error, number of frames."""
-    n_jobs, params, state, penalties = rule.engine.n_jobs, training.params, training.optimizer, rule.penalties
+    n_jobs, params, state = rule.engine.n_jobs, training.params, training.optimizer
     flat = whole.flat(params)
 
     def sums(part):
@@ -34,16 +34,12 @@ def climb(whole, rule, training, parts, rate):
         total = sums(parts[0])
     else:
         total = ranks.total(lambda: [[whole.added(sums(part))] for part in parts], [whole.nothing()], rule.comm)[0][None]
-    is_adam, *factors = rule.optimizer.factors(state, rate)
-
-    def rates(scale):
-        return scale, bool(rule.centering), penalties.weight_decay, penalties.l1, is_adam, *factors
-
-    old = [part for part in state if isinstance(part, tuple)]
-    norm, error, n_frames, new, new_state = whole.climb(
-        total, flat, [whole.flat(part) for part in old], rates, rule.max_norm, rule.centering,
-        (penalties.sparsity_cost, penalties.sparsity_target), n_jobs,
+    rates = (
+        bool(rule.centering), rule.centering is True, *rule.penalties, *rule.optimizer.factors(state, rate)
     )  # fmt: skip
-    parts = [part._replace(**whole.views(a)) for part, a in zip(old, new_state)]
+    old = [part for part in state if isinstance(part, tuple)]
+    flats = [whole.flat(part) for part in old]
+    norm, error, n_frames, new, news = whole.climb(total, flat, flats, rates, rule.max_norm, n_jobs)
+    parts = [part._replace(**whole.views(a)) for part, a in zip(old, news)]
     steps = [np.array(int(part) + 1) for part in state if not isinstance(part, tuple)]
     return norm, params._replace(**whole.views(new)), type(state)(*steps, *parts), error, n_frames

@@ -31,36 +31,30 @@ from .vectors import (
 _0, _1, _NEGLIGIBLE = np.float32(0), np.float32(1), np.float32(NEGLIGIBLE)
 
 
-class Slice(NamedTuple):
-    """Rows low to high - 1 of a matrix of the parameters (of one tap), and its part in centring.
-
-    at : where the matrix begins; n_out : its columns; source : where the means of its source begin; bias : where the bias
-    begins that it adds to; init, n_init : where the biases of first frames begin, and how many of these stand in for the
-    matrix; other : where the derivative of the bias on its other side begins, for W, which has one, else -1.
-    """
-
-    at: int
-    low: int
-    high: int
-    n_out: int
-    source: int
-    bias: int
-    init: int
-    n_init: int
-    other: int
+# Columns of a table of slices, each some rows of a matrix (of one tap): where the matrix begins; its rows; its columns;
+# where the means of its source begin, the bias that it adds to, the biases of first frames, how many of these stand in
+# for it; and, for W, where the derivative of the bias on its other side begins, else -1.
+AT, LOW, HIGH, N_OUT, SOURCE, BIAS, INIT, N_INIT, OTHER = range(9)
+SETTLE, ROWS, BIASES = 1, 2, 4
 
 
 class Rates(NamedTuple):
-    """What an update makes of a gradient, in single precision.
+    """What an update makes of a gradient.
 
-    scale : of the sums; centres : whether steps are centred; weight_decay, l1 : of the penalties; adam : which optimiser;
-    decay, square_decay, epsilon, rate : its settings (`rtrbm.compute.engine.adam_block`; decay and rate of momentum).
+    scale : of the sums; inverse : 1 / the number of frames; centres, centres_hidden : whether steps are centred, and
+    whether with the means of the hidden units too; weight_decay, l1, sparsity_cost, sparsity_target : of the penalties;
+    adam : which optimiser; decay, square_decay, epsilon, rate : its settings (`rtrbm.compute.engine.adam_block`; decay and
+    rate of momentum).
     """
 
     scale: float
+    inverse: float
     centres: bool
+    centres_hidden: bool
     weight_decay: float
     l1: float
+    sparsity_cost: float
+    sparsity_target: float
     adam: bool
     decay: float
     square_decay: float
@@ -76,9 +70,8 @@ class State(NamedTuple):
     square: np.ndarray
 
 
-@compiled
-def add_up(sums, low, high):
-    """sums[0] <- the sum over tiles, from number low to high - 1."""
+@inner
+def _add_up(sums, low, high):
     wide()
     flat = sums[0]
     for tile in range(1, len(sums)):
@@ -87,17 +80,28 @@ def add_up(sums, low, high):
             store_part(flat, i, add(load_part(flat, i, high - i), load_part(more, i, high - i)), high - i)
 
 
-@compiled
-def squares(sums, low, high):
-    """The sum of squares of the sums over tiles, from number low to high - 1."""
+@inner
+def _squares(sums, n_tiles, low, high):
     wide()
     found = zeros()
     for i in range(low, high, WIDTH):
         x = zeros()
-        for tile in range(len(sums)):
+        for tile in range(n_tiles):
             x = add(x, load_part(sums[tile], i, high - i))
         found = multiply_add(x, x, found)
     return total(found)
+
+
+@compiled
+def add_up(sums, low, high):
+    """sums[0] <- the sum over tiles, from number low to high - 1."""
+    _add_up(sums, low, high)
+
+
+@compiled
+def squares(sums, low, high):
+    """The sum of squares of the sums over tiles, from number low to high - 1."""
+    return _squares(sums, len(sums), low, high)
 
 
 @inner
@@ -119,37 +123,36 @@ def _stepped(g, i, n, old, new, rates):
 
 
 @inner
-def _moves(part, sums):
-    """Whether any derivative with respect to the slice is not 0: a tap may be longer than all sequences."""
+def _moves(low, high, sums):
+    """Whether any derivative of a slice is not 0: a tap may be longer than all sequences."""
     for tile in range(len(sums)):
-        flat = sums[tile]
-        for i in range(part.at + part.low * part.n_out, part.at + part.high * part.n_out):
-            if flat[i] != 0:
+        for i in range(low, high):
+            if sums[tile, i] != 0:
                 return True
     return False
 
 
-@compiled
-def climb_rows(part, sums, hidden, rates, old, new, reached, past, dots):
-    """Climb along a slice; returns the sum of squares of its sums over tiles, NaN if a new parameter is not finite.
+@inner
+def _climb_rows(part, sums, hidden, rates, old, new, reached, past, dots):
+    """Climb along a slice; the sum of squares of its sums over tiles, NaN if a new parameter is not finite.
 
-    sums : those of all tiles, after `climb_biases`' part of them has been added up and scaled; hidden : where the means of
-    the hidden units begin. reached : a buffer. past <- means @ step, dots[row] <- step @ means of the hidden units: what
-    the biases lose (`rtrbm.training.centering.centre_biases`).
+    past <- means @ step, dots[row] <- step @ means of the hidden units, which begin at `hidden`: what the biases lose
+    (`rtrbm.training.centering.centre_biases`). reached : a buffer.
     """
     wide()
-    n, flat, found, lost = part.n_out, sums[0], zeros(), zeros()
-    centres = rates.centres and (part.other >= 0 or _moves(part, sums))
+    at, n, bias, init, other_bias = part[AT], part[N_OUT], part[BIAS], part[INIT], part[OTHER]
+    flat, found, lost = sums[0], zeros(), zeros()
+    centres = rates.centres and (other_bias >= 0 or _moves(at + part[LOW] * n, at + part[HIGH] * n, sums))
     for j in range(n):
-        past[j], reached[j] = _0, flat[part.bias + j]
-        for t in range(part.n_init):
-            reached[j] -= flat[part.init + t * n + j]
-    for row in range(part.low, part.high):
-        mean = flat[part.source + row]
-        other = flat[part.other + row] if part.other >= 0 else _0
+        past[j], reached[j] = _0, flat[bias + j]
+        for t in range(part[N_INIT]):
+            reached[j] -= flat[init + t * n + j]
+    for row in range(part[LOW], part[HIGH]):
+        mean = flat[part[SOURCE] + row]
+        other = flat[other_bias + row] if other_bias >= 0 else _0
         dot = zeros()
         for j in range(0, n, WIDTH):
-            left, i = n - j, part.at + row * n + j
+            left, i = n - j, at + row * n + j
             g = zeros()
             for tile in range(len(sums)):
                 g = add(g, load_part(sums[tile], i, left))
@@ -157,7 +160,7 @@ def climb_rows(part, sums, hidden, rates, old, new, reached, past, dots):
             g = multiply(g, fill(np.float32(rates.scale)))
             if centres:
                 g = subtract(g, multiply(fill(mean), load_part(reached, j, left)))
-                if part.other >= 0:
+                if other_bias >= 0:
                     g = subtract(g, multiply(fill(other), load_part(flat, hidden + j, left)))
             if rates.weight_decay > 0 or rates.l1 > 0:
                 M = load_part(old.params, i, left)
@@ -168,41 +171,39 @@ def climb_rows(part, sums, hidden, rates, old, new, reached, past, dots):
             lost = add(lost, subtract(x, x))
             if rates.centres:
                 store_part(past, j, multiply_add(fill(mean), first(step, left), load_part(past, j, left)), left)
-                if part.other >= 0:
+                if other_bias >= 0:
                     dot = multiply_add(step, load_part(flat, hidden + j, left), dot)
-        if part.other >= 0:
+        if other_bias >= 0:
             dots[row] = total(dot)
     return total(found) + total(lost)
 
 
-@compiled
-def settle(sums, low, at, rates, inverse, visible, hidden):
+@inner
+def _settle(sums, low, at, rates):
     """Add up the derivatives of the biases and the means, which follow the matrices, and scale them.
 
-    low : where the biases begin; at : Places; inverse : 1 / n_frames; visible, hidden : whether visible units and all
-    others are centred. Returns the sum of squares of the biases' sums.
+    The sum of squares of the biases' sums.
     """
-    add_up(sums, low, at.rest + 2)
+    _add_up(sums, low, at.rest + 2)
     flat = sums[0]
-    found = squares(sums[:1], low, at.end)
+    found = _squares(sums, 1, low, at.end)
     for i in range(low, at.end):
         flat[i] *= np.float32(rates.scale)
     for i in range(at.v, at.h):
-        flat[i] = flat[i] * np.float32(inverse) if visible else _0
+        flat[i] = flat[i] * np.float32(rates.inverse) if rates.centres else _0
     for i in range(at.h, at.active):
-        flat[i] = flat[i] * np.float32(inverse) if hidden else _0
+        flat[i] = flat[i] * np.float32(rates.inverse) if rates.centres_hidden else _0
     for i in range(at.active, at.rest):
-        flat[i] *= np.float32(inverse)
+        flat[i] *= np.float32(rates.inverse)
     return found
 
 
-@compiled
-def climb_biases(parts, flat, low, at, rates, old, new, past, dots):
-    """Climb along the biases and let them follow the matrices; NaN if one is not finite, else 0.
-
-    parts : (n_slices, 4), n_out, bias, init and n_init of every slice; past : (n_slices, ...).
-    """
+@inner
+def _climb_biases(slices, flat, low, at, rates, old, new, past, dots):
+    """Climb along the biases and let them follow the matrices; NaN if one is not finite, else 0."""
     wide()
+    for i in range(at.active, at.rest):
+        flat[at.b_h + i - at.active] -= np.float32(rates.sparsity_cost) * (flat[i] - np.float32(rates.sparsity_target))
     for i in range(low, at.end, WIDTH):
         n = at.end - i
         _stepped(load_part(flat, i, n), i, n, old, new, rates)
@@ -210,12 +211,31 @@ def climb_biases(parts, flat, low, at, rates, old, new, past, dots):
     if rates.centres:
         for i in range(len(dots)):
             b[at.b_v + i] -= dots[i]
-        for part in range(len(parts)):
-            n_out, bias, init, n_init = parts[part]
+        for part in range(len(slices)):
+            n_out = slices[part, N_OUT]
             for j in range(n_out):
-                b[bias + j] -= past[part, j]
-                for t in range(n_init):
-                    b[init + t * n_out + j] += past[part, j]
+                b[slices[part, BIAS] + j] -= past[part, j]
+                for t in range(slices[part, N_INIT]):
+                    b[slices[part, INIT] + t * n_out + j] += past[part, j]
     for i in range(low, at.end):
         lost += b[i] - b[i]
     return lost
+
+
+@compiled
+def climb(stages, begin, end, slices, sums, low, at, rates, old, new, reached, past, dots):
+    """A step of the optimiser along the gradient; the sum of squares of the sums over tiles, NaN if it is not finite.
+
+    stages : of SETTLE, ROWS (of slices begin to end - 1) and BIASES those to go through, in this order; slices : a table
+    of slices; sums : (n_tiles, n), overwritten; low : where the biases begin, after all matrices; at : Places; rates :
+    Rates; old, new : State; reached, past : (n_slices, ...), dots : (V,), buffers.
+    """
+    found = np.float32(0)
+    if stages & SETTLE:
+        found += _settle(sums, low, at, rates)
+    if stages & ROWS:
+        for i in range(begin, end):
+            found += _climb_rows(slices[i], sums, at.h, rates, old, new, reached[i], past[i], dots)
+    if stages & BIASES:
+        found += _climb_biases(slices, sums[0], low, at, rates, old, new, past, dots)
+    return found

@@ -15,27 +15,28 @@ from . import step
 from .chain import Scratch
 from .hashing import key_of
 from .lookups import AT_ONCE, CHUNKS, TABLES, UNITS, n_groups_of
-from .step import Rates, Slice, State
+from .step import Rates, State
 from .tile import BEGIN, CHAIN, END, ROWS, SEQUENCES, Places, Room, Size, tile
 from .vectors import WIDTH, aligned, up_to
 
 MATRICES, BIASES = ("W", "U", "U_v", "A", "C"), ("b_v", "b_h", "b_init", "b_v_init")
 SLICE = 2**16  # numbers of a matrix that one task updates
+LARGE = 2**17  # parameters that are worth waking threads for
 _local = threading.local()
 
 
 class Whole(NamedTuple):
     """The sizes and places of a model's updates.
 
-    size : Size; at : Places; places : tuple of (name, begin, end, shape) of the parameters in a flat array; slices : tuple
-    of Slice; columns : (n_slices, 4) int ndarray, n_out, bias, init and n_init of each.
-    """
+    size : Size; at : Places; places : tuple of (name, begin, end, shape) of the parameters in a flat array; slices : table of
+    slices (`rtrbm.compute.numba.step`); widest : int, columns of the widest matrix.
+        """
 
     size: Size
     at: Places
     places: tuple
-    slices: tuple
-    columns: np.ndarray
+    slices: np.ndarray
+    widest: int
 
     def flat(self, params):
         """The flat array of which all parameters are views; a copy of them if there is none."""
@@ -114,8 +115,8 @@ class Whole(NamedTuple):
         tile(END, 0, 0, *arguments, scratch, sums[0])
         return sums
 
-    def climb(self, sums, flat, state, rates, max_norm, centering, sparsity, n_jobs):
-        """Parameters and the optimiser's sums after a step along the gradient per frame.
+    def climb(self, sums, flat, state, rates, max_norm, n_jobs):
+        """A step of the optimiser along the gradient per frame.
 
         Parameters
         ----------
@@ -125,10 +126,9 @@ class Whole(NamedTuple):
             Parameters.
         state : list of (n,) ndarrays
             The optimiser's sums.
-        rates : callable (scale) -> the fields of `Rates`
+        rates : tuple
+            The fields of `Rates` after the first two.
         max_norm : float or None
-        centering : bool or "visible"
-        sparsity : (cost, target)
         n_jobs : int or None
 
         Returns
@@ -142,33 +142,31 @@ class Whole(NamedTuple):
         state : list of (n,) ndarrays
             The optimiser's new sums.
         """
-        at, low = self.at, self.at.b_v
-        error, n_frames = sums[:, at.rest].sum(dtype=float), sums[:, at.rest + 1].sum(dtype=float)
-        inverse = 1 / n_frames
-        scale = inverse
+        at, n = self.at, len(self.slices)
+        error, n_frames = sums[:, at.rest : at.rest + 2].sum(axis=0, dtype=float).tolist()
+        scale = inverse = 1 / n_frames
         if max_norm is not None:
             norm = inverse * float(np.sqrt(sum(step.squares(sums, *bounds) for bounds in self._pieces())))
             scale *= max_norm / norm if norm > max_norm else 1
-        rates = Rates(*rates(scale))
-        squares = step.settle(sums, low, at, rates, inverse, bool(centering), centering is True)
         old = State(flat, *state, *[flat[:0]] * (2 - len(state)))
         new = State(*(np.empty_like(a) for a in old))
-        widest = max(part.n_out for part in self.slices)
-        reached, past = np.empty((2, len(self.slices), widest), np.float32)
-        dots = np.empty(self.size.V, np.float32)
+        reached, past = np.empty((2, n, self.widest), np.float32)
+        arguments = self.slices, sums, at.b_v, at, Rates(scale, inverse, *rates), old, new, reached, past, self.dots()
 
-        def climb(i):
-            part = self.slices[i]
-            return step.climb_rows(part, sums, at.h, rates, old, new, reached[i], past[i], dots)
+        def climb(stages, begin=0, end=n):
+            return step.climb(stages, begin, end, *arguments)
 
-        found = run(climb, range(len(self.slices)), worth(len(self.slices), n_jobs, 2))
-        cost, target = sparsity
-        if cost:
-            H = self.size.H
-            sums[0, at.b_h : at.b_h + H] -= np.float32(cost) * (sums[0, at.active : at.active + H] - np.float32(target))
-        lost = step.climb_biases(self.columns, sums[0], low, at, rates, old, new, past, dots)
-        norm = float(np.sqrt(sum(found) + squares)) * inverse + float(lost)
-        return norm, error, n_frames, new.params, [new.sums, new.square][: len(state)]
+        if worth(at.end, n_jobs, LARGE):
+            squares = climb(step.SETTLE)
+            squares += sum(run(lambda i: climb(step.ROWS, i, i + 1), range(n), n_jobs))
+            squares += climb(step.BIASES)
+        else:
+            squares = climb(step.SETTLE | step.ROWS | step.BIASES)
+        return np.sqrt(squares) * inverse, error, n_frames, new.params, [new.sums, new.square][: len(state)]
+
+    def dots(self):
+        """A buffer with a number for each visible unit."""
+        return np.empty(self.size.V, np.float32)
 
     def _pieces(self):
         return [(i, min(i + SLICE, self.at.end)) for i in range(0, self.at.end, SLICE)]
@@ -211,7 +209,7 @@ def prepared(form, k, sample_visible, V, H):
     def cut(at_matrix, n_in, n_out, source, bias, init, n_init, other=-1):
         rows = max(1, SLICE // n_out)
         for low in range(0, n_in, rows):
-            slices.append(Slice(at_matrix, low, min(low + rows, n_in), n_out, source, bias, init, n_init, other))
+            slices.append((at_matrix, low, min(low + rows, n_in), n_out, source, bias, init, n_init, other))
 
     cut(at.W, V, H, at.v, at.b_h, 0, 0, at.b_v)
     cut(at.U, H, H, at.h, at.b_h, at.b_init, 1)
@@ -220,10 +218,9 @@ def prepared(form, k, sample_visible, V, H):
     for n in range(m):
         cut(at.A + n * V * V, V, V, at.v, at.b_v, at.b_v_init, n + 1)
         cut(at.C + n * V * H, V, H, at.v, at.b_h, at.b_init, n + 1)
-    columns = np.array([(part.n_out, part.bias, part.init, part.n_init) for part in slices])
     places = [(name, places[name], shapes[name]) for name in (*MATRICES, *BIASES) if name in shapes]
     places = tuple((name, low, low + int(np.prod(shape)), shape) for name, low, shape in places)
-    return Whole(size, at, places, tuple(slices), columns)
+    return Whole(size, at, places, np.array(slices), max(V, H))
 
 
 def _room(size, n_rows, n_frames):
