@@ -7,7 +7,7 @@ import contextlib
 import functools
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -32,8 +32,44 @@ def _blas():
 
 
 @functools.cache
-def _pool(n_threads):
-    return ThreadPoolExecutor(n_threads, thread_name_prefix="rtrbm")
+def _queue(n_threads):
+    """The queue of a pool of so many threads, which call what is put into it.
+
+    That takes a third of the time of `concurrent.futures`: two locks for a call, and nothing to keep for later.
+    """
+    queue = SimpleQueue()
+
+    def serve():
+        while True:
+            queue.get()()
+
+    for i in range(n_threads):
+        threading.Thread(target=serve, name=f"rtrbm_{i}", daemon=True).start()
+    return queue
+
+
+class _Call:
+    """A call on another thread: `wait` for its end, unless it has not begun; then it never will."""
+
+    def __init__(self, function):
+        self._function, self._error = function, None
+        self._begun, self._going_on = threading.Lock(), threading.Lock()
+        self._going_on.acquire()
+
+    def __call__(self):
+        if self._begun.acquire(blocking=False):
+            try:
+                self._function()
+            except BaseException as error:
+                self._error = error
+            self._going_on.release()
+
+    def wait(self):
+        """Return when the call is over; raise what it raised."""
+        if not self._begun.acquire(blocking=False):
+            self._going_on.acquire()
+            if self._error is not None:
+                raise self._error
 
 
 def share_processors(n_processes):
@@ -99,7 +135,7 @@ class one_blas_thread(contextlib.ContextDecorator):
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_queue.cache_clear)
     os.register_at_fork(after_in_child=one_blas_thread.after_fork)
 
 
@@ -124,12 +160,14 @@ def run(function, items, n_jobs):
             list(waiting)
 
     with one_blas_thread():
-        helpers = [_pool(n_threads(n_jobs) - 1).submit(drain) for _ in range(threads - 1)]
+        queue, calls = _queue(n_threads(n_jobs) - 1), [_Call(drain) for _ in range(threads - 1)]
+        for call in calls:
+            queue.put(call)
         try:
             drain()
         finally:
-            for helper in helpers:
-                helper.cancel() or helper.result()
+            for call in calls:
+                call.wait()
     return results
 
 

@@ -3,6 +3,8 @@
 Six rows (or columns) of one factor meet a block of WIDTH columns of the other in registers.
 """
 
+import numpy as np
+
 from .compiled import inner
 from .vectors import (
     WIDTH,
@@ -21,6 +23,8 @@ from .vectors import (
 )
 
 ROWS = 6
+LOST = np.float32(2.0**-30)  # numbers below it are lost beside 1 in single precision
+MOST = 0.4  # the share of numbers that are not lost from which on all are multiplied
 
 
 @inner
@@ -68,28 +72,41 @@ def add_product(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to,
 
 
 @inner
-def add_gram(a, first, stride_a, n_in, d, from_, stride_d, n_out, n_rows, sign, out, to):
+def pack_panels(a, first, n_rows, stride, n_in, panels):
+    """panels[j, i, :] <- columns 6 j to 6 j + 5 of row i, which begins at number first + i stride of a, then zeros."""
+    for j in range(0, n_in, ROWS):
+        to, n = j * n_rows, min(ROWS, n_in - j)
+        for i in range(n_rows):
+            at = first + i * stride + j
+            for k in range(ROWS):
+                panels[to + k] = a[at + k] if k < n else 0
+            to += ROWS
+
+
+@inner
+def add_gram(panels, high, low, n_in, d, from_, stride_d, n_out, n_rows, sign, block_of_d, out, to):
     """A matrix (n_in, n_out), from number `to` of out on, += sign times the sum over rows of a_i^T d_i.
 
-    Row i of a begins at number first + i stride_a, that of d at from_ + i stride_d; d has whole blocks of columns. Rows
-    of a may be read up to ROWS - 1 numbers beyond their end.
+    a : packed in panels of `high` rows, of which those from number `low` on are taken, n_rows of them; row i of d begins
+    at number from_ + i stride_d, and has whole blocks of columns. block_of_d : a buffer for n_rows vectors.
     """
     wide()
     for block in range(-(-n_out // WIDTH)):
         left = n_out - block * WIDTH
+        for i in range(n_rows):
+            store(block_of_d, i * WIDTH, load(d, from_ + i * stride_d + block * WIDTH))
         for j in range(0, n_in, ROWS):
             x_0, x_1, x_2, x_3, x_4, x_5 = zeros(), zeros(), zeros(), zeros(), zeros(), zeros()
-            at, of_d = first + j, from_ + block * WIDTH
+            at = j * high + low * ROWS
             for i in range(n_rows):
-                w = load(d, of_d)
-                x_0 = multiply_add(fill_at(a, at), w, x_0)
-                x_1 = multiply_add(fill_at(a, at + 1), w, x_1)
-                x_2 = multiply_add(fill_at(a, at + 2), w, x_2)
-                x_3 = multiply_add(fill_at(a, at + 3), w, x_3)
-                x_4 = multiply_add(fill_at(a, at + 4), w, x_4)
-                x_5 = multiply_add(fill_at(a, at + 5), w, x_5)
-                at += stride_a
-                of_d += stride_d
+                w = load(block_of_d, i * WIDTH)
+                x_0 = multiply_add(fill_at(panels, at), w, x_0)
+                x_1 = multiply_add(fill_at(panels, at + 1), w, x_1)
+                x_2 = multiply_add(fill_at(panels, at + 2), w, x_2)
+                x_3 = multiply_add(fill_at(panels, at + 3), w, x_3)
+                x_4 = multiply_add(fill_at(panels, at + 4), w, x_4)
+                x_5 = multiply_add(fill_at(panels, at + 5), w, x_5)
+                at += ROWS
             for k in range(min(ROWS, n_in - j)):
                 x = x_0 if k == 0 else x_1 if k == 1 else x_2 if k == 2 else x_3 if k == 3 else x_4 if k == 4 else x_5
                 add_part(out, to + (j + k) * n_out + block * WIDTH, x, sign, left)
@@ -97,22 +114,22 @@ def add_gram(a, first, stride_a, n_in, d, from_, stride_d, n_out, n_rows, sign, 
 
 @inner
 def list_numbers(v, n_rows, n, starts, columns, values):
-    """The numbers of every row that are not 0: their columns and values, row i's from starts[i] on.
+    """The numbers of every row that are not lost: their columns and values, row i's from starts[i] on.
 
-    Returns False if they are more than a quarter of all; columns and values have room for so many and n more.
+    Returns False if they are more than MOST; columns and values have room for so many and n more.
     """
-    end = 0
+    end, most = 0, int(MOST * n_rows * n)
     for i in range(n_rows):
         starts[i] = end
-        if end > n_rows * n // 4:
+        if end > most:
             return False
         at = i * n
         for j in range(n):
             x = v[at + j]
             columns[end], values[end] = j, x
-            end += x != 0
+            end += not abs(x) < LOST  # so that NaN is kept
     starts[n_rows] = end
-    return end <= n_rows * n // 4
+    return end <= most
 
 
 @inner
@@ -138,20 +155,28 @@ def add_listed(starts, listed, values, lists, low, high, M, step, between, n_out
     """Rows of out += sign times sums of listed rows of M, each times its value.
 
     Row i, for i from low to high - 1, takes list lists[i], if that is not below 0, and begins at number to + i stride of
-    out. Row j of M begins at number j step, in a block of columns that is `between` numbers after the one before.
+    out. Row j of M begins at number j step, in a block of columns that is `between` numbers after the one before. A block
+    more than there are may be read.
     """
     wide()
-    for block in range(-(-n_out // WIDTH)):
+    for block in range(0, -(-n_out // WIDTH), 2):
         base, left = block * between, n_out - block * WIDTH
+        beside = base + between if left > WIDTH else base
         for i in range(low, high):
             if lists[i] < 0:
                 continue
             at, end = starts[lists[i]], starts[lists[i] + 1]
-            x, y = zeros(), zeros()
+            x, y, x_2, y_2 = zeros(), zeros(), zeros(), zeros()
             while at + 1 < end:
-                x = multiply_add(fill_at(values, at), load(M, base + number_at(listed, at) * step), x)
-                y = multiply_add(fill_at(values, at + 1), load(M, base + number_at(listed, at + 1) * step), y)
+                value, row = fill_at(values, at), number_at(listed, at) * step
+                x, y = multiply_add(value, load(M, base + row), x), multiply_add(value, load(M, beside + row), y)
+                value, row = fill_at(values, at + 1), number_at(listed, at + 1) * step
+                x_2, y_2 = multiply_add(value, load(M, base + row), x_2), multiply_add(value, load(M, beside + row), y_2)
                 at += 2
             if at < end:
-                x = multiply_add(fill_at(values, at), load(M, base + number_at(listed, at) * step), x)
-            add_part(out, to + i * stride + block * WIDTH, add(x, y), sign, left)
+                value, row = fill_at(values, at), number_at(listed, at) * step
+                x, y = multiply_add(value, load(M, base + row), x), multiply_add(value, load(M, beside + row), y)
+            here = to + i * stride + block * WIDTH
+            add_part(out, here, add(x, x_2), sign, left)
+            if left > WIDTH:
+                add_part(out, here + WIDTH, add(y, y_2), sign, left - WIDTH)

@@ -11,7 +11,7 @@ import numpy as np
 
 from .chain import contrastive_divergence
 from .compiled import compiled, inner
-from .dense import add_gram, add_listed, add_product, list_by_columns, list_numbers
+from .dense import add_gram, add_listed, add_product, list_by_columns, list_numbers, pack_panels
 from .exponential import sigmoid
 from .hashing import from_bytes, mixed
 from .lookups import CHUNKS, UNITS, find_patterns_of_rows, look_up_gram, n_groups_of, pack, pack_transposed
@@ -103,6 +103,8 @@ class Room(NamedTuple):
     values_t: np.ndarray
     shifted: np.ndarray
     packed: np.ndarray
+    panels: np.ndarray
+    block: np.ndarray
     v: np.ndarray
     on: np.ndarray
     x: np.ndarray
@@ -283,7 +285,8 @@ def end(size, at, params, room, scratch, sums):
     clear(sums, 0, at.rest + 2)
     _forget_warm(n_rows, size.sample_visible, Vp, Hp, room)
     if not size.sample_visible:  # c_v holds <v>
-        add_gram(room.c_v, 0, Vp, V, room.h_neg, 0, Hp, H, n_rows, -_1, sums, at.W)
+        pack_panels(room.c_v, 0, n_rows, Vp, V, room.panels)
+        add_gram(room.panels, n_rows, 0, V, room.h_neg, 0, Hp, H, n_rows, -_1, room.block, sums, at.W)
     _visible_differences(n_rows, size.sample_visible, rows, V, Vp, at, room, sums)
     clear(room.x, 0, n_rows * Hp)
     if size.bptt and size.dynamic:  # the derivative with respect to r_{t-1} through b_v,t
@@ -291,9 +294,12 @@ def end(size, at, params, room, scratch, sums):
         _add_beside(room.c_v, Vp, V, -1, room.x, Hp, n_rows, n_frames, room)
     _backward(n_frames, size.bptt, H, Hp, params, at.U, room)  # eq. 3.23
     _statistics(few, n_rows, size.sample_visible, V, Vp, H, Hp, room, scratch, sums, at.W)
-    _add_past_gram(1, room.r, Hp, H, room.total, Hp, H, n_rows, n_frames, room, sums, at.U)  # eq. 3.24
+    pack_panels(room.r, 0, n_rows, Hp, H, room.panels)
+    _add_past_gram(1, H, room.total, Hp, H, n_rows, n_frames, room, sums, at.U)  # eq. 3.24
     if size.dynamic:
-        _add_past_gram(1, room.r, Hp, H, room.c_v, Vp, V, n_rows, n_frames, room, sums, at.U_v)
+        _add_past_gram(1, H, room.c_v, Vp, V, n_rows, n_frames, room, sums, at.U_v)
+    if size.m and not few:
+        pack_panels(room.v, 0, n_rows, V, V, room.panels)
     for n in range(min(size.m, n_frames - 1)):
         _add_tap(few, n + 1, n_rows, n_frames, V, V, Vp, room.c_v, room, sums, at.A + n * V * V)
         _add_tap(few, n + 1, n_rows, n_frames, V, H, Hp, room.total, room, sums, at.C + n * V * H)
@@ -385,7 +391,8 @@ def _statistics(few, n_rows, sample_visible, V, Vp, H, Hp, room, scratch, sums, 
     if few:
         add_listed(room.starts_t, room.rows_t, room.values_t, room.identity, 0, V, room.d, Hp, WIDTH, H, _1, sums, at_W, H)
     else:
-        add_gram(room.v, 0, V, V, room.d, 0, Hp, H, n_rows, _1, sums, at_W)
+        pack_panels(room.v, 0, n_rows, V, V, room.panels)
+        add_gram(room.panels, n_rows, 0, V, room.d, 0, Hp, H, n_rows, _1, room.block, sums, at_W)
     if not sample_visible:
         return
     n_groups = up_to(-(-n_rows // UNITS), CHUNKS[-1])
@@ -402,22 +409,23 @@ def _statistics(few, n_rows, sample_visible, V, Vp, H, Hp, room, scratch, sums, 
 
 
 @inner
-def _add_past_gram(delay, a, stride_a, n_in, d, stride_d, n_out, n_rows, n_frames, room, out, at):
-    """A matrix, from number `at` of out on, += the sum over frames of a_{t-delay}^T d_t."""
+def _add_past_gram(delay, n_in, d, stride_d, n_out, n_rows, n_frames, room, out, at):
+    """A matrix, from number `at` of out on, += the sum over frames of a_{t-delay}^T d_t, a in room.panels."""
     if room.alive[n_frames - 1] == room.alive[0]:  # all of one length
         n = n_rows - room.start[delay] if n_frames > delay else 0
-        add_gram(a, 0, stride_a, n_in, d, room.start[min(delay, n_frames)] * stride_d, stride_d, n_out, n, _1, out, at)
+        add_gram(room.panels, n_rows, 0, n_in, d, room.start[min(delay, n_frames)] * stride_d, stride_d, n_out, n, _1,
+                 room.block, out, at)  # fmt: skip
         return
     for t in range(delay, n_frames):
-        add_gram(a, room.start[t - delay] * stride_a, stride_a, n_in, d, room.start[t] * stride_d, stride_d, n_out,
-                 room.alive[t], _1, out, at)  # fmt: skip
+        add_gram(room.panels, n_rows, room.start[t - delay], n_in, d, room.start[t] * stride_d, stride_d, n_out,
+                 room.alive[t], _1, room.block, out, at)  # fmt: skip
 
 
 @inner
 def _add_tap(few, delay, n_rows, n_frames, V, n_out, stride, d, room, out, at):
     """A tap, from number `at` of out on, += the sum over frames of v_{t-delay}^T d_t."""
     if not few:
-        _add_past_gram(delay, room.v, V, V, d, stride, n_out, n_rows, n_frames, room, out, at)
+        _add_past_gram(delay, V, d, stride, n_out, n_rows, n_frames, room, out, at)
         return
     _shift(n_rows, n_frames, delay, room)
     clear(d, n_rows * stride, stride)

@@ -13,6 +13,8 @@ import numpy as np
 from ..threads import TASKS, run, worth
 from . import step
 from .chain import Scratch
+from .dense import MOST
+from .dense import ROWS as MULTIPLIED
 from .hashing import key_of
 from .lookups import AT_ONCE, CHUNKS, TABLES, UNITS, n_groups_of
 from .step import Rates, State
@@ -230,7 +232,7 @@ def _room(size, n_rows, n_frames):
     n_v, n_h = n_groups_of(V), n_groups_of(H)
     padded = UNITS * up_to(-(-n_rows // UNITS), CHUNKS[-1]) + 1  # rows, with those of zeros behind
     rows = bool(m or dynamic)
-    n_listed = n_rows * V // 4 + V
+    n_listed = int(MOST * n_rows * V) + V
 
     def floats(n):
         a = aligned(n + WIDTH)
@@ -250,7 +252,7 @@ def _room(size, n_rows, n_frames):
         keys=numbers(n_rows, np.uint64), up=floats(H_p * UNITS * n_v), down=floats(V_p * UNITS * n_h),
         ahead=floats(H_p * H), back=floats(H_p * H), starts=numbers(n_rows + 1), columns=numbers(n_listed, np.uint32),
         values=floats(n_listed), starts_t=numbers(V + 1), rows_t=numbers(n_listed, np.uint32), values_t=floats(n_listed),
-        shifted=numbers(n_listed if m else 0, np.uint32), packed=floats(packed), v=floats(n_rows * V + WIDTH),
+        shifted=numbers(n_listed if m else 0, np.uint32), packed=floats(packed), panels=floats(n_rows * (max(V, H) + MULTIPLIED)), block=floats(n_rows * WIDTH), v=floats(n_rows * V + WIDTH),
         on=flags(padded * V_p, n_v), x=floats(n_rows * H_p), r=floats(n_rows * H_p), bias_h=floats(n_rows * H_p),
         bias_v=floats(n_rows * V_p if rows else V_p), h_neg=floats(padded * H_p), d=floats((n_rows + 1) * H_p),
         total=floats((n_rows + 1) * H_p), c_v=floats((n_rows + 1) * V_p if rows or not sample_visible else 0),
