@@ -72,6 +72,48 @@ def add_product(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to,
 
 
 @inner
+def add_few(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to, stride):
+    """`add_product` for one to four rows: two meet two blocks of columns at a time, four meet one."""
+    wide()
+    n = n_rows - 1
+    s_1, s_2, s_3 = min(1, n), min(2, n), min(3, n)
+    a_1, a_2, a_3 = first + s_1 * stride_a, first + s_2 * stride_a, first + s_3 * stride_a
+    t_1, t_2, t_3 = to + s_1 * stride, to + s_2 * stride, to + s_3 * stride
+    if n_rows <= 2:
+        for block in range(0, n_blocks, 2):
+            c, beside = block * WIDTH, min(1, n_blocks - block - 1)
+            d = c + beside * WIDTH
+            x_0, x_1, y_0, y_1 = load(out, to + c), load(out, t_1 + c), load(out, to + d), load(out, t_1 + d)
+            at, at_y = block * n_units * WIDTH, (block + beside) * n_units * WIDTH
+            for k in range(n_in):
+                w, z = load(W, at), load(W, at_y)
+                u, v = fill_at(a, first + k), fill_at(a, a_1 + k)
+                x_0, x_1 = multiply_add(u, w, x_0), multiply_add(v, w, x_1)
+                y_0, y_1 = multiply_add(u, z, y_0), multiply_add(v, z, y_1)
+                at += WIDTH
+                at_y += WIDTH
+            store(out, t_1 + d, y_1)
+            store(out, to + d, y_0)
+            store(out, t_1 + c, x_1)
+            store(out, to + c, x_0)
+        return
+    for block in range(n_blocks):
+        c, at = block * WIDTH, block * n_units * WIDTH
+        x_0, x_1, x_2, x_3 = load(out, to + c), load(out, t_1 + c), load(out, t_2 + c), load(out, t_3 + c)
+        for k in range(n_in):
+            w = load(W, at)
+            x_0 = multiply_add(fill_at(a, first + k), w, x_0)
+            x_1 = multiply_add(fill_at(a, a_1 + k), w, x_1)
+            x_2 = multiply_add(fill_at(a, a_2 + k), w, x_2)
+            x_3 = multiply_add(fill_at(a, a_3 + k), w, x_3)
+            at += WIDTH
+        store(out, t_3 + c, x_3)
+        store(out, t_2 + c, x_2)
+        store(out, t_1 + c, x_1)
+        store(out, to + c, x_0)
+
+
+@inner
 def pack_panels(a, first, n_rows, stride, n_in, panels):
     """panels[j, i, :] <- columns 6 j to 6 j + 5 of row i, which begins at number first + i stride of a, then zeros."""
     for j in range(0, n_in, ROWS):

@@ -82,10 +82,12 @@ def pack_transposed(W, first, n_rows, n_cols, n_units, out):
         if n < WIDTH:
             for u in range(n_cols):
                 store(out, to + u * WIDTH, zeros())
-        for j in range(n):
-            at = first + (block * WIDTH + j) * n_cols
-            for u in range(n_cols):
-                out[to + u * WIDTH + j] = W[at + u]
+        for low in range(0, n_cols, WIDTH):  # a square at a time
+            high = min(low + WIDTH, n_cols)
+            for j in range(n):
+                at = first + (block * WIDTH + j) * n_cols
+                for u in range(low, high):
+                    out[to + u * WIDTH + j] = W[at + u]
         for u in range(n_cols, n_units):
             store(out, to + u * WIDTH, zeros())
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .chain import contrastive_divergence
 from .compiled import compiled, inner
-from .dense import add_gram, add_listed, add_product, list_by_columns, list_numbers, pack_panels
+from .dense import add_few, add_gram, add_listed, add_product, list_by_columns, list_numbers, pack_panels
 from .exponential import sigmoid
 from .hashing import from_bytes, mixed
 from .lookups import CHUNKS, UNITS, find_patterns_of_rows, look_up_gram, n_groups_of, pack, pack_transposed
@@ -19,7 +19,6 @@ from .vectors import (
     WIDTH,
     add,
     clear,
-    fill_at,
     first,
     load,
     load_part,
@@ -240,29 +239,13 @@ def _constant_bias(params, constant, init, n_init, n, n_frames, room, bias):
 def _recurrence(n_frames, H, Hp, room):
     """r_t <- sigmoid(x_t + b_t), b_t <- b_t + r_{t-1} U (eq. 3.20)."""
     wide()
-    x, r, bias, U = room.x, room.r, room.bias_h, room.ahead
+    x, r, bias = room.x, room.r, room.bias_h
     for t in range(n_frames):
         to, n = room.start[t] * Hp, room.alive[t]
-        fr = room.start[t - 1] * Hp if t else 0
-        n_in = H if t else 0
-        s_1, s_2, s_3 = min(1, n - 1) * Hp, min(2, n - 1) * Hp, min(3, n - 1) * Hp
-        f_1, f_2, f_3 = fr + s_1, fr + s_2, fr + s_3
-        for block in range(Hp // WIDTH):
-            y_0, y_1, y_2, y_3 = zeros(), zeros(), zeros(), zeros()
-            at = block * H * WIDTH
-            for k in range(n_in):
-                u = load(U, at)
-                y_0 = multiply_add(fill_at(r, fr + k), u, y_0)
-                y_1 = multiply_add(fill_at(r, f_1 + k), u, y_1)
-                y_2 = multiply_add(fill_at(r, f_2 + k), u, y_2)
-                y_3 = multiply_add(fill_at(r, f_3 + k), u, y_3)
-                at += WIDTH
-            for s in range(n):
-                y = y_0 if s == 0 else y_1 if s == 1 else y_2 if s == 2 else y_3
-                here = to + s * Hp + block * WIDTH
-                b = add(load(bias, here), y)
-                store(bias, here, b)
-                store(r, here, sigmoid(add(load(x, here), b)))
+        if t:
+            add_few(r, room.start[t - 1] * Hp, n, Hp, H, room.ahead, H, Hp // WIDTH, bias, to, Hp)
+        for i in range(to, to + n * Hp, WIDTH):
+            store(r, i, sigmoid(add(load(x, i), load(bias, i))))
 
 
 @inner
@@ -350,33 +333,17 @@ def _backward(n_frames, bptt, H, Hp, params, at_U, room):
     """d_t <- r_t (1 - r_t) (e_t + (d_{t+1} + c_{t+1}) U^T), e_t in x; total <- d + c, d <- d + r (eq. 3.23)."""
     wide()
     pack_transposed(params, at_U, H, H, H, room.back)
-    e, r, h_neg, d, b, U_T = room.x, room.r, room.h_neg, room.d, room.total, room.back
+    e, r, h_neg, d, b = room.x, room.r, room.h_neg, room.d, room.total
     for t in range(n_frames - 1, -1, -1):
         to, n = room.start[t] * Hp, room.alive[t + 1]
-        fr, n_in = room.start[t + 1] * Hp, H if bptt and n > 0 else 0
-        s_1, s_2, s_3 = min(1, n - 1) * Hp, min(2, n - 1) * Hp, min(3, n - 1) * Hp
-        f_1, f_2, f_3 = fr + s_1, fr + s_2, fr + s_3
-        for block in range(Hp // WIDTH):
-            y_0, y_1, y_2, y_3 = zeros(), zeros(), zeros(), zeros()
-            at = block * H * WIDTH
-            for k in range(n_in):
-                u = load(U_T, at)
-                y_0 = multiply_add(fill_at(b, fr + k), u, y_0)
-                y_1 = multiply_add(fill_at(b, f_1 + k), u, y_1)
-                y_2 = multiply_add(fill_at(b, f_2 + k), u, y_2)
-                y_3 = multiply_add(fill_at(b, f_3 + k), u, y_3)
-                at += WIDTH
-            for s in range(room.alive[t]):
-                here = to + s * Hp + block * WIDTH
-                p = load(r, here)
-                x = zeros()
-                if bptt:
-                    x = load(e, here)
-                    if s < n:
-                        x = add(x, y_0 if s == 0 else y_1 if s == 1 else y_2 if s == 2 else y_3)
-                    x = multiply(x, subtract(p, multiply(p, p)))
-                store(d, here, add(x, p))
-                store(b, here, add(x, subtract(p, load(h_neg, here))))
+        if bptt and n:
+            add_few(b, room.start[t + 1] * Hp, n, Hp, H, room.back, H, Hp // WIDTH, e, to, Hp)
+        for i in range(to, to + room.alive[t] * Hp, WIDTH):
+            p, x = load(r, i), zeros()
+            if bptt:
+                x = multiply(load(e, i), subtract(p, multiply(p, p)))
+            store(d, i, add(x, p))
+            store(b, i, add(x, subtract(p, load(h_neg, i))))
         for s in range(room.alive[t]):
             i = room.start[t] + s
             if room.warm[i]:
