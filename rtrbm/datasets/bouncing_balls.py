@@ -22,6 +22,7 @@ MAX_BALLS = 6
 _REACH = 1.5 * RADIUS  # a pixel further than this from a ball has less than 1e-11 of it
 _TRIES = 32  # configurations drawn at once
 _BLOCK_FRAMES = 2**14  # simulated at once
+_UPDATES = 16  # whose balls are simulated at once, which takes little longer than for one, once updates follow one another
 _BLOCK_PIXELS = 2**16  # rendered at once: few enough to stay in the processor's cache
 
 
@@ -72,7 +73,8 @@ def bouncing_balls(n_sequences, n_frames=100, *, resolution=30, n_balls=3, rando
     ((2, 5, 100), dtype('float32'))
     """
     sizes = _check_sizes(n_sequences=n_sequences, n_frames=n_frames, resolution=resolution, n_balls=n_balls)
-    return _videos(as_seed(random_state), 0, *sizes)
+    n_sequences, n_frames, resolution, n_balls = sizes
+    return render(_positions(as_seed(random_state), [0], n_sequences, n_frames, n_balls)[0], resolution)
 
 
 class BouncingBalls:
@@ -106,6 +108,7 @@ class BouncingBalls:
         self.batch_size, self.n_frames, self.resolution, self.n_balls = sizes
         self.n_visible = self.resolution**2
         self.seed = as_seed(random_state)
+        self._known = 0, ()  # the first of some updates, and where their balls are
 
     def minibatch(self, update):
         """The minibatch of one update, the same whenever it is asked for.
@@ -125,7 +128,13 @@ class BouncingBalls:
             If `update` is not an integer, or negative.
         """
         check_count("update", update, minimum=0)
-        return _videos(self.seed, int(update), self.batch_size, self.n_frames, self.resolution, self.n_balls)
+        update, (first, positions) = int(update), self._known
+        if not first <= update < first + len(positions):
+            n = max(1, min(_UPDATES, _BLOCK_FRAMES // (self.batch_size * self.n_frames)))
+            updates = range(update, update + (n if 0 < update == first + len(positions) else 1))
+            first, positions = update, _positions(self.seed, updates, self.batch_size, self.n_frames, self.n_balls)
+            self._known = first, positions
+        return render(positions[update - first], self.resolution)
 
     def __iter__(self):
         return map(self.minibatch, itertools.count())
@@ -285,15 +294,13 @@ def _render(pixels, xy, width):
         windows[frame, row[i], column[i]] = ball
 
 
-def _videos(seed, update, n_sequences, n_frames, resolution, n_balls):
-    videos = np.empty((n_sequences, n_frames, resolution**2), np.float32)
+def _positions(seed, updates, n_sequences, n_frames, n_balls):
+    """Where the balls of the minibatches of some updates are, (n_sequences, n_frames, n_balls, 2) for each update."""
+    streams = [stream(seed, "data", update, i) for update in updates for i in range(n_sequences)]
     block = max(1, _BLOCK_FRAMES // n_frames)
-    for begin in range(0, n_sequences, block):
-        end = min(begin + block, n_sequences)
-        streams = [stream(seed, "data", update, i) for i in range(begin, end)]
-        positions, _ = simulate(*initial_state(streams, n_balls), n_frames)
-        render(positions, resolution, out=videos[begin:end])
-    return videos
+    parts = [streams[begin : begin + block] for begin in range(0, len(streams), block)]
+    positions = np.concatenate([simulate(*initial_state(part, n_balls), n_frames)[0] for part in parts])
+    return positions.reshape(len(updates), n_sequences, n_frames, n_balls, 2)
 
 
 def _check_sizes(**sizes):
