@@ -2,6 +2,7 @@
 
 import dataclasses
 import numbers
+import operator
 import os
 
 import numpy as np
@@ -32,6 +33,7 @@ STATE = (
     "_fingerprints",
     "scale_",
 )
+PLAIN = int, float, str  # kinds of settings that cannot change in themselves
 PRINTS = {"X": "data", "validation": "validation"}  # the groups of a file with the fingerprints of arguments
 
 
@@ -256,6 +258,18 @@ class Stored(Recipe):
         """Raise unless there are parameters, of the kind and size the hyper-parameters say."""
         if not hasattr(self, "params_"):
             raise not_fitted(f"this {type(self).__name__} is not fitted yet: call fit or partial_fit first")
+        settings = [getattr(self, name) for name in self._names()]
+        kind = type(self.params_), self.n_features_in_, list(map(np.shape, self.params_))
+        known, known_kind = self.__dict__.get("_sound", ((), None))
+        is_known = len(known) == len(settings) and all(map(operator.is_, known, settings)) and known_kind == kind
+        if not is_known or not all(value is None or isinstance(value, PLAIN) for value in settings):
+            self._check_against_params()
+            self._sound = settings, kind
+        if not loop.is_finite(self.params_, engines.NUMPY):
+            raise ValueError("params_ must be finite, got NaN or infinite values: fit again")
+
+    def _check_against_params(self):
+        """Raise unless the parameters are of the kind and size the hyper-parameters say."""
         self._check_hyper_parameters()
         n_hidden = len(self.params_.b_h)
         changed = [name for name, value in self._fitted_with.items() if comparable(name, getattr(self, name)) != value]
@@ -267,8 +281,6 @@ class Stored(Recipe):
         found, wanted = (list(map(np.shape, params)) for params in (self.params_, expected))
         if type(expected) is not type(self.params_) or found != wanted:
             raise ValueError("params_ must have the arrays that the hyper-parameters call for: fit again")
-        if not loop.is_finite(self.params_, engines.NUMPY):
-            raise ValueError("params_ must be finite, got NaN or infinite values: fit again")
 
     def _check_trainable(self):
         """Raise unless the state of training is of the kind the hyper-parameters say."""

@@ -44,7 +44,7 @@ class Whole(NamedTuple):
         """The flat array of which all parameters are views; a copy of them if there is none."""
         parts = [getattr(params, name) for name, *_ in self.places]
         base = parts[0].base
-        if base is not None and base.dtype == np.float32 and base.shape == (self.at.end,):
+        if isinstance(base, np.ndarray) and base.dtype == np.float32 and base.shape == (self.at.end,):
             if all(part.base is base for part in parts):
                 return base
         flat = self.empty()
