@@ -10,7 +10,7 @@ _UNIFORM = {
     np.dtype("float64"): (np.int64, np.nextafter(2.0**-63, 0.0)),
 }
 
-
+BLOCK = 16  # successive numbers of rows that draw from one stream
 INVERTED = 30.0  # the largest mean of a Poisson count that is found by adding up probabilities
 
 
@@ -61,6 +61,23 @@ class Noise:
             return cls(streams, [piece.n_rows for piece in pieces])
 
         return [noise_of(tile.pieces) for tile in tiles]
+
+    @classmethod
+    def in_common(cls, draw, numbers):
+        """The numbers of rows that have some in common: rows of one number draw the same, in any company.
+
+        Parameters
+        ----------
+        draw : Draw
+        numbers : (n_rows,) int ndarray
+
+        Returns
+        -------
+        Noise
+        """
+        blocks, places = np.unique(numbers // BLOCK, return_inverse=True)
+        streams = [stream(draw.seed, draw.purpose, *draw.address, block) for block in blocks.tolist()]
+        return CommonNoise(streams, [BLOCK] * len(blocks), places * BLOCK + numbers % BLOCK)
 
     def uniform(self, out):
         """Fill an array of (n_rows, n) floats with uniforms on [-1, 1): raw random integers, scaled."""

@@ -13,12 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..compute.noise import CommonNoise, Noise
+from ..compute.noise import Noise
 from ..minibatches.sequences import PIECE_FRAMES, TILE_ROWS, layout, tiles
-from ..streams import stream
-from .units import BERNOULLI
-
-BLOCK = 16  # successive numbers of rows that draw from one stream
+from .units import BERNOULLI, Bernoulli
 
 _local = threading.local()
 
@@ -84,12 +81,8 @@ class Draw(NamedTuple):
         n_tiles = 1 if len(numbers) <= PIECE_FRAMES else -(-len(numbers) // TILE_ROWS)
         n_tiles += n_tiles % 2 if engine.even and len(numbers) > PIECE_FRAMES else 0
 
-        def tile(rows):
-            blocks, places = np.unique(numbers[rows] // BLOCK, return_inverse=True)
-            streams = [stream(self.seed, self.purpose, *self.address, block) for block in blocks.tolist()]
-            return Chains(rows, CommonNoise(streams, [BLOCK] * len(blocks), places * BLOCK + numbers[rows] % BLOCK))
-
-        return [tile(rows) for rows in np.array_split(np.arange(len(numbers)), n_tiles)]
+        cut = np.array_split(np.arange(len(numbers)), n_tiles)
+        return [Chains(rows, engine.noise.in_common(self, numbers[rows])) for rows in cut]
 
 
 class _Tile:
@@ -153,6 +146,11 @@ def _rows(a, rows, scale):
     return scale * (a[rows] if a.ndim == 2 else a)
 
 
+def _is_compiled(engine, units, W):
+    """Whether the engine has compiled chains, for units that are Bernoulli and no kind made from it."""
+    return engine.chains is not None and type(units) is Bernoulli and W.dtype == np.float32
+
+
 def reconstruct(h, W, biases, n_gibbs, units, chains, engine, sample_visible=True):
     """Run n_gibbs steps of alternating Gibbs sampling from hidden probabilities h (Algorithm 1).
 
@@ -180,6 +178,8 @@ def reconstruct(h, W, biases, n_gibbs, units, chains, engine, sample_visible=Tru
     h_neg : (n_rows, n_hidden) ndarray
         P(h | v_neg).
     """
+    if _is_compiled(engine, units, W):
+        return engine.chains.reconstruct(h, W, biases, n_gibbs, chains, engine, sample_visible)
     weights = _weights(W, units)
     v_neg, h_neg = np.empty((len(h), len(W)), W.dtype), np.empty_like(h)
 
@@ -251,6 +251,8 @@ def average_visible(v, W, biases, n_burn_in, n_average, units, chains, engine, h
     h : (n_rows, n_hidden) ndarray
         The hidden states that v was sampled from.
     """
+    if _is_compiled(engine, units, W):
+        return engine.chains.average_visible(v, W, biases, n_burn_in, n_average, chains, engine, held, count)
     weights = _weights(W, units)
     mean, last_v, last_h = np.zeros_like(v), np.empty_like(v), np.empty((len(v), W.shape[1]), W.dtype)
 

@@ -6,9 +6,9 @@ The random numbers differ from numpy's, their law does not; all else agrees up t
 from dataclasses import dataclass
 
 from ..engine import Engine
-from . import recurrence, whole
+from . import gibbs, recurrence, whole
 from .optim import adam_block
-from .sampling import FusedNoise
+from .sampling import HashedNoise
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class NumbaEngine(Engine):
     """`rtrbm.compute.engine.Engine` with compiled loops for single precision."""
 
     name = "numba"
-    noise = FusedNoise
+    noise = HashedNoise
     adam_block = staticmethod(adam_block)
     recurrence = recurrence
+    chains = gibbs
     whole = whole

@@ -1,122 +1,133 @@
-"""Samples of binary units in one pass.
+"""Random numbers of chains by hashes of their addresses, and samples of binary units in one pass.
 
-numpy takes five: add the bias, tanh, draw random integers, scale them, compare.
+numpy takes five passes: add the bias, tanh, draw random integers, scale them, compare.
 """
 
+import functools
+
 import numpy as np
-from numba.core import types
-from numba.extending import intrinsic
 
 from ..noise import Noise
 from .compiled import compiled
-from .exponential import power_of_2
+from .hashing import from_bytes, half_step_words, key_of, row_keys, switch_mean_on, switch_on, uniforms
 from .products import multiply
-from .vectors import wide
+from .vectors import BYTES, WIDTH, add, fill, load_part, multiply_add, store_part, wide
 
-KEYS = 32  # half-steps whose keys are drawn at a time
-
-_MINUS_2_LOG2_E = np.float32(-2 / np.log(2))
-_UNIT = np.nextafter(np.float32(2.0**-31), np.float32(0))
-_FIRST, _SECOND = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)
-_1, _15, _16 = np.uint32(1), np.uint32(15), np.uint32(16)
+_2 = np.float32(2)
 
 
-def _of_32_bits(instruction):
-    """An operation of 32-bit words: those of numba are widened to 64, of which a vector register holds half as many."""
+class HashedNoise(Noise):
+    """`Noise` of hashes, in single precision; all but uniform numbers are those of numpy's streams.
 
-    @intrinsic
-    def operation(context, a, b):
-        def generate(context, builder, signature, arguments):
-            return getattr(builder, instruction)(*arguments)
-
-        return types.uint32(types.uint32, types.uint32), generate
-
-    return operation
-
-
-_add, _mul, _xor, _shift = map(_of_32_bits, ("add", "mul", "xor", "lshr"))
-
-
-class FusedNoise(Noise):
-    """`Noise` that samples binary units of single precision in one pass."""
+    Parameters
+    ----------
+    keys : (n_rows,) uint64 ndarray
+        One for each row (`rtrbm.compute.numba.hashing.row_keys`).
+    plain : callable () -> Noise
+        Makes numpy's, if it is needed.
+    """
 
     multiply = staticmethod(multiply)
 
-    def __init__(self, streams, n_rows):
-        super().__init__(streams, n_rows)
-        self._keys = iter(())
+    def __init__(self, keys, plain):
+        self.keys, self._plain, self._half_step = keys, plain, 0
+
+    @classmethod
+    def of_tiles(cls, draw, where, tiles):
+        """As `Noise.of_tiles`."""
+        rows = np.arange(where.n_rows)
+        frames = np.searchsorted(where.starts, rows, side="right") - 1
+        sequences = draw.first + np.argsort(where.rank)[rows - where.starts[frames]]
+        keys = _keys(draw, sequences, frames)
+        return [cls(keys[tile.rows], functools.partial(_of_tile, draw, where, tile)) for tile in tiles]
+
+    @classmethod
+    def in_common(cls, draw, numbers):
+        """As `Noise.in_common`."""
+        return cls(_keys(draw, numbers, np.zeros_like(numbers)), functools.partial(Noise.in_common, draw, numbers))
+
+    def uniform(self, out):
+        """As `Noise.uniform`."""
+        if out.dtype != np.float32:
+            return self._numpy.uniform(out)
+        _uniform(out, self.keys, self._next())
 
     def sample(self, states, half_W, half_bias, out, scratch):
         """As `Noise.sample`."""
         if out.dtype != np.float32:
             return super().sample(states, half_W, half_bias, out, scratch)
         self.multiply(states, half_W, out)
-        _switch_on(out, np.atleast_2d(half_bias), self._ends, self._next_keys())
+        _switch_on(out, np.atleast_2d(half_bias), self.keys, self._next())
 
     def switch_on(self, p, scratch):
         """As `Noise.switch_on`."""
         if p.dtype != np.float32:
             return super().switch_on(p, scratch)
-        _switch_mean_on(p, self._ends, self._next_keys())
+        _switch_mean_on(p, self.keys, self._next())
 
-    def _next_keys(self):
-        """Two random words of every piece, from which follow all numbers of its units for one half-step."""
-        keys = next(self._keys, None)
-        if keys is None:
-            words = [rng.bit_generator.random_raw(2 * KEYS).reshape(KEYS, 2) for rng in self._streams]
-            self._keys = iter(np.stack(words, axis=1))
-            keys = next(self._keys)
-        return keys
+    def normal(self, out):
+        """As `Noise.normal`."""
+        self._numpy.normal(out)
+
+    def poisson(self, mean):
+        """As `Noise.poisson`."""
+        self._numpy.poisson(mean)
+
+    @functools.cached_property
+    def _numpy(self):
+        return self._plain()
+
+    def _next(self):
+        """The number of the next half-step."""
+        self._half_step += 1
+        return self._half_step - 1
 
 
-@compiled(fastmath={"contract"})
-def _switch_on(half, bias, ends, keys):
-    """half <- 1 where u (1 + exp(-2 (half + bias))) < 1, else 0: where u < sigmoid(2 (half + bias))."""
-    wide()
-    start = 0
-    for piece in range(len(ends)):
-        key_1, key_2, key_3, key_4 = _halves(keys[piece])
-        for row in range(start, ends[piece]):
-            x, b = half[row], bias[row if len(bias) > 1 else 0]
-            for j in range(len(x)):
-                u = _uniform(_add(key_1, _mul(key_4, np.uint32(j))), key_2, key_3)
-                e = power_of_2((x[j] + b[j]) * _MINUS_2_LOG2_E)
-                x[j] = np.float32(1) if u + u * e < np.float32(1) else np.float32(0)
-            key_1 = _add(key_1, _mul(key_4, np.uint32(len(x))))
-        start = ends[piece]
+def _of_tile(draw, where, tile):
+    return Noise.of_tiles(draw, where, [tile])[0]
+
+
+def _keys(draw, sequences, frames):
+    keys = np.empty(len(sequences), np.uint64)
+    row_keys(np.uint64(key_of(draw.seed, draw.purpose, draw.address)), sequences, frames, keys)
+    return keys
 
 
 @compiled
-def _switch_mean_on(p, ends, keys):
+def _uniform(out, keys, half_step):
+    """out <- uniform numbers on (-1, 1)."""
+    wide()
+    words, flat, n = np.empty(3 * len(keys), np.uint32), out.reshape(-1), out.shape[1]
+    half_step_words(keys, 0, len(keys), half_step, words)
+    for i in range(len(keys)):
+        for j in range(0, n, WIDTH):
+            u = multiply_add(fill(_2), uniforms(words, i, j), fill(np.float32(-1)))
+            store_part(flat, i * n + j, u, n - j)
+
+
+@compiled
+def _switch_on(half, bias, keys, half_step):
+    """half <- 1 where u < sigmoid(2 (half + bias)), else 0."""
+    wide()
+    words, on = np.empty(3 * len(keys), np.uint32), np.empty(BYTES, np.uint8)
+    flat, flat_bias, n = half.reshape(-1), bias.reshape(-1), half.shape[1]
+    half_step_words(keys, 0, len(keys), half_step, words)
+    for i in range(len(keys)):
+        first = i * n if len(bias) > 1 else 0
+        for j in range(0, n, WIDTH):
+            x = add(load_part(flat, i * n + j, n - j), load_part(flat_bias, first + j, n - j))
+            switch_on(on, 0, add(x, x), words, i, j)
+            store_part(flat, i * n + j, from_bytes(on, 0), n - j)
+
+
+@compiled
+def _switch_mean_on(p, keys, half_step):
     """p <- 1 where u < p, else 0."""
     wide()
-    start = 0
-    for piece in range(len(ends)):
-        key_1, key_2, key_3, key_4 = _halves(keys[piece])
-        for row in range(start, ends[piece]):
-            x = p[row]
-            for j in range(len(x)):
-                u = _uniform(_add(key_1, _mul(key_4, np.uint32(j))), key_2, key_3)
-                x[j] = np.float32(1) if u < x[j] else np.float32(0)
-            key_1 = _add(key_1, _mul(key_4, np.uint32(len(x))))
-        start = ends[piece]
-
-
-@compiled
-def _halves(words):
-    """Four keys from two words: that of the first unit, two for the hash, and the odd distance of two units' keys."""
-    high = np.uint64(32)
-    odd = np.uint32(words[1] >> high) | np.uint32(1)
-    return np.uint32(words[0]), np.uint32(words[0] >> high), np.uint32(words[1]), np.uint32(odd)
-
-
-@compiled
-def _uniform(key, key_2, key_3):
-    """A number on (0, 1), without its ends: that of the unit with this key.
-
-    The key is mixed by the multiplications and shifts of Wellons' "lowbias32" hash, with two more keys put in between.
-    """
-    z = _mul(_xor(key, _shift(key, _16)), _FIRST)
-    z = _mul(_xor(_xor(z, key_2), _shift(z, _15)), _SECOND)
-    z = _add(_xor(z, _shift(z, _16)), key_3)
-    return np.float32(np.int32(_shift(z, _1)) | np.int32(1)) * _UNIT
+    words, on = np.empty(3 * len(keys), np.uint32), np.empty(BYTES, np.uint8)
+    flat, n = p.reshape(-1), p.shape[1]
+    half_step_words(keys, 0, len(keys), half_step, words)
+    for i in range(len(keys)):
+        for j in range(0, n, WIDTH):
+            switch_mean_on(on, 0, load_part(flat, i * n + j, n - j), words, i, j)
+            store_part(flat, i * n + j, from_bytes(on, 0), n - j)
