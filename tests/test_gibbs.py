@@ -15,6 +15,7 @@ from helpers import (
     every_engine,
     independent,
     model_moments,
+    needs_numba,
     random_sequences,
     reconstruction_distribution,
     sigmoid,
@@ -29,6 +30,7 @@ from rtrbm.biases import Biases
 from rtrbm.compute import threads
 from rtrbm.compute.engine import NUMPY, named
 from rtrbm.compute.noise import Noise
+from rtrbm.minibatches.sequences import Piece, Tile, layout
 from rtrbm.parameters import arrays
 from rtrbm.rbm import chains
 
@@ -334,20 +336,27 @@ def sampled(noise, half_bias, n_rows):
     return out
 
 
-def test_fused_sampling_at_its_extremes():
+def noise_of(engine, n_sequences, n_frames):
+    """The random numbers of so many sequences in one tile, sequence after sequence."""
+    draw, where = chains.Draw(0, "chain"), layout([n_frames] * n_sequences)
+    pieces = [Piece(i, start, n) for i in range(n_sequences) for start, n in [(0, n_frames)]]
+    rows = np.arange(n_frames) * n_sequences + np.arange(n_sequences)[:, None]
+    return named(engine).noise.of_tiles(draw, where, [Tile(pieces, rows.ravel())])[0]
+
+
+@needs_numba
+def test_sampling_in_one_pass_at_its_extremes():
     """Units of probability 0 and 1 in the pass that numba makes, whatever is drawn in 10 million draws."""
-    fast = pytest.importorskip("rtrbm.compute.numba")
     for bias, state in ((1000, 1), (50, 1), (-50, 0), (-1000, 0)):
-        noise = fast.FusedNoise([np.random.Generator(np.random.SFC64(0))], [10_000])
+        noise = noise_of("numba", 1, 10_000)
         assert (sampled(noise, np.full(1000, bias, np.float32), 10_000) == state).all()
 
 
+@needs_numba
 @pytest.mark.parametrize("lag", [1, 2, 450, 900, 2**16, 900_000])
-def test_fused_sampling_has_no_memory(lag):
-    """Fair coins: neighbours in a row, the middle of a row, the next row, the next piece are uncorrelated."""
-    fast = pytest.importorskip("rtrbm.compute.numba")
-    streams = [np.random.Generator(np.random.SFC64(seed)) for seed in range(3)]
-    coins = sampled(fast.FusedNoise(streams, [1000] * 3), np.zeros(900, np.float32), 3000)
+def test_sampling_in_one_pass_has_no_memory(lag):
+    """Fair coins: neighbours in a row, the middle of a row, the next row, the next sequence are uncorrelated."""
+    coins = sampled(noise_of("numba", 3, 1000), np.zeros(900, np.float32), 3000)
     signs = 2.0 * coins.ravel() - 1
     assert abs(signs.mean() * np.sqrt(signs.size)) < Z_MAX
     assert abs((signs[lag:] * signs[:-lag]).mean() * np.sqrt(signs.size - lag)) < Z_MAX
@@ -375,11 +384,8 @@ def test_units_are_on_with_their_probability(p, dtype, engine):
 @pytest.mark.parametrize("dtype", DTYPES)
 @every_engine
 def test_states_are_on_with_probabilities_given(p, dtype, engine):
-    noise = named(engine).noise
     states = np.full((6_000, 300), p, dtype)
-    noise([np.random.Generator(np.random.SFC64(seed)) for seed in range(3)], [2_000] * 3).switch_on(
-        states, np.empty_like(states)
-    )
+    noise_of(engine, 3, 2_000).switch_on(states, np.empty_like(states))
     assert np.isin(states, (0, 1)).all()
     if p in (0, 1):
         assert (states == p).all()

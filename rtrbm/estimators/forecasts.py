@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import checks
-from ..compute.engine import Engine
 from ..compute.threads import one_blas_thread
 from ..past.conditioner import biases_of
 from ..progress import bar
@@ -199,7 +198,7 @@ class Forecasting(FrameByFrame):
 
     def _ahead(self, X, horizon, n_samples, seed, n_gibbs, counted, inputs):
         """E[v | h] and v of every frame ahead, in rows of the samples of each sequence, frame after frame."""
-        params, engine = self._effective(), Engine(self.n_jobs)
+        params, engine = self._effective(), self._engine()
         numbers = np.tile(np.arange(n_samples), len(X))
         before = None if inputs is None else [x[: len(v)] for v, x in zip(X, inputs)]
         state = self._after(X, numbers, seed, before)

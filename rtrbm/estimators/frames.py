@@ -7,7 +7,6 @@ import numpy as np
 
 from .. import checks, kinds
 from ..biases import Biases, n_inputs, with_inputs
-from ..compute.engine import Engine
 from ..compute.threads import one_blas_thread
 from ..minibatches.sequences import Layout, pack, unpack
 from ..past.conditioner import Memory, biases_of, of_states
@@ -87,7 +86,7 @@ class FrameByFrame(TrainedRBM):
         X, mask = checks.without_missing(X, mask)
         X = self._checked(X, missing=mask)
         seed = self.seed_ if random_state is None else as_seed(random_state)
-        params, past, units, engine = self._effective(), self._past(), self._units(), Engine(self.n_jobs)
+        params, past, units, engine = self._effective(), self._past(), self._units(), self._engine()
 
         def means(t, frame, gaps, biases):
             rows = np.flatnonzero(gaps.any(axis=1))
@@ -153,7 +152,7 @@ class FrameByFrame(TrainedRBM):
         checks.check_count("n_frames", n_frames)
         checks.check_count("n_sequences", n_sequences)
         checks.check_count("n_gibbs", n_gibbs)
-        params, units, engine = self._effective(), self._units(), Engine(self.n_jobs)
+        params, units, engine = self._effective(), self._units(), self._engine()
         W, n_frames, n_sequences = params.W, int(n_frames), int(n_sequences)
         if prefix is not None:
             prefix = self._check_prefix(prefix, n_sequences)
@@ -306,7 +305,7 @@ class FrameByFrame(TrainedRBM):
 
     def _map(self, X, function, *others, inputs=None):
         """Apply function(seen, ...) to packed groups of sequences of X and `others`; the result has the form of X."""
-        params, past, engine = self._effective(), self._past(), Engine(self.n_jobs)
+        params, past, engine = self._effective(), self._past(), self._engine()
 
         def group(v, where, count, x, *packed):
             driven = params if x is None else with_inputs(params, x)

@@ -3,7 +3,6 @@
 import numpy as np
 
 from .. import checks
-from ..compute.engine import Engine
 from ..evaluate import squared_error
 from ..gradient import gradient
 from ..minibatches import sources
@@ -77,7 +76,7 @@ class TemporalRBM(Forecasting):
         checks.check_choice("protocol", protocol, PROTOCOLS)
         X = self._checked(X)
         seed = self.seed_ if random_state is None else as_seed(random_state)
-        W, units, engine = self._effective().W, self._units(), Engine(self.n_jobs)
+        W, units, engine = self._effective().W, self._units(), self._engine()
 
         def group(seen):
             n_alive = seen.where.batch_sizes
@@ -260,5 +259,5 @@ class TemporalRBM(Forecasting):
 
     def _reconstructed(self, seen, h):
         """E[v_t | h_t = h, past] of all frames."""
-        a = Engine(self.n_jobs).product(h, self._effective().W.T) + seen.biases.v
+        a = self._engine().product(h, self._effective().W.T) + seen.biases.v
         return self._outward(self._units().mean(a))

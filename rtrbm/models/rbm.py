@@ -5,7 +5,6 @@ from functools import partial
 import numpy as np
 
 from .. import checks
-from ..compute.engine import Engine
 from ..compute.threads import one_blas_thread
 from ..estimators.base import TrainedRBM
 from ..estimators.protocol import configured
@@ -221,7 +220,7 @@ class RBM(TrainedRBM):
         with bar(len(rows), "row") as counted, one_blas_thread():
             filled[rows] = expectation(
                 v[rows], W, Biases(b_v, b_h), self._units(), "mean", draw, np.zeros(len(rows), int),
-                Engine(self.n_jobs), ~mask[rows], counted.update,
+                self._engine(), ~mask[rows], counted.update,
             )  # fmt: skip
         return np.where(mask, self._outward(filled), X.astype(v.dtype, copy=False))
 
@@ -262,7 +261,7 @@ class RBM(TrainedRBM):
             off = np.zeros((n_samples, W.shape[1]), W.dtype)
             start, n_left = sample_visible(off, W, b_v, stream(draw.seed, "sample"), units), n_gibbs
         else:
-            biases, engine = Biases(b_v, b_h), Engine(self.n_jobs)
+            biases, engine = Biases(b_v, b_h), self._engine()
             start, n_left = tempered.sample(n_samples, W, biases, betas, units, n_gibbs - 1, draw, engine), 1
         means, states = (self._outward(v) for v in self._chain(start, n_left, draw))
         return (means, states) if return_states else means
@@ -309,7 +308,7 @@ class RBM(TrainedRBM):
         if exact.is_enumerable(*W.shape, units):
             return float(exact.log_partition(W, b_v, b_h, units)[0]), 0.0
         seed = self.seed_ if random_state is None else random_state
-        return ais.log_partition(W, b_v, b_h, units, random_state=seed, engine=Engine(self.n_jobs))
+        return ais.log_partition(W, b_v, b_h, units, random_state=seed, engine=self._engine())
 
     def score_samples(self, X, random_state=None):
         """log P(v) = -F(v) - log Z of each row.
@@ -354,7 +353,7 @@ class RBM(TrainedRBM):
     def _chain(self, v, n_gibbs, draw):
         """E[v | h] and v at the end of chains that start at v."""
         W, b_v, b_h, _ = self.params_
-        engine = Engine(self.n_jobs)
+        engine = self._engine()
         chains = draw.chains_of_rows(len(v), engine)
         these = v, W, Biases(b_v, b_h), n_gibbs - 1, 1, self._units(), chains, engine
         with bar(len(v) * n_gibbs, "step") as counted:
