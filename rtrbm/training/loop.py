@@ -85,6 +85,11 @@ def update(rule, training, parts, rate):
     FloatingPointError
         If the gradient or the parameters are not finite.
     """
+    phase = rule.negative(training.n_updates)
+    compiled = whole.of(rule, training.params, phase, parts)
+    if compiled is not None:
+        norm, params, state, error, n_frames = whole.climb(compiled, rule, training, parts, rate)
+        return _made(rule, training, params, state, training.chains, norm, error, n_frames, rate, phase)
     past, units = rule.model
     params = past.effective(training.params)
     maps = _maps(past, params)
@@ -93,11 +98,6 @@ def update(rule, training, parts, rate):
     if rule.penalties.sparsity_cost:
         sources["active"] = len(params.b_h)
     like = [*arrays(params), *(np.empty(n) for n in sources.values()), np.empty(2)]
-    phase = rule.negative(training.n_updates)
-    compiled = whole.of(rule, params, phase, parts)
-    if compiled is not None:
-        norm, params, state, error, n_frames = whole.climb(compiled, rule, training, parts, rate)
-        return _made(rule, training, params, state, training.chains, norm, error, n_frames, rate, phase)
     chains = [None if training.chains is None else training.chains.copy()]
 
     def sums(part):

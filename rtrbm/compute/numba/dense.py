@@ -73,8 +73,30 @@ def add_product(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to,
 
 @inner
 def add_few(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to, stride):
-    """`add_product` for one to four rows: two meet two blocks of columns at a time, four meet one."""
+    """`add_product` for one to four rows: one or two meet two blocks of columns at a time, four meet one.
+
+    The sums of a single row are taken in two halves, so that an addition does not wait for the one before.
+    """
     wide()
+    if n_rows == 1:
+        for block in range(0, n_blocks, 2):
+            c, beside = to + block * WIDTH, min(1, n_blocks - block - 1)
+            d = c + beside * WIDTH
+            x, y, x_1, y_1 = load(out, c), load(out, d), zeros(), zeros()
+            at, at_y = block * n_units * WIDTH, (block + beside) * n_units * WIDTH
+            for k in range(0, n_in - 1, 2):
+                u, v = fill_at(a, first + k), fill_at(a, first + k + 1)
+                x, y = multiply_add(u, load(W, at), x), multiply_add(u, load(W, at_y), y)
+                x_1 = multiply_add(v, load(W, at + WIDTH), x_1)
+                y_1 = multiply_add(v, load(W, at_y + WIDTH), y_1)
+                at += 2 * WIDTH
+                at_y += 2 * WIDTH
+            if n_in % 2:
+                u = fill_at(a, first + n_in - 1)
+                x, y = multiply_add(u, load(W, at), x), multiply_add(u, load(W, at_y), y)
+            store(out, d, add(y, y_1))
+            store(out, c, add(x, x_1))
+        return
     n = n_rows - 1
     s_1, s_2, s_3 = min(1, n), min(2, n), min(3, n)
     a_1, a_2, a_3 = first + s_1 * stride_a, first + s_2 * stride_a, first + s_3 * stride_a
@@ -155,8 +177,8 @@ def add_gram(panels, high, low, n_in, d, from_, stride_d, n_out, n_rows, sign, b
 
 
 @inner
-def list_numbers(v, n_rows, n, starts, columns, values):
-    """The numbers of every row that are not lost: their columns and values, row i's from starts[i] on.
+def list_numbers(v, source, n_rows, n, starts, columns, values):
+    """The numbers of rows that are not lost: their columns and values, those of row source[i] from starts[i] on.
 
     Returns False if they are more than MOST; columns and values have room for so many and n more.
     """
@@ -165,7 +187,7 @@ def list_numbers(v, n_rows, n, starts, columns, values):
         starts[i] = end
         if end > most:
             return False
-        at = i * n
+        at = source[i] * n
         for j in range(n):
             x = v[at + j]
             columns[end], values[end] = j, x

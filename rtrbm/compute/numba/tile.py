@@ -74,10 +74,20 @@ class Places(NamedTuple):
     rest: int
 
 
+class Packed(NamedTuple):
+    """Matrices packed for all tiles of an update: up and down, W and its transpose; ahead and back, U and its."""
+
+    up: np.ndarray
+    down: np.ndarray
+    ahead: np.ndarray
+    back: np.ndarray
+
+
 class Room(NamedTuple):
     """Buffers of a tile. Rows of floats are padded with zeros; `later` and `earlier` are rows of other frames.
 
-    counts : the numbers of rows and of frames, and whether most numbers of the frames are 0.
+    counts : the numbers of rows and of frames, and whether most numbers of the frames are 0. x becomes total, and
+    bias_h d: they share their memory.
     """
 
     counts: np.ndarray
@@ -85,15 +95,12 @@ class Room(NamedTuple):
     alive: np.ndarray
     sequence: np.ndarray
     frame: np.ndarray
+    source: np.ndarray
     warm: np.ndarray
     identity: np.ndarray
     earlier: np.ndarray
     later: np.ndarray
     keys: np.ndarray
-    up: np.ndarray
-    down: np.ndarray
-    ahead: np.ndarray
-    back: np.ndarray
     starts: np.ndarray
     columns: np.ndarray
     values: np.ndarray
@@ -101,7 +108,7 @@ class Room(NamedTuple):
     rows_t: np.ndarray
     values_t: np.ndarray
     shifted: np.ndarray
-    packed: np.ndarray
+    matrix: np.ndarray
     panels: np.ndarray
     block: np.ndarray
     v: np.ndarray
@@ -145,7 +152,7 @@ def _shift(n_rows, n_frames, delay, room):
 
 
 @inner
-def begin(v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params, room):
+def begin(v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params, packed, room):
     """From frames to r and the biases (eq. 3.20)."""
     wide()
     V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
@@ -155,19 +162,16 @@ def begin(v, starts, batch_sizes, order, n_warm, low, step, number, key, size, a
         sequence = order[rank]
         room.keys[i] = mixed(mixed(key, number + sequence), room.frame[i] - n_warm[sequence])
         room.warm[i] = room.frame[i] < n_warm[sequence]
-        source = starts[room.frame[i]] + rank
-        for j in range(0, V, WIDTH):
-            x = load_part(v, source * V + j, V - j)
-            store_part(room.v, i * V + j, x, V - j)
-    n_v, n_h = n_groups_of(V), n_groups_of(H)
-    pack(params, at.W, V, H, UNITS * n_v, room.up)
-    pack_transposed(params, at.W, V, H, UNITS * n_h, room.down)
-    pack(params, at.U, H, H, H, room.ahead)
-    few = list_numbers(room.v, n_rows, V, room.starts, room.columns, room.values)
+        room.source[i] = starts[room.frame[i]] + rank
+    few = list_numbers(v, room.source, n_rows, V, room.starts, room.columns, room.values)
     if few:
         list_by_columns(n_rows, V, room.starts, room.columns, room.values, room.starts_t, room.rows_t, room.values_t)
+    else:
+        for i in range(n_rows):
+            for j in range(0, V, WIDTH):
+                store_part(room.v, i * V + j, load_part(v, room.source[i] * V + j, V - j), V - j)
     clear(room.x, 0, n_rows * Hp)
-    _add_frames(few, room.identity, 0, n_rows, room.up, V, UNITS * n_v, H, room.x, Hp, room)  # v_t W
+    _add_frames(few, room.identity, 0, n_rows, packed.up, V, UNITS * n_groups_of(V), H, room.x, Hp, room)  # v_t W
     _constant_bias(params, at.b_h, at.b_init, max(1, size.m), H, n_frames, room, room.bias_h)
     if size.m or size.dynamic:
         _constant_bias(params, at.b_v, at.b_v_init, size.m, V, n_frames, room, room.bias_v)
@@ -177,13 +181,13 @@ def begin(v, starts, batch_sizes, order, n_warm, low, step, number, key, size, a
     for n in range(min(size.m, n_frames - 1)):
         _shift(n_rows, n_frames, n + 1, room)
         low_row = room.start[n + 1]
-        pack(params, at.A + n * V * V, V, V, V, room.packed)
-        _add_frames(few, room.earlier, low_row, n_rows, room.packed, V, V, V, room.bias_v, Vp, room)
-        pack(params, at.C + n * V * H, V, H, V, room.packed)
-        _add_frames(few, room.earlier, low_row, n_rows, room.packed, V, V, H, room.bias_h, Hp, room)
-    _recurrence(n_frames, H, Hp, room)
+        pack(params, at.A + n * V * V, V, V, V, room.matrix)
+        _add_frames(few, room.earlier, low_row, n_rows, room.matrix, V, V, V, room.bias_v, Vp, room)
+        pack(params, at.C + n * V * H, V, H, V, room.matrix)
+        _add_frames(few, room.earlier, low_row, n_rows, room.matrix, V, V, H, room.bias_h, Hp, room)
+    _recurrence(n_frames, H, Hp, packed, room)
     if size.dynamic:
-        pack(params, at.U_v, H, V, H, room.packed)
+        pack(params, at.U_v, H, V, H, room.matrix)
         _add_beside(room.r, Hp, H, 1, room.bias_v, Vp, n_rows, n_frames, room)
     room.counts[0], room.counts[1], room.counts[2] = n_rows, n_frames, few
 
@@ -208,16 +212,16 @@ def _add_frames(few, lists, low, high, W, n_in, n_units, n_out, out, stride, roo
 
 @inner
 def _add_beside(a, stride_a, n_in, delay, out, stride, n_rows, n_frames, room):
-    """Rows of out of frame t += those of a of frame t - delay, 1 or -1, times the matrix in room.packed."""
+    """Rows of out of frame t += those of a of frame t - delay, 1 or -1, times the matrix in room.matrix."""
     n_blocks = stride // WIDTH
     if room.alive[n_frames - 1] == room.alive[0]:  # all of one length
         n = n_rows - room.alive[0]
         fr, to = (0, room.alive[0]) if delay > 0 else (room.alive[0], 0)
-        add_product(a, fr * stride_a, n, stride_a, n_in, room.packed, n_in, n_blocks, out, to * stride, stride)
+        add_product(a, fr * stride_a, n, stride_a, n_in, room.matrix, n_in, n_blocks, out, to * stride, stride)
         return
     for t in range(1, n_frames):  # sequences that have ended are left out
         fr, to = (room.start[t - 1], room.start[t]) if delay > 0 else (room.start[t], room.start[t - 1])
-        add_product(a, fr * stride_a, room.alive[t], stride_a, n_in, room.packed, n_in, n_blocks, out, to * stride,
+        add_product(a, fr * stride_a, room.alive[t], stride_a, n_in, room.matrix, n_in, n_blocks, out, to * stride,
                     stride)  # fmt: skip
 
 
@@ -236,30 +240,30 @@ def _constant_bias(params, constant, init, n_init, n, n_frames, room, bias):
 
 
 @inner
-def _recurrence(n_frames, H, Hp, room):
+def _recurrence(n_frames, H, Hp, packed, room):
     """r_t <- sigmoid(x_t + b_t), b_t <- b_t + r_{t-1} U (eq. 3.20)."""
     wide()
     x, r, bias = room.x, room.r, room.bias_h
     for t in range(n_frames):
         to, n = room.start[t] * Hp, room.alive[t]
         if t:
-            add_few(r, room.start[t - 1] * Hp, n, Hp, H, room.ahead, H, Hp // WIDTH, bias, to, Hp)
+            add_few(r, room.start[t - 1] * Hp, n, Hp, H, packed.ahead, H, Hp // WIDTH, bias, to, Hp)
         for i in range(to, to + n * Hp, WIDTH):
             store(r, i, sigmoid(add(load(x, i), load(bias, i))))
 
 
 @inner
-def negative(low, n, size, room, scratch):
+def negative(low, n, size, packed, room, scratch):
     """The chain of rows low to low + n - 1, from r (Algorithm 1): v_neg and h_neg."""
     stride_v = up_to(size.V, WIDTH) if size.m > 0 or size.dynamic else 0
     contrastive_divergence(
-        room.r, low, n, size.V, size.H, size.k, size.sample_visible, room.up, room.down, room.bias_v, stride_v, room.bias_h,
+        room.r, low, n, size.V, size.H, size.k, size.sample_visible, packed.up, packed.down, room.bias_v, stride_v, room.bias_h,
         room.keys, room.on, room.c_v, room.h_neg, scratch,
     )  # fmt: skip
 
 
 @inner
-def end(size, at, params, room, scratch, sums):
+def end(v, size, at, params, packed, room, scratch, sums):
     """From the chain's ends to sums: the backward pass (eq. 3.23), then every part of the gradient (3.24, 3.25)."""
     wide()
     V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
@@ -270,12 +274,12 @@ def end(size, at, params, room, scratch, sums):
     if not size.sample_visible:  # c_v holds <v>
         pack_panels(room.c_v, 0, n_rows, Vp, V, room.panels)
         add_gram(room.panels, n_rows, 0, V, room.h_neg, 0, Hp, H, n_rows, -_1, room.block, sums, at.W)
-    _visible_differences(n_rows, size.sample_visible, rows, V, Vp, at, room, sums)
+    _visible_differences(v, n_rows, size.sample_visible, rows, V, Vp, at, room, sums)
     clear(room.x, 0, n_rows * Hp)
     if size.bptt and size.dynamic:  # the derivative with respect to r_{t-1} through b_v,t
-        pack_transposed(params, at.U_v, H, V, V, room.packed)
+        pack_transposed(params, at.U_v, H, V, V, room.matrix)
         _add_beside(room.c_v, Vp, V, -1, room.x, Hp, n_rows, n_frames, room)
-    _backward(n_frames, size.bptt, H, Hp, params, at.U, room)  # eq. 3.23
+    _backward(n_frames, size.bptt, H, Hp, packed, room)  # eq. 3.23
     _statistics(few, n_rows, size.sample_visible, V, Vp, H, Hp, room, scratch, sums, at.W)
     pack_panels(room.r, 0, n_rows, Hp, H, room.panels)
     _add_past_gram(1, H, room.total, Hp, H, n_rows, n_frames, room, sums, at.U)  # eq. 3.24
@@ -305,7 +309,7 @@ def _forget_warm(n_rows, sample_visible, Vp, Hp, room):
 
 
 @inner
-def _visible_differences(n_rows, sample_visible, rows, V, Vp, at, room, sums):
+def _visible_differences(frames, n_rows, sample_visible, rows, V, Vp, at, room, sums):
     """c_v = v - <v>, its sum, that of v, the squared error and the number of frames that count."""
     wide()
     error = zeros()
@@ -317,7 +321,7 @@ def _visible_differences(n_rows, sample_visible, rows, V, Vp, at, room, sums):
         sums[at.rest + 1] += _1
         for j in range(0, V, WIDTH):
             n = V - j
-            v = load_part(room.v, i * V + j, n)
+            v = load_part(frames, room.source[i] * V + j, n)
             mean = from_bytes(room.on, i * Vp + j) if sample_visible else load(room.c_v, i * Vp + j)
             c = first(subtract(v, mean), n)
             if rows:
@@ -329,15 +333,14 @@ def _visible_differences(n_rows, sample_visible, rows, V, Vp, at, room, sums):
 
 
 @inner
-def _backward(n_frames, bptt, H, Hp, params, at_U, room):
+def _backward(n_frames, bptt, H, Hp, packed, room):
     """d_t <- r_t (1 - r_t) (e_t + (d_{t+1} + c_{t+1}) U^T), e_t in x; total <- d + c, d <- d + r (eq. 3.23)."""
     wide()
-    pack_transposed(params, at_U, H, H, H, room.back)
     e, r, h_neg, d, b = room.x, room.r, room.h_neg, room.d, room.total
     for t in range(n_frames - 1, -1, -1):
         to, n = room.start[t] * Hp, room.alive[t + 1]
         if bptt and n:
-            add_few(b, room.start[t + 1] * Hp, n, Hp, H, room.back, H, Hp // WIDTH, e, to, Hp)
+            add_few(b, room.start[t + 1] * Hp, n, Hp, H, packed.back, H, Hp // WIDTH, e, to, Hp)
         for i in range(to, to + room.alive[t] * Hp, WIDTH):
             p, x = load(r, i), zeros()
             if bptt:
@@ -429,8 +432,18 @@ def _first_rows(n_frames, n_init, d, stride, n, room, sums, at):
 
 
 @compiled
-def tile(stages, low_row, high_row, v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params, room,
-         scratch, sums):  # fmt: skip
+def pack_all(size, at, params, packed):
+    """packed <- the matrices of these parameters."""
+    V, H = size.V, size.H
+    pack(params, at.W, V, H, UNITS * n_groups_of(V), packed.up)
+    pack_transposed(params, at.W, V, H, UNITS * n_groups_of(H), packed.down)
+    pack(params, at.U, H, H, H, packed.ahead)
+    pack_transposed(params, at.U, H, H, H, packed.back)
+
+
+@compiled
+def tile(stages, low_row, high_row, v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params, packed,
+         room, scratch, sums):  # fmt: skip
     """sums <- those of the sequences low, low + step, ..., counted from the longest.
 
     stages : of BEGIN, CHAIN and END those to go through, CHAIN with rows low_row to high_row - 1; v : packed frames of the
@@ -439,10 +452,10 @@ def tile(stages, low_row, high_row, v, starts, batch_sizes, order, n_warm, low, 
     (`rtrbm.compute.numba.hashing.key_of`); size : Size; at : Places; params : flat array.
     """
     if stages & BEGIN:
-        begin(v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params, room)
+        begin(v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params, packed, room)
     if stages & CHAIN:
         high_row = min(high_row, room.counts[0])
         for first_row in range(low_row, high_row, ROWS):
-            negative(first_row, min(ROWS, high_row - first_row), size, room, scratch)
+            negative(first_row, min(ROWS, high_row - first_row), size, packed, room, scratch)
     if stages & END:
-        end(size, at, params, room, scratch, sums)
+        end(v, size, at, params, packed, room, scratch, sums)

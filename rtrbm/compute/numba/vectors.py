@@ -23,6 +23,7 @@ def _registers():
 
 WIDTH = _registers()
 BYTES = 32  # bytes of a vector of them
+LINE = 16  # numbers of a line of the cache
 FLOAT, INT, BYTE = ir.FloatType(), ir.IntType(32), ir.IntType(8)
 FLOATS, INTS, FLAGS = (ir.VectorType(kind, WIDTH) for kind in (FLOAT, INT, BYTE))
 CONTRACT = ["contract"]  # a product and a sum may be one instruction
@@ -298,8 +299,8 @@ def wide(context):
 @compiled
 def aligned(n):
     """An array of n numbers that begins with a line of the cache, so that no vector of it lies in two."""
-    a = np.empty(n + 16, np.float32)
-    first = (-a.ctypes.data // 4) % 16
+    a = np.empty(n + LINE, np.float32)
+    first = (-a.ctypes.data // 4) % LINE
     return a[first : first + n]
 
 

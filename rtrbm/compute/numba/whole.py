@@ -18,8 +18,8 @@ from .dense import ROWS as MULTIPLIED
 from .hashing import key_of
 from .lookups import AT_ONCE, CHUNKS, TABLES, UNITS, n_groups_of
 from .step import Rates, State
-from .tile import BEGIN, CHAIN, END, ROWS, SEQUENCES, Places, Room, Size, tile
-from .vectors import WIDTH, aligned, up_to
+from .tile import BEGIN, CHAIN, END, ROWS, SEQUENCES, Places, Packed, Room, Size, pack_all, tile
+from .vectors import LINE, WIDTH, up_to
 
 MATRICES, BIASES = ("W", "U", "U_v", "A", "C"), ("b_v", "b_h", "b_init", "b_v_init")
 SLICE = 2**16  # numbers of a matrix that one task updates
@@ -95,7 +95,9 @@ class Whole(NamedTuple):
         key = np.uint64(key_of(draw.seed, draw.purpose, draw.address))
         rows = -(-n_sequences // n_tiles) * n_frames
         data = v.reshape(-1), where.starts, where.batch_sizes, order, n_warm
-        address, common = (n_tiles, draw.first, key), (self.size, self.at, flat)
+        packed = self._packed()
+        pack_all(self.size, self.at, flat, packed)
+        address, common = (n_tiles, draw.first, key), (self.size, self.at, flat, packed)
 
         def of(low):
             tile(BEGIN | CHAIN | END, 0, len(v), *data, low, *address, *common, *self._room(rows, n_frames), sums[low])
@@ -173,6 +175,16 @@ class Whole(NamedTuple):
     def _pieces(self):
         return [(i, min(i + SLICE, self.at.end)) for i in range(0, self.at.end, SLICE)]
 
+    def _packed(self):
+        """This thread's buffers for packed matrices."""
+        V, H = self.size.V, self.size.H
+        kept = getattr(_local, "packed", None)
+        if kept is None or kept[0] != (V, H):
+            V_p, H_p = up_to(V, WIDTH), up_to(H, WIDTH)
+            up, down = _floats(H_p * UNITS * n_groups_of(V)), _floats(V_p * UNITS * n_groups_of(H))
+            _local.packed = kept = (V, H), Packed(up, down, _floats(H_p * H), _floats(H_p * H))
+        return kept[1]
+
     def _room(self, n_rows, n_frames):
         """This thread's buffers, new ones if those of the last update do not fit."""
         kind, kept = self.size._replace(k=0), getattr(_local, "room", None)
@@ -225,6 +237,12 @@ def prepared(form, k, sample_visible, V, H):
     return Whole(size, at, places, np.array(slices), max(V, H))
 
 
+def _floats(n):
+    """A buffer of zeros that begins with a line of the cache; a part that is never used is never there."""
+    a = np.zeros(n + WIDTH + LINE, np.float32)
+    return a[(-a.ctypes.data // 4) % LINE :][: n + WIDTH]
+
+
 def _room(size, n_rows, n_frames):
     """Room and Scratch for tiles of so many rows and frames."""
     V, H, m, k, dynamic, bptt, sample_visible = size
@@ -234,33 +252,27 @@ def _room(size, n_rows, n_frames):
     rows = bool(m or dynamic)
     n_listed = int(MOST * n_rows * V) + V
 
-    def floats(n):
-        a = aligned(n + WIDTH)
-        a[:] = 0
-        return a
-
     def numbers(n, dtype=np.intp):
         return np.zeros(n, dtype)
 
     def flags(n, beyond):
         return np.zeros(n + UNITS * beyond + 2 * AT_ONCE, np.uint8)
 
-    packed = max(dynamic * max(V_p * H, H_p * V), bool(m) * max(V_p, H_p) * V)
+    bias, x = _floats((n_rows + 1) * H_p), _floats((n_rows + 1) * H_p)
+    matrix = max(dynamic * max(V_p * H, H_p * V), bool(m) * max(V_p, H_p) * V)
     room = Room(
-        counts=numbers(3), warm=numbers(n_rows, bool), start=numbers(n_frames + 1), alive=numbers(n_frames + 1), sequence=numbers(n_rows), frame=numbers(n_rows),
+        counts=numbers(3), source=numbers(n_rows), warm=numbers(n_rows, bool), start=numbers(n_frames + 1), alive=numbers(n_frames + 1), sequence=numbers(n_rows), frame=numbers(n_rows),
         identity=np.arange(max(n_rows, V)), earlier=numbers(n_rows), later=numbers(n_rows),
-        keys=numbers(n_rows, np.uint64), up=floats(H_p * UNITS * n_v), down=floats(V_p * UNITS * n_h),
-        ahead=floats(H_p * H), back=floats(H_p * H), starts=numbers(n_rows + 1), columns=numbers(n_listed, np.uint32),
-        values=floats(n_listed), starts_t=numbers(V + 1), rows_t=numbers(n_listed, np.uint32), values_t=floats(n_listed),
-        shifted=numbers(n_listed if m else 0, np.uint32), packed=floats(packed), panels=floats(n_rows * (max(V, H) + MULTIPLIED)), block=floats(n_rows * WIDTH), v=floats(n_rows * V + WIDTH),
-        on=flags(padded * V_p, n_v), x=floats(n_rows * H_p), r=floats(n_rows * H_p), bias_h=floats(n_rows * H_p),
-        bias_v=floats(n_rows * V_p if rows else V_p), h_neg=floats(padded * H_p), d=floats((n_rows + 1) * H_p),
-        total=floats((n_rows + 1) * H_p), c_v=floats((n_rows + 1) * V_p if rows or not sample_visible else 0),
+        keys=numbers(n_rows, np.uint64), starts=numbers(n_rows + 1), columns=numbers(n_listed, np.uint32),
+        values=_floats(n_listed), starts_t=numbers(V + 1), rows_t=numbers(n_listed, np.uint32), values_t=_floats(n_listed),
+        shifted=numbers(n_listed if m else 0, np.uint32), matrix=_floats(matrix), panels=_floats(n_rows * (max(V, H) + MULTIPLIED)), block=_floats(n_rows * WIDTH), v=_floats(n_rows * V + WIDTH),
+        on=flags(padded * V_p, n_v), x=x, r=_floats(n_rows * H_p), bias_h=bias,
+        bias_v=_floats(n_rows * V_p if rows else V_p), h_neg=_floats(padded * H_p), d=bias, total=x, c_v=_floats((n_rows + 1) * V_p if rows or not sample_visible else 0),
         patterns=flags(max(padded // UNITS * up_to(V, AT_ONCE), 0), 0),
     )  # fmt: skip
     most = min(n_rows, ROWS)
     scratch = Scratch(
         on_h=flags(most * H_p, n_h), patterns=flags(most * up_to(max(n_v, n_h), AT_ONCE), 0),
-        tables=floats(TABLES), sums=floats(max(most, V) * WIDTH), words=numbers(3 * most, np.uint32),
+        tables=_floats(TABLES), sums=_floats(max(most, V) * WIDTH), words=numbers(3 * most, np.uint32),
     )  # fmt: skip
     return room, scratch
