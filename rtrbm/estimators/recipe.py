@@ -102,18 +102,14 @@ class Recipe(Estimator):
         return self._negative_of(optimizers.scheduled(self.n_gibbs, update))
 
     def _negative_of(self, k):
-        phase = kinds.named(NegativePhase, "negative", self.negative)
-        if not isinstance(self.negative, str):
-            return phase
-        own = {field.name for field in dataclasses.fields(phase)}
-        values = {"k": k, "sample_visible": bool(self.sample_visible)}
-        return dataclasses.replace(phase, **{name: value for name, value in values.items() if name in own})
+        if isinstance(self.negative, str):
+            return _phase(self.negative, k, bool(self.sample_visible))
+        return kinds.named(NegativePhase, "negative", self.negative)
 
     def _rule(self):
-        negative = functools.cache(self._negative_of)
         return loop.Rule(
             model=self._model(),
-            negative=lambda update: negative(optimizers.scheduled(self.n_gibbs, update)),
+            negative=self._negative,
             optimizer=self._optimizer(),
             learning_rate=float(self.learning_rate),
             centering=self.centering if isinstance(self.centering, str) else bool(self.centering),
@@ -132,3 +128,12 @@ class Recipe(Estimator):
                 f"standardize=True is for real values, got visible={self.visible!r}: take visible='gaussian' or "
                 "'scaled_gaussian', or standardize=False"
             )
+
+
+@functools.lru_cache(maxsize=64)
+def _phase(name, k, sample_visible):
+    """The negative phase of a name, with those of the settings that it has."""
+    phase = kinds.named(NegativePhase, "negative", name)
+    own = {field.name for field in dataclasses.fields(phase)}
+    values = {"k": k, "sample_visible": sample_visible}
+    return dataclasses.replace(phase, **{name: value for name, value in values.items() if name in own})

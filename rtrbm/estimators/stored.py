@@ -40,6 +40,8 @@ PRINTS = {"X": "data", "validation": "validation"}  # the groups of a file with 
 class Stored(Recipe):
     """The state of training, written to files and read from them."""
 
+    _passed = {}  # by name of the check, the settings and the kind of parameters that it passed
+
     def save(self, path):
         """Write hyper-parameters, parameters and the state of training to an HDF5 file, whole or not at all.
 
@@ -107,6 +109,7 @@ class Stored(Recipe):
         if training.history is not getattr(self, "_history", None):  # another run
             fixed = [field.name for field in dataclasses.fields(self) if field.metadata.get("fixed")]
             state["_fitted_with"] = {name: comparable(name, getattr(self, name)) for name in fixed}
+            state["_passed"] = {}
         vars(self).update(state)  # all at once, for Ctrl-C may come at any time
         return self
 
@@ -258,15 +261,19 @@ class Stored(Recipe):
         """Raise unless there are parameters, of the kind and size the hyper-parameters say."""
         if not hasattr(self, "params_"):
             raise not_fitted(f"this {type(self).__name__} is not fitted yet: call fit or partial_fit first")
-        settings = [getattr(self, name) for name in self._names()]
         kind = type(self.params_), self.n_features_in_, list(map(np.shape, self.params_))
-        known, known_kind = self.__dict__.get("_sound", ((), None))
-        is_known = len(known) == len(settings) and all(map(operator.is_, known, settings)) and known_kind == kind
-        if not is_known or not all(value is None or isinstance(value, PLAIN) for value in settings):
-            self._check_against_params()
-            self._sound = settings, kind
+        self._once("fitted", kind, self._check_against_params)
         if not loop.is_finite(self.params_, engines.NUMPY):
             raise ValueError("params_ must be finite, got NaN or infinite values: fit again")
+
+    def _once(self, name, kind, check):
+        """Call a check of that name, unless nothing that it looks at has changed since: settings and `kind`."""
+        settings = [getattr(self, setting) for setting in self._names()]
+        known, known_kind = self._passed.get(name, ((), None))
+        if len(known) != len(settings) or not all(map(operator.is_, known, settings)) or known_kind != kind:
+            check()
+            plain = all(value is None or isinstance(value, PLAIN) for value in settings)
+            self._passed = self._passed | {name: (settings, kind)} if plain else {}
 
     def _check_against_params(self):
         """Raise unless the parameters are of the kind and size the hyper-parameters say."""
@@ -284,6 +291,10 @@ class Stored(Recipe):
 
     def _check_trainable(self):
         """Raise unless the state of training is of the kind the hyper-parameters say."""
+        kind = type(self.optimizer_state_), self.params_.W.dtype, self.params_.W.shape, self.n_updates_ == 0
+        self._once("trainable", kind, self._check_state)
+
+    def _check_state(self):
         if not isinstance(self.optimizer_state_, self._optimizer().state):
             raise ValueError(f"optimizer={self.optimizer!r} was set after fitting with another: fit again")
         self._negative(self.n_updates_).check(*self.params_.W.shape, self._units())

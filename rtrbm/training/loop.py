@@ -199,7 +199,14 @@ def _maps(past, params):
 
 def is_finite(params, engine):
     """Whether all numbers of a NamedTuple of arrays are finite."""
-    return all(engine.blockwise(lambda p: p.min() > -np.inf and p.max() < np.inf, params))
+    parts = arrays(params)
+    base = parts[0].base
+    if isinstance(base, np.ndarray) and all(part.base is base for part in parts):
+        parts = [base]  # of which they are all
+    with np.errstate(over="ignore", invalid="ignore"):
+        return all(np.isfinite(part.sum()) for part in parts) or all(
+            engine.blockwise(lambda p: p.min() > -np.inf and p.max() < np.inf, params)
+        )
 
 
 class Plan(NamedTuple):

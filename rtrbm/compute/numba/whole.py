@@ -24,6 +24,7 @@ from .vectors import LINE, WIDTH, up_to
 MATRICES, BIASES = ("W", "U", "U_v", "A", "C"), ("b_v", "b_h", "b_init", "b_v_init")
 SLICE = 2**16  # numbers of a matrix that one task updates
 LARGE = 2**17  # parameters that are worth waking threads for
+PARTS = 2**24  # multiplications of a chain that are worth waking threads for
 _local = threading.local()
 
 
@@ -102,9 +103,9 @@ class Whole(NamedTuple):
         def of(low):
             tile(BEGIN | CHAIN | END, 0, len(v), *data, low, *address, *common, *self._room(rows, n_frames), sums[low])
 
-        if n_tiles > 1:
-            n_multiplications = len(v) * flat.size * self.size.k
-            run(of, range(n_tiles), worth(n_multiplications, n_jobs, TASKS))
+        n_chain = worth(rows * self.size.V * self.size.H * self.size.k, n_jobs, PARTS)  # threads for parts of its rows
+        if n_tiles > 1 or n_chain is None:
+            run(of, range(n_tiles), worth(len(v) * flat.size * self.size.k, n_jobs, TASKS))
             return sums
         room, scratch = self._room(rows, n_frames)
         arguments = *data, 0, *address, *common, room
@@ -115,7 +116,7 @@ class Whole(NamedTuple):
             bounds = rows * part // n_parts, rows * (part + 1) // n_parts
             tile(CHAIN, *bounds, *arguments, self._room(rows, n_frames)[1], sums[0])
 
-        run(chain, range(n_parts), worth(rows * flat.size * self.size.k, n_jobs, TASKS))
+        run(chain, range(n_parts), n_chain)
         tile(END, 0, 0, *arguments, scratch, sums[0])
         return sums
 
