@@ -1,21 +1,38 @@
-"""Products with binary states by looking up sums, the "method of the four Russians" (Arlazarov et al. 1970).
-
-Row i of states W is the sum of the rows of W whose unit is on. The units are cut into groups of five; for each of the
-32 patterns of a group the sum of its rows of W is made once, and then looked up by all rows of states: one addition
-takes the place of five multiplications and additions.
-"""
+"""Products of binary states with a matrix, by looking up sums (`rtrbm.compute.numba.lookups`)."""
 
 import numpy as np
 
-from .compiled import compiled
-from .vectors import WIDTH, add, aligned, load, load_part, store, store_part, wide, zeros
+from .compiled import compiled, inner
+from .hashing import is_on
+from .lookups import (
+    AT_ONCE,
+    CHUNKS,
+    TABLES,
+    UNITS,
+    chunk_of,
+    find_patterns,
+    find_patterns_of_rows,
+    look_up,
+    look_up_gram,
+    n_groups_of,
+    pack,
+)
+from .vectors import (
+    WIDTH,
+    aligned,
+    load,
+    load_part,
+    multiply_add,
+    store,
+    store_part,
+    subtract,
+    total,
+    up_to,
+    wide,
+    zeros,
+)
 
-UNITS = 5  # of a group
-PATTERNS = 2**UNITS
-GROUPS = 8  # whose sums are looked up together: 32 kB with COLUMNS columns of W, to stay in the first-level cache
-COLUMNS = 2 * WIDTH
 FEWEST = 32  # rows of states that are worth the sums
-_NOT_BINARY = np.uint8(128)
 
 
 def multiply(states, W, out):
@@ -41,120 +58,68 @@ def multiply(states, W, out):
 @compiled
 def _multiply(states, W, out):
     """out <- states W; False if a state is neither 0 nor 1."""
-    patterns = np.zeros((len(states), _n_groups(W)), np.uint8)
-    if not _find_in_rows(states, patterns):
+    (n_rows, n_in), n_out = states.shape, W.shape[1]
+    n_groups, chunk, stride = n_groups_of(n_in), chunk_of(n_in), up_to(n_in, WIDTH)
+    on = np.zeros(n_rows * stride + UNITS * n_groups + 2 * AT_ONCE, np.uint8)
+    if not _to_bytes(states.reshape(-1), n_rows, n_in, on):
         return False
-    _look_up(patterns, W, out)
+    stride_p = up_to(n_groups, AT_ONCE)
+    patterns, packed = np.empty(n_rows * stride_p, np.uint8), aligned(up_to(n_out, WIDTH) * UNITS * n_groups)
+    tables, sums = aligned(TABLES), aligned(n_rows * WIDTH)
+    find_patterns(on, 0, n_rows, stride, n_groups, patterns, stride_p)
+    pack(W.reshape(-1), 0, n_in, n_out, UNITS * n_groups, packed)
+    for block in range(-(-n_out // WIDTH)):
+        look_up(patterns, n_rows, stride_p, packed, block, n_groups, chunk, tables, sums)
+        _copy(sums, n_rows, out.reshape(-1), block * WIDTH, n_out)
     return True
 
 
 @compiled
 def _multiply_transposed(states, W, out):
     """out <- states^T W; False if a state is neither 0 nor 1."""
-    patterns = np.zeros((_n_groups(W), states.shape[1]), np.uint8)
-    if not _find_in_columns(states, patterns):
+    (n_in, n_rows), n_out = states.shape, W.shape[1]
+    n_groups, stride, stride_w = up_to(-(-n_in // UNITS), CHUNKS[-1]), up_to(n_rows, WIDTH), up_to(n_out, WIDTH)
+    on = np.zeros(UNITS * n_groups * stride + 2 * AT_ONCE, np.uint8)
+    if not _to_bytes(states.reshape(-1), n_in, n_rows, on):
         return False
-    _look_up(patterns.T.copy(), W, out)
+    stride_p = up_to(n_rows, AT_ONCE)
+    patterns, padded = np.empty(n_groups * stride_p, np.uint8), aligned(UNITS * n_groups * stride_w)
+    tables, sums = aligned(TABLES), aligned(n_rows * WIDTH)
+    find_patterns_of_rows(on, stride, n_rows, n_groups, patterns, stride_p)
+    _pad(W.reshape(-1), n_in, n_out, UNITS * n_groups, padded)
+    for block in range(-(-n_out // WIDTH)):
+        look_up_gram(patterns, n_rows, stride_p, padded, stride_w, block, n_groups, tables, sums)
+        _copy(sums, n_rows, out.reshape(-1), block * WIDTH, n_out)
     return True
 
 
-@compiled
-def _n_groups(W):
-    """The number of groups, a multiple of GROUPS; unit b of group g is unit g + b n_groups of the layer."""
-    return -(-len(W) // (GROUPS * UNITS)) * GROUPS
-
-
-@compiled
-def _find_in_rows(states, patterns):
-    """patterns <- those of all groups in every row; False if a state is neither 0 nor 1."""
+@inner
+def _pad(W, n_rows, n, n_units, out):
+    """out <- rows of W, padded to whole vectors, then rows of zeros up to n_units."""
     wide()
-    n_groups = patterns.shape[1]
-    for i in range(len(states)):
-        pattern = patterns[i]
-        for b in range(UNITS):
-            x = states[i, b * n_groups : (b + 1) * n_groups]
-            for g in range(len(x)):
-                is_on = np.uint8(x[g] != 0)
-                pattern[g] |= (is_on << np.uint8(b)) | (is_on & np.uint8(x[g] != 1)) * _NOT_BINARY
-        if pattern.max() >= _NOT_BINARY:
-            return False
-    return True
+    n_p = up_to(n, WIDTH)
+    for i in range(n_units):
+        for j in range(0, n_p, WIDTH):
+            store(out, i * n_p + j, load_part(W, i * n + j, n - j) if i < n_rows else zeros())
 
 
-@compiled
-def _find_in_columns(states, patterns):
-    """The same with units along the first axis."""
+@inner
+def _to_bytes(states, n_rows, n, on):
+    """on <- states in bytes, rows padded with zeros; False if a state is neither 0 nor 1."""
     wide()
-    n_groups = len(patterns)
-    for g in range(n_groups):
-        pattern = patterns[g]
-        for unit in range(g, len(states), n_groups):
-            x, b = states[unit], np.uint8(unit // n_groups)
-            for i in range(len(x)):
-                is_on = np.uint8(x[i] != 0)
-                pattern[i] |= (is_on << b) | (is_on & np.uint8(x[i] != 1)) * _NOT_BINARY
-        if pattern.max() >= _NOT_BINARY:
-            return False
-    return True
+    n_p, wrong = up_to(n, WIDTH), zeros()
+    for i in range(n_rows):
+        for j in range(0, n, WIDTH):
+            x = load_part(states, i * n + j, n - j)
+            d = subtract(multiply_add(x, x, zeros()), x)  # 0 for 0 and 1, NaN for what is no number
+            wrong = multiply_add(d, d, wrong)
+            is_on(on, i * n_p + j, x)
+    return total(wrong) == 0
 
 
-@compiled
-def _look_up(patterns, W, out):
-    """out <- the sums of the patterns, COLUMNS columns and GROUPS groups at a time."""
-    tables, sums = aligned(GROUPS * PATTERNS * COLUMNS), aligned(len(patterns) * COLUMNS)
-    for column in range(0, W.shape[1], COLUMNS):
-        for group in range(0, patterns.shape[1], GROUPS):
-            _make_tables(W, column, group, patterns.shape[1], tables)
-            _add_sums(patterns, group, tables, sums)
-        _copy(sums, out, column)
-
-
-@compiled
-def _make_tables(W, column, group, n_groups, tables):
-    """tables <- for GROUPS groups and all their patterns, the sums of rows of W in COLUMNS columns."""
-    for g in range(GROUPS):
-        for half in range(0, COLUMNS, WIDTH):
-            at, to = (group + g) * W.shape[1] + column + half, g * PATTERNS * COLUMNS + half
-            n_rows, step = (len(W) - group - g + n_groups - 1) // n_groups, n_groups * W.shape[1]
-            n = W.shape[1] - column - half
-            a = load_part(W, at, n if n_rows > 0 else 0)
-            b = load_part(W, at + step, n if n_rows > 1 else 0)
-            c = load_part(W, at + 2 * step, n if n_rows > 2 else 0)
-            d = load_part(W, at + 3 * step, n if n_rows > 3 else 0)
-            e = load_part(W, at + 4 * step, n if n_rows > 4 else 0)
-            ab = add(a, b)
-            for i in range(4):
-                x = zeros() if i == 0 else d if i == 1 else e if i == 2 else add(d, e)
-                y = add(x, c)
-                store(tables, to, x)
-                store(tables, to + COLUMNS, add(x, a))
-                store(tables, to + 2 * COLUMNS, add(x, b))
-                store(tables, to + 3 * COLUMNS, add(x, ab))
-                store(tables, to + 4 * COLUMNS, y)
-                store(tables, to + 5 * COLUMNS, add(y, a))
-                store(tables, to + 6 * COLUMNS, add(y, b))
-                store(tables, to + 7 * COLUMNS, add(y, ab))
-                to += 8 * COLUMNS
-
-
-@compiled
-def _add_sums(patterns, group, tables, sums):
-    """sums[i] <- sums[i] + the sums of row i's patterns of GROUPS groups; from 0 for the first of them."""
-    for i in range(len(patterns)):
-        x, y = zeros(), zeros()
-        if group:
-            x, y = load(sums, i * COLUMNS), load(sums, i * COLUMNS + WIDTH)
-        for g in range(GROUPS):
-            at = (g * PATTERNS + np.intp(patterns[i, group + g])) * COLUMNS
-            x, y = add(x, load(tables, at)), add(y, load(tables, at + WIDTH))
-        store(sums, i * COLUMNS, x)
-        store(sums, i * COLUMNS + WIDTH, y)
-
-
-@compiled
-def _copy(sums, out, column):
-    """Write the sums to COLUMNS columns of out."""
-    n = out.shape[1] - column
-    for i in range(len(out)):
-        for half in range(0, COLUMNS, WIDTH):
-            store_part(out, i * out.shape[1] + column + half, load(sums, i * COLUMNS + half), n - half)
+@inner
+def _copy(sums, n_rows, out, column, n):
+    """Write sums to the columns of out from `column` on."""
+    wide()
+    for i in range(n_rows):
+        store_part(out, i * n + column, load(sums, i * WIDTH), n - column)

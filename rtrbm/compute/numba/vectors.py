@@ -283,14 +283,10 @@ def total(context, x):
 
 @intrinsic
 def wide(context):
-    """Let the loops of the function that calls this take vectors of 512 bits, where the processor has them.
-
-    The function is not copied into others, so that it is compiled once.
-    """
+    """Let the loops of the function that calls this take vectors of 512 bits, where the processor has them."""
 
     def generate(context, builder, signature, arguments):
         set.add(builder.function.attributes, '"prefer-vector-width"="512"')
-        builder.function.attributes.add("noinline")
         return context.get_dummy_value()
 
     return types.void(), generate
