@@ -29,7 +29,7 @@ from rtrbm.compute.engine import NUMPY
 from rtrbm.compute.noise import INVERTED, CommonNoise
 from rtrbm.evaluate import coverage
 from rtrbm.rbm import ais
-from rtrbm.rbm.chains import BLOCK, Draw
+from rtrbm.rbm.chains import Draw
 from rtrbm.streams import stream
 
 MODELS = {

@@ -54,6 +54,7 @@ class Engine:
     adam_block = staticmethod(adam_block)
     recurrence = None  # compiled loops `forward` and `backward` for single precision, or None
     chains = None  # compiled chains of binary units in single precision, `rtrbm.compute.numba.gibbs`, or None
+    annealing = None  # the same for annealed importance sampling, `rtrbm.compute.numba.annealing`, or None
     whole = None  # `rtrbm.compute.numba.whole`, or None
 
     def run(self, function, items, n_multiplications=math.inf):

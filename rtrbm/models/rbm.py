@@ -304,7 +304,7 @@ class RBM(TrainedRBM):
         """
         self._check_fitted()
         check_random_state(random_state)
-        units, (W, b_v, b_h, _) = self._units(), self._float64()
+        units, (W, b_v, b_h, _) = self._units(), self.params_
         if exact.is_enumerable(*W.shape, units):
             return float(exact.log_partition(W, b_v, b_h, units)[0]), 0.0
         seed = self.seed_ if random_state is None else random_state

@@ -146,7 +146,7 @@ def _rows(a, rows, scale):
     return scale * (a[rows] if a.ndim == 2 else a)
 
 
-def _is_compiled(engine, units, W):
+def is_compiled(engine, units, W):
     """Whether the engine has compiled chains, for units that are Bernoulli and no kind made from it."""
     return engine.chains is not None and type(units) is Bernoulli and W.dtype == np.float32
 
@@ -178,7 +178,7 @@ def reconstruct(h, W, biases, n_gibbs, units, chains, engine, sample_visible=Tru
     h_neg : (n_rows, n_hidden) ndarray
         P(h | v_neg).
     """
-    if _is_compiled(engine, units, W):
+    if is_compiled(engine, units, W):
         return engine.chains.reconstruct(h, W, biases, n_gibbs, chains, engine, sample_visible)
     weights = _weights(W, units)
     v_neg, h_neg = np.empty((len(h), len(W)), W.dtype), np.empty_like(h)
@@ -251,7 +251,7 @@ def average_visible(v, W, biases, n_burn_in, n_average, units, chains, engine, h
     h : (n_rows, n_hidden) ndarray
         The hidden states that v was sampled from.
     """
-    if _is_compiled(engine, units, W):
+    if is_compiled(engine, units, W):
         return engine.chains.average_visible(v, W, biases, n_burn_in, n_average, chains, engine, held, count)
     weights = _weights(W, units)
     mean, last_v, last_h = np.zeros_like(v), np.empty_like(v), np.empty((len(v), W.shape[1]), W.dtype)

@@ -6,7 +6,7 @@ The random numbers differ from numpy's, their law does not; all else agrees up t
 from dataclasses import dataclass
 
 from ..engine import Engine
-from . import gibbs, recurrence, whole
+from . import annealing, gibbs, recurrence, whole
 from .optim import adam_block
 from .sampling import HashedNoise
 
@@ -20,4 +20,5 @@ class NumbaEngine(Engine):
     adam_block = staticmethod(adam_block)
     recurrence = recurrence
     chains = gibbs
+    annealing = annealing
     whole = whole

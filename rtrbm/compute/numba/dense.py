@@ -73,52 +73,68 @@ def add_product(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to,
 
 @inner
 def add_few(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to, stride):
-    """`add_product` for one to four rows: one or two meet two blocks of columns at a time, four meet one.
-
-    The sums of a single row are taken in two halves, so that an addition does not wait for the one before.
-    """
-    wide()
+    """`add_product` for one to four rows."""
     if n_rows == 1:
-        for block in range(0, n_blocks, 2):
-            c, beside = to + block * WIDTH, min(1, n_blocks - block - 1)
-            d = c + beside * WIDTH
-            x, y, x_1, y_1 = load(out, c), load(out, d), zeros(), zeros()
-            at, at_y = block * n_units * WIDTH, (block + beside) * n_units * WIDTH
-            for k in range(0, n_in - 1, 2):
-                u, v = fill_at(a, first + k), fill_at(a, first + k + 1)
-                x, y = multiply_add(u, load(W, at), x), multiply_add(u, load(W, at_y), y)
-                x_1 = multiply_add(v, load(W, at + WIDTH), x_1)
-                y_1 = multiply_add(v, load(W, at_y + WIDTH), y_1)
-                at += 2 * WIDTH
-                at_y += 2 * WIDTH
-            if n_in % 2:
-                u = fill_at(a, first + n_in - 1)
-                x, y = multiply_add(u, load(W, at), x), multiply_add(u, load(W, at_y), y)
-            store(out, d, add(y, y_1))
-            store(out, c, add(x, x_1))
-        return
+        _add_one(a, first, n_in, W, n_units, n_blocks, out, to)
+    elif n_rows == 2:
+        _add_two(a, first, first + stride_a, n_in, W, n_units, n_blocks, out, to, to + stride)
+    else:
+        _add_four(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to, stride)
+
+
+@inner
+def _add_one(a, first, n_in, W, n_units, n_blocks, out, to):
+    """One row meets two blocks of columns; its sums are taken in two halves, so that none waits for the one before."""
+    wide()
+    for block in range(0, n_blocks, 2):
+        c, beside = to + block * WIDTH, min(1, n_blocks - block - 1)
+        d = c + beside * WIDTH
+        x, y, x_1, y_1 = load(out, c), load(out, d), zeros(), zeros()
+        at, at_y = block * n_units * WIDTH, (block + beside) * n_units * WIDTH
+        for k in range(0, n_in - 1, 2):
+            u, v = fill_at(a, first + k), fill_at(a, first + k + 1)
+            x, y = multiply_add(u, load(W, at), x), multiply_add(u, load(W, at_y), y)
+            x_1 = multiply_add(v, load(W, at + WIDTH), x_1)
+            y_1 = multiply_add(v, load(W, at_y + WIDTH), y_1)
+            at += 2 * WIDTH
+            at_y += 2 * WIDTH
+        if n_in % 2:
+            u = fill_at(a, first + n_in - 1)
+            x, y = multiply_add(u, load(W, at), x), multiply_add(u, load(W, at_y), y)
+        store(out, d, add(y, y_1))
+        store(out, c, add(x, x_1))
+
+
+@inner
+def _add_two(a, first, second, n_in, W, n_units, n_blocks, out, to, to_1):
+    """Two rows meet two blocks of columns."""
+    wide()
+    for block in range(0, n_blocks, 2):
+        c, beside = block * WIDTH, min(1, n_blocks - block - 1)
+        d = c + beside * WIDTH
+        x_0, x_1, y_0, y_1 = load(out, to + c), load(out, to_1 + c), load(out, to + d), load(out, to_1 + d)
+        at, at_y = block * n_units * WIDTH, (block + beside) * n_units * WIDTH
+        for k in range(n_in):
+            w, z = load(W, at), load(W, at_y)
+            u, v = fill_at(a, first + k), fill_at(a, second + k)
+            x_0, x_1 = multiply_add(u, w, x_0), multiply_add(v, w, x_1)
+            y_0, y_1 = multiply_add(u, z, y_0), multiply_add(v, z, y_1)
+            at += WIDTH
+            at_y += WIDTH
+        store(out, to_1 + d, y_1)
+        store(out, to + d, y_0)
+        store(out, to_1 + c, x_1)
+        store(out, to + c, x_0)
+
+
+@inner
+def _add_four(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to, stride):
+    """Three or four rows meet a block of columns."""
+    wide()
     n = n_rows - 1
     s_1, s_2, s_3 = min(1, n), min(2, n), min(3, n)
     a_1, a_2, a_3 = first + s_1 * stride_a, first + s_2 * stride_a, first + s_3 * stride_a
     t_1, t_2, t_3 = to + s_1 * stride, to + s_2 * stride, to + s_3 * stride
-    if n_rows <= 2:
-        for block in range(0, n_blocks, 2):
-            c, beside = block * WIDTH, min(1, n_blocks - block - 1)
-            d = c + beside * WIDTH
-            x_0, x_1, y_0, y_1 = load(out, to + c), load(out, t_1 + c), load(out, to + d), load(out, t_1 + d)
-            at, at_y = block * n_units * WIDTH, (block + beside) * n_units * WIDTH
-            for k in range(n_in):
-                w, z = load(W, at), load(W, at_y)
-                u, v = fill_at(a, first + k), fill_at(a, a_1 + k)
-                x_0, x_1 = multiply_add(u, w, x_0), multiply_add(v, w, x_1)
-                y_0, y_1 = multiply_add(u, z, y_0), multiply_add(v, z, y_1)
-                at += WIDTH
-                at_y += WIDTH
-            store(out, t_1 + d, y_1)
-            store(out, to + d, y_0)
-            store(out, t_1 + c, x_1)
-            store(out, to + c, x_0)
-        return
     for block in range(n_blocks):
         c, at = block * WIDTH, block * n_units * WIDTH
         x_0, x_1, x_2, x_3 = load(out, to + c), load(out, t_1 + c), load(out, t_2 + c), load(out, t_3 + c)

@@ -14,7 +14,7 @@ from .vectors import WIDTH, aligned, load, load_part, store, store_part, up_to, 
 
 def reconstruct(h, W, biases, n_gibbs, chains, engine, sample_visible):
     """As `rtrbm.rbm.chains.reconstruct`."""
-    packed, h, W = _packed(W), np.ascontiguousarray(h), np.asarray(W)
+    packed, h, W = pack_both(W), np.ascontiguousarray(h), np.asarray(W)
     v_neg, h_neg = np.empty((len(h), len(W)), W.dtype), np.empty_like(h)
     b_v, b_h = _flat(biases.v), _flat(biases.h)
 
@@ -31,7 +31,7 @@ def reconstruct(h, W, biases, n_gibbs, chains, engine, sample_visible):
 
 def average_visible(v, W, biases, n_burn_in, n_average, chains, engine, held, count):
     """As `rtrbm.rbm.chains.average_visible`."""
-    packed, v, W = _packed(W), np.ascontiguousarray(v), np.asarray(W)
+    packed, v, W = pack_both(W), np.ascontiguousarray(v), np.asarray(W)
     mean, last_v, last_h = np.empty_like(v), np.empty_like(v), np.empty((len(v), W.shape[1]), W.dtype)
     b_v, b_h = _flat(biases.v), _flat(biases.h)
     held = np.zeros(0, bool) if held is None else np.ascontiguousarray(held).reshape(-1)
@@ -54,7 +54,7 @@ def _flat(bias):
     return np.ascontiguousarray(bias, np.float32).reshape(-1), np.ndim(bias) == 2
 
 
-def _packed(W):
+def pack_both(W):
     """W packed for both directions."""
     V, H = W.shape
     up, down = aligned(up_to(H, WIDTH) * UNITS * n_groups_of(V)), aligned(up_to(V, WIDTH) * UNITS * n_groups_of(H))
@@ -99,11 +99,11 @@ def _scatter_bytes(on, rows, n, out):
 
 
 @inner
-def _scratch(n_rows, V, H):
+def scratch_of(n_rows, V, H):
     """Buffers for so many rows, and states of the visible units."""
     Vp, Hp, n_v, n_h = up_to(V, WIDTH), up_to(H, WIDTH), n_groups_of(V), n_groups_of(H)
     beyond = UNITS * max(n_v, n_h) + 2 * AT_ONCE
-    on_v, on_h = np.empty(n_rows * Vp + beyond, np.uint8), np.empty(n_rows * Hp + beyond, np.uint8)
+    on_v, on_h = np.zeros(n_rows * Vp + beyond, np.uint8), np.zeros(n_rows * Hp + beyond, np.uint8)
     patterns = np.empty(n_rows * up_to(max(n_v, n_h), AT_ONCE), np.uint8)
     scratch = Scratch(on_h, patterns, aligned(TABLES), aligned(n_rows * WIDTH), np.empty(3 * n_rows, np.uint32))
     return scratch, on_v
@@ -112,7 +112,7 @@ def _scratch(n_rows, V, H):
 @compiled
 def _reconstruct(h, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, k, sample_visible, keys, v_neg, h_neg):
     n, Vp, Hp = len(rows), up_to(V, WIDTH), up_to(H, WIDTH)
-    scratch, on_v = _scratch(n, V, H)
+    scratch, on_v = scratch_of(n, V, H)
     r, h_end, bias_h, bias_v = aligned(n * Hp), aligned(n * Hp), aligned(n * Hp), aligned(n * Vp if rows_v else Vp)
     v_mean = aligned(0 if sample_visible else n * Vp)
     _gather(h, rows, H, True, r)
@@ -132,7 +132,7 @@ def _reconstruct(h, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, k, sample_vi
 def _average(v, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, n_burn_in, n_average, held, keys, mean, last_v, last_h):
     wide()
     n, Vp, Hp, n_v, n_h = len(rows), up_to(V, WIDTH), up_to(H, WIDTH), n_groups_of(V), n_groups_of(H)
-    scratch, on_v = _scratch(n, V, H)
+    scratch, on_v = scratch_of(n, V, H)
     words = scratch.words
     start, p, total = aligned(n * Vp), aligned(n * Vp), aligned(n * Vp)
     h, bias_h, bias_v = aligned(n * Hp), aligned(n * Hp), aligned(n * Vp if rows_v else Vp)

@@ -256,6 +256,31 @@ def sign(context, x):
 
 
 @intrinsic
+def where_negative(context, x, y, z):
+    """y where x is below 0, else z."""
+
+    def generate(context, builder, signature, arguments):
+        x, y, z = arguments
+        return builder.select(builder.fcmp_ordered("<", x, floats(0)), y, z)
+
+    return vector(vector, vector, vector), generate
+
+
+@intrinsic
+def store_less(context, on, at, x, y):
+    """on[at : at + WIDTH] <- whether x < y, in bytes."""
+
+    def generate(context, builder, signature, arguments):
+        on, at, x, y = arguments
+        flags = builder.zext(builder.fcmp_ordered("<", x, y), FLAGS)
+        builder.store(flags, address(context, builder, signature.args[0], on, at, FLAGS), align=1)
+        return context.get_dummy_value()
+
+    if is_flat(on, types.uint8):
+        return types.void(on, types.intp, vector, vector), generate
+
+
+@intrinsic
 def first(context, x, n):
     """The first n numbers of a vector, then zeros."""
 
@@ -279,6 +304,22 @@ def total(context, x):
         return builder.extract_element(x, INT(0))
 
     return types.float32(vector), generate
+
+
+@intrinsic
+def product(context, x):
+    """The product of a vector's numbers in double precision, halves first."""
+
+    def generate(context, builder, signature, arguments):
+        n = WIDTH
+        x = builder.fpext(arguments[0], ir.VectorType(ir.DoubleType(), n))
+        while n > 1:
+            n //= 2
+            low, high = (ir.Constant(ir.VectorType(INT, n), list(range(i, i + n))) for i in (0, n))
+            x = builder.fmul(builder.shuffle_vector(x, x, low), builder.shuffle_vector(x, x, high))
+        return builder.extract_element(x, INT(0))
+
+    return types.float64(vector), generate
 
 
 @intrinsic
