@@ -6,6 +6,7 @@ from rtrbm.compute.engine import Engine
 from rtrbm.compute.noise import Noise
 
 _32 = np.uint64(0xFFFFFFFF)
+UNIT = float(np.nextafter(np.float32(2.0**-31), np.float32(0)))
 
 
 def mix(key, number):
@@ -22,12 +23,17 @@ def uniforms(keys, half_step, n):
     z = mix(keys, half_step)
     a, b = (z & _32).astype(np.uint32), (z >> np.uint64(32)).astype(np.uint32)
     with np.errstate(over="ignore"):
-        third = (a * np.uint32(0x9E3779B1)) ^ b
+        return integers(a, b, (a * np.uint32(0x9E3779B1)) ^ b, n) * UNIT
+
+
+def integers(a, b, third, n):
+    """Odd numbers below 2^31 from three words of every row, (n_rows, n)."""
+    with np.errstate(over="ignore"):
         z = a[:, None] + np.arange(n, dtype=np.uint32)
         z = (z ^ (z >> np.uint32(16))) * np.uint32(0x7FEB352D)
         z = ((z ^ b[:, None]) ^ (z >> np.uint32(15))) * np.uint32(0x846CA68B)
         z = (z ^ (z >> np.uint32(16))) + third[:, None]
-    return ((z >> np.uint32(1)) | np.uint32(1)) * float(np.nextafter(np.float32(2.0**-31), np.float32(0)))
+    return (z >> np.uint32(1)) | np.uint32(1)
 
 
 class HashedNoise(Noise):

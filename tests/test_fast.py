@@ -249,16 +249,16 @@ def test_any_layout_of_the_arguments(order):
 
 def test_the_compiler_refuses_what_is_no_row_of_single_precision():
     import numba
-    from rtrbm.compute.numba.vectors import load, store
+    from rtrbm.compute.numba.vectors import WIDTH, load, store
 
     @numba.njit
     def copy(a, b):
         store(b, 0, load(a, 0))
 
-    a, b = np.arange(16, dtype=np.float32), np.zeros(16, np.float32)
+    a, b = np.arange(WIDTH, dtype=np.float32), np.zeros(WIDTH, np.float32)
     copy(a, b)
     np.testing.assert_array_equal(a, b)
-    for wrong in (np.zeros(16), np.zeros(32, np.float32)[::2], np.zeros((16, 2), np.float32, order="F")):
+    for wrong in (np.zeros(WIDTH), np.zeros(2 * WIDTH, np.float32)[::2], np.zeros((WIDTH, 2), np.float32, order="F")):
         with pytest.raises(numba.TypingError):
             copy(wrong, b)
         with pytest.raises(numba.TypingError):

@@ -26,7 +26,7 @@ from helpers import (
 
 from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM, Stack, progress
 from rtrbm.compute.engine import NUMPY
-from rtrbm.compute.noise import INVERTED, CommonNoise
+from rtrbm.compute.noise import BLOCK, INVERTED, CommonNoise
 from rtrbm.evaluate import coverage
 from rtrbm.rbm import ais
 from rtrbm.rbm.chains import Draw

@@ -16,7 +16,9 @@ def of(rule, params, phase, parts):
     kernels, (past, units) = rule.engine.whole, rule.model
     if kernels is None or past.form is None or type(units) is not Bernoulli or type(phase) is not CD:
         return None
-    if params.W.dtype != np.float32 or params.D_v is not None or any(part.missing is not None for part in parts):
+    if params.W.dtype != np.float32 or params.D_v is not None:
+        return None
+    if ranks.any_of(any(part.missing is not None for part in parts), rule.comm):  # a rank may have no part
         return None
     return kernels.prepared(past.form, phase.k, phase.sample_visible, *params.W.shape)
 

@@ -230,7 +230,7 @@ def climb(stages, begin, end, slices, sums, low, at, rates, old, new, reached, p
     of slices; sums : (n_tiles, n), overwritten; low : where the biases begin, after all matrices; at : Places; rates :
     Rates; old, new : State; reached, past : (n_slices, ...), dots : (V,), buffers.
     """
-    found = np.float32(0)
+    found = 0.0
     if stages & SETTLE:
         found += _settle(sums, low, at, rates)
     if stages & ROWS:

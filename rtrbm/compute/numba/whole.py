@@ -42,11 +42,13 @@ class Whole(NamedTuple):
     widest: int
 
     def flat(self, params):
-        """The flat array of which all parameters are views; a copy of them if there is none."""
+        """The flat array of which all parameters are views, each in its place; a copy of them if there is none."""
         parts = [getattr(params, name) for name, *_ in self.places]
         base = parts[0].base
-        if isinstance(base, np.ndarray) and base.dtype == np.float32 and base.shape == (self.at.end,):
-            if all(part.base is base for part in parts):
+        if type(base) is np.ndarray and base.dtype == np.float32 and base.shape == (self.at.end,) and base.flags.carray:
+            begin = base.__array_interface__["data"][0]
+            places = [(begin + 4 * low, False, shape, True) for _, low, _, shape in self.places]
+            if places == [(*p.__array_interface__["data"], p.shape, p.flags.c_contiguous) for p in parts]:
                 return base
         flat = self.empty()
         for part, view in zip(parts, self.views(flat).values()):
@@ -162,8 +164,8 @@ class Whole(NamedTuple):
             return step.climb(stages, begin, end, *arguments)
 
         if worth(at.end, n_jobs, LARGE):
-            squares = climb(step.SETTLE)
-            squares += sum(run(lambda i: climb(step.ROWS, i, i + 1), range(n), n_jobs))
+            squares = climb(step.SETTLE)  # in the order of one call, so that the norm is the same too
+            squares = sum(run(lambda i: climb(step.ROWS, i, i + 1), range(n), n_jobs), squares)
             squares += climb(step.BIASES)
         else:
             squares = climb(step.SETTLE | step.ROWS | step.BIASES)
