@@ -4,6 +4,7 @@ import dataclasses
 import numbers
 import operator
 import os
+import weakref
 
 import numpy as np
 
@@ -34,13 +35,12 @@ STATE = (
     "scale_",
 )
 PLAIN = int, float, str  # kinds of settings that cannot change in themselves
+_passed = weakref.WeakKeyDictionary()  # of models: by name of a check, the settings and the kind of parameters it passed
 PRINTS = {"X": "data", "validation": "validation"}  # the groups of a file with the fingerprints of arguments
 
 
 class Stored(Recipe):
     """The state of training, written to files and read from them."""
-
-    _passed = {}  # by name of the check, the settings and the kind of parameters that it passed
 
     def save(self, path):
         """Write hyper-parameters, parameters and the state of training to an HDF5 file, whole or not at all.
@@ -109,7 +109,7 @@ class Stored(Recipe):
         if training.history is not getattr(self, "_history", None):  # another run
             fixed = [field.name for field in dataclasses.fields(self) if field.metadata.get("fixed")]
             state["_fitted_with"] = {name: comparable(name, getattr(self, name)) for name in fixed}
-            state["_passed"] = {}
+            _passed.pop(self, None)
         vars(self).update(state)  # all at once, for Ctrl-C may come at any time
         return self
 
@@ -269,11 +269,12 @@ class Stored(Recipe):
     def _once(self, name, kind, check):
         """Call a check of that name, unless nothing that it looks at has changed since: settings and `kind`."""
         settings = [getattr(self, setting) for setting in self._names()]
-        known, known_kind = self._passed.get(name, ((), None))
+        passed = _passed.setdefault(self, {})
+        known, known_kind = passed.get(name, ((), None))
         if len(known) != len(settings) or not all(map(operator.is_, known, settings)) or known_kind != kind:
             check()
-            plain = all(value is None or isinstance(value, PLAIN) for value in settings)
-            self._passed = self._passed | {name: (settings, kind)} if plain else {}
+            if all(value is None or isinstance(value, PLAIN) for value in settings):
+                passed[name] = settings, kind
 
     def _check_against_params(self):
         """Raise unless the parameters are of the kind and size the hyper-parameters say."""

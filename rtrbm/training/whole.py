@@ -35,7 +35,9 @@ def climb(whole, rule, training, parts, rate):
     if rule.comm is None:
         total = sums(parts[0])
     else:
-        total = ranks.total(lambda: [[whole.added(sums(part))] for part in parts], [whole.nothing()], rule.comm)[0][None]
+        total = ranks.total(lambda: [[whole.added(sums(part))] for part in parts], [whole.nothing()], rule.comm)[0][
+            None
+        ]
     rates = (
         bool(rule.centering), rule.centering is True, *rule.penalties, *rule.optimizer.factors(state, rate)
     )  # fmt: skip

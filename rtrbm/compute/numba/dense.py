@@ -251,7 +251,10 @@ def add_listed(starts, listed, values, lists, low, high, M, step, between, n_out
                 value, row = fill_at(values, at), number_at(listed, at) * step
                 x, y = multiply_add(value, load(M, base + row), x), multiply_add(value, load(M, beside + row), y)
                 value, row = fill_at(values, at + 1), number_at(listed, at + 1) * step
-                x_2, y_2 = multiply_add(value, load(M, base + row), x_2), multiply_add(value, load(M, beside + row), y_2)
+                x_2, y_2 = (
+                    multiply_add(value, load(M, base + row), x_2),
+                    multiply_add(value, load(M, beside + row), y_2),
+                )
                 at += 2
             if at < end:
                 value, row = fill_at(values, at), number_at(listed, at) * step

@@ -119,7 +119,23 @@ def _reconstruct(h, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, k, sample_vi
     _gather(b_h, rows, H, rows_h, bias_h)
     _gather(b_v, rows if rows_v else rows[:1], V, rows_v, bias_v)
     contrastive_divergence(
-        r, 0, n, V, H, k, sample_visible, up, down, bias_v, Vp if rows_v else 0, bias_h, keys, on_v, v_mean, h_end, scratch
+        r,
+        0,
+        n,
+        V,
+        H,
+        k,
+        sample_visible,
+        up,
+        down,
+        bias_v,
+        Vp if rows_v else 0,
+        bias_h,
+        keys,
+        on_v,
+        v_mean,
+        h_end,
+        scratch,
     )
     if sample_visible:
         _scatter_bytes(on_v, rows, V, v_neg)
@@ -147,7 +163,9 @@ def _average(v, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, n_burn_in, n_ave
         if binary:
             half_step(on_v, 0, n, Vp, up, n_v, chunk_of(V), bias_h, 0, Hp, False, h, scratch.on_h, 0, Hp, scratch)
         else:
-            half_step_from_means(start, 0, n, Vp, V, up, UNITS * n_v, bias_h, 0, Hp, False, h, 0, scratch.on_h, words, Hp)
+            half_step_from_means(
+                start, 0, n, Vp, V, up, UNITS * n_v, bias_h, 0, Hp, False, h, 0, scratch.on_h, words, Hp
+            )
         half_step_words(keys, 0, n, 2 * step + 1, words)
         is_mean = step >= n_burn_in
         half_step(scratch.on_h, 0, n, Hp, down, n_h, chunk_of(H), bias_v, 0, stride_v, is_mean, p, on_v, 0, Vp, scratch)

@@ -123,26 +123,41 @@ def _stepped(g, i, n, old, new, rates):
 
 
 @inner
-def _moves(low, high, sums):
-    """Whether any derivative of a slice is not 0: a tap may be longer than all sequences."""
-    for tile in range(len(sums)):
-        for i in range(low, high):
-            if sums[tile, i] != 0:
-                return True
+def _find_moving(slices, sums, moves):
+    """moves <- whether any derivative of a slice's matrix is not 0: a tap may be longer than all sequences."""
+    i = 0
+    while i < len(slices):
+        last, at = i, slices[i, AT]
+        while last + 1 < len(slices) and slices[last + 1, AT] == at:
+            last += 1
+        found = slices[i, OTHER] >= 0 or _any(sums, at, at + slices[last, HIGH] * slices[i, N_OUT])
+        for part in range(i, last + 1):
+            moves[part] = found
+        i = last + 1
+
+
+@inner
+def _any(sums, low, high):
+    for i in range(low, high):
+        x = _0
+        for tile in range(len(sums)):
+            x += sums[tile, i]
+        if x != 0:
+            return True
     return False
 
 
 @inner
-def _climb_rows(part, sums, hidden, rates, old, new, reached, past, dots):
+def _climb_rows(part, moves, sums, hidden, rates, old, new, reached, past, dots):
     """Climb along a slice; the sum of squares of its sums over tiles, NaN if a new parameter is not finite.
 
     past <- means @ step, dots[row] <- step @ means of the hidden units, which begin at `hidden`: what the biases lose
-    (`rtrbm.training.centering.centre_biases`). reached : a buffer.
+    (`rtrbm.training.centering.centre_biases`). moves : whether the matrix is centred; reached : a buffer.
     """
     wide()
     at, n, bias, init, other_bias = part[AT], part[N_OUT], part[BIAS], part[INIT], part[OTHER]
     flat, found, lost = sums[0], zeros(), zeros()
-    centres = rates.centres and (other_bias >= 0 or _moves(at + part[LOW] * n, at + part[HIGH] * n, sums))
+    centres = rates.centres and moves
     for j in range(n):
         past[j], reached[j] = _0, flat[bias + j]
         for t in range(part[N_INIT]):
@@ -223,19 +238,20 @@ def _climb_biases(slices, flat, low, at, rates, old, new, past, dots):
 
 
 @compiled
-def climb(stages, begin, end, slices, sums, low, at, rates, old, new, reached, past, dots):
+def climb(stages, begin, end, slices, sums, low, at, rates, old, new, moves, reached, past, dots):
     """A step of the optimiser along the gradient; the sum of squares of the sums over tiles, NaN if it is not finite.
 
     stages : of SETTLE, ROWS (of slices begin to end - 1) and BIASES those to go through, in this order; slices : a table
     of slices; sums : (n_tiles, n), overwritten; low : where the biases begin, after all matrices; at : Places; rates :
-    Rates; old, new : State; reached, past : (n_slices, ...), dots : (V,), buffers.
+    Rates; old, new : State; moves : (n_slices,), reached, past : (n_slices, ...), dots : (V,), buffers.
     """
     found = 0.0
     if stages & SETTLE:
+        _find_moving(slices, sums, moves)
         found += _settle(sums, low, at, rates)
     if stages & ROWS:
         for i in range(begin, end):
-            found += _climb_rows(slices[i], sums, at.h, rates, old, new, reached[i], past[i], dots)
+            found += _climb_rows(slices[i], moves[i], sums, at.h, rates, old, new, reached[i], past[i], dots)
     if stages & BIASES:
         found += _climb_biases(slices, sums[0], low, at, rates, old, new, past, dots)
     return found

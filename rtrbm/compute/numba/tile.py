@@ -359,7 +359,9 @@ def _statistics(few, n_rows, sample_visible, V, Vp, H, Hp, room, scratch, sums, 
     """The derivative with respect to W += v^T (h_pos + d) - v_neg^T h_neg (eq. 3.25)."""
     wide()
     if few:
-        add_listed(room.starts_t, room.rows_t, room.values_t, room.identity, 0, V, room.d, Hp, WIDTH, H, _1, sums, at_W, H)
+        add_listed(
+            room.starts_t, room.rows_t, room.values_t, room.identity, 0, V, room.d, Hp, WIDTH, H, _1, sums, at_W, H
+        )
     else:
         pack_panels(room.v, 0, n_rows, V, V, room.panels)
         add_gram(room.panels, n_rows, 0, V, room.d, 0, Hp, H, n_rows, _1, room.block, sums, at_W)
@@ -401,7 +403,9 @@ def _add_tap(few, delay, n_rows, n_frames, V, n_out, stride, d, room, out, at):
     clear(d, n_rows * stride, stride)
     for i in range(room.starts_t[V]):
         room.shifted[i] = room.later[room.rows_t[i]]
-    add_listed(room.starts_t, room.shifted, room.values_t, room.identity, 0, V, d, stride, WIDTH, n_out, _1, out, at, n_out)
+    add_listed(
+        room.starts_t, room.shifted, room.values_t, room.identity, 0, V, d, stride, WIDTH, n_out, _1, out, at, n_out
+    )
 
 
 @inner

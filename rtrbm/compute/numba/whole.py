@@ -33,7 +33,7 @@ class Whole(NamedTuple):
 
     size : Size; at : Places; places : tuple of (name, begin, end, shape) of the parameters in a flat array; slices : table of
     slices (`rtrbm.compute.numba.step`); widest : int, columns of the widest matrix.
-        """
+    """
 
     size: Size
     at: Places
@@ -157,8 +157,20 @@ class Whole(NamedTuple):
             scale *= max_norm / norm if norm > max_norm else 1
         old = State(flat, *state, *[flat[:0]] * (2 - len(state)))
         new = State(*(np.empty_like(a) for a in old))
-        reached, past = np.empty((2, n, self.widest), np.float32)
-        arguments = self.slices, sums, at.b_v, at, Rates(scale, inverse, *rates), old, new, reached, past, self.dots()
+        moves, (reached, past) = np.empty(n, bool), np.empty((2, n, self.widest), np.float32)
+        arguments = (
+            self.slices,
+            sums,
+            at.b_v,
+            at,
+            Rates(scale, inverse, *rates),
+            old,
+            new,
+            moves,
+            reached,
+            past,
+            self.dots(),
+        )
 
         def climb(stages, begin=0, end=n):
             return step.climb(stages, begin, end, *arguments)
