@@ -23,6 +23,7 @@ from experiments import (
     gradient_check,
     recipe,
     runner,
+    timings,
 )
 from experiments.contenders import Setting, interleaved
 from experiments.runner import model_file
@@ -125,6 +126,21 @@ def test_benchmark(tmp_path, capsys):
     settings = json.loads((tmp_path / "settings.json").read_text())
     assert settings["processor"] and settings["libraries"]["numpy"] == np.__version__
     assert "minibatch of bouncing balls" in capsys.readouterr().out
+
+
+@needs_numba
+def test_timings(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(bouncing_balls.PROFILES, "quick", dict(TINY, n_gibbs={0: 1, 30: 2}, n_updates=40))
+    monkeypatch.setattr(timings, "SHORTEST", 0.0)
+    monkeypatch.setattr(timings, "SIZES", {"tiny": (36, 8)})
+    monkeypatch.setattr(timings.verb_rows, "__defaults__", (20,))
+    timings.main(["--profiles", "quick", "--verbs", "tiny", "--repeats", "1", "--out", str(tmp_path)])
+    rows = table(tmp_path / "profiles.csv")
+    assert [(row["k"], row["updates"]) for row in rows] == [("1", "30"), ("2", "10"), ("minutes of all", "40")]
+    ms = [float(row["numba_ms"]) for row in rows]
+    assert ms[2] == pytest.approx((30 * ms[0] + 10 * ms[1]) / 60_000)
+    assert [row["verb"] for row in table(tmp_path / "verbs.csv")] == list(timings.VERBS)
+    assert "AIS of 1,000 frames" in capsys.readouterr().out
 
 
 def test_benchmark_grid_and_scaling(tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ MAX_BALLS = 6
 _REACH = 1.5 * RADIUS  # a pixel further than this from a ball has less than 1e-11 of it
 _TRIES = 32  # configurations drawn at once
 _BLOCK_FRAMES = 2**14  # simulated at once
-_UPDATES = 16  # whose balls are simulated at once, which takes little longer than for one, once updates follow one another
+_UPDATES = 16  # whose balls are simulated at once, where updates follow one another: it takes little longer than one
 _BLOCK_PIXELS = 2**16  # rendered at once: few enough to stay in the processor's cache
 
 

@@ -35,7 +35,7 @@ STATE = (
     "scale_",
 )
 PLAIN = int, float, str  # kinds of settings that cannot change in themselves
-_passed = weakref.WeakKeyDictionary()  # of models: by name of a check, the settings and the kind of parameters it passed
+_passed = weakref.WeakKeyDictionary()  # of a model: settings and kind of parameters that passed a check, by its name
 PRINTS = {"X": "data", "validation": "validation"}  # the groups of a file with the fingerprints of arguments
 
 

@@ -168,9 +168,10 @@ class RTRBM(TemporalRBM):
         biases and parameters of the visible units' own of a fitted model, an `RBM` say. A file keeps "auto" for it.
     dtype : {"float32", "float64"}
     engine : {"numpy", "numba", "auto"}
-        The library that does the work of training. numba (the extra ``rtrbm[fast]``) is up to twice as fast in single
-        precision, and draws other random numbers than numpy. "auto" is numba where it can be imported, and numpy where
-        not: the same seed then gives other numbers on another machine. numba compiles once, for some 10 s.
+        The library that does the work, of training and of the verbs. numba (the extra ``rtrbm[fast]``) takes half to a
+        seventh of numpy's time in single precision, and draws other random numbers (docs/performance.md). "auto" is
+        numba where it can be imported, and numpy where not: the same seed then gives other numbers on another machine.
+        numba compiles once, for some 10 s.
     n_jobs : int, optional
         Threads: -1 all processors, None 1. Results do not depend on it.
     random_state : None, int, RandomState or Generator

@@ -30,8 +30,8 @@ class AdamState(NamedTuple):
 class Optimizer(NamedTuple):
     """An optimiser: the type of its state, and functions.
 
-    init (params) : the first state; update (gradient, state, rate) : the step, made of the gradient, and the next state;
-    factors (state, rate) : whether it is Adam, and decay, square_decay, epsilon and rate as loops take them
+    init (params) : the first state; update (gradient, state, rate) : the step, made of the gradient, and the next
+    state; factors (state, rate) : whether it is Adam, and decay, square_decay, epsilon and rate as loops take them
     (`rtrbm.compute.engine.adam_block`).
     """
 

@@ -35,12 +35,9 @@ def climb(whole, rule, training, parts, rate):
     if rule.comm is None:
         total = sums(parts[0])
     else:
-        total = ranks.total(lambda: [[whole.added(sums(part))] for part in parts], [whole.nothing()], rule.comm)[0][
-            None
-        ]
-    rates = (
-        bool(rule.centering), rule.centering is True, *rule.penalties, *rule.optimizer.factors(state, rate)
-    )  # fmt: skip
+        (flat_total,) = ranks.total(lambda: [[whole.added(sums(part))] for part in parts], [whole.nothing()], rule.comm)
+        total = flat_total[None]
+    rates = bool(rule.centering), rule.centering is True, *rule.penalties, *rule.optimizer.factors(state, rate)
     old = [part for part in state if isinstance(part, tuple)]
     flats = [whole.flat(part) for part in old]
     norm, error, n_frames, new, news = whole.climb(total, flat, flats, rates, rule.max_norm, n_jobs)

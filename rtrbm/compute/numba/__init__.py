@@ -1,4 +1,4 @@
-"""The engine of compiled loops: the slow parts of an update, by numba (the extra ``rtrbm[fast]``).
+"""The engine of compiled loops: whole updates, and the chains of the verbs, by numba (the extra ``rtrbm[fast]``).
 
 The random numbers differ from numpy's, their law does not; all else agrees up to rounding.
 """

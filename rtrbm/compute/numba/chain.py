@@ -18,8 +18,8 @@ from .vectors import WIDTH, add, clear, load, store, up_to, wide
 class Scratch(NamedTuple):
     """Buffers of a thread's chain.
 
-    on_h : hidden states; patterns : those of either layer; tables, sums : of a chunk and of a block of columns; words : of
-    a half-step.
+    on_h : hidden states; patterns : those of either layer; tables, sums : of a chunk and of a block of columns;
+    words : of a half-step.
     """
 
     on_h: np.ndarray
@@ -59,9 +59,9 @@ def _mean_block(sums, bias, at, stride_b, n_rows, column, out, to, stride):
 @inner
 def half_step(on, fr, n_rows, stride, W, n_groups, chunk, bias, at, stride_b, is_mean, out, on_out, to, stride_out,
               scratch):  # fmt: skip
-    """States of the other layer, given binary ones from byte `fr` on: samples in on_out, or means in `out`, from `to` on.
+    """States of the other layer, given binary ones from byte `fr` on.
 
-    W is packed, from the layer `on` to the other one.
+    Samples go to on_out, or means to `out`, from number `to` on. W is packed, from the layer `on` to the other one.
     """
     stride_p = up_to(n_groups, 32)
     find_patterns(on, fr, n_rows, stride, n_groups, scratch.patterns, stride_p)
@@ -96,8 +96,8 @@ def contrastive_divergence(
 ):
     """From h ~ r, k times v ~ P(v | h) (or its mean), h ~ P(h | v); the last h is a probability, in h_neg.
 
-    Of rows `first` to first + n_rows - 1; the last v is in on_v, or in v_mean. up, down : W packed from visible to hidden
-    units and back.
+    Of rows `first` to first + n_rows - 1; the last v is in on_v, or in v_mean. up, down : W packed from visible to
+    hidden units and back.
     """
     Vp, Hp = up_to(V, WIDTH), up_to(H, WIDTH)
     n_v, n_h, chunk_v, chunk_h = n_groups_of(V), n_groups_of(H), chunk_of(V), chunk_of(H)
@@ -108,14 +108,14 @@ def contrastive_divergence(
         if sample_visible:
             drawn += 1
             half_step_words(keys, first, n_rows, drawn, words)
-        half_step(on_h, 0, n_rows, Hp, down, n_h, chunk_h, bias_v, first * stride_v, stride_v, not sample_visible, v_mean,
-                  on_v, of_v, Vp, scratch)  # fmt: skip
+        half_step(on_h, 0, n_rows, Hp, down, n_h, chunk_h, bias_v, first * stride_v, stride_v, not sample_visible,
+                  v_mean, on_v, of_v, Vp, scratch)  # fmt: skip
         drawn += 1
         half_step_words(keys, first, n_rows, drawn, words)
         is_last = step == k - 1
         if not sample_visible:
-            half_step_from_means(v_mean, of_v, n_rows, Vp, V, up, UNITS * n_v, bias_h, of_h, Hp, is_last, h_neg, of_h, on_h,
-                                 words, Hp)  # fmt: skip
+            half_step_from_means(v_mean, of_v, n_rows, Vp, V, up, UNITS * n_v, bias_h, of_h, Hp, is_last, h_neg, of_h,
+                                 on_h, words, Hp)  # fmt: skip
         elif is_last:
             half_step(on_v, of_v, n_rows, Vp, up, n_v, chunk_v, bias_h, of_h, Hp, True, h_neg, on_h, of_h, Hp, scratch)
         else:

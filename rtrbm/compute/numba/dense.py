@@ -167,8 +167,8 @@ def pack_panels(a, first, n_rows, stride, n_in, panels):
 def add_gram(panels, high, low, n_in, d, from_, stride_d, n_out, n_rows, sign, block_of_d, out, to):
     """A matrix (n_in, n_out), from number `to` of out on, += sign times the sum over rows of a_i^T d_i.
 
-    a : packed in panels of `high` rows, of which those from number `low` on are taken, n_rows of them; row i of d begins
-    at number from_ + i stride_d, and has whole blocks of columns. block_of_d : a buffer for n_rows vectors.
+    a : packed in panels of `high` rows, of which n_rows from number `low` on are taken; row i of d begins at number
+    from_ + i stride_d, and has whole blocks of columns. block_of_d : a buffer for n_rows vectors.
     """
     wide()
     for block in range(-(-n_out // WIDTH)):
@@ -234,9 +234,8 @@ def list_by_columns(n_rows, n, starts, columns, values, starts_t, rows_t, values
 def add_listed(starts, listed, values, lists, low, high, M, step, between, n_out, sign, out, to, stride):
     """Rows of out += sign times sums of listed rows of M, each times its value.
 
-    Row i, for i from low to high - 1, takes list lists[i], if that is not below 0, and begins at number to + i stride of
-    out. Row j of M begins at number j step, in a block of columns that is `between` numbers after the one before. A block
-    more than there are may be read.
+    Row i, for i from low to high - 1, takes list lists[i], if that is not below 0, and begins at number to + i stride
+    of out. Row j of M begins at number j step, in a block of columns that is `between` numbers after the one before.
     """
     wide()
     for block in range(0, -(-n_out // WIDTH), 2):

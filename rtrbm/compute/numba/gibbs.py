@@ -39,8 +39,8 @@ def average_visible(v, W, biases, n_burn_in, n_average, chains, engine, held, co
     def run_tile(these):
         rows, noise = these
         _average(
-            v.reshape(-1), rows, *W.shape, *packed, *b_v, *b_h, n_burn_in, n_average, held, noise.keys, mean.reshape(-1),
-            last_v.reshape(-1), last_h.reshape(-1),
+            v.reshape(-1), rows, *W.shape, *packed, *b_v, *b_h, n_burn_in, n_average, held, noise.keys,
+            mean.reshape(-1), last_v.reshape(-1), last_h.reshape(-1),
         )  # fmt: skip
         if count is not None:
             count((n_burn_in + n_average) * len(rows))

@@ -43,8 +43,8 @@ class Rates(NamedTuple):
 
     scale : of the sums; inverse : 1 / the number of frames; centres, centres_hidden : whether steps are centred, and
     whether with the means of the hidden units too; weight_decay, l1, sparsity_cost, sparsity_target : of the penalties;
-    adam : which optimiser; decay, square_decay, epsilon, rate : its settings (`rtrbm.compute.engine.adam_block`; decay and
-    rate of momentum).
+    adam : which optimiser; decay, square_decay, epsilon, rate : its settings (`rtrbm.compute.engine.adam_block`; decay
+    and rate of momentum).
     """
 
     scale: float
@@ -241,9 +241,9 @@ def _climb_biases(slices, flat, low, at, rates, old, new, past, dots):
 def climb(stages, begin, end, slices, sums, low, at, rates, old, new, moves, reached, past, dots):
     """A step of the optimiser along the gradient; the sum of squares of the sums over tiles, NaN if it is not finite.
 
-    stages : of SETTLE, ROWS (of slices begin to end - 1) and BIASES those to go through, in this order; slices : a table
-    of slices; sums : (n_tiles, n), overwritten; low : where the biases begin, after all matrices; at : Places; rates :
-    Rates; old, new : State; moves : (n_slices,), reached, past : (n_slices, ...), dots : (V,), buffers.
+    stages : of SETTLE, ROWS (of slices begin to end - 1) and BIASES those to go through, in this order; slices : a
+    table of slices; sums : (n_tiles, n), overwritten; low : where the biases begin, after all matrices; at : Places;
+    rates : Rates; old, new : State; moves : (n_slices,), reached, past : (n_slices, ...), dots : (V,), buffers.
     """
     found = 0.0
     if stages & SETTLE:

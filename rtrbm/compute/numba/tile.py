@@ -249,7 +249,7 @@ def _recurrence(n_frames, H, Hp, packed, room):
         if t:
             add_few(r, room.start[t - 1] * Hp, n, Hp, H, packed.ahead, H, Hp // WIDTH, bias, to, Hp)
         for i in range(to, to + n * Hp, WIDTH):
-            store(r, i, sigmoid(add(load(x, i), load(bias, i))))
+            store(r, i, sigmoid(add(load(x, i), load(bias, i))))  # eq. 3.20
 
 
 @inner
@@ -257,8 +257,8 @@ def negative(low, n, size, packed, room, scratch):
     """The chain of rows low to low + n - 1, from r (Algorithm 1): v_neg and h_neg."""
     stride_v = up_to(size.V, WIDTH) if size.m > 0 or size.dynamic else 0
     contrastive_divergence(
-        room.r, low, n, size.V, size.H, size.k, size.sample_visible, packed.up, packed.down, room.bias_v, stride_v, room.bias_h,
-        room.keys, room.on, room.c_v, room.h_neg, scratch,
+        room.r, low, n, size.V, size.H, size.k, size.sample_visible, packed.up, packed.down, room.bias_v, stride_v,
+        room.bias_h, room.keys, room.on, room.c_v, room.h_neg, scratch,
     )  # fmt: skip
 
 
@@ -340,7 +340,7 @@ def _backward(n_frames, bptt, H, Hp, packed, room):
     for t in range(n_frames - 1, -1, -1):
         to, n = room.start[t] * Hp, room.alive[t + 1]
         if bptt and n:
-            add_few(b, room.start[t + 1] * Hp, n, Hp, H, packed.back, H, Hp // WIDTH, e, to, Hp)
+            add_few(b, room.start[t + 1] * Hp, n, Hp, H, packed.back, H, Hp // WIDTH, e, to, Hp)  # eq. 3.23
         for i in range(to, to + room.alive[t] * Hp, WIDTH):
             p, x = load(r, i), zeros()
             if bptt:
@@ -446,13 +446,13 @@ def pack_all(size, at, params, packed):
 
 
 @compiled
-def tile(stages, low_row, high_row, v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params, packed,
-         room, scratch, sums):  # fmt: skip
+def tile(stages, low_row, high_row, v, starts, batch_sizes, order, n_warm, low, step, number, key, size, at, params,
+         packed, room, scratch, sums):  # fmt: skip
     """sums <- those of the sequences low, low + step, ..., counted from the longest.
 
-    stages : of BEGIN, CHAIN and END those to go through, CHAIN with rows low_row to high_row - 1; v : packed frames of the
-    minibatch, in a flat array; starts, batch_sizes, order, n_warm : of its layout, the sequence of each rank and the frames
-    of each sequence that do not count; number : of the first sequence; key : of the update
+    stages : of BEGIN, CHAIN and END those to go through, CHAIN with rows low_row to high_row - 1; v : packed frames of
+    the minibatch, in a flat array; starts, batch_sizes, order, n_warm : of its layout, the sequence of each rank and
+    the frames of each sequence that do not count; number : of the first sequence; key : of the update
     (`rtrbm.compute.numba.hashing.key_of`); size : Size; at : Places; params : flat array.
     """
     if stages & BEGIN:

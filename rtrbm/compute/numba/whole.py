@@ -31,8 +31,8 @@ _local = threading.local()
 class Whole(NamedTuple):
     """The sizes and places of a model's updates.
 
-    size : Size; at : Places; places : tuple of (name, begin, end, shape) of the parameters in a flat array; slices : table of
-    slices (`rtrbm.compute.numba.step`); widest : int, columns of the widest matrix.
+    size : Size; at : Places; places : tuple of (name, begin, end, shape) of the parameters in a flat array; slices :
+    table of slices (`rtrbm.compute.numba.step`); widest : int, columns of the widest matrix.
     """
 
     size: Size
@@ -276,14 +276,17 @@ def _room(size, n_rows, n_frames):
     bias, x = _floats((n_rows + 1) * H_p), _floats((n_rows + 1) * H_p)
     matrix = max(dynamic * max(V_p * H, H_p * V), bool(m) * max(V_p, H_p) * V)
     room = Room(
-        counts=numbers(3), source=numbers(n_rows), warm=numbers(n_rows, bool), start=numbers(n_frames + 1), alive=numbers(n_frames + 1), sequence=numbers(n_rows), frame=numbers(n_rows),
+        counts=numbers(3), start=numbers(n_frames + 1), alive=numbers(n_frames + 1), sequence=numbers(n_rows),
+        frame=numbers(n_rows), source=numbers(n_rows), warm=numbers(n_rows, bool),
         identity=np.arange(max(n_rows, V)), earlier=numbers(n_rows), later=numbers(n_rows),
         keys=numbers(n_rows, np.uint64), starts=numbers(n_rows + 1), columns=numbers(n_listed, np.uint32),
-        values=_floats(n_listed), starts_t=numbers(V + 1), rows_t=numbers(n_listed, np.uint32), values_t=_floats(n_listed),
-        shifted=numbers(n_listed if m else 0, np.uint32), matrix=_floats(matrix), panels=_floats(n_rows * (max(V, H) + MULTIPLIED)), block=_floats(n_rows * WIDTH), v=_floats(n_rows * V + WIDTH),
+        values=_floats(n_listed), starts_t=numbers(V + 1), rows_t=numbers(n_listed, np.uint32),
+        values_t=_floats(n_listed), shifted=numbers(n_listed if m else 0, np.uint32), matrix=_floats(matrix),
+        panels=_floats(n_rows * (max(V, H) + MULTIPLIED)), block=_floats(n_rows * WIDTH), v=_floats(n_rows * V),
         on=flags(padded * V_p, n_v), x=x, r=_floats(n_rows * H_p), bias_h=bias,
-        bias_v=_floats(n_rows * V_p if rows else V_p), h_neg=_floats(padded * H_p), d=bias, total=x, c_v=_floats((n_rows + 1) * V_p if rows or not sample_visible else 0),
-        patterns=flags(max(padded // UNITS * up_to(V, AT_ONCE), 0), 0),
+        bias_v=_floats(n_rows * V_p if rows else V_p), h_neg=_floats(padded * H_p), d=bias, total=x,
+        c_v=_floats((n_rows + 1) * V_p if rows or not sample_visible else 0),
+        patterns=flags(padded // UNITS * up_to(V, AT_ONCE), 0),
     )  # fmt: skip
     most = min(n_rows, ROWS)
     scratch = Scratch(
