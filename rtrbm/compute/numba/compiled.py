@@ -20,7 +20,7 @@ from pathlib import Path
 
 import llvmlite
 import numba
-from numba.core import caching, compiler, config, serialize
+from numba.core import caching, compiler, config, serialize, types
 from numba.misc.appdirs import AppDirs
 
 NAME = "rtrbm-compiled-"  # and the hash: a folder
@@ -57,8 +57,18 @@ def compiled(function=None, **options):
 
 
 def inner(function):
-    """Decorator of functions that are called by compiled ones alone: it takes half the time to compile them."""
-    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    """Decorator of functions that are called by compiled ones alone: it takes half the time to compile them.
+
+    There is no way to call them from Python, and none of its own for an argument that is a constant.
+    """
+    dispatcher = compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    template = dispatcher.get_call_template
+
+    def of_any_value(types_of_arguments, keywords):
+        return template(tuple(map(types.unliteral, types_of_arguments)), keywords)
+
+    dispatcher.get_call_template = of_any_value
+    return dispatcher
 
 
 class _Cache(caching.FunctionCache):
