@@ -126,6 +126,7 @@ def test_auto_is_the_engine_that_is_there(there, monkeypatch):
 
 
 def test_auto_survives_an_installation_that_is_broken(tmp_path):
+    (tmp_path / "llvmlite.py").touch()
     (tmp_path / "numba.py").write_text("raise SystemError('initialization failed')")
     program = "from rtrbm.compute.engine import named; print(named('auto').name); named('numba')"
     own = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(rtrbm.__file__).parents[1])])}
