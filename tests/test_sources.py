@@ -589,6 +589,9 @@ def test_ctrl_c_does_not_wait_for_data_that_do_not_come(tmp_path):
     assert not arrived.is_set()
     arrived.set()
     assert RTRBM.load(path).n_updates_ == 3
+    for thread in threading.enumerate():
+        if thread.name.startswith("rtrbm-minibatches"):  # it was given up, and ends now
+            thread.join(timeout=60)
 
 
 @pytest.mark.parametrize("error", [OSError, StopIteration, KeyError, MemoryError, KeyboardInterrupt, SystemExit])
