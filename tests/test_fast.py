@@ -93,7 +93,7 @@ def test_products_and_grams_by_slices(engine, monkeypatch):
         np.testing.assert_array_equal(found[1:], [found[0]] * 2)
 
 
-@pytest.mark.parametrize("value", [0.5, -1, 2, np.nan, np.inf, 1 + EPS])
+@pytest.mark.parametrize("value", [0.5, -1, 2, np.nan, np.inf, 1 + EPS, 1e-30])
 @pytest.mark.parametrize("place", [(0, 0), (20, 33), (-1, -1)])
 def test_one_state_that_is_not_binary_makes_it_a_matrix_product(place, value, looked_up):
     states, W = random_states((64, 70)), random_weights((70, 40))

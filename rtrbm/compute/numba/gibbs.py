@@ -8,7 +8,7 @@ import numpy as np
 from .chain import Scratch, contrastive_divergence, half_step, half_step_from_means, sample_means
 from .compiled import compiled, inner
 from .hashing import from_bytes, half_step_words
-from .lookups import AT_ONCE, TABLES, UNITS, chunk_of, n_groups_of, pack, pack_transposed
+from .lookups import AT_ONCE, TABLES, UNITS, chunk_of, n_groups_of, pack, pack_transposed, to_bytes
 from .vectors import WIDTH, aligned, load, load_part, store, store_part, up_to, wide
 
 
@@ -155,7 +155,7 @@ def _average(v, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, n_burn_in, n_ave
     _gather(v, rows, V, True, start)
     _gather(b_h, rows, H, rows_h, bias_h)
     _gather(b_v, rows if rows_v else rows[:1], V, rows_v, bias_v)
-    binary, stride_v = _to_bytes(start, n, V, on_v), Vp if rows_v else 0
+    binary, stride_v = to_bytes(start, n, Vp, on_v), Vp if rows_v else 0
     grey_held = len(held) > 0 and not binary
     total[:] = 0
     for step in range(n_burn_in + n_average):
@@ -184,18 +184,6 @@ def _average(v, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, n_burn_in, n_ave
     else:
         _scatter_bytes(on_v, rows, V, last_v)
     _scatter_bytes(scratch.on_h, rows, H, last_h)
-
-
-@inner
-def _to_bytes(v, n_rows, V, on):
-    """on <- states in bytes; returns whether all are 0 or 1."""
-    Vp, binary = up_to(V, WIDTH), True
-    for i in range(n_rows):
-        for j in range(V):
-            x = v[i * Vp + j]
-            on[i * Vp + j] = x != 0
-            binary &= x == 0 or x == 1
-    return binary
 
 
 @inner

@@ -153,19 +153,6 @@ def uniforms(context, words, row, column):
 
 
 @intrinsic
-def is_on(context, on, at, x):
-    """on[at : at + WIDTH] <- whether x is not 0, in bytes."""
-
-    def generate(context, builder, signature, arguments):
-        on, at, x = arguments
-        _store_flags(context, builder, signature.args[0], on, at, builder.fcmp_unordered("!=", x, floats(0)))
-        return context.get_dummy_value()
-
-    if is_flat(on, types.uint8):
-        return types.void(on, types.intp, vector), generate
-
-
-@intrinsic
 def from_bytes(context, on, at):
     """A vector of the numbers 0 and 1 in bytes."""
 

@@ -112,6 +112,18 @@ def _find_patterns(context, on, at, step, patterns, to):
 
 
 @inner
+def to_bytes(states, n_rows, n, on):
+    """on <- states in bytes, in rows of whole vectors; False if a state is neither 0 nor 1. Bytes of padding stay."""
+    n_p, wrong = up_to(n, WIDTH), False
+    for i in range(n_rows):
+        for j in range(n):
+            x = states[i * n + j]
+            on[i * n_p + j] = x != 0
+            wrong |= (x != 0) & (x != 1)
+    return not wrong
+
+
+@inner
 def find_patterns(on, first, n_rows, stride, n_groups, patterns, stride_p):
     """patterns[i, g] <- that of group g in row i, which begins at byte first + i stride of on.
 

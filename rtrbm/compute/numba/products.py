@@ -3,7 +3,6 @@
 import numpy as np
 
 from .compiled import compiled, inner
-from .hashing import is_on
 from .lookups import (
     AT_ONCE,
     CHUNKS,
@@ -16,17 +15,15 @@ from .lookups import (
     look_up_gram,
     n_groups_of,
     pack,
+    to_bytes,
 )
 from .vectors import (
     WIDTH,
     aligned,
     load,
     load_part,
-    multiply_add,
     store,
     store_part,
-    subtract,
-    total,
     up_to,
     wide,
     zeros,
@@ -61,7 +58,7 @@ def _multiply(states, W, out):
     (n_rows, n_in), n_out = states.shape, W.shape[1]
     n_groups, chunk, stride = n_groups_of(n_in), chunk_of(n_in), up_to(n_in, WIDTH)
     on = np.zeros(n_rows * stride + UNITS * n_groups + 2 * AT_ONCE, np.uint8)
-    if not _to_bytes(states.reshape(-1), n_rows, n_in, on):
+    if not to_bytes(states.reshape(-1), n_rows, n_in, on):
         return False
     stride_p = up_to(n_groups, AT_ONCE)
     patterns, packed = np.empty(n_rows * stride_p, np.uint8), aligned(up_to(n_out, WIDTH) * UNITS * n_groups)
@@ -80,7 +77,7 @@ def _multiply_transposed(states, W, out):
     (n_in, n_rows), n_out = states.shape, W.shape[1]
     n_groups, stride, stride_w = up_to(-(-n_in // UNITS), CHUNKS[-1]), up_to(n_rows, WIDTH), up_to(n_out, WIDTH)
     on = np.zeros(UNITS * n_groups * stride + 2 * AT_ONCE, np.uint8)
-    if not _to_bytes(states.reshape(-1), n_in, n_rows, on):
+    if not to_bytes(states.reshape(-1), n_in, n_rows, on):
         return False
     stride_p = up_to(n_rows, AT_ONCE)
     patterns, padded = np.empty(n_groups * stride_p, np.uint8), aligned(UNITS * n_groups * stride_w)
@@ -101,20 +98,6 @@ def _pad(W, n_rows, n, n_units, out):
     for i in range(n_units):
         for j in range(0, n_p, WIDTH):
             store(out, i * n_p + j, load_part(W, i * n + j, n - j) if i < n_rows else zeros())
-
-
-@inner
-def _to_bytes(states, n_rows, n, on):
-    """on <- states in bytes, rows padded with zeros; False if a state is neither 0 nor 1."""
-    wide()
-    n_p, wrong = up_to(n, WIDTH), zeros()
-    for i in range(n_rows):
-        for j in range(0, n, WIDTH):
-            x = load_part(states, i * n + j, n - j)
-            d = subtract(multiply_add(x, x, zeros()), x)  # 0 for 0 and 1, NaN for what is no number
-            wrong = multiply_add(d, d, wrong)
-            is_on(on, i * n_p + j, x)
-    return total(wrong) == 0
 
 
 @inner

@@ -290,7 +290,7 @@ def end(v, size, at, params, packed, room, scratch, sums):
     for n in range(min(size.m, n_frames - 1)):
         _add_tap(few, n + 1, n_rows, n_frames, V, V, Vp, room.c_v, room, sums, at.A + n * V * V)
         _add_tap(few, n + 1, n_rows, n_frames, V, H, Hp, room.total, room, sums, at.C + n * V * H)
-    _hidden_sums(n_rows, H, Hp, max(1, size.m), at, room, sums)
+    _hidden_sums(n_rows, H, Hp, at, room, sums)
     if size.m:
         _first_rows(n_frames, size.m, room.c_v, Vp, V, room, sums, at.b_v_init)
     _first_rows(n_frames, max(1, size.m), room.total, Hp, H, room, sums, at.b_init)
@@ -409,7 +409,7 @@ def _add_tap(few, delay, n_rows, n_frames, V, n_out, stride, d, room, out, at):
 
 
 @inner
-def _hidden_sums(n_rows, H, Hp, n_init, at, room, sums):
+def _hidden_sums(n_rows, H, Hp, at, room, sums):
     """Sums over rows of d + c, <h> and h_pos."""
     wide()
     for j in range(0, H, WIDTH):

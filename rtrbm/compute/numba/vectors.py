@@ -180,34 +180,20 @@ def zeros(context):
     return vector(), generate
 
 
-@intrinsic
-def add(context, x, y):
-    """x + y."""
+def _arithmetic(instruction):
+    """The function of two vectors that is one instruction."""
 
-    def generate(context, builder, signature, arguments):
-        return builder.fadd(*arguments)
+    @intrinsic
+    def operation(context, x, y):
+        def generate(context, builder, signature, arguments):
+            return getattr(builder, instruction)(*arguments)
 
-    return vector(vector, vector), generate
+        return vector(vector, vector), generate
 
-
-@intrinsic
-def subtract(context, x, y):
-    """x - y."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.fsub(*arguments)
-
-    return vector(vector, vector), generate
+    return operation
 
 
-@intrinsic
-def multiply(context, x, y):
-    """x y."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.fmul(*arguments)
-
-    return vector(vector, vector), generate
+add, subtract, multiply, divide = map(_arithmetic, ("fadd", "fsub", "fmul", "fdiv"))
 
 
 @intrinsic
@@ -219,16 +205,6 @@ def multiply_add(context, x, y, z):
         return builder.fadd(builder.fmul(x, y, flags=CONTRACT), z, flags=CONTRACT)
 
     return vector(vector, vector, vector), generate
-
-
-@intrinsic
-def divide(context, x, y):
-    """x / y."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.fdiv(*arguments)
-
-    return vector(vector, vector), generate
 
 
 @intrinsic

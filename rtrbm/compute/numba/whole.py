@@ -169,7 +169,7 @@ class Whole(NamedTuple):
             moves,
             reached,
             past,
-            self.dots(),
+            np.empty(self.size.V, np.float32),
         )
 
         def climb(stages, begin=0, end=n):
@@ -182,10 +182,6 @@ class Whole(NamedTuple):
         else:
             squares = climb(step.SETTLE | step.ROWS | step.BIASES)
         return np.sqrt(squares) * inverse, error, n_frames, new.params, [new.sums, new.square][: len(state)]
-
-    def dots(self):
-        """A buffer with a number for each visible unit."""
-        return np.empty(self.size.V, np.float32)
 
     def _pieces(self):
         return [(i, min(i + SLICE, self.at.end)) for i in range(0, self.at.end, SLICE)]
