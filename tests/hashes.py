@@ -56,6 +56,12 @@ class HashedNoise(Noise):
         keys = mix(mix(key, draw.first + sequence), frame)
         return [cls(keys[tile.rows]) for tile in tiles]
 
+    @classmethod
+    def in_common(cls, draw, numbers):
+        from rtrbm.compute.numba.hashing import key_of
+
+        return cls(mix(mix(key_of(draw.seed, draw.purpose, draw.address), numbers), 0))
+
 
 class HashedEngine(Engine):
     """numpy's engine with these numbers: what numba compiles, in any precision."""

@@ -28,7 +28,6 @@ from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM, Stack, progre
 from rtrbm.compute.engine import NUMPY
 from rtrbm.compute.noise import BLOCK, INVERTED, CommonNoise
 from rtrbm.evaluate import coverage
-from rtrbm.rbm import ais
 from rtrbm.rbm.chains import Draw
 from rtrbm.streams import stream
 
@@ -381,7 +380,7 @@ VERBS = {
     "impute of rows": lambda model, X: RBM(3, n_updates=1, n_gibbs=1).fit(X[0]).impute(X[0], X[0] > 0.5),
     "sample of rows": lambda model, X: RBM(3, n_updates=1, n_gibbs=1).fit(X[0]).sample(2, n_gibbs=3),
     "tempered rows": lambda model, X: RBM(3, n_updates=1, n_gibbs=1).fit(X[0]).sample(2, n_gibbs=3, betas=(0, 1)),
-    "AIS": lambda model, X: ais.log_partition(np.zeros((4, 3)), np.zeros(4), np.zeros(3), n_chains=4, n_steps=3),
+    "AIS": lambda model, X: model.likelihood(X, method="ais", n_steps=3),
     "sample of a stack": lambda model, X: Stack([model]).sample(5),
 }
 

@@ -8,20 +8,17 @@ from ..gradient import gradient
 from ..minibatches import sources
 from ..minibatches.sequences import pack, summary
 from ..parameters import each
-from ..rbm import exact
 from ..rbm.chains import Draw
 from ..rbm.conditionals import hidden_mean
 from ..rbm.expectation import PROTOCOLS, expectation
 from ..rbm.negative import Exact
 from ..streams import as_seed, check_random_state
-from .forecasts import Forecasting
 from .pooling import pooled
 from .protocol import configured
+from .scored import Scored
 
-STATES = 2**22  # of all rows that are summed over at a time
 
-
-class TemporalRBM(Forecasting):
+class TemporalRBM(Scored):
     """A model of sequences. A subclass names its conditioner (`_past`)."""
 
     @configured
@@ -155,44 +152,6 @@ class TemporalRBM(Forecasting):
             raise ValueError(f"H must have the sequences and frames of X, {summary(wanted)}, got {summary(given)}")
         return self._map(X, self._reconstructed, H, inputs=inputs)
 
-    def log_likelihood(self, X, *, inputs=None):
-        """Log-likelihood of each sequence, sum_t log Q(v_t | r_{t-1}) (eq. 3.22), by exact enumeration.
-
-        Parameters
-        ----------
-        X : array_like or list of array_like
-        inputs : (n_sequences, n_frames, n_inputs) array_like or list of (n_frames_i, n_inputs) array_like, optional
-            Known inputs of every frame, for a model that was fitted with some.
-
-        Returns
-        -------
-        (n_sequences,) ndarray
-            In nats, not divided by the number of frames. With Bernoulli units it is the log of a probability for binary
-            frames; pixels between 0 and 1 are put into the same formula. The cost is 2^(units of the smaller layer)
-            times frames times units of the other.
-
-        Raises
-        ------
-        ValueError
-            If min(n_visible, n_hidden) > 20 (n_hidden > 20 if visible units are not binary).
-        """
-        self._check_fitted()
-        params, units = self._effective(), self._units()
-        exact.check_enumerable(*params.W.shape, units)
-
-        n_states = 2 ** (params.W.shape[1] if not units.binary else min(params.W.shape))
-
-        def group(seen):
-            parts, size = [], max(1, STATES // n_states)
-            for start in range(0, len(seen.v), size):
-                rows = slice(start, start + size)
-                biases = (b if b.ndim == 1 else b[rows] for b in seen.biases)
-                parts.append(exact.log_likelihood(seen.v[rows], params.W, *biases, units))
-                seen.count(len(parts[-1]))
-            return (np.concatenate(parts) + self._log_volume())[:, None]
-
-        return np.array([frames.sum() for frames in self._map(self._checked(X), group, inputs=inputs)])
-
     def gradient(self, X, method="cd", random_state=None, *, inputs=None):
         """Gradient of the mean over sequences of the log-likelihood sum_t log Q(v_t | r_{t-1}), as the model learns it.
 
@@ -217,7 +176,7 @@ class TemporalRBM(Forecasting):
         Raises
         ------
         ValueError
-            If `method` is "exact" and min(n_visible, n_hidden) > 20 (n_hidden > 20 if visible units are not binary).
+            If `method` is "exact" and min(n_visible, n_hidden) > 25 (n_hidden > 25 if visible units are not binary).
         """
         checks.check_choice("method", method, ("exact", "cd"))
         check_random_state(random_state)

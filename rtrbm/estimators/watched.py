@@ -37,7 +37,7 @@ class Watched(Fed):
     def _is_quick(self, n_rows):
         """Whether the sums over all states of so many RBMs take about a second at most."""
         shape, units = self.params_.W.shape, self._units()
-        return exact.is_enumerable(*shape, units) and n_rows * exact.n_terms(*shape, units) <= MAX_TERMS
+        return exact.is_enumerable(*shape, units) and exact.n_terms(*shape, units, n_rows) <= MAX_TERMS
 
     def _check_run(self, checkpoint, checkpoint_every, resume, validation_every, callbacks):
         """Raise unless settings and keywords are valid."""

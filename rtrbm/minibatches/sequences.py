@@ -113,7 +113,7 @@ def _layout(lengths):
     return Layout(lengths, rank, batch_sizes, np.cumsum(batch_sizes) - batch_sizes)
 
 
-def _packed_rows(where):
+def packed_rows(where):
     """The packed row of every frame, sequence after sequence."""
     first = np.cumsum(where.lengths) - where.lengths
     sequence = np.repeat(np.arange(len(where.lengths)), where.lengths)
@@ -146,7 +146,7 @@ def pack(sequences):
     if isinstance(sequences, np.ndarray):
         return sequences.swapaxes(0, 1).reshape(where.n_rows, -1), where
     packed = np.empty((where.n_rows, sequences[0].shape[1]), sequences[0].dtype)
-    packed[_packed_rows(where)] = np.concatenate(sequences)
+    packed[packed_rows(where)] = np.concatenate(sequences)
     return packed, where
 
 
@@ -157,7 +157,7 @@ def unpack(packed, where):
     -------
     list of (n_frames_i, ...) ndarrays
     """
-    return np.split(packed[_packed_rows(where)], np.cumsum(where.lengths)[:-1])
+    return np.split(packed[packed_rows(where)], np.cumsum(where.lengths)[:-1])
 
 
 def summary(lengths):
@@ -187,7 +187,7 @@ def counted(where):
     rows = np.empty(inner.n_rows, int)
     first = np.cumsum(where.lengths) - where.lengths
     frame = np.arange(where.n_rows) - np.repeat(first, where.lengths)
-    rows[_packed_rows(inner)] = _packed_rows(where)[frame >= np.repeat(where.n_warm, where.lengths)]
+    rows[packed_rows(inner)] = packed_rows(where)[frame >= np.repeat(where.n_warm, where.lengths)]
     return inner, rows
 
 
@@ -279,7 +279,7 @@ def _tiles(lengths, even):
     n_tiles = multiple * -(-where.n_rows // (multiple * TILE_ROWS))
     wanted = where.n_rows * np.arange(1, n_tiles + 1) / n_tiles
     last = np.unique(np.searchsorted((ends[:-1] + ends[1:]) / 2, wanted))  # the piece that ends nearest
-    rows, tiles, piece, row = _packed_rows(where), [], 0, 0
+    rows, tiles, piece, row = packed_rows(where), [], 0, 0
     for next_piece in (last + 1).tolist():
         next_row = int(ends[next_piece - 1])
         tiles.append(Tile(cut[piece:next_piece], rows[row:next_row]))

@@ -7,6 +7,7 @@ import numpy as np
 from .. import checks
 from ..compute.threads import one_blas_thread
 from ..estimators.base import TrainedRBM
+from ..estimators.likelihoods import Scores, scores, warn_of_wide
 from ..estimators.protocol import configured
 from ..estimators.recipe import CENTERING
 from ..estimators.settings import setting, settings
@@ -15,16 +16,18 @@ from ..minibatches.sequences import layout, pack
 from ..past.conditioner import RBMParams, Static
 from ..parameters import each
 from ..progress import bar
-from ..rbm import ais, exact, tempered
+from ..rbm import tempered
 from ..rbm.chains import Draw, average_visible
 from ..rbm.conditionals import free_energy, hidden_mean, reconstruction_mean, sample_visible
 from ..rbm.expectation import expectation
+from ..rbm.partition import log_partition
 from ..biases import Biases
-from ..streams import as_seed, check_random_state, stream
+from ..streams import as_seed, stream
 
 __all__ = ["RBM", "RBMParams"]
 
 MEASURED = 1000  # rows of the validation data
+N_CHAINS = 128  # that log Z is estimated from
 
 
 @settings
@@ -281,20 +284,22 @@ class RBM(TrainedRBM):
         (n_samples,) float64 ndarray
             In nats; log P(v) = -F(v) - log Z.
         """
-        v = self._check_rows(X)
+        return self._free_energy(self._check_rows(X))
+
+    def _free_energy(self, v):
         W, b_v, b_h, _ = self._float64()
-        units = self._units()
-        return free_energy(v.astype(float, copy=False), W, b_v, b_h, units) - self._log_volume()
+        return free_energy(v.astype(float, copy=False), W, b_v, b_h, self._units()) - self._log_volume()
 
-    def log_partition(self, random_state=None):
-        """log Z, exact if min(n_visible, n_hidden) <= 20 (n_hidden <= 20 if visible units are not binary).
-
-        Otherwise the estimate of `rtrbm.rbm.ais.log_partition` with its default settings.
+    def log_partition(self, random_state=None, *, method="auto", X=None):
+        """log Z, exact if that costs less than its estimate (`rtrbm.rbm.partition.log_partition`).
 
         Parameters
         ----------
         random_state : None, int, RandomState or Generator
             Of the estimate. None: the seed the model was trained with, so that it is repeatable.
+        method : {"auto", "exact", "ais"}
+        X : (n_samples, n_visible) array_like, optional
+            Data, from which some chains of the estimate start.
 
         Returns
         -------
@@ -304,28 +309,51 @@ class RBM(TrainedRBM):
             0 if `log_z` is exact.
         """
         self._check_fitted()
-        check_random_state(random_state)
-        units, (W, b_v, b_h, _) = self._units(), self.params_
-        if exact.is_enumerable(*W.shape, units):
-            return float(exact.log_partition(W, b_v, b_h, units)[0]), 0.0
-        seed = self.seed_ if random_state is None else random_state
-        return ais.log_partition(W, b_v, b_h, units, random_state=seed, engine=self._engine())
+        found = self._log_z(None if X is None else self._check_rows(X), method, random_state)
+        return float(found.log_z[0]), float(found.standard_error[0])
 
-    def score_samples(self, X, random_state=None):
+    def score_samples(self, X, method="auto", random_state=None, *, return_bracket=False):
         """log P(v) = -F(v) - log Z of each row.
 
         Parameters
         ----------
         X : (n_samples, n_visible) array_like
+        method : {"auto", "exact", "ais"}
+            How log Z is found: by the sum over all states, for at most 25 units in a layer, or by annealed importance
+            sampling (`rtrbm.rbm.partition.log_partition`) with rows of X in its chains; "auto" takes the one that costs
+            less. A warning says so where the bounds of log Z are far apart.
         random_state : None, int, RandomState or Generator
-            Of log Z where it is an estimate, see `log_partition`; an error of log Z shifts all rows alike.
+            Of the estimate; its error shifts all rows alike. None: the seed the model was trained with.
+        return_bracket : bool
+            Also return bounds of every value.
 
         Returns
         -------
-        (n_samples,) float64 ndarray
+        log_p : (n_samples,) float64 ndarray
             In nats; of Gaussian units the log of a density.
+        lower, upper : (n_samples,) float64 ndarrays
+            Only with `return_bracket`: between them is the truth, unless there are modes that no chain came to. If log
+            Z is exact they are log_p.
         """
-        return -self.free_energy(X) - self.log_partition(random_state)[0]
+        found = self._scores(X, method, random_state)
+        return (found.log_p, found.lower, found.upper) if return_bracket else found.log_p
+
+    def likelihood(self, X, method="auto", random_state=None, *, n_chains=None, n_steps=None):
+        """Nats per row: the mean of `score_samples`, with its bounds.
+
+        Parameters
+        ----------
+        X, method, random_state
+            As of `score_samples`.
+        n_chains, n_steps : int, optional
+            Of annealed importance sampling: chains (128), and temperatures in place of 64 to 4,096.
+
+        Returns
+        -------
+        Likelihood
+            A tuple of nats, standard_error, lower, upper, n_frames, method and effective; ``print`` says it in words.
+        """
+        return self._scores(X, method, random_state, n_chains, n_steps).mean()
 
     def score(self, X, y=None):
         """The mean of `score_samples`, in nats per row.
@@ -341,7 +369,25 @@ class RBM(TrainedRBM):
         float
             Greater is better.
         """
-        return float(self.score_samples(X).mean())
+        return self.likelihood(X).nats
+
+    def _scores(self, X, method, random_state, n_chains=None, n_steps=None):
+        """The `Scores` of rows."""
+        v = self._check_rows(X)
+        log_z = self._log_z(v, method, random_state, n_chains, n_steps)
+        found = Scores(*scores(-self._free_energy(v), log_z).T)
+        warn_of_wide(found, "rows")
+        return found
+
+    def _log_z(self, v, method, random_state, n_chains=None, n_steps=None):
+        """log Z with its bounds; `v` are data."""
+        W, b_v, b_h, _ = self.params_
+        seed = self.seed_ if random_state is None else as_seed(random_state)
+        with bar(1, "estimate") as counted, one_blas_thread():
+            return log_partition(
+                W, b_v, b_h, self._units(), method=method, data=v, n_chains=n_chains or N_CHAINS, n_steps=n_steps,
+                random_state=seed, engine=self._engine(), count=counted.update,
+            )  # fmt: skip
 
     def _measured(self, V):
         """Of up to 1000 rows, the squared error per row of a quarter of the features, filled in from the others."""

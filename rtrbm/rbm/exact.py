@@ -9,12 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..biases import Biases
 from ..functions import sigmoid, softplus
 from .conditionals import free_energy
 from .units import BERNOULLI, as_units
 
-MAX_UNITS = 20
+MAX_UNITS = 25
 BLOCK_ELEMENTS = 2**22
+LOW_UNITS = 8  # of the hidden units, whose states are one side of a product
+SMALL = 600.0  # nats between terms that are added as numbers, without their logarithms
 
 
 class Averages(NamedTuple):
@@ -35,18 +38,21 @@ def _n_enumerated(n_visible, n_hidden, units):
 
 
 def is_enumerable(n_visible, n_hidden, units):
-    """Whether the layer to enumerate has at most 20 units."""
+    """Whether the layer to enumerate has at most 25 units."""
     return _n_enumerated(n_visible, n_hidden, units) <= MAX_UNITS
 
 
-def n_terms(n_visible, n_hidden, units):
-    """The terms of a sum over all states, for each row of biases."""
+def n_terms(n_visible, n_hidden, units, n_rows=1, shared=False):
+    """The terms of a sum over all states for so many rows of biases; `shared`: their visible biases are one row."""
     enumerated = _n_enumerated(n_visible, n_hidden, units)
-    return 2**enumerated * (n_visible + n_hidden - enumerated)
+    n_other = n_visible + n_hidden - enumerated
+    if shared and enumerated == n_hidden:
+        return 2**enumerated * (n_other + n_rows / 20)  # the visible units are summed out once for all rows
+    return 2**enumerated * n_other * n_rows
 
 
 def check_enumerable(n_visible, n_hidden, units):
-    """Raise a ValueError unless the layer to enumerate has at most 20 units.
+    """Raise a ValueError unless the layer to enumerate has at most 25 units.
 
     Parameters
     ----------
@@ -76,8 +82,7 @@ def _states(W, b_v, b_h, units):
     n_rows = max(len(np.atleast_2d(b_v)), len(np.atleast_2d(b_h)))
     block = max(1, BLOCK_ELEMENTS // (n_rows * n_other))
     for start in range(0, 2**n_units, block):
-        codes = np.arange(start, min(start + block, 2**n_units))
-        yield (codes[:, None] >> np.arange(n_units) & 1).astype(W.dtype)
+        yield _codes(start, min(start + block, 2**n_units), n_units)
 
 
 def _float64(*params):
@@ -94,7 +99,7 @@ def _log_weights(states, W, b_v, b_h, units):
     return b_v @ states.T + softplus(states @ W + b_h[:, None, :]).sum(axis=-1)
 
 
-def log_partition(W, b_v, b_h, units=BERNOULLI):
+def log_partition(W, b_v, b_h, units=BERNOULLI, count=None):
     """log Z of an RBM for each row of biases, by enumeration.
 
     Z = sum_h exp(h b_h) prod_i sum_{v_i} exp(v_i (b_v + W h)_i), an integral with exp(-v_i^2 / 2) for Gaussian units.
@@ -105,6 +110,8 @@ def log_partition(W, b_v, b_h, units=BERNOULLI):
     b_v : (n_visible,) or (n_rows, n_visible) ndarray
     b_h : (n_hidden,) or (n_rows, n_hidden) ndarray
     units : Units or str
+    count : callable (n_rows), optional
+        Called with numbers of rows that are done.
 
     Returns
     -------
@@ -114,7 +121,7 @@ def log_partition(W, b_v, b_h, units=BERNOULLI):
     Raises
     ------
     ValueError
-        If the smaller layer has more than 20 units, or there are no units of that name.
+        If the smaller layer has more than 25 units, or there are no units of that name.
 
     Examples
     --------
@@ -124,10 +131,56 @@ def log_partition(W, b_v, b_h, units=BERNOULLI):
     units = as_units(units)
     check_enumerable(*W.shape, units)
     W, b_v, b_h = _float64(W, b_v, b_h)
+    n_rows = max(len(np.atleast_2d(b)) for b in (b_v, b_h))
+    size = 2**12 if b_v.ndim == 1 else max(1, 2**28 // n_terms(*W.shape, units))
+    parts = []
+    for start in range(0, n_rows, size):
+        these = Biases(b_v, b_h).at(slice(start, start + size))
+        parts.append(_log_partition(W, *these, units))
+        if count is not None:
+            count(len(parts[-1]))
+    return np.concatenate(parts)
+
+
+def _log_partition(W, b_v, b_h, units):
+    """log Z of some rows."""
     log_z = -np.inf
+    if _enumerate_hidden(W, units) and b_v.ndim == 1:
+        for terms in _log_terms(W, b_v, np.atleast_2d(b_h), units):
+            log_z = np.logaddexp(log_z, np.logaddexp.reduce(terms, axis=1))
+        return log_z
     for states in _states(W, b_v, b_h, units):
         log_z = np.logaddexp(log_z, np.logaddexp.reduce(_log_weights(states, W, b_v, b_h, units), axis=1))
     return log_z
+
+
+def _log_terms(W, b_v, b_h, units):
+    """Blocks of log sums over the states of the first hidden units, (n_rows, n), one for each state of the others.
+
+    With h = (l, m) the term of m is m b_m + log sum_l exp(l b_l) exp(F(l, m)), where F(l, m), the logarithm of the sum
+    over the visible units, is the same for all rows: the sum over l is a product of matrices.
+    """
+    n_low = min(LOW_UNITS, W.shape[1])
+    low = _codes(0, 2**n_low, n_low)
+    log_e = b_h[:, :n_low] @ low.T
+    most = log_e.max(axis=1, keepdims=True)
+    e = np.exp(log_e - most)
+    n_high, size = W.shape[1] - n_low, max(1, BLOCK_ELEMENTS // (len(low) * len(W)))
+    for start in range(0, 2**n_high, size):
+        high = _codes(start, min(start + size, 2**n_high), n_high)
+        activation = (low @ W[:, :n_low].T)[:, None] + (high @ W[:, n_low:].T + b_v)
+        log_f = units.log_partition(activation)  # (n_low states, n_high states)
+        largest = log_f.max(axis=0)
+        if (most - log_e.min(axis=1, keepdims=True)).max() + (largest - log_f.min(axis=0)).max() < SMALL:
+            log_sums = most + largest + np.log(e @ np.exp(log_f - largest))
+        else:
+            log_sums = np.stack([np.logaddexp.reduce(row[:, None] + log_f, axis=0) for row in log_e])
+        yield b_h[:, n_low:] @ high.T + log_sums
+
+
+def _codes(start, stop, n_units):
+    """Binary states of these numbers, (stop - start, n_units)."""
+    return (np.arange(start, stop)[:, None] >> np.arange(n_units) & 1).astype(float)
 
 
 def averages(W, b_v, b_h, units=BERNOULLI):

@@ -69,7 +69,7 @@ def _pack(W, V, H, up, down):
 
 
 @inner
-def _gather(a, rows, n, by_rows, out):
+def gather(a, rows, n, by_rows, out):
     """Rows of out, padded with zeros <- the given rows of a, (n_rows, n) or one row for all."""
     wide()
     n_p = up_to(n, WIDTH)
@@ -90,7 +90,7 @@ def _scatter(a, first, rows, n, out):
 
 
 @inner
-def _scatter_bytes(on, rows, n, out):
+def scatter_bytes(on, rows, n, out):
     wide()
     n_p = up_to(n, WIDTH)
     for i in range(len(rows)):
@@ -115,9 +115,9 @@ def _reconstruct(h, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, k, sample_vi
     scratch, on_v = scratch_of(n, V, H)
     r, h_end, bias_h, bias_v = aligned(n * Hp), aligned(n * Hp), aligned(n * Hp), aligned(n * Vp if rows_v else Vp)
     v_mean = aligned(0 if sample_visible else n * Vp)
-    _gather(h, rows, H, True, r)
-    _gather(b_h, rows, H, rows_h, bias_h)
-    _gather(b_v, rows if rows_v else rows[:1], V, rows_v, bias_v)
+    gather(h, rows, H, True, r)
+    gather(b_h, rows, H, rows_h, bias_h)
+    gather(b_v, rows if rows_v else rows[:1], V, rows_v, bias_v)
     contrastive_divergence(
         r,
         0,
@@ -138,7 +138,7 @@ def _reconstruct(h, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, k, sample_vi
         scratch,
     )
     if sample_visible:
-        _scatter_bytes(on_v, rows, V, v_neg)
+        scatter_bytes(on_v, rows, V, v_neg)
     else:
         _scatter(v_mean, 0, rows, V, v_neg)
     _scatter(h_end, 0, rows, H, h_neg)
@@ -152,9 +152,9 @@ def _average(v, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, n_burn_in, n_ave
     words = scratch.words
     start, p, total = aligned(n * Vp), aligned(n * Vp), aligned(n * Vp)
     h, bias_h, bias_v = aligned(n * Hp), aligned(n * Hp), aligned(n * Vp if rows_v else Vp)
-    _gather(v, rows, V, True, start)
-    _gather(b_h, rows, H, rows_h, bias_h)
-    _gather(b_v, rows if rows_v else rows[:1], V, rows_v, bias_v)
+    gather(v, rows, V, True, start)
+    gather(b_h, rows, H, rows_h, bias_h)
+    gather(b_v, rows if rows_v else rows[:1], V, rows_v, bias_v)
     binary, stride_v = to_bytes(start, n, Vp, on_v), Vp if rows_v else 0
     grey_held = len(held) > 0 and not binary
     total[:] = 0
@@ -182,8 +182,8 @@ def _average(v, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, n_burn_in, n_ave
     if grey_held:
         _scatter(start, 0, rows, V, last_v)
     else:
-        _scatter_bytes(on_v, rows, V, last_v)
-    _scatter_bytes(scratch.on_h, rows, H, last_h)
+        scatter_bytes(on_v, rows, V, last_v)
+    scatter_bytes(scratch.on_h, rows, H, last_h)
 
 
 @inner

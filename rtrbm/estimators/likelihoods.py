@@ -1,0 +1,158 @@
+"""Log-likelihoods with bounds: of frames, sequences, and all frames together."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from ..minibatches.sequences import packed_rows
+from ..rbm.conditionals import free_energy
+from ..rbm.partition import MARGIN, log_partition
+
+WIDE, WIDE_MEAN = 1.0, 0.1  # nats between the bounds of a frame, and of the mean over frames, that are worth a warning
+
+
+class Likelihood(NamedTuple):
+    """The mean log-likelihood of frames.
+
+    Attributes
+    ----------
+    nats : float
+        Per frame, the mean over all frames of all sequences.
+    standard_error : float
+        Of `nats`, from the estimates of log Z; it says nothing about other data. 0 if log Z is exact.
+    lower, upper : float
+        Bounds, with a margin of 3 standard errors each (`rtrbm.rbm.partition`); `nats` itself if log Z is exact.
+    n_frames : int
+    method : {"exact", "ais"}
+    effective : float
+        The chains that count, mean over frames; infinite if log Z is exact.
+
+    Examples
+    --------
+    >>> print(Likelihood(-5.5, 0.01, -5.53, -5.47, 100, "ais", 14.2))
+    -5.500 nats a frame, between -5.530 and -5.470 (standard error 0.010; 100 frames, ais)
+    """
+
+    nats: float
+    standard_error: float
+    lower: float
+    upper: float
+    n_frames: int
+    method: str
+    effective: float
+
+    def __str__(self):
+        if self.method == "exact":
+            return f"{self.nats:.3f} nats a frame ({self.n_frames} frames, exact)"
+        return (
+            f"{self.nats:.3f} nats a frame, between {self.lower:.3f} and {self.upper:.3f} "
+            f"(standard error {self.standard_error:.3f}; {self.n_frames} frames, {self.method})"
+        )
+
+
+class Scores(NamedTuple):
+    """log P of frames, (n_frames,) each: estimates, those from log Z's two bounds, and their standard errors.
+
+    Of one column each in the array that they come in; frames of one `group` share an estimate of log Z.
+    """
+
+    log_p: np.ndarray
+    error: np.ndarray
+    high: np.ndarray
+    high_error: np.ndarray
+    low: np.ndarray
+    low_error: np.ndarray
+    effective: np.ndarray
+    group: np.ndarray
+
+    @property
+    def lower(self):
+        """Below log P, by 3 standard errors."""
+        return np.minimum(self.low - MARGIN * self.low_error, self.log_p - MARGIN * self.error)
+
+    @property
+    def upper(self):
+        """Above log P, by 3 standard errors."""
+        return np.maximum(self.high + MARGIN * self.high_error, self.log_p + MARGIN * self.error)
+
+    def mean(self):
+        """The mean over frames, as a Likelihood."""
+        n, counts = len(self.log_p), np.bincount(self.group.astype(int))
+        one_of = np.unique(self.group, return_index=True)[1]
+
+        def error_of(errors):
+            return float(np.sqrt(np.square(counts[counts > 0] * errors[one_of]).sum()) / n)
+
+        nats, error = float(self.log_p.mean()), error_of(self.error)
+        lower = min(self.low.mean() - MARGIN * error_of(self.low_error), nats - MARGIN * error)
+        upper = max(self.high.mean() + MARGIN * error_of(self.high_error), nats + MARGIN * error)
+        method = "exact" if np.isinf(self.effective).all() else "ais"
+        return Likelihood(nats, error, float(lower), float(upper), n, method, float(self.effective.mean()))
+
+
+def scores(unnormalised, z, first_group=0):
+    """The `Scores` of frames as an array, one column for each.
+
+    Parameters
+    ----------
+    unnormalised : (n_frames,) ndarray
+        -F(v).
+    z : LogZ
+        Of a row for each frame, or of one for all.
+    first_group : int
+        The number of the first group.
+
+    Returns
+    -------
+    (n_frames, 8) ndarray
+    """
+    if len(z.log_z) == 1:
+        z = type(z)(*(np.broadcast_to(part, len(unnormalised)) for part in z))
+    log_p, high, low = (unnormalised - part for part in (z.log_z, z.low, z.high))
+    errors = z.standard_error, z.low_error, z.high_error
+    return np.stack([log_p, errors[0], high, errors[1], low, errors[2], z.effective, first_group + z.group], axis=1)
+
+
+def scores_of_packed(seen, W, units, log_volume, first, **settings):
+    """The same for a packed group of sequences, the first frame of which has the number `first`.
+
+    Parameters
+    ----------
+    seen : rtrbm.estimators.frames.Seen
+    W : (n_visible, n_hidden) ndarray
+    units : Units
+    log_volume : float
+        Added to log P.
+    first : int
+    **settings
+        Of `rtrbm.rbm.partition.log_partition`.
+    """
+    rows = packed_rows(seen.where)  # a frame's number is that of its place in its sequence
+    v, biases = seen.v[rows], seen.biases.at(rows)
+    z = log_partition(W, *biases, units, data=v, first=first, count=seen.count, **settings)
+    double = (np.asarray(a, float) for a in (v, W, *biases))
+    found = np.empty((len(rows), len(Scores._fields)))
+    found[rows] = scores(log_volume - free_energy(*double, units), z, first)
+    return found
+
+
+def warn_of_wide(found, what):
+    """A warning if bounds of log Z are far apart.
+
+    Parameters
+    ----------
+    found : Scores
+    what : str
+        frames or rows.
+    """
+    wide = found.upper - found.lower > WIDE
+    pooled = found.mean()
+    if not wide.any() and pooled.upper - pooled.lower <= WIDE_MEAN:
+        return
+    n, gap = len(found.log_p), pooled.upper - pooled.lower
+    warnings.warn(
+        f"log Z is not known well: the bounds of {int(wide.sum())} of {n} {what} are more than {WIDE:g} nat apart, and "
+        f"those of the mean {gap:.2g}; more temperatures (n_steps=) or chains (n_chains=) may bring them together",
+        stacklevel=4,
+    )

@@ -1,0 +1,117 @@
+"""The log-likelihood of sequences under a temporal RBM, eq. 3.22: a verb for frames, sequences and their mean."""
+
+import numpy as np
+
+from ..rbm.partition import check_settings
+from ..streams import as_seed
+from .forecasts import Forecasting
+from .likelihoods import Scores, scores_of_packed, warn_of_wide
+
+
+class Scored(Forecasting):
+    """A model of sequences that has a likelihood."""
+
+    def log_likelihood(self, X, method="auto", random_state=None, *, inputs=None):
+        """Log-likelihood of each sequence, sum_t log Q(v_t | r_{t-1}) (eq. 3.22): the sums of `score_samples`.
+
+        Parameters
+        ----------
+        X, method, random_state, inputs
+            As of `score_samples`.
+
+        Returns
+        -------
+        (n_sequences,) ndarray
+            In nats, not divided by the number of frames.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As of `score_samples`.
+        """
+        found = self._scores(X, method, random_state, None, None, inputs)
+        return np.array([frames[:, 0].sum() for frames in found])
+
+    def score_samples(self, X, method="auto", random_state=None, *, return_bracket=False, inputs=None):
+        """Log-likelihood of every frame given those before it, log Q(v_t | r_{t-1}) = -F(v_t) - log Z_t (eq. 3.22).
+
+        The mean over all frames of all sequences is the nats per frame of the literature (`likelihood`).
+
+        Parameters
+        ----------
+        X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+        method : {"auto", "exact", "ais"}
+            How log Z of each frame is found: by the sum over all states, for at most 25 units in a layer, or by
+            annealed importance sampling (`rtrbm.rbm.partition.log_partition`); "auto" takes the one that costs less. A
+            warning says so where the bounds of log Z are far apart.
+        random_state : None, int, RandomState or Generator
+            None: the seed the model was trained with, so that estimates are repeatable.
+        return_bracket : bool
+            Also return bounds of every value.
+        inputs : (n_sequences, n_frames, n_inputs) array_like or list of (n_frames_i, n_inputs) array_like, optional
+            Known inputs of every frame, for a model that was fitted with some.
+
+        Returns
+        -------
+        log_q : (n_sequences, n_frames) ndarray, or list of (n_frames_i,) ndarrays for a list
+            In nats. With Bernoulli units it is the log of a probability for binary frames; pixels between 0 and 1 are
+            put into the same formula. Of Gaussian units it is the log of a density.
+        lower, upper : as log_q
+            Only with `return_bracket`: between them is the truth, unless there are modes that no chain came to. If log
+            Z is exact they are log_q.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, an argument is not valid, or `method` is "exact" and min(n_visible, n_hidden) >
+            25 (n_hidden > 25 if visible units are not binary).
+        """
+        found = self._scores(X, method, random_state, None, None, inputs)
+        three = zip(*([s.log_p, s.lower, s.upper] for s in (Scores(*frames.T) for frames in found)))
+        log_q, *bracket = (np.stack(part) if isinstance(found, np.ndarray) else list(part) for part in three)
+        return (log_q, *bracket) if return_bracket else log_q
+
+    def likelihood(self, X, method="auto", random_state=None, *, n_chains=None, n_steps=None, inputs=None):
+        """Nats per frame: the mean log-likelihood of all frames of all sequences, with its bounds.
+
+        Every frame has the same weight, as in the literature on polyphonic music; a mean over sequences of their means
+        is another number.
+
+        Parameters
+        ----------
+        X, method, random_state, inputs
+            As of `score_samples`.
+        n_chains, n_steps : int, optional
+            Of annealed importance sampling: chains of a frame (16), and temperatures in place of 64 to 4,096.
+
+        Returns
+        -------
+        Likelihood
+            A tuple of nats, standard_error, lower, upper, n_frames, method and effective; ``print`` says it in words.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As of `score_samples`.
+        """
+        found = self._scores(X, method, random_state, n_chains, n_steps, inputs)
+        return Scores(*np.concatenate(list(found)).T).mean()
+
+    def _scores(self, X, method, random_state, n_chains, n_steps, inputs):
+        """The columns of `Scores` of every frame, in the form of X."""
+        self._check_fitted()
+        params, units, first = self._effective(), self._units(), 0
+        seed = self.seed_ if random_state is None else as_seed(random_state)
+        settings = {"method": method, "n_chains": n_chains, "n_steps": n_steps}
+        check_settings(*params.W.shape, units, **settings)
+        settings |= {"random_state": seed, "engine": self._engine()}
+
+        def group(seen):
+            nonlocal first
+            found = scores_of_packed(seen, params.W, units, self._log_volume(), first, **settings)
+            first += len(found)
+            return found
+
+        found = self._map(self._checked(X), group, inputs=inputs)
+        warn_of_wide(Scores(*np.concatenate(list(found)).T), "frames")
+        return found

@@ -1,0 +1,320 @@
+"""log Z between bounds: against enumeration, against models whose log Z is known by construction; warnings."""
+
+import warnings
+
+import numpy as np
+import pytest
+from helpers import every_engine, needs_numba
+
+from test_ais import samples
+
+from rtrbm import RBM, RTRBM
+from rtrbm.compute.engine import named
+from rtrbm.estimators.likelihoods import WIDE
+from rtrbm.functions import softplus
+from rtrbm.rbm import Bernoulli, Gaussian, Poisson, Softmax, ais, exact, partition
+from rtrbm.rbm.partition import log_partition
+
+
+def parameters(scale, n_rows=1, n_visible=20, n_hidden=16, seed=0, dtype="float64"):
+    rng = np.random.default_rng(seed)
+    shapes = (n_visible, n_hidden), (n_rows, n_visible), (n_rows, n_hidden)
+    return [(scale * rng.standard_normal(shape)).astype(dtype) for shape in shapes]
+
+
+def inside(found, log_z):
+    return (found.lower <= log_z) & (log_z <= found.upper)
+
+
+# Against enumeration
+
+
+@every_engine
+def test_the_truth_is_between_the_bounds_of_random_models(engine):
+    """96 models with 16 hidden units, of scales 0.1 to 3. Control: bounds without their margins."""
+    within, bare, widths = [], [], []
+    for seed, scale in enumerate(np.geomspace(0.1, 3, 96)):
+        W, b_v, b_h = parameters(scale, seed=seed, dtype="float32")
+        found = log_partition(W, b_v[0], b_h, method="ais", random_state=0, engine=named(engine))
+        log_z = exact.log_partition(W, b_v[0], b_h)
+        within.append(inside(found, log_z)[0])
+        bare.append((found.low <= log_z)[0] and (log_z <= found.high)[0])
+        widths.append((found.upper - found.lower)[0])
+    assert np.mean(within) >= 0.95 > np.mean(bare)
+    assert np.median(widths) < 0.3 and np.quantile(widths, 0.95) < 1.5
+
+
+@pytest.mark.parametrize(
+    "units, scale", [(Gaussian(), 0.3), (Poisson(), 0.5), (Softmax(), 0.7), (Softmax((8, 5, 7)), 0.7)], ids=repr
+)
+def test_the_truth_is_between_the_bounds_for_all_units(units, scale):
+    W, b_v, b_h = parameters(scale, 40, n_hidden=10)
+    W = -abs(W) if isinstance(units, Poisson) else W
+    found, log_z = (log_partition(W, b_v, b_h, units, method=m, random_state=0) for m in ("ais", "exact"))
+    assert inside(found, log_z.log_z).mean() >= 0.95
+    # standard errors of 16 chains are estimates themselves; control: they are no z-scores of other models
+    z = (found.log_z - log_z.log_z) / found.standard_error
+    assert 0.6 < np.sqrt(np.square(z).mean()) < 1.6
+    other = exact.log_partition(W, b_v, b_h + 0.5, units)
+    assert np.sqrt(np.square((found.log_z - other) / found.standard_error).mean()) > 3
+
+
+def test_auto_is_exact_where_that_is_cheap():
+    W, b_v, b_h = parameters(0.5, 30, 40, 10)
+    found = log_partition(W, b_v, b_h)
+    np.testing.assert_array_equal(found.log_z, exact.log_partition(W, b_v, b_h))
+    assert not found.standard_error.any() and (found.lower == found.upper).all() and np.isinf(found.effective).all()
+    W, b_v, b_h = parameters(0.1, 2, 40, 26)
+    assert np.isfinite(log_partition(W, b_v, b_h, n_chains=2, n_steps=2, random_state=0).effective).all()
+    with pytest.raises(ValueError, match="n_visible, n_hidden. <= 25"):
+        log_partition(W, b_v, b_h, method="exact")
+
+
+@pytest.mark.parametrize("units", [Bernoulli(), Gaussian(), Softmax()], ids=repr)
+@pytest.mark.parametrize("scale", [0.5, 30])
+def test_one_sum_over_visible_units_serves_all_rows(units, scale):
+    """One row of visible biases, against a row for each; large scales take logarithms one by one."""
+    W, b_v, b_h = parameters(scale, 7, 30, 11, seed=2)
+    shared = exact.log_partition(W, b_v[0], b_h, units)
+    np.testing.assert_allclose(shared, exact.log_partition(W, b_v[:1].repeat(7, 0), b_h, units), rtol=1e-12)
+    assert (abs(shared - exact.log_partition(W, b_v[1], b_h, units)) > 1e-3).all()
+
+
+# Models whose log Z is known by construction
+
+
+def pairs(n, strength):
+    """n visible units, each with a hidden unit of its own: log Z is a sum. Every pair is on or off together."""
+    W, b_v, b_h = strength * np.eye(n), np.full((1, n), -strength / 2), np.full((1, n), -strength / 2)
+    return W, b_v, b_h, n * np.log(1 + 2 * np.exp(-strength / 2) + 1)
+
+
+def patterns(n_visible, n_patterns, strength, seed=0):
+    """Every hidden unit calls for a pattern and inhibits the others' places: modes far apart, as many as patterns.
+
+    log Z is a sum over the few hidden units' states.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = np.where(rng.random((n_visible, n_patterns)) < 0.5, -1.0, 1.0)
+    W = strength * chosen
+    b_h = -softplus(W).sum(axis=0, keepdims=True) + n_visible * np.log(2)
+    return W, np.zeros((1, n_visible)), b_h, exact.log_partition(W, np.zeros(n_visible), b_h)[0]
+
+
+BED = {
+    **{f"pairs of strength {s}": pairs(14, s) for s in (2, 6, 12)},
+    **{f"{n} patterns of strength {s}": patterns(60, n, s) for n in (2, 5, 9) for s in (0.3, 1, 3)},
+    "two clusters": patterns(100, 1, 4),
+}
+
+
+@pytest.mark.parametrize("name", BED)
+def test_bed_of_models_with_many_modes(name):
+    """With 200 samples of the model as data the bounds hold the truth, or are so wide that a warning says so."""
+    *params, log_z = BED[name]
+    data = samples(*params, Bernoulli(), 200, np.random.default_rng(0))[0]
+    found = log_partition(*params, method="ais", n_chains=64, random_state=0, data=data)
+    assert inside(found, log_z)[0] or found.upper[0] - found.lower[0] > WIDE
+
+
+def test_a_mode_that_chains_from_noise_miss_shows_if_there_are_data_in_it():
+    """All units on has 0.9 of the probability; 40 units of noise never come to it. Control: without data."""
+    n = 40
+    W = np.full((n, 1), 8.0)
+    b_v, b_h = (
+        np.full((1, n), -1.0),
+        np.array([[-n * 7.0 + np.log(9.0) + n * np.log1p(np.exp(-1)) - n * np.log1p(np.exp(-7.0))]]),
+    )
+    log_z = exact.log_partition(W, b_v[0], b_h)[0]
+    unseen = log_partition(W, b_v, b_h, method="ais", random_state=0)
+    assert not inside(unseen, log_z)[0] and unseen.upper - unseen.lower < 1
+    seen = log_partition(W, b_v, b_h, method="ais", random_state=0, data=np.ones((1, n)))
+    assert inside(seen, log_z)[0] or seen.upper[0] - seen.lower[0] > 1
+
+
+def test_too_few_temperatures_show():
+    W, b_v, b_h = parameters(1.5, 30, 60, 16)
+    W, b_v = 2 * W, -W.sum(axis=1)
+    few, many = (log_partition(W, b_v, b_h, method="ais", n_steps=n, random_state=0) for n in (2, 1000))
+    assert np.median(few.upper - few.lower) > 3 * np.median(many.upper - many.lower)
+    assert few.effective.mean() < 8 < many.effective.mean()
+    assert few.low.mean() < exact.log_partition(W, b_v, b_h).mean() < few.high.mean()
+
+
+def test_rows_with_bounds_apart_take_more_temperatures(monkeypatch):
+    W, b_v, b_h = parameters(3.0, 30)
+    b_h[:15] -= 1000  # hidden units that are off: independent visible units, for which one step is enough
+    made, weights = [], ais.log_weights
+
+    def counted(*arguments, **settings):
+        made.append((len(arguments[5]), len(arguments[3]) - 1))
+        return weights(*arguments, **settings)
+
+    monkeypatch.setattr(ais, "log_weights", counted)
+    found = log_partition(W, b_v, b_h, method="ais", random_state=0)
+    assert made[0] == (30, 64) and 15 <= made[2][0] < 30 and made[2][1] == 64 and made[4][1] >= 256
+    assert (found.high - found.low)[:15].max() < 0.05 < (found.high - found.low)[15:].max()
+
+
+# Rows
+
+
+@every_engine
+def test_a_row_does_not_depend_on_the_others(engine, monkeypatch):
+    W, b_v, b_h = parameters(1.0, 20, dtype="float32")
+    settings = {"method": "ais", "random_state": 0, "engine": named(engine), "n_steps": 20}
+    together = log_partition(W, b_v, b_h, **settings)
+    tolerance = {"rtol": 1e-6 if engine == "numba" else 1e-5}  # numpy's products give the means
+    for part in (slice(0, 5), slice(7, 9)):
+        alone = log_partition(W, b_v[part], b_h[part], first=part.start, **settings)
+        np.testing.assert_allclose(alone.log_z, together.log_z[part], **tolerance)
+    monkeypatch.setattr(partition, "BLOCK_CHAINS", 50)
+    np.testing.assert_allclose(log_partition(W, b_v, b_h, **settings).log_z, together.log_z, **tolerance)
+    assert (log_partition(W, b_v, b_h, **settings | {"random_state": 1}).log_z != together.log_z).all()
+
+
+def test_rows_of_equal_biases_are_estimated_once(monkeypatch):
+    W, b_v, b_h = parameters(1.0, 3)
+    rows = np.array([2, 0, 2, 1, 0, 2])
+    settings = {"method": "ais", "random_state": 0, "n_steps": 10}
+    data = np.arange(6.0)[:, None] * np.ones(20) / 6
+    seen = []
+
+    def remembered(self, rows, n_steps, run, count=None):
+        seen.append((self.numbers[rows], self.data[rows]))
+        return np.zeros((7, len(rows)))
+
+    monkeypatch.setattr(partition._Annealed, "of", remembered)
+    found = log_partition(W, b_v[rows], b_h[rows], data=data, **settings)
+    np.testing.assert_array_equal(found.group, [0, 1, 0, 2, 1, 0])
+    [(numbers, frames)] = seen
+    np.testing.assert_array_equal(numbers, [0, 1, 3])
+    assert frames.shape == (3, 3, 20)
+    assert (
+        set(frames[0, :, 0] * 6) == {0, 2, 5} and set(frames[1, :, 0] * 6) == {1, 4} and set(frames[2, :, 0] * 6) == {3}
+    )
+
+
+# The parts
+
+
+def test_bennett_finds_the_ratio_of_two_normal_densities():
+    """Work of normal law: mean L - s^2 / 2 up and L + s^2 / 2 down. Control: the wrong sign of what falls."""
+    rng, s, true = np.random.default_rng(0), 1.5, 3.0
+    rising, falling = (true + sign * s**2 / 2 + s * rng.standard_normal((2000, 40)) for sign in (-1, 1))
+    once = np.ones((2, 1, 40))
+    found = partition._bennett(rising, falling, once)[0]
+    assert abs(found.mean() - true) < 4 * found.std() / np.sqrt(2000) + 0.01  # its bias is of order 1 / 40
+    assert abs(partition._bennett(rising, rising, once)[0].mean() - true) > 0.5
+
+
+def test_chains_go_on_as_often_as_their_weights_say():
+    log_w = np.log([[1.0, 2, 4, 1], [1, 1, 1, 1]]) + [[700], [-700]]
+    np.testing.assert_array_equal(np.bincount(partition._resampled(log_w), minlength=8), [1, 0, 2, 1, 1, 1, 1, 1])
+    assert partition._effective(log_w) == pytest.approx([64 / 22, 4])
+
+
+@pytest.mark.parametrize(
+    "settings, error, message",
+    [
+        ({"method": "exakt"}, ValueError, "method must be one of 'auto', 'exact', 'ais'"),
+        ({"n_chains": 1}, ValueError, "n_chains must be at least 2"),
+        ({"n_steps": 0}, ValueError, "n_steps must be at least 1"),
+        ({"n_steps": 1.5}, TypeError, "n_steps must be an integer"),
+        ({"random_state": "seed"}, TypeError, "random_state must be"),
+        ({"b_v": np.zeros((4, 11))}, ValueError, r"b_v must have the shape \(12,\) .*\(12, 9\), got \(4, 11\)"),
+        ({"b_h": np.zeros((0, 9))}, ValueError, r"b_h must have the shape .*, got \(0, 9\)"),
+        ({"b_h": np.zeros((2, 3, 9))}, ValueError, r"b_h must have the shape .*, got \(2, 3, 9\)"),
+        ({"b_h": 1.0}, ValueError, r"b_h must have the shape .*, got \(\)"),
+        ({"W": np.zeros(12)}, ValueError, r"W must have the shape \(n_visible, n_hidden\), got \(12,\)"),
+        (
+            {"b_h": np.zeros((4, 9)), "b_v": np.zeros((5, 12))},
+            ValueError,
+            "the same number of rows, or one for all .*got 5 in b_v, 4 in b_h",
+        ),
+    ],
+)
+def test_bad_settings(settings, error, message):
+    given = {"W": np.zeros((12, 9)), "b_v": np.zeros(12), "b_h": np.zeros(9)}
+    with pytest.raises(error, match=message):
+        log_partition(**(given | settings))
+
+
+# The verbs
+
+
+def model(scale=1.0, n_visible=8, n_hidden=6, seed=0, kind=RTRBM, **settings):
+    rng = np.random.default_rng(seed)
+    sizes = {"W": (n_visible, n_hidden), "U": (n_hidden, n_hidden), "b_v": n_visible, "b_h": n_hidden}
+    sizes |= {"b_init": n_hidden}
+    if kind is RBM:
+        sizes = {name: sizes[name] for name in ("W", "b_v", "b_h")}
+    params = {name: scale * rng.standard_normal(size) for name, size in sizes.items()}
+    return kind.from_params(params, **{"dtype": "float64", "random_state": 0} | settings)
+
+
+def sequences(lengths=(5, 1, 4), n=8, seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 2, (length, n)).astype(float) for length in lengths]
+
+
+def test_verbs_agree_with_each_other():
+    """score_samples in the form of X; log_likelihood its sums; likelihood its pooled mean."""
+    m, X = model(), sequences()
+    for method in ("exact", "ais"):
+        frames, lower, upper = m.score_samples(X, method, return_bracket=True)
+        assert [len(f) for f in frames] == [5, 1, 4]
+        np.testing.assert_allclose(m.log_likelihood(X, method), [f.sum() for f in frames], rtol=1e-12)
+        found = m.likelihood(X, method)
+        assert found.nats == pytest.approx(np.concatenate(frames).mean()) and found.n_frames == 10
+        assert found.method == method and found.lower <= found.nats <= found.upper
+        assert all((a <= b).all() and (b <= c).all() for a, b, c in zip(lower, frames, upper))
+        assert (found.upper - found.lower > 0) == (method == "ais") == (found.standard_error > 0)
+        assert str(found).startswith(f"{found.nats:.3f} nats a frame")
+    np.testing.assert_array_equal(m.likelihood(X, "ais"), m.likelihood(X, "ais"))
+    assert m.likelihood(X, "ais", 1) != m.likelihood(X, "ais", 2)
+    array = np.array(sequences((4, 4)))
+    assert m.score_samples(array).shape == (2, 4)
+    np.testing.assert_allclose(m.score_samples(array)[1], m.score_samples([array[1]])[0], rtol=1e-12)
+
+
+def test_frames_of_sequences_are_between_their_bounds():
+    X = sequences((30, 20))
+    for scale in (0.3, 1, 2):
+        m = model(scale, seed=1)
+        _, lower, upper = m.score_samples(X, "ais", return_bracket=True)
+        known = np.concatenate(m.score_samples(X, "exact"))
+        within = (np.concatenate(lower) <= known) & (known <= np.concatenate(upper))
+        assert within.mean() >= 0.95
+        pooled = m.likelihood(X, "ais")
+        assert pooled.lower <= known.mean() <= pooled.upper and pooled.upper - pooled.lower < 0.2
+        assert not pooled.lower <= known.mean() + 0.2 <= pooled.upper  # control
+
+
+def test_the_static_rbm_has_one_log_z():
+    """An error of log Z shifts all rows alike, and does not average out."""
+    m, X = model(kind=RBM), np.concatenate(sequences((30,)))
+    few = m.likelihood(X[:2], "ais"), m.likelihood(X, "ais")
+    assert few[0].standard_error == pytest.approx(few[1].standard_error, rel=0.9)
+    assert few[1].standard_error > 0.3 * few[0].standard_error
+    assert m.score(X) == m.likelihood(X).nats
+    log_z, error = m.log_partition(method="ais", X=X)
+    assert abs(log_z - m.log_partition()[0]) < 5 * error and m.log_partition()[1] == 0
+
+
+@pytest.mark.parametrize("kind", [RTRBM, RBM])
+def test_wide_bounds_are_warned_of(kind):
+    strong = model(4.0, 30, 20, kind=kind)
+    X = sequences((3,), 30) if kind is RTRBM else sequences((3,), 30)[0]
+    with pytest.warns(UserWarning, match="log Z is not known well: .*n_steps="):
+        strong.likelihood(X, "ais", n_steps=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model(1.0, kind=kind).likelihood(sequences((3,)) if kind is RTRBM else sequences((3,))[0], "ais")
+
+
+@needs_numba
+def test_engines_agree():
+    X = sequences((30,), 30)
+    numpy, numba = (model(0.7, 30, 12, engine=e, dtype="float32").likelihood(X, "ais") for e in ("numpy", "numba"))
+    assert abs(numpy.nats - numba.nats) < 4 * np.hypot(numpy.standard_error, numba.standard_error)
