@@ -49,7 +49,7 @@ def path_from_means(W, biases, units, data, numbers, draw, engine):
     """The path of each row from independent units that have the means of its RBM.
 
     The means are averages over 16 Gibbs chains, of E[v | h] over 5 steps after 25 and of P(h = 1 | v) at the end. Half
-    of the chains start from noise, and half from data if there are any. These units overlap with all modes that the
+    of the chains start from noise, and half from data. These units overlap with all modes that the
     chains are in; a mean-field solution has one of them.
 
     Parameters
@@ -58,8 +58,8 @@ def path_from_means(W, biases, units, data, numbers, draw, engine):
     biases : Biases
         With a row for each RBM.
     units : Units
-    data : (n_rows, n, n_visible) ndarray, optional
-        Frames that the RBM of each row was trained for.
+    data : (n_rows, n, n_visible) ndarray
+        Frames that the RBM of each row may give a high probability.
     numbers : (n_rows,) int ndarray
         The rows' numbers, which address their random numbers.
     draw : Draw
@@ -73,9 +73,8 @@ def path_from_means(W, biases, units, data, numbers, draw, engine):
     these = Biases(*(np.repeat(b, N_MEANS, axis=0) for b in biases))
     chains = draw.chains_in_common(of_rows(numbers, N_MEANS), engine)
     v = random_visible(these.v.shape, W.dtype, units, chains)
-    if data is not None:
-        half = N_MEANS // 2
-        v.reshape(n_rows, N_MEANS, -1)[:, half:] = data[:, np.arange(half) % data.shape[1]]
+    half = N_MEANS // 2
+    v.reshape(n_rows, N_MEANS, -1)[:, half:] = data[:, np.arange(half) % data.shape[1]]
     mean, v, _ = average_visible(v, W, these, BURN_IN, AVERAGE, units, chains, engine)
     h = hidden_mean(v, W, these.h, engine.product)
     v, h = (a.reshape(n_rows, N_MEANS, -1).mean(axis=1) for a in (mean, h))

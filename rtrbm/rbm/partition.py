@@ -99,8 +99,8 @@ def log_partition(
     units : Units or str
     method : {"auto", "exact", "ais"}
     data : (n_rows, n_visible) or (n, n_visible) ndarray, optional
-        The frame that each row's biases were made for; with one row of biases, any number of frames. None: no chain
-        knows of data.
+        The frame that each row's biases were made for; with one row of biases, any number of frames. None: E[v | h]
+        with one hidden unit on takes their place.
     n_chains : int, optional
         Of each group and row, at least 2; 16 if left out.
     n_steps : int, optional
@@ -136,7 +136,8 @@ def log_partition(
         none = np.zeros_like(log_z)
         return LogZ(log_z, none, log_z, none, log_z, none, none + np.inf, np.arange(len(log_z)))
     biases, one_of, group = _distinct(b_v, b_h)
-    data, sizes = _data_of(data, group, len(one_of)), np.bincount(group)
+    data = _without_data(W, biases, units) if data is None else _data_of(data, group, len(one_of))
+    sizes = np.bincount(group)
     annealed = _Annealed(W, units, int(n_chains or N_CHAINS), Draw(seed, "ais"), engine, biases, data, first + one_of)
     rows = np.arange(len(one_of))
     if n_steps is None:
@@ -198,10 +199,14 @@ def _distinct(b_v, b_h):
     return Biases(np.ascontiguousarray(b_v), np.ascontiguousarray(b_h)), one_of, place[group.ravel()]
 
 
+def _without_data(W, biases, units):
+    """In place of data: E[v | h] with one hidden unit on, for some units spread over all, (n_rows, n, n_visible)."""
+    n = min(N_CHAINS, W.shape[1])
+    return units.mean(biases.v[:, None] + W.T[np.arange(n) * W.shape[1] // n])
+
+
 def _data_of(data, group, n_rows):
     """Of the frames of each distinct row of biases some that are spread over them, (n_rows, n, n_visible)."""
-    if data is None:
-        return None
     if len(data) != len(group):
         n = min(N_CHAINS, len(data))
         return data[None, np.arange(n) * len(data) // n]
@@ -211,7 +216,7 @@ def _data_of(data, group, n_rows):
 
 
 class _Annealed(NamedTuple):
-    """What all chains have in common, and rows of biases, data (or None) and numbers."""
+    """What all chains have in common, and rows of biases, data and numbers."""
 
     W: np.ndarray
     units: object
@@ -219,7 +224,7 @@ class _Annealed(NamedTuple):
     draw: Draw
     engine: object
     biases: Biases
-    data: np.ndarray | None
+    data: np.ndarray
     numbers: np.ndarray
 
     def of(self, rows, n_steps, run, count=None):
@@ -227,8 +232,8 @@ class _Annealed(NamedTuple):
         size, parts = max(1, BLOCK_CHAINS // self.n_chains), []
         for start in range(0, len(rows), size):
             these = rows[start : start + size]
-            data = None if self.data is None else self.data[these]
-            parts.append(self._block(self.biases.at(these), data, self.numbers[these], n_steps, self.draw.at(run)))
+            rows_of = self.biases.at(these), self.data[these], self.numbers[these]
+            parts.append(self._block(*rows_of, n_steps, self.draw.at(run)))
             if count is not None:
                 count(these)
         return np.concatenate(parts, axis=1)
@@ -249,9 +254,8 @@ class _Annealed(NamedTuple):
             return run(betas[::-1], draw.at(*address, 1), v)[0]
 
         rising, v = run(betas, draw.at(1))
-        falling = [fall(v[_resampled(rising)], 2)]
-        if data is not None:
-            falling.append(fall(data[:, np.arange(n) % data.shape[1]].reshape(v.shape), 3))
+        seen = data[:, np.arange(n) % data.shape[1]].reshape(v.shape)
+        falling = fall(v[_resampled(rising)], 2), fall(seen, 3)
         return _summary(path.log_z0(self.units), rising, falling, stream(draw.seed, "ais"))
 
     def _settled(self, v, biases, numbers, draw):
@@ -282,15 +286,13 @@ def _resampled(log_w):
 def _summary(log_z0, rising, falling, rng):
     """The fields of LogZ but `group`, (7, n_rows)."""
     n = rising.shape[1]
-    counts = rng.multinomial(n, np.full(n, 1 / n), (1 + len(falling), BOOTSTRAP))
-    counts = np.concatenate([np.ones((len(counts), 1, n)), counts], axis=1)  # all chains, then draws from them
-    low, high = _log_mean(rising, counts[0]), [-_log_mean(these, c) for these, c in zip(falling, counts[1:])]
-    if len(high) == 2:
-        apart = np.abs(high[0][0] - high[1][0]) > MARGIN * np.hypot(*(bound[1:].std(axis=0) for bound in high))
-        both = np.log(2) - np.logaddexp(*(-bound for bound in high))
-        highest = np.where(high[0][0] > high[1][0], *high)
-        high = [np.where(apart, highest, both)]
-    estimates = [log_z0 + these for these in (_bennett(rising, -falling[0], counts), low, high[0])]
+    counts = rng.multinomial(n, np.full(n, 1 / n), (3, BOOTSTRAP))
+    counts = np.concatenate([np.ones((3, 1, n)), counts], axis=1)  # all chains, then draws from them
+    low, *high = (sign * _log_mean(these, c) for sign, these, c in zip((1, -1, -1), (rising, *falling), counts))
+    apart = np.abs(high[0][0] - high[1][0]) > MARGIN * np.hypot(*(bound[1:].std(axis=0) for bound in high))
+    both = np.log(2) - np.logaddexp(*(-bound for bound in high))
+    high = np.where(apart, np.where(high[0][0] > high[1][0], *high), both)
+    estimates = [log_z0 + these for these in (_bennett(rising, -falling[0], counts), low, high)]
     effective = np.min([_effective(these) for these in (rising, falling[0])], axis=0)
     both = [part for these in estimates for part in (these[0], these[1:].std(axis=0, ddof=1))]
     return np.array([*both, effective])
