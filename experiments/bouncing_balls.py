@@ -20,6 +20,7 @@ from experiments.runner import (
     TEST_SEED_OFFSET,
     check_command_line,
     command_line,
+    minutes_before,
     model_file,
     output_folder,
     print_table,
@@ -27,6 +28,7 @@ from experiments.runner import (
     save_figure,
     starting,
     stopped,
+    timed,
     write_settings,
     write_table,
 )
@@ -192,8 +194,8 @@ def parser():
     return parser
 
 
-def write_all_settings(folder, options, settings):
-    """The command line, the profile and the protocol of what is in the folder."""
+def write_all_settings(folder, options, settings, minutes):
+    """The command line, the profile and the protocol of what is in the folder, and the minutes of training."""
     protocol = {
         "n_balls": N_BALLS,
         "n_frames": N_FRAMES,
@@ -203,7 +205,7 @@ def write_all_settings(folder, options, settings):
         "scored_frames": f"2..{N_FRAMES}",
     }
     worked = {"engine": engine.named(options.engine).name}
-    write_settings(folder / "settings.json", {**vars(options), **settings, **protocol, **worked})
+    write_settings(folder / "settings.json", {**vars(options), **settings, **protocol, **worked, "minutes": minutes})
 
 
 def main(arguments=None):
@@ -226,17 +228,19 @@ def main(arguments=None):
         for name, model in models.items():
             if (folder / f"{name}.h5").exists():
                 model.check_resume(folder / f"{name}.h5")
+    minutes = minutes_before(folder, options.resume)
     try:
         for name, model in models.items():
-            train(model, name, options, settings, folder)
+            with timed(minutes, name):
+                train(model, name, options, settings, folder)
     except KeyboardInterrupt:
         if not ranks.is_first(comm):
             return 130
-        write_all_settings(folder, options, settings)
+        write_all_settings(folder, options, settings, minutes)
         return stopped(folder)
     if not ranks.is_first(comm):
         return 0
-    write_all_settings(folder, options, settings)
+    write_all_settings(folder, options, settings, minutes)
     videos = {"n_frames": N_FRAMES, "resolution": settings["resolution"], "n_balls": N_BALLS}
     test = bouncing_balls(N_TEST, **videos, random_state=options.seed + TEST_SEED_OFFSET)
     columns = ("predictor", "protocol", "squared_error_per_frame", "standard_error")

@@ -10,6 +10,7 @@ modes far apart, whose log Z is known by construction, estimated without data an
 import argparse
 
 import numpy as np
+from scipy.special import expit, softmax
 
 from experiments.runner import output_folder, print_table, run, write_settings, write_table
 from rtrbm.checks import check_count, check_n_jobs
@@ -66,8 +67,8 @@ def samples(W, b_v, b_h, n, rng):
     """Exact samples of the visible units, by way of all states of the hidden ones: (n, n_visible)."""
     states = (np.arange(2 ** W.shape[1])[:, None] >> np.arange(W.shape[1]) & 1).astype(float)
     log_p = states @ b_h + np.logaddexp(0, states @ W.T + b_v).sum(axis=1)
-    h = states[rng.choice(len(states), n, p=np.exp(log_p - np.logaddexp.reduce(log_p)))]
-    return (rng.random((n, len(W))) < 1 / (1 + np.exp(-h @ W.T - b_v))).astype(float)
+    h = states[rng.choice(len(states), n, p=softmax(log_p))]
+    return (rng.random((n, len(W))) < expit(h @ W.T + b_v)).astype(float)
 
 
 def judged(found, log_z):

@@ -168,7 +168,11 @@ def main(arguments=None):
     check_n_jobs("--n-jobs", options.n_jobs)
     worked = engine.named(options.engine).name
     folder, rows = output_folder(options.out), []
-    settings = {name: {**TASKS[name].settings, "model": TASKS[name].model.__name__} for name in options.tasks}
+    settings = {}
+    for name in options.tasks:
+        task = TASKS[name]
+        own = {"model": task.model.__name__, "n_taps": task.n_taps, "n_predictions": task.n_predictions}
+        settings[name] = {**task.settings, **own}
     write_settings(folder / "settings.json", {**vars(options), "engine": worked, "recipes": settings})
     for name in options.tasks:
         task = TASKS[name]

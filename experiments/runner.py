@@ -10,13 +10,16 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 
 import h5py
 import numpy as np
+import scipy
 
 import rtrbm
 from rtrbm.checks import check_count, check_n_jobs
+from rtrbm.machine import processors
 from rtrbm.training import ranks
 from rtrbm.training.files import replacing
 
@@ -137,19 +140,44 @@ def commit():
     return found.stdout.strip()
 
 
+def machine():
+    """The processors of this process, and their vector instructions as numpy finds them (from its version 1.26 on)."""
+    config = np.show_config(mode="dicts") if np.lib.NumpyVersion(np.__version__) >= "1.26.0" else {}
+    simd = config.get("SIMD Extensions", {}).get("found", [])
+    return {"processors": processors(), "architecture": platform.machine(), "simd": " ".join(simd)}
+
+
+def minutes_before(folder, resume):
+    """The minutes of each model's training before --resume goes on with it, from the folder's settings."""
+    path = folder / "settings.json"
+    return json.loads(path.read_text()).get("minutes", {}) if resume and path.exists() else {}
+
+
+@contextlib.contextmanager
+def timed(minutes, name):
+    """Context that adds its minutes to those of that name, even if it is broken off."""
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        minutes[name] = round(minutes.get(name, 0) + (time.perf_counter() - start) / 60, 3)
+
+
 def write_settings(path, settings):
-    """Write settings as JSON, with the versions of everything that took part."""
+    """Write settings as JSON, with the machine and the versions of everything that took part."""
     versions = {
         "rtrbm": rtrbm.__version__,
         "commit": commit(),
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "scipy": scipy.__version__,
         "h5py": h5py.__version__,
     }
     if "numba" in sys.modules:
         versions["numba"] = sys.modules["numba"].__version__
     with replacing(path) as temporary:
-        pathlib.Path(temporary).write_text(json.dumps({**settings, "versions": versions}, indent=2) + "\n")
+        everything = {**settings, "versions": versions, "machine": machine()}
+        pathlib.Path(temporary).write_text(json.dumps(everything, indent=2) + "\n")
 
 
 def write_table(path, columns, rows):

@@ -220,7 +220,7 @@ def autoregression(X, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
         moments += past.T @ v[1:]
     squares = np.einsum("ii->i", normal)[:-1]  # a view; the constant has no penalty
     squares += ridge * (squares.mean() or 1)
-    coefficients = np.linalg.solve(normal, moments)  # A_1, ..., a
+    coefficients = np.linalg.solve(normal, moments)  # A_1, ..., a; a Cholesky decomposition takes as long
 
     def predict(v):
         ahead = np.zeros(v.shape)

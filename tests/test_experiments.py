@@ -80,7 +80,8 @@ def test_bouncing_balls(tiny, tmp_path, arguments):
         assert (tmp_path / picture).stat().st_size > 1000
     settings = json.loads((tmp_path / "settings.json").read_text())
     assert settings["engine"] == named("auto").name  # the one that was at work
-    assert settings["seed"] == 3 and settings["n_hidden"] == 12 and "commit" in settings["versions"]
+    assert settings["seed"] == 3 and settings["n_hidden"] == 12 and {"commit", "scipy"} < set(settings["versions"])
+    assert settings["machine"]["processors"] >= 1 and set(settings["minutes"]) == set(names)
 
 
 def test_bouncing_balls_repeats_and_resumes(tiny, tmp_path, monkeypatch):

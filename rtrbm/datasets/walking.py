@@ -51,7 +51,7 @@ def walking(n_frames, *, random_state=None):
     rng = stream(as_seed(random_state), "data")
     keep = np.exp(-1 / (4 * FRAMES_PER_SECOND))
     pace, strides = rng.standard_normal(), np.empty(n_frames)
-    for t, shock in enumerate(rng.standard_normal(n_frames)):
+    for t, shock in enumerate(rng.standard_normal(n_frames)):  # importing scipy.signal takes longer
         pace = keep * pace + np.sqrt(1 - keep**2) * shock
         strides[t] = 0.9 + 0.12 * pace
     phase = rng.uniform() + np.cumsum(strides) / FRAMES_PER_SECOND

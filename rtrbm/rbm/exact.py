@@ -144,13 +144,15 @@ def log_partition(W, b_v, b_h, units=BERNOULLI, count=None):
 
 def _log_partition(W, b_v, b_h, units):
     """log Z of some rows."""
+    from scipy.special import logsumexp  # as slow to import as numpy
+
     log_z = -np.inf
     if _enumerate_hidden(W, units) and b_v.ndim == 1:
         for terms in _log_terms(W, b_v, np.atleast_2d(b_h), units):
-            log_z = np.logaddexp(log_z, np.logaddexp.reduce(terms, axis=1))
+            log_z = np.logaddexp(log_z, logsumexp(terms, axis=1))
         return log_z
     for states in _states(W, b_v, b_h, units):
-        log_z = np.logaddexp(log_z, np.logaddexp.reduce(_log_weights(states, W, b_v, b_h, units), axis=1))
+        log_z = np.logaddexp(log_z, logsumexp(_log_weights(states, W, b_v, b_h, units), axis=1))
     return log_z
 
 
@@ -160,6 +162,8 @@ def _log_terms(W, b_v, b_h, units):
     With h = (l, m) the term of m is m b_m + log sum_l exp(l b_l) exp(F(l, m)), where F(l, m), the logarithm of the sum
     over the visible units, is the same for all rows: the sum over l is a product of matrices.
     """
+    from scipy.special import logsumexp  # as slow to import as numpy
+
     n_low = min(LOW_UNITS, W.shape[1])
     low = _codes(0, 2**n_low, n_low)
     log_e = b_h[:, :n_low] @ low.T
@@ -174,7 +178,7 @@ def _log_terms(W, b_v, b_h, units):
         if (most - log_e.min(axis=1, keepdims=True)).max() + (largest - log_f.min(axis=0)).max() < SMALL:
             log_sums = most + largest + np.log(e @ np.exp(log_f - largest))
         else:
-            log_sums = np.stack([np.logaddexp.reduce(row[:, None] + log_f, axis=0) for row in log_e])
+            log_sums = np.stack([logsumexp(row[:, None] + log_f, axis=0) for row in log_e])
         yield b_h[:, n_low:] @ high.T + log_sums
 
 

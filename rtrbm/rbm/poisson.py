@@ -1,14 +1,12 @@
 """Poisson visible units, for counts: spikes in a bin, events in an hour."""
 
 from dataclasses import dataclass
-from math import lgamma
 
 import numpy as np
 
 from .units import Units
 
 LARGEST = 12.0  # log of the largest rate
-_log_factorial = np.vectorize(lambda v: lgamma(v + 1.0), otypes=[float])
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,9 @@ class Poisson(Units):
         return (self.mean(a) * (1 + np.maximum(a - LARGEST, 0))).sum(axis=-1)
 
     def log_base(self, v):
-        counts, places = np.unique(v, return_inverse=True)
-        total = -_log_factorial(counts)[places].reshape(v.shape).sum(axis=-1)
+        from scipy.special import gammaln  # as slow to import as numpy
+
+        total = -gammaln(v + 1.0, dtype=float).sum(axis=-1)
         return total.astype(np.result_type(v.dtype, np.float32))
 
     def bias(self, mean, n):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..functions import logit, sigmoid, softplus
+from ..functions import sigmoid, softplus
 from ..kinds import Kind, named
 
 ROUNDING = 1e-6  # beyond 0 and 1, of numbers that were computed in single precision
@@ -160,6 +160,8 @@ class Bernoulli(Units):
         return softplus(a).sum(axis=-1)
 
     def bias(self, mean, n):
+        from scipy.special import logit  # as slow to import as numpy
+
         return logit((mean * n + 0.5) / (n + 1))  # half a count added on either side
 
     def draw(self, mean, rng):

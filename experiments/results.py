@@ -1,0 +1,260 @@
+"""All runs beside the numbers in print: docs/results/summary.csv and the tables of docs/results.md.
+
+    python -m experiments.results --add results/real_data    keep a run: its tables and settings, in docs/results
+    python -m experiments.results                            make the tables anew
+
+docs/results has a folder for each run that is kept, and published.csv, the numbers in print. Runs that differ in their
+seed alone are averaged. A run that is added again takes the place of the one with the same name.
+"""
+
+import argparse
+import csv
+import io
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.readers import TABLES, measured, read_run, read_table
+from experiments.runner import run
+from rtrbm.training.files import replacing
+
+DOCS = Path(__file__).parent.parent / "docs"
+BEGIN, END = "<!-- begin: python -m experiments.results -->", "<!-- end -->"
+SOURCES = "<!-- results: * -->"  # of the tables, for tests/test_results.py
+LARGEST = 200_000  # bytes of a table that is kept
+LINEAR = "linear predictor"
+
+
+class Row(NamedTuple):
+    """A number of summary.csv: the mean over runs that differ in their seed alone.
+
+    error : float or None, the standard error over seeds, of one seed that over test sequences; beside : dict of str to
+    float, predictors without hidden units; minutes : float or None; bracket : (float, float) or None, bounds of what is
+    estimated; commits, runs : tuple of str.
+    """
+
+    table: str
+    model: str
+    protocol: str
+    settings: str
+    value: float
+    error: float | None
+    n_seeds: int
+    minutes: float | None
+    beside: dict
+    bracket: tuple | None
+    commits: tuple
+    runs: tuple
+
+    @property
+    def lost(self):
+        """Whether the linear predictor on the same frames is as good, within the standard error."""
+        sign = 1 if TABLES[self.table].largest_first else -1
+        return LINEAR in self.beside and sign * (self.value - self.beside[LINEAR]) <= (self.error or 0)
+
+
+def add(source, kept):
+    """Copy the tables and the settings of a run to the folder `kept`, paths left out.
+
+    Parameters
+    ----------
+    source : Path
+        The folder that a script has written.
+    kept : Path
+        Gets a folder of the same name; one that is there goes.
+
+    Returns
+    -------
+    str or None
+        What is wrong with the run, if its numbers can be kept nevertheless.
+
+    Raises
+    ------
+    ValueError
+        If there are no settings, no tables or no commit, or a table is large.
+    """
+    tables, settings = sorted(source.glob("*.csv")), source / "settings.json"
+    if not tables or not settings.exists():
+        raise ValueError(f"--add wants the folder of a run that ended, with settings.json and CSV files: got {source}")
+    for table in tables:
+        if table.stat().st_size > LARGEST:
+            raise ValueError(
+                f"{table} has {table.stat().st_size:,} bytes, more than the {LARGEST:,} of a table to keep"
+            )
+    found = json.loads(settings.read_text())
+    commit = found.get("versions", {}).get("commit")
+    if not commit:
+        raise ValueError(f"{settings} names no commit: run the script in a clone of the repository")
+    folder = kept / source.resolve().name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for table in tables:
+        (folder / table.name).write_bytes(table.read_bytes().replace(b"\r\n", b"\n"))
+    found = {name: value for name, value in found.items() if "/" not in json.dumps(value)}
+    (folder / "settings.json").write_text(json.dumps(found, indent=2) + "\n")
+    changed = commit.endswith("-dirty")
+    return f"{source}: files had changed since commit {commit[:12]}, nobody can repeat this run" if changed else None
+
+
+def gather(kept):
+    """The rows of all runs in a folder, averaged over seeds.
+
+    Raises
+    ------
+    ValueError
+        If two runs have measured the same from the same seed, and found different numbers.
+    """
+    groups = {}
+    for path in sorted(kept.glob("*/settings.json")):
+        found = read_run(path.parent)
+        for one in measured(found):
+            group = groups.setdefault((one.table, one.model, one.protocol, one.settings), [])
+            if all((one.seeds, one.value) != (other.seeds, other.value) for _, other in group):  # 1-grams do not differ
+                group.append((found, one))
+    return sorted((_average(*group) for group in groups.items()), key=_place)
+
+
+def _average(key, group):
+    runs, ours = zip(*group)
+    seeds = [seed for one in ours for seed in one.seeds]
+    names = tuple(dict.fromkeys(found.name for found in runs))
+    if len(seeds) > len(set(seeds)):
+        raise ValueError(f"{' and '.join(names)} measure {', '.join(key)} from the same seed: keep one of them")
+    value, error = float(np.mean([one.value for one in ours])), ours[0].error
+    if len(ours) > 1:
+        error = float(np.std([one.value for one in ours], ddof=1) / np.sqrt(len(ours)))
+    minutes = None if None in (one.minutes for one in ours) else float(np.mean([one.minutes for one in ours]))
+    known = [name for name in ours[0].beside if all(name in one.beside for one in ours)]
+    beside = {name: float(np.mean([one.beside[name] for one in ours])) for name in known}
+    brackets = [one.bracket or (one.value, one.value) for one in ours]
+    bracket = tuple(np.mean(brackets, axis=0).tolist()) if any(one.bracket for one in ours) else None
+    commits = tuple(dict.fromkeys(found.settings["versions"]["commit"] for found in runs))
+    return Row(*key, value, error, len(seeds), minutes, beside, bracket, commits, names)
+
+
+def _place(row):
+    table = TABLES[row.table]
+    return list(TABLES).index(row.table), -row.value if table.largest_first else row.value
+
+
+def summary(rows):
+    """summary.csv as text."""
+    beside = list(dict.fromkeys(name for row in rows for name in row.beside))
+    head = "table", "model", "protocol", "settings", "value", "standard_error", "lower", "upper", "seeds", "minutes"
+    lines = [(*head, *beside, "commit", "runs")]
+    for row in rows:
+        others = [row.beside.get(name) for name in beside]
+        numbers = [row.value, row.error, *(row.bracket or (None, None)), row.n_seeds, row.minutes, *others]
+        lines.append((*row[:4], *map(_exactly, numbers), " ".join(row.commits), " ".join(row.runs)))
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
+
+
+def _exactly(number):
+    return "" if number is None else f"{number:.6g}"
+
+
+def shown(value, error=None):
+    """A number with its standard error, to the first digit of the error; four digits without one."""
+    if not error:
+        return f"{value:.4g}"
+    digits = max(0, -math.floor(math.log10(float(f"{error:.0e}"))))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
+
+
+def page(rows, published):
+    """The tables of docs/results.md, those first in which the linear predictor is as good as a model.
+
+    Parameters
+    ----------
+    rows : list of Row
+        From `gather`, the best of a table first.
+    published : list of dict
+        Rows of published.csv.
+
+    Returns
+    -------
+    str
+    """
+    sections = [_where_lost(rows)]
+    for name, table in TABLES.items():
+        ours = [row for row in rows if row.table == name]
+        printed = [row for row in published if row["table"] == name]
+        if not ours:
+            continue
+        beside = list(dict.fromkeys(other for row in ours for other in row.beside))
+        cells = [(row.value, _ours(row, beside)) for row in ours]
+        cells += [(float(row["value"]), _printed(row, beside)) for row in printed]
+        cells.sort(key=lambda pair: pair[0], reverse=table.largest_first)
+        head = "model", "published", "ours", *beside, "protocol", "settings", "minutes", "seeds", "commit or source"
+        order = "the largest" if table.largest_first else "the smallest"
+        text = f"{table.unit[0].upper()}{table.unit[1:]}; {order} is the best."
+        sections.append(_section(table.title, text, head, [line for _, line in cells]))
+    return "\n\n".join(sections)
+
+
+def _where_lost(rows):
+    best = {}
+    for row in rows:  # the best protocol comes first
+        best.setdefault((row.table, row.model, row.settings), row)
+    lost = [
+        (TABLES[row.table].title, *row[1:4], shown(row.value, row.error), shown(row.beside[LINEAR]))
+        for row in best.values()
+        if row.lost
+    ]
+    text = "By the protocol that suits the model best, within its standard error."
+    head = "data", "model", "protocol", "settings", "ours", LINEAR
+    return _section("Where the linear predictor is as good", text if lost else "Nowhere.", head, lost)
+
+
+def _section(title, text, head, rows):
+    """A heading, a sentence and, if there are rows, a table."""
+    lines = ["| " + " | ".join(map(str, row)) + " |" for row in (head, ["---"] * len(head), *rows)]
+    return "\n\n".join([f"## {title}", text, *[f"{SOURCES}\n\n" + "\n".join(lines)] * bool(rows)])
+
+
+def _ours(row, beside):
+    others = [shown(row.beside[name]) if name in row.beside else "" for name in beside]
+    minutes = "" if row.minutes is None else f"{row.minutes:.2g}"
+    ours = shown(row.value, row.error)
+    if row.bracket:
+        ours += f" [{shown(row.bracket[0])}, {shown(row.bracket[1])}]"
+    return (row.model, "", ours, *others, row.protocol, row.settings, minutes, row.n_seeds, ", ".join(row.commits))
+
+
+def _printed(row, beside):
+    return (row["model"], row["value"], "", *[""] * len(beside), row["protocol"], "", "", "", row["source"])
+
+
+def within(text, tables):
+    """A page with new tables between its two marks."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"docs/results.md must have the lines {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}"
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--add", type=Path, nargs="+", default=[], metavar="FOLDER", help="runs to keep")
+    parser.add_argument("--out", type=Path, default=DOCS, help="folder of results.md and results/ (default: docs)")
+    options = parser.parse_args(arguments)
+    kept, target = options.out / "results", options.out / "results.md"
+    notes = [add(source, kept) for source in options.add]
+    rows = gather(kept)
+    text = within(target.read_text(), page(rows, read_table(kept / "published.csv")))
+    for path, new in ((kept / "summary.csv", summary(rows)), (target, text)):
+        with replacing(path) as temporary:
+            Path(temporary).write_text(new)
+    print("\n".join([f"{len(rows)} numbers in {target}", *filter(None, notes)]))
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
