@@ -21,7 +21,7 @@ from rtrbm import RTRBM
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.compute.engine import named
 from rtrbm.datasets import BouncingBalls
-from rtrbm.rbm.ais import log_partition
+from rtrbm.rbm.partition import log_partition
 
 ENGINES = "numpy", "numba"
 SHORTEST = 1.0  # seconds of updates that one measurement takes at least
@@ -72,7 +72,7 @@ def verb_calls(n_visible, n_hidden, n_jobs, n_sequences):
             ("forecast", engine): lambda m=model: m.forecast(X[:10], 10, random_state=0),
             ("impute", engine): lambda m=model: m.impute(X[:20], mask),
             ("AIS of 1,000 frames", engine): lambda e=named(engine, n_jobs): log_partition(
-                params.W, params.b_v, biases, n_chains=20, n_steps=100, random_state=0, engine=e
+                params.W, params.b_v, biases, method="ais", n_chains=20, n_steps=100, random_state=0, engine=e
             ),
         }
     return calls

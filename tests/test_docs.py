@@ -233,10 +233,11 @@ def python(page):
 SMALLER = {
     "README.md": {"n_updates=500": "n_updates=2", "bouncing_balls(10,": "bouncing_balls(1,"},
     "docs/verbs.md": {"n_epochs=20": "n_epochs=11", "patience=5": "patience=50"},
-    "docs/chapter.md": {"range(5)": "range(1)", "range(8)": "range(1)", "(1, 500, 10)": "(1, 5, 10)"},
+    "docs/chapter.md": {"range(5)": "range(1)", "(1, 500, 10)": "(1, 5, 10)"},
     "docs/forecasts.md": {"n_updates=1000": "n_updates=20"},
     "docs/from-sklearn.md": {},
     "docs/gradient.md": {"4000": "100"},
+    "docs/likelihood.md": {"n_updates=100": "n_updates=20"},
     "docs/your-data.md": {'"n_updates": 1000': '"n_updates": 2'},
 }  # numbers of the pages' code, and those that it is tested with
 

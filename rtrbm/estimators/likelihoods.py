@@ -9,7 +9,8 @@ from ..minibatches.sequences import packed_rows
 from ..rbm.conditionals import free_energy
 from ..rbm.partition import MARGIN, log_partition
 
-WIDE, WIDE_MEAN = 1.0, 0.1  # nats between the bounds of a frame, and of the mean over frames, that are worth a warning
+WIDE, WIDE_MEAN = 1.0, 0.1  # nats between the bounds of a frame, and of the mean over many, that are worth a warning
+FEW = 0.01  # part of the frames that may have wide bounds
 
 
 class Likelihood(NamedTuple):
@@ -146,11 +147,11 @@ def warn_of_wide(found, what):
     what : str
         frames or rows.
     """
-    wide = found.upper - found.lower > WIDE
+    wide, n = found.upper - found.lower > WIDE, len(found.log_p)
     pooled = found.mean()
-    if not wide.any() and pooled.upper - pooled.lower <= WIDE_MEAN:
+    gap, n_groups = pooled.upper - pooled.lower, len(np.unique(found.group))
+    if wide.mean() <= FEW and gap <= max(WIDE_MEAN, WIDE / np.sqrt(n_groups)):
         return
-    n, gap = len(found.log_p), pooled.upper - pooled.lower
     warnings.warn(
         f"log Z is not known well: the bounds of {int(wide.sum())} of {n} {what} are more than {WIDE:g} nat apart, and "
         f"those of the mean {gap:.2g}; more temperatures (n_steps=) or chains (n_chains=) may bring them together",

@@ -52,7 +52,7 @@ class RBM(TrainedRBM):
     negative : {"cd", "pcd", "tempered", "exact"} or NegativePhase
         The averages under the model: contrastive divergence; chains that go on from one update to the next
         (`rtrbm.rbm.Persistent`); the same at several temperatures (`rtrbm.rbm.Tempered`); or sums over all states, for
-        at most 20 units in a layer.
+        at most 25 units in a layer.
     standardize : bool
         Bring every feature of real values to mean 0 and standard deviation 1, measured in the data of `fit`. Results of
         the verbs come back in the units of X, densities too (docs/your-data.md).

@@ -88,7 +88,7 @@ class CD(NegativePhase):
 
 @dataclass(frozen=True)
 class Exact(NegativePhase):
-    """Sums over all states (`rtrbm.rbm.exact.averages`), for models of at most 20 units in one layer."""
+    """Sums over all states (`rtrbm.rbm.exact.averages`), for models of at most 25 units in one layer."""
 
     name = "exact"
 
