@@ -24,7 +24,7 @@ from experiments.runner import output_folder, print_table, run, write_settings, 
 from rtrbm import RTRBM, TRBM, evaluate
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.compute import engine
-from rtrbm.datasets import hsu_walking, mocap6, piano_rolls
+from rtrbm.datasets import hsu_walking, mocap6, piano_rolls, training_part
 
 COLUMNS = ("task", "seed", "model", "linear", "copy", "model_over_linear", "minutes")
 
@@ -65,8 +65,8 @@ def standardised(split):
 
 def ends(sequences, part=0.2):
     """The last part of every sequence is predicted from what comes before, and not trained on."""
-    cuts = [round((1 - part) * len(v)) for v in sequences]
-    return Split([v[:cut] for v, cut in zip(sequences, cuts)], sequences, cuts)
+    train, cuts = training_part(sequences, part)
+    return Split(train, sequences, cuts)
 
 
 def load_walking(path, seed, validation):

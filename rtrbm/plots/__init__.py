@@ -7,9 +7,10 @@ as arrays do.
 
 from .curves import CURVES, learning_curves
 from .fans import forecast
+from .figures import animate_figures, figure_strip
 from .paper import COLOURS, LINES, WIDTH
 from .videos import animate, film_strip, predictions
 from .weights import hidden_unit_norms, receptive_fields
 
-__all__ = ["COLOURS", "CURVES", "LINES", "WIDTH", "animate", "film_strip", "forecast", "hidden_unit_norms"]
-__all__ += ["learning_curves", "predictions", "receptive_fields"]
+__all__ = ["COLOURS", "CURVES", "LINES", "WIDTH", "animate", "animate_figures", "figure_strip", "film_strip"]
+__all__ += ["forecast", "hidden_unit_norms", "learning_curves", "predictions", "receptive_fields"]

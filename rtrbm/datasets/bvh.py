@@ -1,0 +1,66 @@
+"""Motion capture from BVH files, read by pybvh (the extra `motion`)."""
+
+import os
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from .matlab import existing
+
+
+class BVHMotion(NamedTuple):
+    """frames : (n_frames, 3 + 6 n_joints) ndarray, the root's place, then the first two columns of the rotation of
+    every joint, which do not jump at half a turn as angles do; places : (n_frames, n_joints, 3) ndarray, z upwards;
+    parents : (n_joints,) int ndarray, -1 for the root; names : list of str; frames_per_second : float."""
+
+    frames: np.ndarray
+    places: np.ndarray
+    parents: np.ndarray
+    names: list
+    frames_per_second: float
+
+
+def bvh_motion(path):
+    """A recording in a BVH file, such as the CMU motion capture data base in that form.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    BVHMotion
+        `frames` for a model (with `standardize=True`); `places` and `parents` for `rtrbm.plots.figure_strip`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no such file, or it is no whole BVH file.
+    ImportError
+        Without pybvh.
+    """
+    try:
+        from pybvh import read_bvh_file
+    except ImportError as error:
+        raise ImportError("BVH files need pybvh: pip install 'rtrbm[motion]'") from error
+    existing(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of its guess which way is up
+            read = read_bvh_file(path)
+        place, rotations = read.to_6d()
+        places = read.joint_positions()
+    except Exception as error:  # a reader of text meets damage with errors of many kinds
+        raise ValueError(f"path: {os.fspath(path)!r} is no BVH file, or only a part of one: {error}") from None
+    if not len(place):
+        raise ValueError(f"path: {os.fspath(path)!r} has no frames")
+    sign, axis = read.world_up
+    places = np.roll(places, 2 - "xyz".index(axis), axis=2)
+    if sign == "-":
+        places[..., 1:] *= -1  # half a turn about x
+    parents = np.full(len(read.joint_names), -1)
+    for joint, parent in read.edges:
+        parents[joint] = parent
+    frames = np.concatenate([place, rotations.reshape(len(place), -1)], axis=1)
+    return BVHMotion(frames, places, parents, list(read.joint_names), 1 / read.frame_time)
