@@ -1,7 +1,8 @@
 """An RTRBM learns bouncing balls: train, dream, predict (chapter 3.11.1).
 
 Trains on an endless stream of fresh videos, prints the one-step error beside that of predictors without a model, and
-writes settings.json, the models with their learning histories (HDF5), errors.csv and the pictures to a folder.
+writes settings.json, the models with their learning histories (HDF5), errors.csv, rollouts.csv (the error 1 to 20
+frames ahead, `experiments.rollouts`) and the pictures to a folder.
 
     python -m experiments.bouncing_balls                      15x15 pixels, under 3 minutes
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, under 20 minutes
@@ -16,6 +17,7 @@ import time
 
 import numpy as np
 
+from experiments import rollouts
 from experiments.runner import (
     TEST_SEED_OFFSET,
     check_command_line,
@@ -250,6 +252,11 @@ def main(arguments=None):
     print_table(
         columns, rows, f"One-step prediction of {N_TEST} fresh videos, frames 2..{N_FRAMES}, seed {options.seed}"
     )
+    titled = {TITLES[name]: model for name, model in models.items()}
+    ahead = rollouts.rollout_rows(titled, test, train_videos, max(2, settings["n_taps"]), options.seed)
+    write_table(folder / "rollouts.csv", rollouts.COLUMNS, ahead)
+    print_table(rollouts.COLUMNS, ahead, f"Roll-outs from {rollouts.N_PREFIX} frames of {rollouts.N_VIDEOS} videos")
+    save_figure(rollouts.draw_rollouts(ahead), folder / "rollouts.png")
     draw(models, test, options, folder)
     print(f"\n{time.perf_counter() - started:.0f} s; model, history, table and pictures are in {folder}")
     return 0

@@ -203,8 +203,61 @@ def autoregression(X, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
     >>> autoregression(line, line, n_taps=2, ridge=1e-9).round(3).ravel()
     array([2., 1., 2., 3., 4.])
     """
-    check_count("n_taps", n_taps)
     _check_bounds(low, high)
+    X, mean, coefficients = _fitted(X, train, n_taps, ridge)
+
+    def predict(v):
+        ahead = np.zeros(v.shape)
+        ahead[1:] = _past(v - mean, n_taps) @ coefficients
+        return np.clip(ahead + mean, low, high).astype(v.dtype)
+
+    return _each(X, predict)
+
+
+@one_blas_thread()
+def autoregressive_forecast(X, horizon, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
+    """The frames after every sequence of X by `autoregression`, which takes each prediction for the frame itself.
+
+    Parameters
+    ----------
+    X : (n_sequences, n_frames, n_visible) ndarray, or list of (n_frames_i, n_visible) ndarrays
+        Frames seen so far.
+    horizon : int
+        Number of frames ahead.
+    train, n_taps, low, high, ridge
+        As of `autoregression`.
+
+    Returns
+    -------
+    (n_sequences, horizon, n_visible) ndarray
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `autoregression`.
+
+    Examples
+    --------
+    >>> line = np.arange(5.0)[None, :, None]
+    >>> autoregressive_forecast(line, 3, line, n_taps=2, ridge=1e-9).round(3).ravel()
+    array([5., 6., 7.])
+    """
+    check_count("horizon", horizon)
+    _check_bounds(low, high)
+    X, mean, coefficients = _fitted(X, train, n_taps, ridge)
+    at = [np.maximum(len(v) - 1 - np.arange(n_taps), 0) for v in X]
+    recent = np.stack([v[rows] for v, rows in zip(X, at)]).astype(float)  # the newest first
+    ahead = np.empty((len(X), int(horizon), len(mean)), X[0].dtype)
+    for t in range(int(horizon)):
+        past = np.column_stack([(recent - mean).reshape(len(X), -1), np.ones(len(X))])
+        ahead[:, t] = now = np.clip(past @ coefficients + mean, low, high)
+        recent = np.concatenate([now[:, None], recent[:, :-1]], axis=1)
+    return ahead
+
+
+def _fitted(X, train, n_taps, ridge):
+    """X, checked; the mean of all training frames, and the coefficients A_1, ..., a of `autoregression`."""
+    check_count("n_taps", n_taps)
     check_number("ridge", ridge, 0)
     train = _sequences(train, "train")
     if max(map(len, train)) < 2:
@@ -220,14 +273,7 @@ def autoregression(X, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
         moments += past.T @ v[1:]
     squares = np.einsum("ii->i", normal)[:-1]  # a view; the constant has no penalty
     squares += ridge * (squares.mean() or 1)
-    coefficients = np.linalg.solve(normal, moments)  # A_1, ..., a; a Cholesky decomposition takes as long
-
-    def predict(v):
-        ahead = np.zeros(v.shape)
-        ahead[1:] = _past(v - mean, n_taps) @ coefficients
-        return np.clip(ahead + mean, low, high).astype(v.dtype)
-
-    return _each(X, predict)
+    return X, mean, np.linalg.solve(normal, moments)  # a Cholesky decomposition takes as long
 
 
 def _past(v, n_taps):

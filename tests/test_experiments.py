@@ -76,7 +76,9 @@ def test_bouncing_balls(tiny, tmp_path, arguments):
         ]
         assert (tmp_path / f"{name}_receptive_fields.png").exists()
         assert (tmp_path / f"{name}_hidden_units.png").exists()
-    for picture in ("dreams.png", "dreams.gif", "predictions.png", "learning_curves.png"):
+    ahead = {row["frames_ahead"] for row in table(tmp_path / "rollouts.csv") if row["prediction"] == "one future"}
+    assert ahead == {"1", "2", "5", "10", "20"}
+    for picture in ("dreams.png", "dreams.gif", "predictions.png", "learning_curves.png", "rollouts.png"):
         assert (tmp_path / picture).stat().st_size > 1000
     settings = json.loads((tmp_path / "settings.json").read_text())
     assert settings["engine"] == named("auto").name  # the one that was at work

@@ -1,5 +1,6 @@
 """Data sets: some are computed, others are read from files that the user has."""
 
+from .assemblies import assemblies
 from .binary_addition import binary_addition
 from .bouncing_balls import BouncingBalls, bouncing_balls
 from .bvh import bvh_motion
@@ -11,6 +12,7 @@ from .walking import walking
 __all__ = [
     "BouncingBalls",
     "MotionFeatures",
+    "assemblies",
     "binary_addition",
     "bouncing_balls",
     "bvh_motion",

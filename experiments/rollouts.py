@@ -1,0 +1,95 @@
+"""Roll-outs: the error of frames further and further ahead of what a model has seen.
+
+A model sees the first N_PREFIX frames v_1..v_P of every video and no more. The error at k frames ahead is
+sum |v_{P+k} - prediction|^2 over pixels, a mean over videos; its standard error takes videos as the independent units.
+Two predictions of one `forecast` of N_FUTURES sampled futures are scored:
+
+- "mean of futures": the mean over futures of E[v_{P+k} | h], an estimate of E[v_{P+k} | v_1..v_P], which has the least
+  squared error a model can have, and turns grey where futures differ;
+- "one future": E[v_{P+k} | h] of one sampled future, as a dream shows it; its error is averaged over all futures. By
+  the parallelogram law it is that of the mean plus the futures' spread about it.
+
+Beside them stand predictors without a model: the last frame seen (copy-last), the mean frame of training videos, and
+the linear predictor, which takes each of its predictions for the frame itself.
+"""
+
+import numpy as np
+
+from rtrbm import evaluate
+
+AHEAD = (1, 2, 5, 10, 20)
+N_PREFIX, N_VIDEOS, N_FUTURES = 20, 25, 8
+COLUMNS = ("predictor", "prediction", "frames_ahead", "squared_error_per_frame", "standard_error")
+
+
+def rollout_rows(models, videos, train, n_taps=2, random_state=0):
+    """Rows of `COLUMNS` for every predictor and each of `AHEAD`.
+
+    Parameters
+    ----------
+    models : dict of fitted models
+        By the name that is shown.
+    videos : (n_videos, n_frames, n_visible) ndarray
+        At least N_PREFIX + 20 frames of each; the first N_VIDEOS videos are scored.
+    train : (n_sequences, n_frames, n_visible) ndarray
+        For the mean frame and the linear predictor.
+    n_taps : int
+        Frames that the linear predictor sees.
+    random_state : int
+        Of the futures.
+
+    Returns
+    -------
+    list of tuples
+    """
+    horizon, videos = AHEAD[-1], videos[:N_VIDEOS]
+    seen, came = videos[:, :N_PREFIX], videos[:, N_PREFIX : N_PREFIX + horizon]
+    mean = train.mean(axis=(0, 1), dtype=float)
+    linear = evaluate.autoregressive_forecast(seen, horizon, train, n_taps, 0, 1)
+    rows = _rows("copy-last", "", came, np.broadcast_to(seen[:, -1:], came.shape))
+    rows += _rows("mean frame", "", came, np.broadcast_to(mean, came.shape))
+    rows += _rows(f"linear, {n_taps} frame{'s' * (n_taps > 1)}", "", came, linear)
+    for name, model in models.items():
+        futures = {"n_samples": N_FUTURES, "quantiles": None, "random_state": random_state, "return_samples": True}
+        ahead = model.forecast(seen, horizon, **futures)
+        rows += _rows(name, "mean of futures", came, ahead.mean)
+        rows += _rows(name, "one future", came[:, None], ahead.means)
+    return rows
+
+
+def _rows(name, prediction, came, predicted):
+    """The error of one prediction at each of `AHEAD`; between the axes of videos and frames may be one of futures."""
+    errors = np.square(np.subtract(came, predicted, dtype=float)).sum(axis=-1)
+    errors = errors.reshape(len(errors), -1, errors.shape[-1]).mean(axis=1)
+    of_mean = errors.std(axis=0, ddof=1) / np.sqrt(len(errors)) if len(errors) > 1 else np.full(len(errors.T), np.nan)
+    means = errors.mean(axis=0)
+    return [(name, prediction, k, float(means[k - 1]), float(of_mean[k - 1])) for k in AHEAD]
+
+
+def draw_rollouts(rows):
+    """Error over frames ahead, a curve for each predictor; a band of one standard error.
+
+    Parameters
+    ----------
+    rows : list of tuples
+        Those of `rollout_rows`.
+
+    Returns
+    -------
+    rtrbm.plots.notebook.Figure
+    """
+    from rtrbm.plots.paper import label_axes, legend, panels, styles
+
+    figure, axes = panels(None, (1, 1), 3.6)
+    curves = {}
+    for name, prediction, k, error, deviation in rows:
+        curves.setdefault(f"{name}, {prediction}" if prediction else name, []).append((k, error, deviation))
+    for (label, points), style in zip(curves.items(), styles()):
+        k, error, deviation = np.array(points).T
+        axes[0].plot(k, error, marker="o", markersize=3, label=label, **style)
+        axes[0].fill_between(k, error - deviation, error + deviation, color=style["color"], alpha=0.15, linewidth=0)
+    axes[0].set(xscale="log", ylim=(0, None), xticks=AHEAD, xticklabels=AHEAD)
+    axes[0].minorticks_off()
+    label_axes(axes[0], f"frames ahead of the {N_PREFIX} seen", "squared error per frame")
+    legend(figure, axes, *axes[0].get_legend_handles_labels(), ncols=3)
+    return figure
