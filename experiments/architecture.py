@@ -35,10 +35,10 @@ class Room(NamedTuple):
 ROOMS = {
     "models": Room(0, 1.0, 3.25, "a file each: its parameters,\nits conditioner, its class"),
     "plots": Room(0, 3.33, 3.93, "figures"),
-    "datasets": Room(0, 4.0, 4.75, "data"),
-    "convert": Room(0, 4.82, 5.5, "your data"),
+    "datasets": Room(0, 4.0, 5.5, "data"),
+    "convert": Room(1, 4.72, 5.45, "your data"),
     "estimators": Room(1, 1.25, 3.05, "the habits of scikit-learn:\nfit, predict, sample, save"),
-    "callbacks": Room(1, 4.0, 5.1, "the best model,\na log, lines of text"),
+    "callbacks": Room(1, 3.5, 4.6, "the best model,\na log, lines of text"),
     "evaluate": Room(2, 1.0, 2.0, "errors, linear\npredictors"),
     "training": Room(2, 2.8, 5.5, "from a gradient to parameters:\nupdates, optimisers, files"),
     "gradient": Room(3, 1.6, 4.0, "eq. 3.25: the gradient of every model,\nthe sum of two halves"),

@@ -25,7 +25,8 @@ LEVELS = (
     ("training",),
     ("estimators",),
     ("models", "callbacks"),
-    ("datasets", "plots", "convert"),
+    ("plots", "convert"),
+    ("datasets",),
     ("",),  # rtrbm/__init__.py
 )
 MODELS = {"RTRBM", "TRBM", "CRBM", "RNNRBM", "SRTRBM", "LSTMRBM", "Stack"}

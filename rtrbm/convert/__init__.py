@@ -1,9 +1,22 @@
 """Data as people have them, as the sequences that the models take, and back (docs/your-data.md)."""
 
 from ..minibatches.paths import read
+from .midi import read_midi, write_midi
 from .music import midi_notes, notes, piano_roll
 from .spikes import counts, spikes
 from .tables import tables
 from .video import frames_of, video
 
-__all__ = ["counts", "frames_of", "midi_notes", "notes", "piano_roll", "read", "spikes", "tables", "video"]
+__all__ = [
+    "counts",
+    "frames_of",
+    "midi_notes",
+    "notes",
+    "piano_roll",
+    "read",
+    "read_midi",
+    "spikes",
+    "tables",
+    "video",
+    "write_midi",
+]

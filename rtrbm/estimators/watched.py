@@ -76,7 +76,7 @@ class Watched(Fed):
         if hasattr(data, "cut"):
             first = data.cut(0, 0, 1).v
         else:
-            first = data[0] if hasattr(data, "__len__") else self._check(sources.look(data, 0))[0]
+            first = data[0] if hasattr(data, "__len__") else self._frames_of(sources.look(data, 0))[0][0]
         if V[0].shape[-1] != first.shape[-1]:
             raise ValueError(f"validation must have the {first.shape[-1]} features of X, got {V[0].shape[-1]}")
         return V

@@ -23,7 +23,7 @@ OTHERS = {
     b"PAR1": "Parquet: read it with pandas.read_parquet",
     b"CDF": "netCDF 3: read it with scipy.io.netcdf_file",
     b"SQLite": "SQLite: read it with pandas.read_sql",
-    b"MThd": "MIDI: read it with a MIDI library, and its notes with rtrbm.convert.notes",
+    b"MThd": "MIDI: rtrbm.convert.read_midi reads it",
     b"RIFF": "sound or video: read it with a library for that",
     b"\x80": "a pickle, which runs code when it is read: save the arrays with numpy.savez",
 }  # and of those that are not

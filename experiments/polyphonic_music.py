@@ -1,0 +1,399 @@
+"""What temporal RBMs are worth on polyphonic music: nats a frame, beside models whose notes are independent.
+
+    python -m experiments.polyphonic_music --data FOLDER                        JSB chorales, all models
+    python -m experiments.polyphonic_music --data FOLDER --transpose            trained on pieces in all keys
+    python -m experiments.polyphonic_music --data FOLDER --transpose --pool --sets jsb nottingham piano-midi musedata
+    python -m experiments.polyphonic_music --sets my-midi-files                 anything that piano_rolls reads
+
+FOLDER (or the environment variable RTRBM_DATA) holds polyphonic_music/JSB_Chorales.mat and so on: `python -m
+rtrbm.datasets jsb --to FOLDER` gets it. The models:
+
+    rtrbm           RTRBM with a dynamic visible bias: the state acts on the notes too
+    rtrbm-static    the RTRBM of the thesis
+    rnnrbm, lstmrbm RNN-RBM and LSTM-RBM
+    1-gram, markov, lstm    independent notes given the past (`experiments.music_baselines`)
+
+Every model learns from the training pieces. Its log-likelihood of some validation pieces is estimated at an interval,
+and the parameters of the best measurement are kept. The test pieces are read once, at the end: the mean of
+log P(v_t | v_1..v_{t-1}) over all frames of all pieces, between two bounds where it is estimated (`likelihood`), and
+the expected frame-level accuracy (`experiments.music_baselines.accuracy`) of one-step predictions. scores.csv has a row
+for each, settings.json the settings; of each model there are its file, its measurements (.csv) and a dream, as piano
+roll (.png) and as music (.mid).
+"""
+
+import argparse
+import csv
+import os
+import pathlib
+import time
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments import music_baselines as baselines
+from experiments.runner import (
+    check_figures,
+    model_file,
+    output_folder,
+    print_table,
+    run,
+    save_figure,
+    starting,
+    stopped,
+    write_settings,
+    write_table,
+)
+from rtrbm import LSTMRBM, RNNRBM, RTRBM
+from rtrbm.callbacks import EarlyStopping
+from rtrbm.checks import check_count, check_n_jobs, check_number
+from rtrbm.compute import engine
+from rtrbm.convert import write_midi
+from rtrbm.datasets import Transposed, piano_rolls
+from rtrbm.datasets.registry import DATA_SETS
+from rtrbm.parameters import each
+from rtrbm.training.state import Best
+
+SETS = "jsb", "nottingham", "piano-midi", "musedata"
+MODELS = {
+    "rtrbm": (RTRBM, {"dynamic_visible_bias": True}),
+    "rtrbm-static": (RTRBM, {}),
+    "rnnrbm": (RNNRBM, {"learning_rate": 0.003}),
+    "lstmrbm": (LSTMRBM, {"learning_rate": 0.003}),
+}
+BASELINES = "1-gram", "markov", "lstm"
+RECIPE = {
+    "model": {"n_hidden": 200, "optimizer": "spectral", "momentum": 0.95, "learning_rate": 0.006, "batch_size": 16},
+    "n_gibbs": {0: 5, 0.7: 15},  # from a part of all updates on
+    "n_updates": 20_000,
+    "window": 100,
+    "warm_up": 20,
+    "step": 0.5,  # quarter notes a frame
+}
+RECIPES = {"jsb": {**RECIPE, "n_updates": 10_000, "window": None, "step": 1.0}}  # of other sets: RECIPE
+AS_THEY_ARE = {"learning_rate": 0.003, "weight_decay": 5e-4}  # of pieces that are not transposed,
+HEAVIER = {"rnnrbm": 2e-3, "lstmrbm": 2e-3}  # weight decay of networks that soon know them by heart,
+SHORTER = 0.3  # and the part of the updates
+TRANSPOSED = -6, 5  # semitones
+N_LOOKS, PATIENCE = 25, 8  # measurements in a run; those without a better one that end it
+N_VALIDATED = 300  # frames of the validation pieces that are measured
+QUICK = {"n_chains": 4, "n_steps": 256}  # of these measurements
+N_TIMED = 40  # updates that tell how many --minutes are
+N_DREAMT, N_LOOKED_AT = 200, 100  # frames of a dream, of pictures
+DREAM_SEED = 1_000_003
+
+
+class Score(NamedTuple):
+    """A row of scores.csv. nats: of the test frames, with its standard error and its bounds; valid: of the validation
+    frames that were measured; best: the update whose parameters were kept."""
+
+    set: str
+    model: str
+    trained_on: str
+    seed: int
+    nats: float
+    standard_error: float
+    lower: float
+    upper: float
+    n_frames: int
+    method: str
+    accuracy: float
+    valid: float | None = None
+    updates: int | None = None
+    best: int | None = None
+    minutes: float | None = None
+
+
+class Music(NamedTuple):
+    """train, valid : lists of rolls; tests : dict of lists of rolls, by the names of the sets; recipe : dict."""
+
+    train: list
+    valid: list
+    tests: dict
+    recipe: dict
+
+
+class BestLikelihood(EarlyStopping):
+    """Keep the parameters with the best likelihood of some pieces, and write every measurement to a CSV file.
+
+    Parameters
+    ----------
+    pieces : list of (n_frames_i, 88) ndarrays
+    every : int
+        Updates between two measurements.
+    path : path-like
+        The file. A run that goes on keeps the measurements before its checkpoint.
+    patience : int or None
+        As of EarlyStopping.
+    """
+
+    COLUMNS = ("update", "nats", "standard_error", "lower", "upper", "minutes")
+
+    def __init__(self, pieces, every, path, patience=PATIENCE):
+        super().__init__(patience)
+        self.pieces, self.every, self.path = pieces, every, path
+
+    def start(self, model):
+        n, rows = model.n_updates_, []
+        if n and self.path.exists():
+            with open(self.path, newline="") as file:
+                rows = [tuple(map(float, row)) for row in list(csv.reader(file))[1:]]
+        self._rows = [(int(row[0]), *row[1:]) for row in rows if row[0] <= n]
+        self._begun = time.perf_counter() - 60 * self.minutes
+        return self._is_over(model)
+
+    def __call__(self, model):
+        n = model.n_updates_
+        if n % self.every and n != model.n_updates:
+            return False
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of wide bounds, which are in the file
+            found = model.likelihood(self.pieces, random_state=0, **QUICK)
+        minutes = (time.perf_counter() - self._begun) / 60
+        self._rows.append((n, found.nats, found.standard_error, found.lower, found.upper, minutes))
+        write_table(self.path, self.COLUMNS, self._rows)
+        print(f"  update {n}: {found.nats:.3f} nats a validation frame, {minutes:.1f} minutes", flush=True)
+        if model.best_ is None or -found.nats < model.best_.error:
+            model.best_ = Best(each(np.copy, model.params_), n, -found.nats)
+        return self._is_over(model)
+
+    def _is_over(self, model):
+        return model.best_ is not None and sum(row[0] > model.best_.update for row in self._rows) >= self.patience
+
+    @property
+    def minutes(self):
+        """Of the whole run, up to the last measurement."""
+        return self._rows[-1][-1] if self._rows else 0.0
+
+
+def load(names, options):
+    """The music of some sets, pooled."""
+    parts = [piano_rolls(path_of(name, options.data)) for name in names]
+    train, valid = [roll for part in parts for roll in part[0]], [roll for part in parts for roll in some(part[1])]
+    return Music(train, valid, {name: part[2] for name, part in zip(names, parts)}, recipe_of(names, options))
+
+
+def recipe_of(names, options):
+    """The settings of runs on some sets, pooled."""
+    recipe = RECIPES.get(names[0], RECIPE) if len(names) == 1 else RECIPE
+    if options.transpose:
+        return recipe
+    return {**recipe, "model": {**recipe["model"], **AS_THEY_ARE}, "n_updates": round(SHORTER * recipe["n_updates"])}
+
+
+def path_of(name, folder):
+    """The file of a set by its name; any other name is a path itself."""
+    if name not in SETS:
+        return name
+    if not folder:
+        raise ValueError(f"--data must name the folder of data with {DATA_SETS[name].files[0].path}")
+    path = pathlib.Path(folder, DATA_SETS[name].files[0].path)
+    if not path.exists():
+        raise ValueError(f"there is no {path}: python -m rtrbm.datasets {name} --to {folder} gets it")
+    return path
+
+
+def some(pieces, n_frames=None):
+    """The beginnings of evenly chosen pieces, about so many frames in all."""
+    n_frames = n_frames or N_VALIDATED
+    longest = max(2, n_frames // 4)
+    lengths = np.minimum([len(piece) for piece in pieces], longest)
+    n = int(np.clip(round(n_frames / lengths.mean()), 1, len(pieces)))
+    return [pieces[i][:longest] for i in np.linspace(0, len(pieces) - 1, n).astype(int)]
+
+
+def trained_on(name, options):
+    """What a model learns from, in words; frequencies of notes are not transposed."""
+    words = ["transposed"] * (options.transpose and name not in BASELINES[:2]) + ["pooled"] * options.pool
+    return " ".join(words) or "as it is"
+
+
+def stream_of(music, options):
+    """The training pieces as a stream of minibatches."""
+    recipe, semitones = music.recipe, TRANSPOSED if options.transpose else (0, 0)
+    cut = {name: recipe[name] for name in ("window", "warm_up")}
+    batch_size = recipe["model"]["batch_size"]
+    return Transposed(music.train, batch_size, **cut, semitones=semitones, random_state=options.seed)
+
+
+def new_model(name, recipe, n_updates, options):
+    """A model to be trained."""
+    kind, own = MODELS[name]
+    if name in HEAVIER and not options.transpose:
+        own = {**own, "weight_decay": HEAVIER[name]}
+    n_gibbs = {int(part * n_updates): k for part, k in recipe["n_gibbs"].items()}
+    run_of = {"n_updates": n_updates, "random_state": options.seed, "n_jobs": options.n_jobs, "engine": options.engine}
+    return kind(**{**recipe["model"], **own}, n_gibbs=n_gibbs, **run_of)
+
+
+def length_of(name, music, options, path):
+    """The updates of a run: as many as it began with, as the recipe has, or as --minutes last."""
+    if options.resume and path.exists():
+        return MODELS[name][0].load(path).n_updates
+    if options.minutes is None:
+        return options.updates or music.recipe["n_updates"]
+    stream = stream_of(music, options)
+    new_model(name, music.recipe, 2, options).fit(stream)  # which compiles
+    begun = time.perf_counter()
+    new_model(name, music.recipe, N_TIMED, options).fit(stream)
+    return max(1, int(N_TIMED * 60 * options.minutes / (time.perf_counter() - begun)))
+
+
+def train(name, title, music, options, folder):
+    """A trained model, and what watched it."""
+    with model_file(folder, title, options.resume) as path:
+        n_updates = length_of(name, music, options, path)
+        starting(f"{title}: {n_updates} updates", path, options.resume)
+        watch = BestLikelihood(music.valid, -(-n_updates // N_LOOKS), folder / f"{title}.csv")
+        model = new_model(name, music.recipe, n_updates, options)
+        model.fit(stream_of(music, options), checkpoint=path, resume=options.resume, callbacks=[watch])
+    return model, watch
+
+
+def scores_of(name, music, learnt, options, folder):
+    """The rows of a model, one a set."""
+    title = f"{name}-{'+'.join(pathlib.Path(part).stem for part in music.tests)}-{learnt.replace(' ', '-')}"
+    model, watch = train(name, title, music, options, folder)
+    draw(model, title, music, options, folder)
+    rows = []
+    for part, test in music.tests.items():
+        found = model.likelihood(test, random_state=options.seed)
+        accuracy = baselines.accuracy(test, model.predict(test))
+        bounds = found.nats, found.standard_error, found.lower, found.upper, found.n_frames, found.method
+        how = -model.best_.error, model.n_updates_, model.best_.update, watch.minutes
+        rows.append(Score(part, name, learnt, options.seed, *bounds, accuracy, *how))
+    return rows
+
+
+def baseline(name, music, learnt, options):
+    """The rows of a model of independent notes, one a set."""
+    begun, n_updates = time.perf_counter(), None
+    if name == "lstm":
+        n_updates = options.updates or baselines.N_UPDATES
+        network = baselines.NoteLSTM(baselines.frequency(np.concatenate(music.train)), seed=options.seed)
+        predict = network.fit(stream_of(music, options), music.valid, n_updates).predict
+    else:
+        predict = {"1-gram": baselines.one_gram, "markov": baselines.markov}[name](music.train)
+    rows, minutes = [], (time.perf_counter() - begun) / 60
+    valid = baselines.scores(music.valid, predict(music.valid))[0]
+    for part, test in music.tests.items():
+        nats, accuracy = baselines.scores(test, predict(test))
+        bounds = nats, 0.0, nats, nats, sum(map(len, test)), "exact"
+        rows.append(Score(part, name, learnt, options.seed, *bounds, accuracy, valid, n_updates, None, minutes))
+    return rows
+
+
+def draw(model, title, music, options, folder):
+    """A dream as a picture beside music, and as a file to listen to."""
+    _, dreams = model.sample(N_DREAMT, random_state=options.seed + DREAM_SEED, return_states=True)
+    write_midi(folder / f"{title}.mid", dreams[0], music.recipe["step"])
+    longest = max(music.valid, key=len)
+    save_figure(rolls({"music": longest, "dream": dreams[0]}), folder / f"{title}.png")
+
+
+def rolls(pieces):
+    """Piano rolls above each other.
+
+    Parameters
+    ----------
+    pieces : dict of (n_frames, 88) ndarrays, by their titles
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.figure import Figure
+
+    from rtrbm.plots import WIDTH
+
+    figure = Figure(figsize=(WIDTH, 1.7 * len(pieces)), dpi=200, layout="constrained")
+    for axes, (title, roll) in zip(figure.subplots(len(pieces), squeeze=False)[:, 0], pieces.items()):
+        shown = np.asarray(roll)[:N_LOOKED_AT]
+        area = 0, len(shown), 20.5, 108.5
+        axes.imshow(shown.T, aspect="auto", origin="lower", cmap="Greys", interpolation="nearest", extent=area)
+        axes.set_xlim(0, N_LOOKED_AT)
+        axes.set_title(title, fontsize=9)
+        axes.set_ylabel("MIDI note", fontsize=8)
+        axes.tick_params(labelsize=8)
+    axes.set_xlabel("frame", fontsize=8)
+    return figure
+
+
+def parser():
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default=os.environ.get("RTRBM_DATA"), help="folder of data (default: RTRBM_DATA)")
+    parser.add_argument(
+        "--sets", nargs="+", default=["jsb"], metavar="SET", help=f"{', '.join(SETS)}, or paths (default: jsb)"
+    )
+    known = (*BASELINES, *MODELS)
+    parser.add_argument("--models", nargs="+", choices=known, default=known, metavar="MODEL", help="default: all")
+    parser.add_argument("--transpose", action="store_true", help="transpose the pieces at random, by -6 to 5 semitones")
+    parser.add_argument("--pool", action="store_true", help="one model of each kind learns from all sets")
+    parser.add_argument("--updates", type=int, help="of a model (default: those of the recipe)")
+    parser.add_argument("--minutes", type=float, help="of learning, of a model: as many updates as fit into them")
+    parser.add_argument("--seed", type=int, default=0, help="default: 0")
+    parser.add_argument("--resume", action="store_true", help="go on: keep the rows and the models of the folder")
+    parser.add_argument("--engine", default="auto", choices=engine.ENGINES, help="auto: numba if it is there (default)")
+    parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
+    parser.add_argument("--out", default="results/polyphonic_music", help="folder for the results")
+    return parser
+
+
+def check(options):
+    """Raise if an option is wrong or something is missing, before any work."""
+    check_count("--seed", options.seed, 0)
+    check_n_jobs("--n-jobs", options.n_jobs)
+    if options.updates is not None:
+        check_count("--updates", options.updates)
+    if options.minutes is not None:
+        check_number("--minutes", options.minutes, 0)
+    check_figures()
+    if set(options.models) & set(MODELS):
+        try:
+            import mido  # noqa: F401
+        except ImportError:
+            raise ValueError("dreams are written by mido: install rtrbm[music]") from None
+    for name in options.sets:
+        if not os.path.exists(path_of(name, options.data)):
+            raise ValueError(f"--sets must be of {', '.join(SETS)}, or paths, there is no {name!r}")
+
+
+def earlier_rows(path):
+    """The rows of a table of scores that is there."""
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return [Score(**row)._replace(seed=int(row["seed"])) for row in csv.DictReader(file)]
+
+
+def main(arguments=None):
+    options = parser().parse_args(arguments)
+    check(options)
+    folder = output_folder(options.out)
+    worked = {"engine": engine.named(options.engine).name}
+    groups = [options.sets] if options.pool else [[name] for name in options.sets]
+    recipes = {name: recipe_of(names, options) for names in groups for name in names}
+    write_settings(folder / "settings.json", {**vars(options), **worked, "recipes": recipes})
+    rows = earlier_rows(folder / "scores.csv") if options.resume else []
+    there = {(row.set, row.model, row.trained_on, row.seed) for row in rows}
+    try:
+        for names in groups:
+            music = load(names, options)
+            for name in options.models:
+                learnt = trained_on(name, options)
+                if all((part, name, learnt, options.seed) in there for part in names):
+                    continue
+                if name in MODELS:
+                    rows += scores_of(name, music, learnt, options, folder)
+                else:
+                    rows += baseline(name, music, learnt, options)
+                write_table(folder / "scores.csv", Score._fields, rows)
+    except KeyboardInterrupt:
+        return stopped(folder)
+    print_table(Score._fields, rows, "nats a frame and accuracy of the test pieces")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,130 @@
+"""MIDI files as piano rolls, and back, by the library mido (``pip install 'rtrbm[music]'``)."""
+
+import os
+
+import numpy as np
+
+from ..checks import check_number
+from .music import midi_notes, notes
+
+DRUMS = 9  # the channel whose notes are instruments of percussion, no pitches
+TICKS = 480  # of a quarter note, in files that are written
+VELOCITY = 80
+MAX_FRAMES = 10**6
+
+
+def read_midi(path, step=0.5):
+    """The notes of a MIDI file as a sequence: frame by frame, which of the 88 keys sound.
+
+    A frame is a part of a quarter note, so that tempo does not matter. All tracks and channels count but percussion's.
+
+    Parameters
+    ----------
+    path : path-like
+    step : float
+        Quarter notes from frame to frame: 0.5 for eighth notes.
+
+    Returns
+    -------
+    (n_frames, 88) float32 ndarray
+        0 or 1, as of `rtrbm.convert.notes`.
+
+    Raises
+    ------
+    ImportError
+        If mido is not installed.
+    FileNotFoundError
+        If there is no such file.
+    TypeError, ValueError
+        If the file is not MIDI, is damaged, has no notes or notes that a piano does not have, or `step` is not above 0.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "chord.mid")
+    >>> write_midi(path, notes([(60, 0, 2), (64, 1, 1)], step=0.5))
+    >>> read_midi(path).sum(axis=0)[[60 - 21, 64 - 21]]
+    array([4., 2.], dtype=float32)
+    """
+    check_number("step", step, 0)
+    mido, path = _mido(), os.fspath(path)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"path: no file at {path!r}")
+    try:
+        file = mido.MidiFile(path)
+        found = _sounding(file) / [1, file.ticks_per_beat, file.ticks_per_beat]
+    except Exception as error:  # mido raises many kinds
+        raise ValueError(f"path: {path!r} is no complete MIDI file: {type(error).__name__} {error}".rstrip()) from error
+    if not len(found):
+        raise ValueError(f"path: the MIDI file {path!r} has no notes")
+    if found[:, 1:].sum(axis=1).max() > MAX_FRAMES * step:
+        raise ValueError(
+            f"path: {path!r} would have more than {MAX_FRAMES} frames with step={step}: take a larger step"
+        )
+    try:
+        return notes(found, step)
+    except ValueError as error:
+        raise ValueError(f"path: the notes of {path!r} make no piano roll: {error}") from error
+
+
+def write_midi(path, X, step=0.5):
+    """Write a piano roll as a MIDI file that plays it, 120 quarter notes a minute.
+
+    Parameters
+    ----------
+    path : path-like
+    X : (n_frames, 88) array_like
+        A note sounds where a number is at least 0.5. Frames in a row are one long note.
+    step : float
+        Quarter notes from frame to frame.
+
+    Raises
+    ------
+    ImportError
+        If mido is not installed.
+    TypeError, ValueError
+        If X has another shape, or `step` is not above 0.
+    """
+    rows, mido = midi_notes(X, step), _mido()
+    events = [(onset, 1, int(pitch)) for pitch, onset, _ in rows]
+    events += [(onset + duration, 0, int(pitch)) for pitch, onset, duration in rows]  # 0: an end comes first
+    track, now = mido.MidiTrack(), 0
+    for beat, begins, pitch in sorted(events):
+        tick = round(beat * TICKS)
+        kind, velocity = ("note_on", VELOCITY) if begins else ("note_off", 0)
+        track.append(mido.Message(kind, note=pitch, velocity=velocity, time=tick - now))
+        now = tick
+    track.append(mido.MetaMessage("end_of_track", time=round(len(X) * step * TICKS) - now))
+    mido.MidiFile(tracks=[track], ticks_per_beat=TICKS).save(os.fspath(path))
+
+
+def _mido():
+    try:
+        import mido
+    except ImportError as error:
+        raise ImportError("MIDI files need mido: pip install 'rtrbm[music]', or pip install mido") from error
+    return mido
+
+
+def _sounding(file):
+    """The notes of a MIDI file, rows of pitch, onset and duration in ticks."""
+    rows = []
+    for track in file.tracks:
+        now, since = 0, {}
+
+        def end(key):
+            if key in since:
+                begin = since.pop(key)
+                rows.append((key[1], begin, now - begin))
+
+        for message in track:
+            now += message.time
+            if message.type not in ("note_on", "note_off") or message.channel == DRUMS:
+                continue
+            key = message.channel, message.note
+            end(key)
+            if message.type == "note_on" and message.velocity:
+                since[key] = now
+        for key in list(since):
+            end(key)
+    return np.array(rows, float).reshape(-1, 3)

@@ -1,0 +1,172 @@
+"""Polyphonic music from files that the user has: piano rolls in three parts, to train, to validate and to test."""
+
+import json
+import numbers
+import os
+import tempfile
+
+import numpy as np
+
+from ..convert.midi import read_midi
+from ..convert.music import LOWEST, N_KEYS
+from ..minibatches.paths import MAGIC, read
+from .archives import is_archive, unpack
+from .opcodes import read_plain
+
+PARTS = "train", "valid", "test"
+LONGEST_CHORD = 2 * N_KEYS  # notes of a frame, of which some may come twice
+PICKLES = b"\x80", b"(", b"}", b"]", b"c"  # the opcodes that may come first
+MIDI = ".mid", ".midi"
+
+
+def piano_rolls(path, step=0.5):
+    """Polyphonic music with its split, of Boulanger-Lewandowski, Bengio & Vincent (2012) or your own.
+
+    Parameters
+    ----------
+    path : path-like
+        One of these; the first bytes of a file decide:
+
+        - a .mat file with the cells `traindata`, `validdata` and `testdata` of arrays (n_frames_i, 88) of 0 and 1, such
+          as JSB_Chorales.mat, Nottingham.mat, Piano_midi.mat and MuseData.mat;
+        - a pickle, as the authors published the sets: a dict with the lists `train`, `valid` and `test` of pieces; a
+          piece is a list of frames, a frame a list or tuple of MIDI's note numbers. It is read by
+          `rtrbm.datasets.opcodes`: no code in it is run;
+        - the same as JSON;
+        - a folder with the folders `train`, `valid` and `test` of MIDI files (.mid, .midi), in the order of their names
+          (`rtrbm.convert.read_midi` reads a single one), or a zip or tar archive of such a folder.
+    step : float
+        Quarter notes from frame to frame, of MIDI files alone.
+
+    Returns
+    -------
+    train, valid, test : lists of (n_frames_i, 88) float32 ndarrays
+        1 where a note sounds; column j is MIDI's note 21 + j.
+
+    Raises
+    ------
+    ImportError
+        If MIDI files are to be read and mido is not installed.
+    FileNotFoundError
+        If there is no such file or folder.
+    TypeError, ValueError
+        If a file is damaged, of another form, has notes outside 21 to 108, or rolls with other values than 0 and 1. The
+        message names the file and the place.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "two-frames.json")
+    >>> with open(path, "w") as file:
+    ...     _ = file.write('{"train": [[[60, 64], [60]]], "valid": [[[60]]], "test": [[[62]]]}')
+    >>> train, valid, test = piano_rolls(path)
+    >>> train[0].shape, train[0].sum(axis=1)
+    ((2, 88), array([2., 1.], dtype=float32))
+    """
+    path = os.fspath(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"path: there is no file {path!r}")
+    if os.path.isdir(path):
+        return tuple(_midi_part(os.path.join(path, part), step) for part in PARTS)
+    if is_archive(path):
+        with tempfile.TemporaryDirectory() as folder:
+            unpack(path, folder)
+            return tuple(_midi_part(os.path.join(_top(folder), part), step) for part in PARTS)
+    with open(path, "rb") as file:
+        head = file.read(20)
+    if any(head.startswith(magic) for magic in MAGIC):
+        return tuple(_cells(read(path, f"{part}data"), f"path: {part}data of {path!r}") for part in PARTS)
+    if head.startswith(b"MThd"):
+        raise ValueError(
+            f"path: {path!r} is one MIDI file, a set is a folder with the folders {', '.join(PARTS)} of them; "
+            "rtrbm.convert.read_midi reads one"
+        )
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith((b"{", b"[")):
+        return _noted(_json(path), path)
+    if not head.startswith(PICKLES):
+        raise ValueError(
+            f"path: {path!r} is none of the files that are read by its first bytes: .mat, a pickle or JSON"
+        )
+    return _noted(read_plain(path), path)
+
+
+def _top(folder):
+    """The folder inside if it is all that there is, as in most archives."""
+    inside = [entry.path for entry in os.scandir(folder) if entry.name != "__MACOSX"]
+    return inside[0] if len(inside) == 1 and os.path.basename(inside[0]) not in PARTS else folder
+
+
+def _midi_part(folder, step):
+    """The pieces in a folder of MIDI files."""
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"path: there is no folder {folder!r}; a set of MIDI files is a folder with the folders {', '.join(PARTS)}"
+        )
+    names = sorted(name for name in os.listdir(folder) if name.lower().endswith(MIDI))
+    if not names:
+        raise ValueError(f"path: there are no MIDI files ({', '.join(MIDI)}) in {folder!r}")
+    return [read_midi(os.path.join(folder, name), step) for name in names]
+
+
+def _cells(cells, name):
+    """The rolls in a MATLAB cell."""
+    cells = list(cells.ravel()) if isinstance(cells, np.ndarray) and cells.dtype == object else cells
+    if not isinstance(cells, list) or not cells:
+        raise ValueError(f"{name} must be a cell of piano rolls, got {type(cells).__name__} {np.shape(cells)}")
+    for i, roll in enumerate(cells):
+        if getattr(roll, "dtype", np.dtype(object)).kind not in "biuf" or roll.ndim != 2 or roll.shape[1] != N_KEYS:
+            raise ValueError(f"{name}: piece {i} must be a roll (n_frames, {N_KEYS}), got shape {np.shape(roll)}")
+        if not len(roll) or not ((roll == 0) | (roll == 1)).all():
+            wrong = "no frames" if not len(roll) else f"values from {roll.min():g} to {roll.max():g}"
+            raise ValueError(f"{name}: piece {i} must hold 0 and 1 alone, got {wrong}")
+    return [np.asarray(roll, np.float32) for roll in cells]
+
+
+def _json(path):
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return json.load(file)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"path: {path!r} is no complete JSON file: {type(error).__name__}: {error}") from error
+
+
+def _noted(found, path):
+    """The rolls of lists of notes. A file has at least a byte for every frame, which bounds what it can ask for."""
+    if not isinstance(found, dict) or not set(PARTS) <= set(found):
+        got = f"the keys {', '.join(map(repr, list(found)[:8]))}" if isinstance(found, dict) else type(found).__name__
+        raise ValueError(f"path: {path!r} must hold a dict with the keys {', '.join(PARTS)}, got {got}")
+    left, parts = os.path.getsize(path), []
+    for part in PARTS:
+        pieces = _listed(found[part], f"path: {part} of {path!r}", "a list of pieces")
+        for i, piece in enumerate(pieces):
+            left -= len(_listed(piece, f"path: {part}[{i}] of {path!r}", "a list of frames"))
+            if left < 0:
+                raise ValueError(f"path: {path!r} repeats pieces, it would have more frames than bytes")
+        parts.append([_roll(piece, f"{part}[{i}]", path) for i, piece in enumerate(pieces)])
+    return tuple(parts)
+
+
+def _listed(value, name, wanted):
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(f"{name} must be {wanted}, got {type(value).__name__}{' of none' if value == [] else ''}")
+    return value
+
+
+def _roll(piece, name, path):
+    """A list of frames, each a list of notes, as a roll (n_frames, 88)."""
+    roll = np.zeros((len(piece), N_KEYS), np.float32)
+    for t, chord in enumerate(piece):
+        if not isinstance(chord, list | tuple) or len(chord) > LONGEST_CHORD:
+            got = f"{len(chord)} notes" if isinstance(chord, list | tuple) else type(chord).__name__
+            raise ValueError(f"path: {name}, frame {t} of {path!r} must be a list of notes, got {got}")
+        for note in chord:
+            is_number = isinstance(note, numbers.Real) and not isinstance(note, bool)
+            if not (is_number and LOWEST <= note < LOWEST + N_KEYS and note == int(note)):
+                got = f"the note {note:.6g}" if is_number else f"a {type(note).__name__}"
+                raise ValueError(
+                    f"path: {name}, frame {t} of {path!r} must have whole notes of a piano, {LOWEST} to "
+                    f"{LOWEST + N_KEYS - 1}, got {got}"
+                )
+            roll[t, int(note) - LOWEST] = 1
+    return roll

@@ -1,0 +1,217 @@
+"""The script of music at tiny size; the models of independent notes against what they must be."""
+
+import csv
+import json
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+from experiments import music_baselines as baselines
+from experiments import polyphonic_music
+from experiments.polyphonic_music import MODELS, RECIPE, Score, some
+from rtrbm.convert import read_midi
+from rtrbm.datasets import Transposed, piano_rolls
+from rtrbm.minibatches.windows import Example, packed
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("mido")
+DATA = os.environ.get("RTRBM_DATA")
+needs_data = pytest.mark.skipif(not DATA, reason="RTRBM_DATA does not name a folder of real data")
+
+
+def tune(rng, n_frames):
+    """A scale up and down, with a bass: predictable, and different at every place."""
+    at = int(rng.integers(7))
+    return [[60 + abs((at + t) % 14 - 7), 40 + (at + t) // 4 % 3] for t in range(n_frames)]
+
+
+@pytest.fixture
+def path(tmp_path):
+    rng = np.random.default_rng(0)
+    parts = {part: [tune(rng, 10 + i) for i in range(n)] for part, n in (("train", 6), ("valid", 3), ("test", 4))}
+    (tmp_path / "tunes.json").write_text(json.dumps(parts))
+    return tmp_path / "tunes.json"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    small = {"model": {"n_hidden": 4, "learning_rate": 0.01, "batch_size": 3}, "n_gibbs": {0: 1, 0.5: 2}, "window": 8}
+    monkeypatch.setattr(polyphonic_music, "RECIPE", {**RECIPE, **small, "n_updates": 6})
+    monkeypatch.setattr(polyphonic_music, "QUICK", {"n_chains": 2, "n_steps": 5})
+    monkeypatch.setattr(polyphonic_music, "N_LOOKS", 3)
+
+
+def rows_of(folder):
+    with open(folder / "scores.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_model_has_its_row_and_goes_on(path, quick, tmp_path, capsys):
+    out, common = (
+        tmp_path / "out",
+        ["--sets", str(path), "--n-jobs", "1", "--engine", "numpy", "--transpose", "--out", str(tmp_path / "out")],
+    )
+    polyphonic_music.main([*common, "--updates", "4"])
+    rows = rows_of(out)
+    assert [row["model"] for row in rows] == ["1-gram", "markov", "lstm", *MODELS]
+    assert [row["trained_on"] for row in rows] == ["as it is"] * 2 + ["transposed"] * 5
+    for row in rows:
+        assert float(row["lower"]) <= float(row["nats"]) <= float(row["upper"]) < 0
+        assert int(row["n_frames"]) == 46 and 0 < float(row["accuracy"]) < 1
+    assert [row["updates"] for row in rows] == ["", "", *["4"] * 5]
+    title = "rtrbm-tunes-transposed"
+    assert read_midi(out / f"{title}.mid").any() and (out / f"{title}.png").stat().st_size > 1000
+    with open(out / f"{title}.csv", newline="") as file:
+        measured = list(csv.DictReader(file))
+    assert [row["update"] for row in measured] == ["2", "4"]
+    best = max(measured, key=lambda row: float(row["nats"]))
+    assert (best["nats"], best["update"]) == (rows[3]["valid"], rows[3]["best"])
+    kept = MODELS["rtrbm"][0].load(out / f"{title}.h5")
+    for a, b in zip(kept.params_, kept.best_.params):
+        np.testing.assert_array_equal(a, b)
+    capsys.readouterr()
+    (out / "scores.csv").write_text("".join((out / "scores.csv").read_text().splitlines(True)[:-1]))
+    polyphonic_music.main([*common, "--resume"])  # the last row is missing, its model is there
+    said = capsys.readouterr().out
+    assert rows_of(out) == rows and said.count("training") == 1 and "4 updates" in said
+
+
+def test_pooled_sets(path, quick, tmp_path):
+    other = tmp_path / "others.json"
+    other.write_bytes(path.read_bytes())
+    common = [
+        "--sets",
+        str(path),
+        str(other),
+        "--models",
+        "1-gram",
+        "rnnrbm",
+        "--n-jobs",
+        "1",
+        "--pool",
+        "--engine",
+        "numpy",
+    ]
+    polyphonic_music.main([*common, "--minutes", "0.001", "--out", str(tmp_path / "out")])
+    rows = rows_of(tmp_path / "out")
+    assert [(row["set"], row["model"]) for row in rows] == [
+        (str(part), model) for model in ("1-gram", "rnnrbm") for part in (path, other)
+    ]
+    assert {row["trained_on"] for row in rows} == {"pooled"} and int(rows[-1]["updates"]) >= 1
+    assert rows[0]["nats"] == rows[1]["nats"]
+
+
+@pytest.mark.parametrize(
+    "arguments, match",
+    [
+        (["--seed", "-1"], "--seed"),
+        (["--updates", "0"], "--updates"),
+        (["--minutes", "0"], "--minutes"),
+        (["--n-jobs", "0"], "--n-jobs"),
+        (["--sets", "jsb"], "--data must name the folder"),
+        (["--sets", "jsb", "--data", "nowhere"], "rtrbm.datasets jsb --to nowhere"),
+        (["--sets", "nowhere.json"], "there is no 'nowhere.json'"),
+    ],
+)
+def test_wrong_options_are_refused_before_any_work(arguments, match, tmp_path, monkeypatch):
+    monkeypatch.delenv("RTRBM_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((ValueError, TypeError), match=match):
+        polyphonic_music.main(arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_some_pieces_are_about_so_many_frames():
+    pieces = [np.zeros((n, 88)) for n in (5, 300, 40, 50, 60, 70, 80, 90)]
+    chosen = some(pieces, 160)
+    assert all(len(piece) <= 40 for piece in chosen) and 120 <= sum(map(len, chosen)) <= 160
+    assert len(some(pieces[:1], 160)) == 1
+
+
+# ------------------------------------------------------------------------------------------------ baselines
+
+
+def test_accuracy_is_that_of_bay():
+    v, p = np.array([[1.0, 1, 0, 0]]), np.array([[1.0, 0, 1, 0]])
+    assert baselines.accuracy([v], [p]) == 1 / 3  # one hit, one false, one missed
+    assert baselines.accuracy([v], [0.5 * p]) == 0.5 / 2.5
+
+
+def test_scores_are_means_over_all_frames():
+    pieces, p = [np.ones((1, 2)), np.zeros((3, 2))], [np.full((1, 2), 0.5), np.full((3, 2), 0.25)]
+    assert baselines.scores(pieces, p)[0] == pytest.approx((2 * np.log(0.5) + 6 * np.log(0.75)) / 4)
+
+
+def test_one_gram_and_markov_are_the_frequencies():
+    train = [np.array([[1.0], [1], [0]]), np.array([[0.0], [1]])]
+    assert baselines.one_gram(train)(train)[0].ravel() == pytest.approx([3.5 / 6] * 3)
+    after_0, after_1 = 1.5 / 2, 1.5 / 3
+    assert baselines.markov(train)(train)[0].ravel() == pytest.approx([3.5 / 6, after_1, after_1])
+    assert baselines.markov(train)(train)[1].ravel() == pytest.approx([3.5 / 6, after_0])
+
+
+def test_the_gradient_of_the_network():
+    rng = np.random.default_rng(0)
+    network = baselines.NoteLSTM(np.full(3, 0.5), n=4, seed=1)
+    network.params = network.params._replace(
+        **{k: rng.standard_normal(p.shape) * 0.7 for k, p in network.params._asdict().items() if p is not None}
+    )
+    examples = [Example(rng.integers(2, size=(n, 3)).astype(float), warm) for n, warm in ((7, 2), (5, 0), (6, 1))]
+    v, where, *_ = packed(examples)
+    found, n = network.gradient(v, where), sum(len(example) for example in examples)
+
+    def objective(frozen):
+        """Of the frames that count; what comes before them has the parameters `frozen`."""
+        nats = 0
+        for example in examples:
+            p = network.predict([example.v])[0]
+            nats += np.log(np.where(example.v == 1, p, 1 - p))[example.n_warm :].sum()
+        return nats / n
+
+    for name in ("W_uv", "b_v"):  # no past: exact whatever warms up
+        part = getattr(network.params, name)
+        for at in np.ndindex(part.shape):
+            values = []
+            for step in (1e-5, -1e-5):
+                part[at] += step
+                values.append(objective(None))
+                part[at] -= step
+            assert getattr(found, name)[at] == pytest.approx((values[0] - values[1]) / 2e-5, abs=1e-8)
+    examples = [Example(example.v) for example in examples]
+    v, where, *_ = packed(examples)
+    found = network.gradient(v, where)
+    for name in ("K", "R", "b_g"):
+        part = getattr(network.params, name)
+        for at in list(np.ndindex(part.shape))[::3]:
+            values = []
+            for step in (1e-5, -1e-5):
+                part[at] += step
+                values.append(objective(None))
+                part[at] -= step
+            assert getattr(found, name)[at] == pytest.approx((values[0] - values[1]) / 2e-5, abs=1e-8)
+
+
+def test_the_network_learns_what_markov_cannot(path):
+    train, valid, test = piano_rolls(path)
+    stream = Transposed(train, 6, semitones=(0, 0), random_state=0)
+    network = baselines.NoteLSTM(baselines.frequency(np.concatenate(train)), n=30, seed=0).fit(stream, valid, 150)
+    markov = baselines.scores(test, baselines.markov(train)(test))[0]
+    assert baselines.scores(test, network.predict(test))[0] > markov + 1
+
+
+@needs_data
+@pytest.mark.parametrize(
+    "name, gram, chain",
+    [("JSB_Chorales", -11.06, -10.47), ("Nottingham", -10.25, -5.16), ("Piano_midi", -11.05, -8.26),
+     ("MuseData", -11.51, -8.56)],
+)  # fmt: skip
+def test_the_published_rows(name, gram, chain):
+    train, _, test = piano_rolls(pathlib.Path(DATA, "polyphonic_music", f"{name}.mat"))
+    found = [baselines.scores(test, make(train)(test))[0] for make in (baselines.one_gram, baselines.markov)]
+    assert [round(nats, 2) for nats in found] == [gram, chain]
+
+
+def test_the_columns_are_named():
+    assert Score._fields[:4] == ("set", "model", "trained_on", "seed")
