@@ -47,3 +47,11 @@ def filled(like, values):
     """The NamedTuple `like`, its arrays replaced by `values`, one for each in order."""
     values = iter(values)
     return type(like)(*(None if part is None else next(values) for part in like))
+
+
+def is_matrix(name, array):
+    """Whether a parameter of that name is a matrix, or several of them, that acts on states.
+
+    Not so are biases (b..., also those of several frames), gates of single weights (G...), and vectors.
+    """
+    return array.ndim > 1 and name[0] not in "bG"

@@ -254,7 +254,7 @@ def test_wrong_callbacks_are_refused_before_any_work(tmp_path, callbacks):
 # ------------------------------------------------------------------------------------------- Ctrl-C
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+@pytest.mark.parametrize("optimizer", ["adam", "momentum", "spectral"])
 def test_ctrl_c_leaves_a_checkpoint_from_which_the_run_goes_on_bit_for_bit(tmp_path, optimizer):
     path = tmp_path / "model.h5"
     settings = SETTINGS | dict(optimizer=optimizer, n_gibbs={0: 1, 4: 2, 9: 1})

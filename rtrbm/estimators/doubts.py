@@ -146,13 +146,13 @@ def of_model(h, error, spread):
 
 
 def of_rate(optimizer, rate):
-    """Doubts about a learning rate, which is Adam's change of every weight in each of the first updates.
+    """Doubts about a learning rate, which but for momentum is the change of weights in each of the first updates.
 
     Yields
     ------
     str
     """
-    if optimizer == "adam" and rate >= 1:
+    if optimizer != "momentum" and rate >= 1:
         yield f"learning_rate={rate:g} changes weights by {rate:g} in each of the first updates: 0.001 to 0.03 is usual"
 
 

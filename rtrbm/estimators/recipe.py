@@ -11,12 +11,12 @@ from ..compute import engine as engines
 from ..gradient import Model
 from ..rbm.negative import NegativePhase
 from ..rbm.units import Units
-from ..training import loop, optimizers, ranks
+from ..training import loop, optimizers, ranks, spectral
 from ..training.penalties import Penalties
 from ..streams import check_random_state
 from .settings import Estimator, setting, settings
 
-OPTIMIZERS = ("adam", "momentum")
+OPTIMIZERS = ("adam", "momentum", "spectral")
 CENTERING = (True, False, "visible")
 
 
@@ -95,6 +95,8 @@ class Recipe(Estimator):
     def _optimizer(self):
         if self.optimizer == "momentum":
             return optimizers.momentum(float(self.momentum))
+        if self.optimizer == "spectral":
+            return spectral.spectral(float(self.momentum), self._engine())
         return optimizers.adam(float(self.momentum), engine=self._engine())
 
     def _negative(self, update):

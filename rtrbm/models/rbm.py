@@ -62,11 +62,13 @@ class RBM(TrainedRBM):
         If False, the CD chain takes visible units by their means, as the TRBM of 3.3 does. The gradient has
         about a fifth of the noise, but it is biased for any length of the chain, since means are no states
         (docs/gradient.md).
-    optimizer : {"adam", "momentum"}
+    optimizer : {"adam", "momentum", "spectral"}
+        "spectral": steps of equal size in every direction of a matrix (`rtrbm.training.spectral`), biases by Adam.
     learning_rate : float
-        At the first update; `fit` lets it fall linearly to 0.
+        At the first update; `fit` lets it fall linearly to 0. With "spectral" the root mean square of the change of a
+        matrix; biases take twice the rate.
     momentum : float
-        Decay of the running mean of the gradient (Adam) or of the velocity (momentum).
+        Decay of the running mean of the gradient (Adam, "spectral") or of the velocity (momentum).
     centering : {"visible", True, False}
         Take gradient steps in coordinates where the visible units, or all units (True), have mean zero
         (`rtrbm.training.centering`). Hidden units that are centred are on in half of the rows. Others are on in few

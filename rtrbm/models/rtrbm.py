@@ -137,11 +137,13 @@ class RTRBM(TemporalRBM):
         If False, the CD chain takes visible units by their means, as the TRBM of 3.3 does. The gradient has
         about a fifth of the noise, but it is biased for any length of the chain, since means are no states
         (docs/gradient.md).
-    optimizer : {"adam", "momentum"}
+    optimizer : {"adam", "momentum", "spectral"}
+        "spectral": steps of equal size in every direction of a matrix (`rtrbm.training.spectral`), biases by Adam.
     learning_rate : float
-        At the first update; `fit` lets it fall linearly to 0.
+        At the first update; `fit` lets it fall linearly to 0. With "spectral" the root mean square of the change of a
+        matrix; biases take twice the rate.
     momentum : float
-        Decay of the running mean of the gradient (Adam) or of the velocity (momentum).
+        Decay of the running mean of the gradient (Adam, "spectral") or of the velocity (momentum).
     centering : {True, False, "visible"}
         Take gradient steps in coordinates where units have mean zero (`rtrbm.training.centering`); learns much faster.
         "visible" leaves out hidden units and recurrent states.

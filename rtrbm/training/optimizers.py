@@ -32,13 +32,15 @@ class Optimizer(NamedTuple):
 
     init (params) : the first state; update (gradient, state, rate) : the step, made of the gradient, and the next
     state; factors (state, rate) : whether it is Adam, and decay, square_decay, epsilon and rate as loops take them
-    (`rtrbm.compute.engine.adam_block`).
+    (`rtrbm.compute.engine.adam_block`), whether matrices step along directions, and their rate then; turn (sums,
+    directions) : makes these directions of new sums, in place, or None.
     """
 
     state: type
     init: Callable
     update: Callable
     factors: Callable
+    turn: Callable | None = None
 
 
 def momentum(decay=0.9):
@@ -64,7 +66,7 @@ def momentum(decay=0.9):
         return gradient, MomentumState(gradient)
 
     def factors(state, rate):
-        return False, decay, 0.0, 0.0, rate
+        return False, decay, 0.0, 0.0, rate, False, 0.0
 
     return Optimizer(MomentumState, init, update, factors)
 
@@ -93,10 +95,11 @@ def adam(decay=0.9, square_decay=0.999, epsilon=1e-8, engine=NUMPY):
     def factors(state, rate):
         n = int(state.n_steps) + 1
         root = ((1 - square_decay) / (1 - square_decay**n)) ** 0.5
-        return True, decay, square_decay, epsilon / root, rate * (1 - decay) / (1 - decay**n) / root
+        scale = rate * (1 - decay) / (1 - decay**n) / root
+        return True, decay, square_decay, epsilon / root, scale, False, 0.0
 
     def update(gradient, state, rate):
-        settings = factors(state, rate)[1:]
+        settings = factors(state, rate)[1:5]
         sums = [each(empty_like, part) for part in state[1:]]
         engine.blockwise(lambda *pieces: engine.adam_block(*pieces, *settings), gradient, *state[1:], *sums)
         return gradient, AdamState(np.array(int(state.n_steps) + 1), *sums)

@@ -40,7 +40,11 @@ def climb(whole, rule, training, parts, rate):
     rates = bool(rule.centering), rule.centering is True, *rule.penalties, *rule.optimizer.factors(state, rate)
     old = [part for part in state if isinstance(part, tuple)]
     flats = [whole.flat(part) for part in old]
-    norm, error, n_frames, new, news = whole.climb(total, flat, flats, rates, rule.max_norm, n_jobs)
+
+    def turn(*flats):
+        rule.optimizer.turn(*(part._replace(**whole.views(a)) for part, a in zip(old, flats)))
+
+    norm, error, n_frames, new, news = whole.climb(total, flat, flats, rates, rule.max_norm, n_jobs, turn)
     parts = [part._replace(**whole.views(a)) for part, a in zip(old, news)]
     steps = [np.array(int(part) + 1) for part in state if not isinstance(part, tuple)]
     return norm, params._replace(**whole.views(new)), type(state)(*steps, *parts), error, n_frames

@@ -35,7 +35,7 @@ _0, _1, _NEGLIGIBLE = np.float32(0), np.float32(1), np.float32(NEGLIGIBLE)
 # where the means of its source begin, the bias that it adds to, the biases of first frames, how many of these stand in
 # for it; and, for W, where the derivative of the bias on its other side begins, else -1.
 AT, LOW, HIGH, N_OUT, SOURCE, BIAS, INIT, N_INIT, OTHER = range(9)
-SETTLE, ROWS, BIASES = 1, 2, 4
+SETTLE, ROWS, MOVE, BIASES = 1, 2, 4, 8
 
 
 class Rates(NamedTuple):
@@ -44,7 +44,7 @@ class Rates(NamedTuple):
     scale : of the sums; inverse : 1 / the number of frames; centres, centres_hidden : whether steps are centred, and
     whether with the means of the hidden units too; weight_decay, l1, sparsity_cost, sparsity_target : of the penalties;
     adam : which optimiser; decay, square_decay, epsilon, rate : its settings (`rtrbm.compute.engine.adam_block`; decay
-    and rate of momentum).
+    and rate of momentum); directed : whether matrices step along `State.square` instead, at the rate `along`.
     """
 
     scale: float
@@ -60,10 +60,15 @@ class Rates(NamedTuple):
     square_decay: float
     epsilon: float
     rate: float
+    directed: bool
+    along: float
 
 
 class State(NamedTuple):
-    """Flat arrays of a training: parameters, and the sums of the optimiser (square is empty for momentum)."""
+    """Flat arrays of a training: parameters, and the sums of the optimiser (square is empty for momentum).
+
+    If matrices are directed, square has their directions.
+    """
 
     params: np.ndarray
     sums: np.ndarray
@@ -148,11 +153,12 @@ def _any(sums, low, high):
 
 
 @inner
-def _climb_rows(part, moves, sums, hidden, rates, old, new, reached, past, dots):
+def _climb_rows(part, moving, moves, sums, hidden, rates, old, new, reached, past, dots):
     """Climb along a slice; the sum of squares of its sums over tiles, NaN if a new parameter is not finite.
 
     past <- means @ step, dots[row] <- step @ means of the hidden units, which begin at `hidden`: what the biases lose
-    (`rtrbm.training.centering.centre_biases`). moves : whether the matrix is centred; reached : a buffer.
+    (`rtrbm.training.centering.centre_biases`). moving : whether to step along the directions, which are made of the
+    sums between a first call and this one; moves : whether the matrix is centred; reached : a buffer.
     """
     wide()
     at, n, bias, init, other_bias = part[AT], part[N_OUT], part[BIAS], part[INIT], part[OTHER]
@@ -168,20 +174,28 @@ def _climb_rows(part, moves, sums, hidden, rates, old, new, reached, past, dots)
         dot = zeros()
         for j in range(0, n, WIDTH):
             left, i = n - j, at + row * n + j
-            g = zeros()
-            for tile in range(len(sums)):
-                g = add(g, load_part(sums[tile], i, left))
-            found = multiply_add(g, g, found)
-            g = multiply(g, fill(np.float32(rates.scale)))
-            if centres:
-                g = subtract(g, multiply(fill(mean), load_part(reached, j, left)))
-                if other_bias >= 0:
-                    g = subtract(g, multiply(fill(other), load_part(flat, hidden + j, left)))
-            if rates.weight_decay > 0 or rates.l1 > 0:
-                M = load_part(old.params, i, left)
-                g = subtract(g, multiply(fill(np.float32(rates.weight_decay)), M))
-                g = subtract(g, multiply(fill(np.float32(rates.l1)), sign(M)))
-            step = _stepped(g, i, left, old, new, rates)
+            if moving:
+                step = multiply(fill(np.float32(rates.along)), load_part(new.square, i, left))
+                store_part(new.params, i, add(load_part(old.params, i, left), step), left)
+            else:
+                g = zeros()
+                for tile in range(len(sums)):
+                    g = add(g, load_part(sums[tile], i, left))
+                found = multiply_add(g, g, found)
+                g = multiply(g, fill(np.float32(rates.scale)))
+                if centres:
+                    g = subtract(g, multiply(fill(mean), load_part(reached, j, left)))
+                    if other_bias >= 0:
+                        g = subtract(g, multiply(fill(other), load_part(flat, hidden + j, left)))
+                if rates.weight_decay > 0 or rates.l1 > 0:
+                    M = load_part(old.params, i, left)
+                    g = subtract(g, multiply(fill(np.float32(rates.weight_decay)), M))
+                    g = subtract(g, multiply(fill(np.float32(rates.l1)), sign(M)))
+                if rates.directed:
+                    m = multiply_add(fill(np.float32(rates.decay)), load_part(old.sums, i, left), g)
+                    store_part(new.sums, i, m, left)
+                    continue
+                step = _stepped(g, i, left, old, new, rates)
             x = load_part(new.params, i, left)
             lost = add(lost, subtract(x, x))
             if rates.centres:
@@ -241,17 +255,18 @@ def _climb_biases(slices, flat, low, at, rates, old, new, past, dots):
 def climb(stages, begin, end, slices, sums, low, at, rates, old, new, moves, reached, past, dots):
     """A step of the optimiser along the gradient; the sum of squares of the sums over tiles, NaN if it is not finite.
 
-    stages : of SETTLE, ROWS (of slices begin to end - 1) and BIASES those to go through, in this order; slices : a
-    table of slices; sums : (n_tiles, n), overwritten; low : where the biases begin, after all matrices; at : Places;
-    rates : Rates; old, new : State; moves : (n_slices,), reached, past : (n_slices, ...), dots : (V,), buffers.
+    stages : of SETTLE, ROWS or MOVE (of slices begin to end - 1) and BIASES those to go through, in this order;
+    slices : a table of slices; sums : (n_tiles, n), overwritten; low : where the biases begin, after all matrices; at :
+    Places; rates : Rates; old, new : State; moves : (n_slices,), reached, past : (n_slices, ...), dots : (V,), buffers.
     """
     found = 0.0
     if stages & SETTLE:
         _find_moving(slices, sums, moves)
         found += _settle(sums, low, at, rates)
-    if stages & ROWS:
+    if stages & (ROWS | MOVE):
         for i in range(begin, end):
-            found += _climb_rows(slices[i], moves[i], sums, at.h, rates, old, new, reached[i], past[i], dots)
+            moving = stages & MOVE > 0
+            found += _climb_rows(slices[i], moving, moves[i], sums, at.h, rates, old, new, reached[i], past[i], dots)
     if stages & BIASES:
         found += _climb_biases(slices, sums[0], low, at, rates, old, new, past, dots)
     return found

@@ -122,7 +122,7 @@ class Whole(NamedTuple):
         tile(END, 0, 0, *arguments, scratch, sums[0])
         return sums
 
-    def climb(self, sums, flat, state, rates, max_norm, n_jobs):
+    def climb(self, sums, flat, state, rates, max_norm, n_jobs, turn=None):
         """A step of the optimiser along the gradient per frame.
 
         Parameters
@@ -137,6 +137,8 @@ class Whole(NamedTuple):
             The fields of `Rates` after the first two.
         max_norm : float or None
         n_jobs : int or None
+        turn : callable (sums, square), optional
+            Makes the directions of matrices, if they are directed, of the optimiser's new sums, in place.
 
         Returns
         -------
@@ -175,9 +177,17 @@ class Whole(NamedTuple):
         def climb(stages, begin=0, end=n):
             return step.climb(stages, begin, end, *arguments)
 
-        if worth(at.end, n_jobs, LARGE):
-            squares = climb(step.SETTLE)  # in the order of one call, so that the norm is the same too
-            squares = sum(run(lambda i: climb(step.ROWS, i, i + 1), range(n), n_jobs), squares)
+        def climb_rows(stage, squares):  # added up in the order of one call, so that the norm is the same too
+            if large:
+                return sum(run(lambda i: climb(stage, i, i + 1), range(n), n_jobs), squares)
+            return squares + climb(stage)
+
+        large, directed = worth(at.end, n_jobs, LARGE), arguments[4].directed
+        if large or directed:
+            squares = climb_rows(step.ROWS, climb(step.SETTLE))
+            if directed:
+                turn(new.sums, new.square)
+                squares = climb_rows(step.MOVE, squares)
             squares += climb(step.BIASES)
         else:
             squares = climb(step.SETTLE | step.ROWS | step.BIASES)

@@ -1,0 +1,158 @@
+"""Steps of equal size in every direction, against the singular value decomposition."""
+
+import numpy as np
+import pytest
+from helpers import state
+
+from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM
+from rtrbm.compute.engine import named
+from rtrbm.models.rtrbm import RTRBMParams
+from rtrbm.parameters import is_matrix
+from rtrbm.training import optimizers
+from rtrbm.training.spectral import BAND, BIAS_RATE, LEAST, polar_factor, spectral
+
+X = (np.random.default_rng(0).random((4, 7, 6)) < 0.4).astype(np.float32)
+SETTINGS = dict(n_gibbs=2, optimizer="spectral", random_state=0, n_updates=6, batch_size=3)
+MODELS = {
+    "RBM": RBM(4, **SETTINGS),
+    "RTRBM": RTRBM(4, n_taps=2, dynamic_visible_bias=True, **SETTINGS),
+    "SRTRBM": SRTRBM(4, sparsity=0.1, **SETTINGS),
+    "TRBM": TRBM(4, n_taps=2, vv_rate=0.1, **SETTINGS),
+    "CRBM": CRBM(4, **SETTINGS),
+    "RNNRBM": RNNRBM(4, **SETTINGS),
+    "LSTMRBM": LSTMRBM(4, **SETTINGS),
+}
+ENGINES = ["numpy", pytest.param("numba", marks=pytest.mark.skipif(named("auto").name != "numba", reason="no numba"))]
+any_engine = pytest.mark.parametrize("engine", ENGINES)
+any_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def orthogonal(n, rng):
+    return np.linalg.qr(rng.standard_normal((n, n)))[0]
+
+
+def matrix(shape, seed, dtype=np.float64):
+    """A matrix with singular values between LEAST of the bound and the largest, and its singular vectors."""
+    rng, n = np.random.default_rng(seed), min(shape)
+    s = np.exp(rng.uniform(np.log(LEAST), 0, n))
+    s[0] = 1
+    s = np.maximum(s, 1.0001 * LEAST * (s**4).sum() ** 0.25)
+    P, Q = orthogonal(shape[0], rng)[:, :n], orthogonal(shape[1], rng)[:, :n]
+    return ((P * s) @ Q.T).astype(dtype), P, Q
+
+
+@any_engine
+@any_dtype
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (30, 30), (90, 40), (40, 90), (300, 270)])
+def test_all_singular_values_are_in_the_band_and_the_singular_vectors_stay(shape, dtype, engine):
+    M, P, Q = matrix(shape, shape, dtype)
+    before = M.copy()
+    D = polar_factor(M, named(engine))
+    assert D.dtype == dtype and D.shape == shape and (M == before).all()
+    core = P.T @ D @ Q
+    s = np.diag(core)
+    assert BAND[0] <= s.min() and s.max() <= BAND[1]
+    assert np.abs(core - np.diag(s)).max() < (1e-4 if dtype == np.float32 else 1e-11)
+    spread = np.linalg.svd(M, compute_uv=False)
+    assert min(shape) == 1 or spread[0] / spread[-1] > 5  # which were not in any such band before
+
+
+@any_dtype
+def test_small_singular_values_stay_small_and_none_leaves_the_band_above(dtype):
+    rng = np.random.default_rng(1)
+    M = (orthogonal(50, rng) * np.geomspace(1e-12, 1, 50)) @ orthogonal(60, rng)[:50]
+    s = np.linalg.svd(polar_factor(M.astype(dtype)), compute_uv=False)
+    assert s[0] <= BAND[1] and s[-1] < 1e-4 and (s > BAND[0]).sum() > 5
+
+
+def test_rotations_of_rows_and_columns_rotate_the_factor():
+    rng = np.random.default_rng(2)
+    M, P, Q = rng.standard_normal((20, 33)), orthogonal(20, rng), orthogonal(33, rng)
+    np.testing.assert_allclose(polar_factor(P @ M @ Q), P @ polar_factor(M) @ Q, atol=1e-12)
+    np.testing.assert_allclose(polar_factor(M.T), polar_factor(M).T, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [2.0**-120, 2.0**100])
+def test_the_scale_does_not_matter(scale):
+    M = np.random.default_rng(3).standard_normal((20, 33)).astype(np.float32)
+    np.testing.assert_array_equal(polar_factor(M * np.float32(scale)), polar_factor(M))
+
+
+def test_nothing_stays_nothing_and_what_is_not_finite_shows():
+    assert not polar_factor(np.zeros((3, 4))).any()
+    for value in (np.nan, np.inf):
+        M = np.ones((3, 4))
+        M[1, 2] = value
+        with np.errstate(invalid="ignore"):
+            assert np.isnan(polar_factor(M)).any()
+
+
+def test_matrices_step_along_the_factor_of_the_momentum_and_biases_by_adam():
+    """In numbers: the root mean square of the change is the rate where all singular values are equal."""
+    rng = np.random.default_rng(4)
+    W, U, b_v, b_h, b_init = (rng.standard_normal(shape) for shape in ((5, 3), (3, 3), 5, 3, (2, 3)))
+    A = rng.standard_normal((2, 5, 5))
+    gs = [RTRBMParams(W * c, U * c, b_v * c, b_h * c, b_init * c, A=A * c) for c in (1.0, -3.0)]
+    optimizer, adam = spectral(0.8), optimizers.adam(0.8)
+    state, other = optimizer.init(gs[0]), adam.init(gs[0])
+    for i, rate in enumerate((0.1, 0.05)):
+        copies = [RTRBMParams(*(None if a is None else a.copy() for a in gs[i])) for _ in range(2)]
+        step, state = optimizer.update(copies[0], state, rate)
+        expected, other = adam.update(copies[1], other, BIAS_RATE * rate)
+        sign = (1, -1)[i]  # 0.8 - 3 < 0
+        np.testing.assert_allclose(step.W, sign * rate * 5**0.5 * polar_factor(W), atol=1e-12)
+        np.testing.assert_allclose(step.U, sign * rate * 3**0.5 * polar_factor(U), atol=1e-12)
+        for n in range(2):  # taps are matrices of their own
+            np.testing.assert_allclose(step.A[n], sign * rate * 5**0.5 * polar_factor(A[n]), atol=1e-12)
+        for name in ("b_v", "b_h", "b_init"):
+            np.testing.assert_array_equal(getattr(step, name), getattr(expected, name))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_matrices_of_a_model_are_known_from_its_other_parameters(name):
+    params = MODELS[name].fit(X[0] if name == "RBM" else X).params_
+    found = {key for key, a in params._asdict().items() if a is not None and is_matrix(key, a)}
+    wanted = {
+        "RBM": "W", "RTRBM": "W U U_v A C", "SRTRBM": "W U", "TRBM": "W A B C", "CRBM": "W A C",
+        "RNNRBM": "W W_vu W_uu W_uh W_uv", "LSTMRBM": "W K R W_uh W_uv",
+    }  # fmt: skip
+    assert found == set(wanted[name].split())
+
+
+@any_engine
+@pytest.mark.parametrize("name", MODELS)
+def test_a_run_that_is_resumed_is_the_one_that_was_not(name, engine, tmp_path):
+    data = X[0] if name == "RBM" else X
+    path = tmp_path / "model.h5"
+    whole = MODELS[name].set_params(engine=engine, n_updates=6, centering=True, max_norm=1.0, l1=1e-4).fit(data)
+    model = type(whole)(**whole.get_params())
+
+    def stop(seen):
+        return seen.n_updates_ == 3
+
+    model.fit(data, checkpoint=path, callbacks=[stop])
+    assert model.n_updates_ == 3
+    resumed = type(whole)(**whole.get_params()).fit(data, checkpoint=path, resume=True)
+    assert state(resumed) == state(whole)
+
+
+@any_engine
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_threads_do_not_matter(engine, dtype):
+    """Also where matrices are cut."""
+    data = (np.random.default_rng(5).random((4, 6, 300)) < 0.1).astype(dtype)
+    one, two = (
+        RTRBM(280, **SETTINGS | dict(n_updates=3), dtype=dtype, engine=engine, n_jobs=n).fit(data) for n in (1, 2)
+    )
+    assert state(one) == state(two)
+
+
+@pytest.mark.parametrize("name", ["muon", "Spectral", None])
+def test_another_name_is_refused(name):
+    with pytest.raises((TypeError, ValueError), match="optimizer must be .*spectral"):
+        RTRBM(4, optimizer=name).fit(X)
+
+
+def test_a_rate_of_1_or_more_is_doubted():
+    with pytest.warns(UserWarning, match="learning_rate=2 changes weights by 2"):
+        RTRBM(4, **SETTINGS | dict(n_updates=1), learning_rate=2.0).fit(X)
