@@ -32,8 +32,8 @@ class Optimizer(NamedTuple):
 
     init (params) : the first state; update (gradient, state, rate) : the step, made of the gradient, and the next
     state; factors (state, rate) : whether it is Adam, and decay, square_decay, epsilon and rate as loops take them
-    (`rtrbm.compute.engine.adam_block`), whether matrices step along directions, and their rate then; turn (sums,
-    directions) : makes these directions of new sums, in place, or None.
+    (`rtrbm.compute.engine.adam_block`), whether matrices step along directions, and their rate then; turn (state,
+    sums, directions) or None : makes the directions of new sums, in place, and returns the rest of the next state.
     """
 
     state: type

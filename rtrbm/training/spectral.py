@@ -6,7 +6,8 @@ With the momentum M = sum_i decay^(n - i) g_i = P diag(s) Q^T the direction is
 
     D = sqrt(max(n_rows, n_columns)) P Q^T,   and a step adds rate D.
 
-The mean square of D's numbers is 1, so that the rate is the root mean square of their change, much as with Adam.
+The mean square of D's numbers is 1, so that the rate is the root mean square of their change, much as with Adam. As
+P Q^T = (M M^T)^(-1/2) M, one product makes it of M and the root, which changes slowly: it serves for `EVERY` updates.
 """
 
 from typing import NamedTuple
@@ -21,17 +22,21 @@ from .optimizers import Optimizer, adam
 # singular values from LEAST to 1 nearest to 1.
 POLYNOMIALS = (7.3625, -20.7434, 15.1606), (2.9175, -2.1824, 0.4755)
 LEAST, BAND = 0.03, (0.61, 1.39)
+EVERY = 8  # updates: so long a root serves, if no singular value of the step gets larger than GROWN
+GROWN = 4.0
 BIAS_RATE = 2.0  # of Adam for the biases, in units of the learning rate
 
 
 class SpectralState(NamedTuple):
     """n_steps: steps taken (0-d array); gradient: decaying sums of the gradient; second: of matrices the direction D of
-    the last step, of all else decaying sums of the square of the gradient.
+    the last step, of all else decaying sums of the square of the gradient; root: of matrices the inverse root of
+    M M^T, or M^T M if that is smaller, None of all else.
     """
 
     n_steps: np.ndarray
     gradient: NamedTuple
     second: NamedTuple
+    root: NamedTuple
 
 
 def spectral(decay=0.9, engine=NUMPY, **settings):
@@ -52,71 +57,95 @@ def spectral(decay=0.9, engine=NUMPY, **settings):
     base = adam(decay, engine=engine, **settings)
 
     def init(params):
-        return SpectralState(*base.init(params))
+        def root(M):
+            return np.zeros((*M.shape[:-2], min(M.shape[-2:]), min(M.shape[-2:])), M.dtype)
+
+        return SpectralState(*base.init(params), each(root, _divided(params)[0]))
 
     def factors(state, rate):
         return *base.factors(state, BIAS_RATE * rate)[:5], True, rate
 
     def update(gradient, state, rate):
         settings, along = factors(state, rate)[1:5], gradient.W.dtype.type(rate)
-        sums = [each(empty_like, part) for part in state[1:]]
+        sums = [each(empty_like, part) for part in state[1:3]]
 
         def gather(g, total, new_total):
             g += NEGLIGIBLE
             np.multiply(total, decay, out=new_total)
             new_total += g
 
-        matrices, others = zip(*map(_divided, (gradient, *state[1:], *sums)))
+        matrices, others = zip(*map(_divided, (gradient, *state[1:3], *sums)))
         engine.blockwise(lambda *pieces: engine.adam_block(*pieces, *settings), *others)
         engine.blockwise(gather, matrices[0], matrices[1], matrices[3])
-        turn(*sums)
+        root = turn(state, *sums)
         engine.blockwise(lambda g, direction: np.multiply(direction, along, out=g), matrices[0], matrices[4])
-        return gradient, SpectralState(np.array(int(state.n_steps) + 1), *sums)
+        return gradient, SpectralState(np.array(int(state.n_steps) + 1), *sums, root)
 
-    def turn(sums, directions):
-        def direct(pair):
-            M, D = pair
-            np.multiply(polar_factor(M, engine), max(M.shape) ** 0.5, out=D)
+    def turn(state, sums, directions):
+        n, root = int(state.n_steps), each(np.copy, state.root)
+        mean = (1 - decay) / (1 - decay ** (n + 1))
 
-        stacks = zip(arrays(_divided(sums)[0]), arrays(_divided(directions)[0]))
-        matrices = [pair for M, D in stacks for pair in zip(_matrices(M), _matrices(D))]
-        engine.run(direct, sorted(matrices, key=lambda pair: -pair[0].size))  # large ones first, for two threads
+        def direct(task):
+            M, D, Q = task
+            step = None if n % EVERY == 0 else _times(M, Q, engine)
+            if step is None or not largest(step) * mean < GROWN:
+                Q[...] = inverse_root(M) / M.dtype.type(mean)
+                step = _times(M, Q, engine)
+            np.multiply(step, mean * max(M.shape) ** 0.5, out=D)
+
+        stacks = zip(*(arrays(_divided(part)[0]) for part in (sums, directions, root)))
+        tasks = [task for stack in stacks for task in zip(*(a.reshape(-1, *a.shape[-2:]) for a in stack))]
+        engine.run(direct, sorted(tasks, key=lambda task: -task[0].size))  # large ones first, for two threads
+        return root
 
     return Optimizer(SpectralState, init, update, factors, turn)
 
 
-def polar_factor(M, engine=NUMPY):
-    """P Q^T of M = P diag(s) Q^T, by products alone (Newton-Schulz iteration), roughly.
+def inverse_root(M):
+    """The inverse root of M M^T, or of M^T M if that is smaller, by products alone (Newton-Schulz iteration), roughly.
 
     Parameters
     ----------
     M : (m, n) ndarray
-    engine : Engine
 
     Returns
     -------
-    (m, n) ndarray
-        P diag(f(s)) Q^T. f(s) is in `BAND` where s is at least `LEAST` (sum s^4)^(1/4), and proportional to smaller
-        ones or nearly so. 0 for 0.
+    (k, k) ndarray
+        k = min(m, n). Its product with M = P diag(s) Q^T is P diag(f(s)) Q^T. f(s) is in `BAND` where s is at least
+        `LEAST` (sum s^4)^(1/4), and goes to 0 with smaller ones. 0 for 0.
     """
     peak = np.abs(M).max()
     if peak == 0:
-        return np.zeros_like(M)
-    tall = len(M) > M.shape[1]
-    X = np.divide(M.T if tall else M, peak, order="C")
+        return np.zeros((min(M.shape),) * 2, M.dtype)
+    X = np.divide(M.T if len(M) > M.shape[1] else M, peak, order="C")
     S = X @ X.T
     bound = np.sqrt(np.vdot(S, S))  # at least the square of the largest singular value
-    X *= bound**-0.5
     S /= bound
     for i, (a, b, c) in enumerate(POLYNOMIALS):
         if i:
-            S = X @ X.T
+            S = B @ S @ B
         B = S @ S.T
         B *= c
         B += b * S
         B.flat[:: len(B) + 1] += a
-        X = engine.product(B, X)
-    return X.T if tall else X
+        root = B @ root if i else B
+    return root / (peak * np.sqrt(bound))
+
+
+def largest(M):
+    """The largest singular value of a matrix, or a little less, by power iteration from its longest row."""
+    x = M[np.argmax(np.einsum("ij,ij->i", M, M))]
+    for _ in range(3):
+        length = np.linalg.norm(x)
+        if length == 0:
+            break
+        x = (M @ (x / length)) @ M
+    return float(np.linalg.norm(x)) ** 0.5
+
+
+def _times(M, root, engine):
+    """The product of M with its inverse root."""
+    return engine.product(M, root) if len(M) > M.shape[1] else engine.product(root, M)
 
 
 def _divided(params):
@@ -124,8 +153,3 @@ def _divided(params):
     parts = params._asdict().items()
     chosen = {name for name, part in parts if part is not None and is_matrix(name, part)}
     return tuple(type(params)(*(part if (name in chosen) == yes else None for name, part in parts)) for yes in (1, 0))
-
-
-def _matrices(a):
-    """The matrices of an array: itself, or one for each tap."""
-    return a.reshape(-1, *a.shape[-2:])

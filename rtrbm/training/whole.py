@@ -38,13 +38,14 @@ def climb(whole, rule, training, parts, rate):
         (flat_total,) = ranks.total(lambda: [[whole.added(sums(part))] for part in parts], [whole.nothing()], rule.comm)
         total = flat_total[None]
     rates = bool(rule.centering), rule.centering is True, *rule.penalties, *rule.optimizer.factors(state, rate)
-    old = [part for part in state if isinstance(part, tuple)]
+    old, more = [part for part in state if isinstance(part, tuple)][:2], []
     flats = [whole.flat(part) for part in old]
 
     def turn(*flats):
-        rule.optimizer.turn(*(part._replace(**whole.views(a)) for part, a in zip(old, flats)))
+        views = (part._replace(**whole.views(a)) for part, a in zip(old, flats))
+        more.append(rule.optimizer.turn(state, *views))
 
     norm, error, n_frames, new, news = whole.climb(total, flat, flats, rates, rule.max_norm, n_jobs, turn)
     parts = [part._replace(**whole.views(a)) for part, a in zip(old, news)]
     steps = [np.array(int(part) + 1) for part in state if not isinstance(part, tuple)]
-    return norm, params._replace(**whole.views(new)), type(state)(*steps, *parts), error, n_frames
+    return norm, params._replace(**whole.views(new)), type(state)(*steps, *parts, *more), error, n_frames
