@@ -124,7 +124,7 @@ def test_chains_from_noise_are_unbiased_if_they_are_long(page):
     exact = flat(model.gradient(X[:1], method="exact"))
 
     def z(k):
-        model.set_params(negative=page.FromNoise(k))
+        model.set_params(negative=page.FromCoins(k))
         return abs(z_scores([flat(model.gradient(X, random_state=seed)) for seed in range(40)], exact)).max()
 
     assert z(50) < Z_MAX
@@ -141,10 +141,10 @@ def made(page):
         "model": (LSTMRBM(3, n_recurrent=2, **settings), binary(6)),
         "units": (RTRBM(3, visible=page.Binomial(3), **settings), counts(6)),
         "units by name": (RTRBM(3, visible="binomial", **settings), counts(6)),
-        "negative phase": (RTRBM(3, negative=page.FromNoise(4), **settings), binary(6)),
-        "negative phase by name": (RTRBM(3, negative="noise", n_gibbs=4, **settings), binary(6)),
-        "all three": (LSTMRBM(3, visible=page.Binomial(3), negative=page.FromNoise(4), **settings), counts(6)),
-        "static": (RBM(3, visible=page.Binomial(3), negative=page.FromNoise(4), **settings), counts(6)[:, 0]),
+        "negative phase": (RTRBM(3, negative=page.FromCoins(4), **settings), binary(6)),
+        "negative phase by name": (RTRBM(3, negative="coins", n_gibbs=4, **settings), binary(6)),
+        "all three": (LSTMRBM(3, visible=page.Binomial(3), negative=page.FromCoins(4), **settings), counts(6)),
+        "static": (RBM(3, visible=page.Binomial(3), negative=page.FromCoins(4), **settings), counts(6)[:, 0]),
     }
 
 

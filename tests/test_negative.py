@@ -25,7 +25,7 @@ from rtrbm.gradient import Model, gradient
 from rtrbm.minibatches.sequences import layout
 from rtrbm.parameters import arrays
 from rtrbm.past.conditioner import RBMParams, Static
-from rtrbm.rbm import Bernoulli, Gaussian, Persistent, Poisson, Softmax, Tempered, exact, tempered
+from rtrbm.rbm import Bernoulli, FromNoise, Gaussian, Persistent, Poisson, Softmax, Tempered, exact, tempered
 from rtrbm.rbm.chains import Draw
 from rtrbm.rbm.negative import CD
 
@@ -547,3 +547,46 @@ def test_wrong_counts(kind):
     for settings in (dict(k=1.5), dict(n_chains="10"), dict(k=None)):
         with pytest.raises(TypeError, match="must be an integer"):
             kind(**settings)
+
+
+# From noise
+
+
+@every_engine
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("share", [1.0, 0.3])
+def test_chains_from_noise_and_from_data_end_where_the_transition_matrix_says(share, dtype, engine):
+    """Fair coins, or one state, and then k steps; the shares add up."""
+    (W, b_v, b_h), v, n = slow_rbm(dtype, 4.0), binary_states(4), 40_000
+    h_pos = np.tile(sigmoid(v[9] @ W + b_h), (n, 1)).astype(dtype)
+    start = np.full(16, share / 16) + (1 - share) * np.eye(16)[9]
+
+    def ends(k):
+        draw = Draw(0, "chain", (k,))
+        phase, where = FromNoise(k, share), layout([4] * (n // 4))
+        average, chains = phase.averages(None, h_pos, W, Biases(b_v, b_h), Bernoulli(), where, draw, named(engine))
+        assert chains is None and average.v.dtype == average.h.dtype == np.dtype(dtype)
+        np.testing.assert_allclose(average.h, sigmoid(average.v @ W + b_h), atol=1e-5)
+        np.testing.assert_allclose(average.vh(), average.v.T @ average.h, rtol=1e-4)
+        return counted(average.v)
+
+    for k in (1, 2):
+        counts = ends(k)
+        assert abs(chi_square_z(counts, start @ transition(1, W, b_v, b_h, k))) < Z_MAX
+        for other in (start @ transition(1, W, b_v, b_h, k + 1), transition(1, W, b_v, b_h, k)[9]):  # controls
+            assert chi_square_z(counts, other) > Z_MAX
+
+
+@every_engine
+def test_a_model_learns_by_chains_from_noise_whatever_the_threads(engine):
+    X = (np.random.default_rng(0).random((3, 40, 5)) < 0.3).astype(np.float32)
+    settings = dict(negative=FromNoise(1, 0.5), n_updates=8, learning_rate=0.3, random_state=0, engine=engine)
+    one, two = (RTRBM(4, **settings, n_jobs=n_jobs).fit(X) for n_jobs in (1, 2))
+    assert state(one) == state(two)
+    assert state(one) != state(RTRBM(4, **settings | dict(negative=FromNoise(1, 0.4))).fit(X))
+
+
+def test_a_share_that_is_none_is_refused():
+    for share, error in ((0, ValueError), (1.1, ValueError), (np.nan, ValueError), ("1", TypeError), (True, TypeError)):
+        with pytest.raises(error, match="share must be"):
+            FromNoise(share=share)

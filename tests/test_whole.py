@@ -56,7 +56,7 @@ OPTIMIZERS = {
 
 @pytest.fixture(autouse=True)
 def continuous(monkeypatch):
-    """The root depends on the digits that rounding leaves: test_spectral.py has it, here the identity is in its place."""
+    """The root depends on what rounding leaves of M: test_spectral.py has it, here the identity is in its place."""
     monkeypatch.setattr(spectral, "inverse_root", lambda M: np.eye(min(M.shape), dtype=M.dtype))
 
 

@@ -119,8 +119,9 @@ class RTRBM(TemporalRBM):
         Bernoulli units for data in [0, 1]; Gaussian units of variance 1 for standardised real values, or with a learned
         variance of every feature ("scaled_gaussian"); Poisson units for counts; softmax units for one-hot frames
         (`rtrbm.rbm.Softmax` takes groups of features).
-    negative : {"cd", "exact"} or NegativePhase
-        The averages under the model: contrastive divergence, or sums over all states for at most 25 units in a layer.
+    negative : {"cd", "noise", "exact"} or NegativePhase
+        The averages under the model: contrastive divergence; chains from noise, or from noise and data
+        (`rtrbm.rbm.FromNoise`); or sums over all states for at most 25 units in a layer.
     standardize : bool
         Bring every feature of real values to mean 0 and standard deviation 1, measured in the data of `fit`. Results of
         the verbs come back in the units of X, densities too (docs/your-data.md).

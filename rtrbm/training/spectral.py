@@ -121,14 +121,14 @@ def inverse_root(M):
     S = X @ X.T
     bound = np.sqrt(np.vdot(S, S))  # at least the square of the largest singular value
     S /= bound
-    for i, (a, b, c) in enumerate(POLYNOMIALS):
-        if i:
-            S = B @ S @ B
+    root = None
+    for a, b, c in POLYNOMIALS:
         B = S @ S.T
         B *= c
         B += b * S
         B.flat[:: len(B) + 1] += a
-        root = B @ root if i else B
+        root = B if root is None else B @ root
+        S = B @ S @ B
     return root / (peak * np.sqrt(bound))
 
 
