@@ -121,15 +121,21 @@ def inverse_root(M):
     S = X @ X.T
     bound = np.sqrt(np.vdot(S, S))  # at least the square of the largest singular value
     S /= bound
-    root = None
-    for a, b, c in POLYNOMIALS:
-        B = S @ S.T
-        B *= c
-        B += b * S
-        B.flat[:: len(B) + 1] += a
-        root = B if root is None else B @ root
-        S = B @ S @ B
+    B = root = _polynomial(S, *POLYNOMIALS[0])
+    for factors in POLYNOMIALS[1:]:
+        S = B @ B.T @ S  # all of them commute
+        B = _polynomial(S, *factors)
+        root = B @ root
     return root / (peak * np.sqrt(bound))
+
+
+def _polynomial(S, a, b, c):
+    """a + b S + c S^2."""
+    B = S @ S.T  # numpy knows by this that half of the numbers are enough
+    B *= c
+    B += b * S
+    B.flat[:: len(B) + 1] += a
+    return B
 
 
 def largest(M):
