@@ -27,6 +27,7 @@ MODELS = {
     "RTRBM": lambda **more: RTRBM(4, **SETTINGS, **more),
     "SRTRBM": lambda **more: SRTRBM(4, sparsity=0.1, **SETTINGS, **more),
     "TRBM, momentum": lambda **more: TRBM(4, n_taps=2, vv_rate=0.1, optimizer="momentum", **SETTINGS, **more),
+    "RTRBM, spectral": lambda **more: RTRBM(4, optimizer="spectral", **SETTINGS, **more),
     "RBM, chains": lambda **more: RBM(4, negative="pcd", **SETTINGS, **more),
 }
 every_model = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
