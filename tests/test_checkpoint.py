@@ -37,7 +37,7 @@ def path(tmp_path):
 @pytest.fixture
 def saved(path):
     """A complete model file."""
-    RTRBM(**SETTINGS | dict(n_updates=3)).fit(X).save(path)
+    RTRBM(**SETTINGS | dict(n_updates=3, optimizer="adam")).fit(X).save(path)
     return path
 
 

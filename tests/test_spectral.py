@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import state
+from helpers import altered, state
 
 from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM
 from rtrbm.compute.engine import named
@@ -188,3 +188,23 @@ def test_another_name_is_refused(name):
 def test_a_rate_of_1_or_more_is_doubted():
     with pytest.warns(UserWarning, match="learning_rate=2 changes weights by 2"):
         RTRBM(4, **SETTINGS | dict(n_updates=1), learning_rate=2.0).fit(X)
+
+
+WRONG = [("gradient/W", np.nan), ("second/W", np.inf), ("second/b_h", -1), ("root/U", 1)]
+
+
+@pytest.mark.parametrize("part, value", WRONG)
+def test_a_file_with_a_state_that_cannot_be_is_refused(part, value, tmp_path):
+    path = tmp_path / "model.h5"
+    RTRBM(3, **SETTINGS).fit(X).save(path)
+    RTRBM.load(path)  # control
+
+    def change(file):
+        a = file[f"optimizer/{part}"][...]
+        del file[f"optimizer/{part}"]
+        a[-1] = value
+        file[f"optimizer/{part}"] = a[1:] if part.startswith("root") else a
+
+    altered(path, change)
+    with pytest.raises(ValueError, match="do not fit together"):
+        RTRBM.load(path)

@@ -109,7 +109,7 @@ def adam(decay=0.9, square_decay=0.999, epsilon=1e-8, engine=NUMPY):
 
 def is_state(state):
     """Whether the arrays of an optimiser's state hold values that updates can have left there."""
-    if isinstance(state, AdamState) and (state.n_steps < 0 or any((a < 0).any() for a in arrays(state.square))):
+    if hasattr(state, "square") and (state.n_steps < 0 or any((a < 0).any() for a in arrays(state.square))):
         return False
     return all(np.isfinite(a).all() for part in state if isinstance(part, tuple) for a in arrays(part))
 

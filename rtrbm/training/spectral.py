@@ -38,6 +38,11 @@ class SpectralState(NamedTuple):
     second: NamedTuple
     root: NamedTuple
 
+    @property
+    def square(self):
+        """`second` without the directions."""
+        return _divided(self.second)[1]
+
 
 def spectral(decay=0.9, engine=NUMPY, **settings):
     """Steps along D of matrices (`rtrbm.parameters.is_matrix`), and by Adam for all else.
