@@ -4,7 +4,7 @@ Trains on an endless stream of fresh videos, prints the one-step error beside th
 writes settings.json, the models with their learning histories (HDF5), errors.csv, hidden_units.csv, rollouts.csv (the
 error 1 to 20 frames ahead, `experiments.rollouts`) and the pictures to a folder.
 
-    python -m experiments.bouncing_balls                      15x15 pixels, under 3 minutes
+    python -m experiments.bouncing_balls                      15x15 pixels, 4 minutes, with numba 2
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, under 20 minutes
     python -m experiments.bouncing_balls --profile taps       the same with delay taps and a dynamic visible bias
     python -m experiments.bouncing_balls --profile best       the same with 800 hidden units, about 95 minutes
@@ -45,18 +45,20 @@ PROFILES = {
     "quick": {
         "resolution": 15,
         "n_hidden": 200,
-        "n_gibbs": {0: 1, 1200: 3, 2700: 10},
-        "learning_rate": 1e-2,
+        "n_gibbs": {0: 1, 2400: 3, 5400: 10},
+        "optimizer": "spectral",
+        "learning_rate": 7e-3,
         "batch_size": 8,
-        "n_updates": 4500,
+        "n_updates": 9000,
     },
     "standard": {
         "resolution": 30,
         "n_hidden": 400,
-        "n_gibbs": {0: 3, 4000: 10},
+        "n_gibbs": {0: 3, 8000: 10},
+        "optimizer": "spectral",
         "learning_rate": 4e-3,
         "batch_size": 4,
-        "n_updates": 10_000,
+        "n_updates": 20_000,
     },
     "taps": {
         "resolution": 30,
