@@ -57,6 +57,7 @@ PROFILES = {
         "n_gibbs": {0: 3, 8000: 10},
         "optimizer": "spectral",
         "learning_rate": 4e-3,
+        "momentum": 0.95,
         "batch_size": 4,
         "n_updates": 20_000,
     },
