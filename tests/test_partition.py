@@ -1,5 +1,6 @@
 """log Z between bounds: against enumeration, against models whose log Z is known by construction; warnings."""
 
+import os
 import warnings
 
 import numpy as np
@@ -9,9 +10,13 @@ from helpers import every_engine, needs_numba
 from experiments.likelihoods import BED, samples
 from rtrbm import RBM, RTRBM
 from rtrbm.compute.engine import named
+from rtrbm.datasets import piano_rolls
 from rtrbm.estimators.likelihoods import WIDE
 from rtrbm.rbm import Bernoulli, Gaussian, Poisson, Softmax, ais, exact, partition
 from rtrbm.rbm.partition import log_partition
+
+DATA = os.environ.get("RTRBM_DATA")
+needs_data = pytest.mark.skipif(not DATA, reason="RTRBM_DATA does not name a folder of real data")
 
 
 def parameters(scale, n_rows=1, n_visible=20, n_hidden=16, seed=0, dtype="float64"):
@@ -293,3 +298,14 @@ def test_engines_agree():
     X = sequences((30,), 30)
     numpy, numba = (model(0.7, 30, 12, engine=e, dtype="float32").likelihood(X, "ais") for e in ("numpy", "numba"))
     assert abs(numpy.nats - numba.nats) < 4 * np.hypot(numpy.standard_error, numba.standard_error)
+
+
+@needs_data
+def test_bounds_of_chorales():
+    """A trained model of 20 hidden units on real frames: annealed importance sampling beside enumeration."""
+    train, _, test = piano_rolls(os.path.join(DATA, "polyphonic_music", "JSB_Chorales.mat"))
+    trained = RTRBM(20, n_updates=60, learning_rate=0.02, n_gibbs=3, random_state=0).fit(train)
+    known, found = (trained.likelihood(test[:6], method) for method in ("exact", "ais"))
+    assert known.n_frames == found.n_frames > 200 and known.nats > -11
+    assert found.lower <= known.nats <= found.upper and found.upper - found.lower < 0.1
+    assert not found.lower <= known.nats + 0.1 <= found.upper  # control
