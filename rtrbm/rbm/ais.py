@@ -45,7 +45,7 @@ class Path(NamedTuple):
         return units.log_partition(v) + softplus(h).sum(axis=1)
 
 
-def path_from_means(W, biases, units, data, numbers, draw, engine):
+def path_from_means(W, biases, units, data, numbers, draw, engine, share=1.0):
     """The path of each row from independent units that have the means of its RBM.
 
     The means are averages over 16 Gibbs chains, of E[v | h] over 5 steps after 25 and of P(h = 1 | v) at the end. Half
@@ -64,6 +64,9 @@ def path_from_means(W, biases, units, data, numbers, draw, engine):
         The rows' numbers, which address their random numbers.
     draw : Draw
     engine : Engine
+    share : float
+        Less than 1: that share of the inputs that give the means. Units with smaller inputs are less certain, and
+        overlap with modes that these chains miss.
 
     Returns
     -------
@@ -78,7 +81,7 @@ def path_from_means(W, biases, units, data, numbers, draw, engine):
     mean, v, _ = average_visible(v, W, these, BURN_IN, AVERAGE, units, chains, engine)
     h = hidden_mean(v, W, these.h, engine.product)
     v, h = (a.reshape(n_rows, N_MEANS, -1).mean(axis=1) for a in (mean, h))
-    base = Biases(units.bias(v, COUNTS), BERNOULLI.bias(h, COUNTS))
+    base = Biases(share * units.bias(v, COUNTS), share * BERNOULLI.bias(h, COUNTS))
     return Path(base.v, biases.v - base.v, base.h, biases.h - base.h)
 
 

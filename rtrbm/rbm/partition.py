@@ -21,8 +21,9 @@ METHODS = ("auto", "exact", "ais")
 BLOCK_CHAINS = 2**13  # that run at the same time
 N_CHAINS = 16  # of each group and row
 PILOT = 64  # temperatures of a first run, by which a row is given those of its second
-LADDER = {64: (0.05, 2), 256: (0.2, 4), 1024: (0.8, 8), 4096: (np.inf, np.inf)}  # of rows with bounds at most so many
+LADDER = {64: (0.1, 2), 256: (0.3, 4), 1024: (1.0, 8), 4096: (np.inf, np.inf)}  # of rows with bounds at most so many
 # nats apart, and at least one in so many chains that count
+SHARE = 0.5  # of the inputs, from which the chains of all other rows rise
 SETTLING = 10  # Gibbs steps of a chain before it falls
 BOOTSTRAP = 50
 MARGIN = 3  # standard errors added to a bound
@@ -76,10 +77,12 @@ def log_partition(
     ``"exact"`` : the sum over all states (`rtrbm.rbm.exact.log_partition`).
     ``"ais"`` : annealed importance sampling (`rtrbm.rbm.ais`) from independent units that have the means of the row's
     RBM. n_chains chains rise; as many fall from states drawn from the ends of these, and as many from the data, after
-    10 Gibbs steps. The rising ones give an estimate from below (in the mean). Those that fall give one from above if
-    they start with samples of the RBM. The two groups that fall count as one, unless they are more than 3 standard
-    errors apart: then the higher one counts. log Z is Bennett's estimate from the first two groups. A first run with 64
-    temperatures tells how many a row gets in a second, 64 to 4,096: the more, the further its bounds are apart.
+    10 Gibbs steps. The rising ones give an estimate from below (in the mean). Those that fall from their ends give one
+    from above, as far as these are samples of the RBM; those from the data take their place if they say more, by over 3
+    standard errors. log Z is Bennett's estimate from the first two groups. First runs with 64 temperatures, from these
+    units and from units with half their inputs, tell how many temperatures a row gets in its last: 64 if all of them
+    agree, up to 4,096. The last run starts from half the inputs unless it has 64: such units are less certain, so that
+    chains reach modes that the means do not show.
     ``"auto"`` : exact where it costs less.
 
     Rows of equal biases are estimated once. A row's random numbers are those of its number: its estimate does not
@@ -141,11 +144,13 @@ def log_partition(
     annealed = _Annealed(W, units, int(n_chains or N_CHAINS), Draw(seed, "ais"), engine, biases, data, first + one_of)
     rows = np.arange(len(one_of))
     if n_steps is None:
-        n_steps = _temperatures(annealed.of(rows, PILOT, 0), annealed.n_chains)
+        pilots = annealed.of(rows, PILOT, 0, 1.0), annealed.of(rows, PILOT, 0, SHARE)
+        n_steps = _temperatures(pilots, annealed.n_chains)
     n_steps, found = np.broadcast_to(n_steps, len(rows)), np.empty((7, len(rows)))
     for n in np.unique(n_steps):
         rows = np.flatnonzero(n_steps == n)
-        found[:, rows] = annealed.of(rows, int(n), 1, count and (lambda rows: count(int(sizes[rows].sum()))))
+        share = 1.0 if n == PILOT else SHARE
+        found[:, rows] = annealed.of(rows, int(n), 1, share, count and (lambda rows: count(int(sizes[rows].sum()))))
     return LogZ(*found[:, group], group)
 
 
@@ -227,21 +232,21 @@ class _Annealed(NamedTuple):
     data: np.ndarray
     numbers: np.ndarray
 
-    def of(self, rows, n_steps, run, count=None):
+    def of(self, rows, n_steps, run, share, count=None):
         """The fields of LogZ but `group`, of some rows, (7, n_rows)."""
         size, parts = max(1, BLOCK_CHAINS // self.n_chains), []
         for start in range(0, len(rows), size):
             these = rows[start : start + size]
             rows_of = self.biases.at(these), self.data[these], self.numbers[these]
-            parts.append(self._block(*rows_of, n_steps, self.draw.at(run)))
+            parts.append(self._block(*rows_of, n_steps, share, self.draw.at(run)))
             if count is not None:
                 count(these)
         return np.concatenate(parts, axis=1)
 
-    def _block(self, biases, data, numbers, n_steps, draw):
+    def _block(self, biases, data, numbers, n_steps, share, draw):
         """The same of rows whose chains run at the same time."""
         n = self.n_chains
-        path = ais.path_from_means(self.W, biases, self.units, data, numbers, draw.at(0), self.engine)
+        path = ais.path_from_means(self.W, biases, self.units, data, numbers, draw.at(0), self.engine, share)
         betas = np.arange(n_steps + 1) / n_steps
 
         def run(betas, draw, start=None):
@@ -266,10 +271,11 @@ class _Annealed(NamedTuple):
         return average_visible(start, self.W, these, SETTLING - 1, 1, self.units, chains, self.engine)[1]
 
 
-def _temperatures(found, n_chains):
-    """How many each row gets in its second run, from its first."""
-    _, _, low, _, high, _, effective = found
-    enough = [(high - low <= apart) & (effective >= n_chains / part) for apart, part in LADDER.values()]
+def _temperatures(pilots, n_chains):
+    """How many each row gets in its second run, from its first ones."""
+    _, _, low, _, high, _, effective = np.array(pilots).swapaxes(0, 1)
+    apart, effective = np.maximum(high, low).max(axis=0) - low.min(axis=0), effective.min(axis=0)
+    enough = [(apart <= most) & (effective >= n_chains / part) for most, part in LADDER.values()]
     return np.array(list(LADDER))[np.argmax(enough, axis=0)]
 
 
@@ -289,9 +295,8 @@ def _summary(log_z0, rising, falling, rng):
     counts = rng.multinomial(n, np.full(n, 1 / n), (3, BOOTSTRAP))
     counts = np.concatenate([np.ones((3, 1, n)), counts], axis=1)  # all chains, then draws from them
     low, *high = (sign * _log_mean(these, c) for sign, these, c in zip((1, -1, -1), (rising, *falling), counts))
-    apart = np.abs(high[0][0] - high[1][0]) > MARGIN * np.hypot(*(bound[1:].std(axis=0) for bound in high))
-    both = np.log(2) - np.logaddexp(*(-bound for bound in high))
-    high = np.where(apart, np.where(high[0][0] > high[1][0], *high), both)
+    spread = np.hypot(*(bound[1:].std(axis=0) for bound in high))
+    high = np.where(high[1][0] - high[0][0] > MARGIN * spread, high[1], high[0])
     estimates = [log_z0 + these for these in (_bennett(rising, -falling[0], counts), low, high)]
     effective = np.min([_effective(these) for these in (rising, falling[0])], axis=0)
     both = [part for these in estimates for part in (these[0], these[1:].std(axis=0, ddof=1))]
