@@ -44,12 +44,12 @@ from rtrbm.training import ranks
 PROFILES = {
     "quick": {
         "resolution": 15,
-        "n_hidden": 200,
-        "n_gibbs": {0: 1, 2400: 3, 5400: 10},
+        "n_hidden": 300,
+        "n_gibbs": {0: 1, 2100: 3, 4800: 10},
         "optimizer": "spectral",
         "learning_rate": 7e-3,
         "batch_size": 8,
-        "n_updates": 9000,
+        "n_updates": 8000,
     },
     "standard": {
         "resolution": 30,
