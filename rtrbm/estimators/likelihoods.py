@@ -53,9 +53,9 @@ class Likelihood(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """log P of frames, (n_frames,) each: estimates, those from log Z's two bounds, and their standard errors.
+    """log P of frames, (n_frames,) arrays: estimates, those from the two bounds of log Z, and their standard errors.
 
-    Of one column each in the array that they come in; frames of one `group` share an estimate of log Z.
+    `high` comes from the lower bound of log Z. Frames of one `group` share an estimate of log Z.
     """
 
     log_p: np.ndarray
