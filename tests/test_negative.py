@@ -495,7 +495,7 @@ TOO_LARGE = {
 def test_a_fitted_model_survives_a_phase_that_is_too_large(negative, message, verb, tmp_path):
     """Nothing is changed, no file is written, and with the phase it had the model trains on."""
     X, path = np.random.default_rng(0).integers(2, size=(6, 4, 30)).astype(float), tmp_path / "run.h5"
-    settings = dict(n_hidden=25, n_gibbs=1, n_updates=3, batch_size=2, random_state=0, n_jobs=1)
+    settings = dict(n_hidden=26, n_gibbs=1, n_updates=3, batch_size=2, random_state=0, n_jobs=1)
     for kind, data in ((RBM, X[:, 0]), (RTRBM, X)):
         if kind is RTRBM and negative != "exact":
             continue  # it has no persistent chains
