@@ -373,7 +373,7 @@ def test_the_script_trains_one_model(tmp_path):
     code = """
 from experiments import bouncing_balls
 bouncing_balls.PROFILES["quick"] |= dict(resolution=8, n_hidden=10, n_updates=4, n_gibbs=1)
-bouncing_balls.N_FRAMES = bouncing_balls.N_TEST = 12
+bouncing_balls.N_FRAMES, bouncing_balls.N_TEST = 45, 12  # of roll-outs 20 are seen and 20 come
 from experiments.runner import run
 sys.argv = ["bouncing_balls", "--out", "results"]
 run(bouncing_balls.main, by_ranks=True)
