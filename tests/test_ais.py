@@ -84,7 +84,9 @@ def test_chains_end_with_samples_of_the_model(engine):
 def test_a_path_begins_with_the_models_means(units, engine):
     W, path = rows_of_parameters(50, 0.4, dtype="float32", units=units)
     biases = Biases(*biases_of(path))
-    found = ais.path_from_means(W, biases, units, biases.v[:, None] > 0, np.arange(50), Draw(0, "ais"), named(engine))
+    [found] = ais.paths_from_means(
+        W, biases, units, biases.v[:, None] > 0, np.arange(50), Draw(0, "ais"), named(engine)
+    )
     for base, rise, bias in ((found.base_v, found.rise_v, biases.v), (found.base_h, found.rise_h, biases.h)):
         np.testing.assert_allclose(base + rise, bias, rtol=1e-5, atol=1e-5)
     known = exact.averages(W, *biases, units)
@@ -101,7 +103,7 @@ def test_half_of_the_chains_that_give_the_means_start_from_data():
     biases = Biases(np.full((50, 2), -10.0), np.full((50, 1), -20.0))
     for value, share in ((0, 0.25), (1, 0.75)):
         data = np.full((50, 1, 2), value)
-        path = ais.path_from_means(W, biases, Bernoulli(), data, np.arange(50), Draw(0, "ais"), NUMPY)
+        [path] = ais.paths_from_means(W, biases, Bernoulli(), data, np.arange(50), Draw(0, "ais"), NUMPY)
         on = 1 / (1 + np.exp(-path.base_h))
         assert on.mean() == pytest.approx(share, abs=4 * 0.5 / np.sqrt(50 * 8))
 

@@ -162,9 +162,9 @@ def test_rows_of_equal_biases_are_estimated_once(monkeypatch):
     data = np.arange(6.0)[:, None] * np.ones(20) / 6
     seen = []
 
-    def remembered(self, rows, n_steps, run, share, count=None):
+    def remembered(self, rows, n_steps, run, shares, count=None):
         seen.append((self.numbers[rows], self.data[rows]))
-        return np.zeros((7, len(rows)))
+        return np.zeros((1, 7, len(rows)))
 
     monkeypatch.setattr(partition._Annealed, "of", remembered)
     found = log_partition(W, b_v[rows], b_h[rows], data=data, **settings)

@@ -45,12 +45,12 @@ class Path(NamedTuple):
         return units.log_partition(v) + softplus(h).sum(axis=1)
 
 
-def path_from_means(W, biases, units, data, numbers, draw, engine, share=1.0):
-    """The path of each row from independent units that have the means of its RBM.
+def paths_from_means(W, biases, units, data, numbers, draw, engine, shares=(1.0,)):
+    """Paths of each row from independent units that have the means of its RBM, or shares of the inputs that give them.
 
     The means are averages over 16 Gibbs chains, of E[v | h] over 5 steps after 25 and of P(h = 1 | v) at the end. Half
-    of the chains start from noise, and half from data. These units overlap with all modes that the
-    chains are in; a mean-field solution has one of them.
+    of the chains start from noise, and half from data. These units overlap with all modes that the chains are in; a
+    mean-field solution has one of them.
 
     Parameters
     ----------
@@ -64,13 +64,14 @@ def path_from_means(W, biases, units, data, numbers, draw, engine, share=1.0):
         The rows' numbers, which address their random numbers.
     draw : Draw
     engine : Engine
-    share : float
-        Less than 1: that share of the inputs that give the means. Units with smaller inputs are less certain, and
-        overlap with modes that these chains miss.
+    shares : tuple of float
+        Of the inputs that give the means. Units with smaller inputs are less certain, and overlap with modes that these
+        chains miss.
 
     Returns
     -------
-    Path
+    list of Path
+        One for each share.
     """
     n_rows = len(biases.v)
     these = Biases(*(np.repeat(b, N_MEANS, axis=0) for b in biases))
@@ -81,8 +82,9 @@ def path_from_means(W, biases, units, data, numbers, draw, engine, share=1.0):
     mean, v, _ = average_visible(v, W, these, BURN_IN, AVERAGE, units, chains, engine)
     h = hidden_mean(v, W, these.h, engine.product)
     v, h = (a.reshape(n_rows, N_MEANS, -1).mean(axis=1) for a in (mean, h))
-    base = Biases(share * units.bias(v, COUNTS), share * BERNOULLI.bias(h, COUNTS))
-    return Path(base.v, biases.v - base.v, base.h, biases.h - base.h)
+    means = units.bias(v, COUNTS), BERNOULLI.bias(h, COUNTS)
+    bases = (Biases(*(share * inputs for inputs in means)) for share in shares)
+    return [Path(base.v, biases.v - base.v, base.h, biases.h - base.h) for base in bases]
 
 
 def of_rows(numbers, n_chains):
@@ -106,7 +108,7 @@ def log_weights(W, path, units, betas, n_chains, numbers, draw, engine, start=No
         Rising from 0, or falling from 1 with a `start`.
     n_chains : int
     numbers, draw
-        As of `path_from_means`.
+        As of `paths_from_means`.
     engine : Engine
         Results do not depend on its threads. numba has compiled chains for binary units in single precision.
     start : (n_rows n_chains, n_visible) ndarray, optional

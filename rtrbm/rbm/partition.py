@@ -144,13 +144,13 @@ def log_partition(
     annealed = _Annealed(W, units, int(n_chains or N_CHAINS), Draw(seed, "ais"), engine, biases, data, first + one_of)
     rows = np.arange(len(one_of))
     if n_steps is None:
-        pilots = annealed.of(rows, PILOT, 0, 1.0), annealed.of(rows, PILOT, 0, SHARE)
+        pilots = annealed.of(rows, PILOT, 0, (1.0, SHARE))
         n_steps = _temperatures(pilots, annealed.n_chains)
     n_steps, found = np.broadcast_to(n_steps, len(rows)), np.empty((7, len(rows)))
     for n in np.unique(n_steps):
         rows = np.flatnonzero(n_steps == n)
-        share = 1.0 if n == PILOT else SHARE
-        found[:, rows] = annealed.of(rows, int(n), 1, share, count and (lambda rows: count(int(sizes[rows].sum()))))
+        shares = (1.0 if n == PILOT else SHARE,)
+        (found[:, rows],) = annealed.of(rows, int(n), 1, shares, count and (lambda rows: count(int(sizes[rows].sum()))))
     return LogZ(*found[:, group], group)
 
 
@@ -232,36 +232,36 @@ class _Annealed(NamedTuple):
     data: np.ndarray
     numbers: np.ndarray
 
-    def of(self, rows, n_steps, run, share, count=None):
-        """The fields of LogZ but `group`, of some rows, (7, n_rows)."""
+    def of(self, rows, n_steps, run, shares, count=None):
+        """The fields of LogZ but `group`, of some rows and from each of some shares, (n_shares, 7, n_rows)."""
         size, parts = max(1, BLOCK_CHAINS // self.n_chains), []
         for start in range(0, len(rows), size):
             these = rows[start : start + size]
             rows_of = self.biases.at(these), self.data[these], self.numbers[these]
-            parts.append(self._block(*rows_of, n_steps, share, self.draw.at(run)))
+            parts.append(self._block(*rows_of, n_steps, shares, self.draw.at(run)))
             if count is not None:
                 count(these)
-        return np.concatenate(parts, axis=1)
+        return np.concatenate(parts, axis=2)
 
-    def _block(self, biases, data, numbers, n_steps, share, draw):
+    def _block(self, biases, data, numbers, n_steps, shares, draw):
         """The same of rows whose chains run at the same time."""
-        n = self.n_chains
-        path = ais.path_from_means(self.W, biases, self.units, data, numbers, draw.at(0), self.engine, share)
-        betas = np.arange(n_steps + 1) / n_steps
+        n, betas = self.n_chains, np.arange(n_steps + 1) / n_steps
+        given = data[:, np.arange(n) % data.shape[1]].reshape(-1, data.shape[2])
+        given = self._settled(given, biases, numbers, draw.at(3, 0))
 
-        def run(betas, draw, start=None):
-            these = self.W, path, self.units, betas, n, numbers, draw, self.engine, start
-            log_w, v = ais.log_weights(*these)
-            return log_w.reshape(-1, n), v
+        def estimate(path):
+            def run(betas, draw, start=None):
+                these = self.W, path, self.units, betas, n, numbers, draw, self.engine, start
+                log_w, v = ais.log_weights(*these)
+                return log_w.reshape(-1, n), v
 
-        def fall(start, *address):
-            v = self._settled(start, biases, numbers, draw.at(*address, 0))
-            return run(betas[::-1], draw.at(*address, 1), v)[0]
+            rising, v = run(betas, draw.at(1))
+            arrived = self._settled(v[_resampled(rising)], biases, numbers, draw.at(2, 0))
+            falling = run(betas[::-1], draw.at(2, 1), arrived)[0], run(betas[::-1], draw.at(3, 1), given)[0]
+            return _summary(path.log_z0(self.units), rising, falling, stream(draw.seed, "ais"))
 
-        rising, v = run(betas, draw.at(1))
-        seen = data[:, np.arange(n) % data.shape[1]].reshape(v.shape)
-        falling = fall(v[_resampled(rising)], 2), fall(seen, 3)
-        return _summary(path.log_z0(self.units), rising, falling, stream(draw.seed, "ais"))
+        these = self.W, biases, self.units, data, numbers, draw.at(0), self.engine, shares
+        return np.array([estimate(path) for path in ais.paths_from_means(*these)])
 
     def _settled(self, v, biases, numbers, draw):
         """v after some Gibbs steps."""
@@ -273,7 +273,7 @@ class _Annealed(NamedTuple):
 
 def _temperatures(pilots, n_chains):
     """How many each row gets in its second run, from its first ones."""
-    _, _, low, _, high, _, effective = np.array(pilots).swapaxes(0, 1)
+    _, _, low, _, high, _, effective = pilots.swapaxes(0, 1)
     apart, effective = np.maximum(high, low).max(axis=0) - low.min(axis=0), effective.min(axis=0)
     enough = [(apart <= most) & (effective >= n_chains / part) for most, part in LADDER.values()]
     return np.array(list(LADDER))[np.argmax(enough, axis=0)]
