@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from ..checks import check_count
-from ..training.files import check_path, replacing
 from .paper import COLOURS, WIDTH, load, mapping, panels
+from .videos import check_gif, save_gif
 
 SIDE_COLOURS = {1: COLOURS[0], 0: "#404040", -1: COLOURS[1]}  # left, middle, right
 GRID = "#cccccc"
@@ -83,10 +83,8 @@ def animate_figures(rows, parents, path, sides=None, frames_per_second=30, size=
     TypeError, ValueError
         As in `figure_strip`; if `frames_per_second` is below 1/600, or `path` is not in an existing folder.
     """
-    check_path("path", path)
+    check_gif(path, frames_per_second)
     check_count("size", size)
-    if not frames_per_second >= 1 / 600:
-        raise ValueError(f"frames_per_second: given {frames_per_second}, wanted a number of at least 1/600")
     Image, ImageDraw, ImageFont = (load(f"PIL.{name}") for name in ("Image", "ImageDraw", "ImageFont"))
     rows, parents, sides = _people(rows, parents, sides)
     font, top, n_frames = ImageFont.load_default(13), 24, max(map(len, rows.values()))
@@ -103,15 +101,7 @@ def animate_figures(rows, parents, path, sides=None, frames_per_second=30, size=
     palette = Image.new("P", (1, 1))
     palette.putpalette([*_shades()])
     pages = [page.quantize(palette=palette, dither=Image.Dither.NONE) for page in pages]  # a fifth of the bytes
-    with replacing(path) as temporary:
-        pages[0].save(
-            temporary,
-            format="GIF",
-            save_all=True,
-            append_images=pages[1:],
-            loop=0,
-            duration=10 * max(2, round(100 / frames_per_second)),
-        )
+    save_gif(pages, path, frames_per_second)
 
 
 def _shades():

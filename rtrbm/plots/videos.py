@@ -103,9 +103,7 @@ def animate(rows, path, image_shape=None, frames_per_second=20, scale=None):
         If the videos differ in shape or are no videos, the rate is below 1/600 (a GIF's limit), `scale` is not a
         positive integer or too much for the memory, or `path` is not in an existing folder.
     """
-    check_path("path", path)
-    if not frames_per_second >= 1 / 600:
-        raise ValueError(f"frames_per_second: given {frames_per_second}, wanted a number of at least 1/600")
+    check_gif(path, frames_per_second)
     if scale is not None:
         check_count("scale", scale)
     Image, ImageDraw, ImageFont = (load(f"PIL.{name}") for name in ("Image", "ImageDraw", "ImageFont"))
@@ -124,6 +122,18 @@ def animate(rows, path, image_shape=None, frames_per_second=20, scale=None):
             ImageDraw.Draw(page).text((left + panel / 2, top / 2), title, fill=0, font=font, anchor="mm")
             page.paste(Image.fromarray(frame), (left + (panel - width * scale) // 2, top))
         left += panel + gap
+    save_gif(pages, path, frames_per_second)
+
+
+def check_gif(path, frames_per_second):
+    """Raise unless a GIF of this rate can be written there."""
+    check_path("path", path)
+    if not frames_per_second >= 1 / 600:
+        raise ValueError(f"frames_per_second: given {frames_per_second}, wanted a number of at least 1/600")
+
+
+def save_gif(pages, path, frames_per_second):
+    """Write PIL images as a looping GIF; it is complete or not there at all."""
     with replacing(path) as temporary:
         pages[0].save(
             temporary,
