@@ -42,11 +42,6 @@ def as_bytes(names):
     return None if names is None else np.char.encode(names.astype(str), "utf-8")
 
 
-def are_names(kept, n_features):
-    """Whether a file holds a name of every feature."""
-    return np.shape(kept) == (n_features,) and np.asarray(kept).dtype.kind == "S"
-
-
 def from_bytes(kept):
     """The names that `as_bytes` made."""
     return None if kept is None else np.char.decode(kept, "utf-8", "replace").astype(object)

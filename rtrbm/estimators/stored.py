@@ -11,11 +11,11 @@ import numpy as np
 from ..biases import n_inputs
 from ..compute import engine as engines
 from ..parameters import each
-from ..training import files, loop, optimizers
+from ..training import files, loop, restored
+from ..training.kept import shortened
 from ..training.start import shapes
-from ..training.scale import Scale
-from ..training.state import HISTORY, VALIDATION, Best, Training
-from .features import are_names, as_bytes, from_bytes
+from ..training.state import HISTORY, VALIDATION, Training
+from .features import as_bytes, from_bytes
 from .protocol import not_fitted
 from .recipe import Recipe
 from .settings import as_json, as_setting, comparable
@@ -52,11 +52,15 @@ class Stored(Recipe):
         Raises
         ------
         ValueError
-            If the model is not fitted, or the folder does not exist.
+            If the model is not fitted, the folder does not exist, or there is a file that is no model file.
         OSError
             If the file cannot be written, to a full disk say; an earlier file stays as it was.
         """
         files.write(path, self._contents())
+
+    def _checkpoint(self, path):
+        """The same, and keep the file that was there as ``path.before``."""
+        files.write(path, self._contents(), keep=True)
 
     @classmethod
     def load(cls, path):
@@ -78,8 +82,13 @@ class Stored(Recipe):
             If there is no such file.
         ValueError
             If it is truncated or of another kind.
+
+        Warns
+        -----
+        UserWarning
+            If it is damaged, and the checkpoint before it, ``path.before``, was read instead.
         """
-        return cls._loaded(files.read(path, cls.__name__), path)
+        return files.read(path, cls._loaded, cls.__name__)
 
     def check_resume(self, path):
         """Raise, with nothing changed, unless `fit` can go on from a file.
@@ -177,7 +186,7 @@ class Stored(Recipe):
 
     @classmethod
     def _loaded(cls, contents, path):
-        model, training = cls._parsed(contents, path)
+        model, training, _ = cls._parsed(contents, path)
         return model._set_state(training)
 
     def _saved(self, path):
@@ -185,8 +194,7 @@ class Stored(Recipe):
 
         Raises if no run can go on with such a change.
         """
-        contents = files.read(path, type(self).__name__)
-        saved, training = self._parsed(contents, path)
+        saved, training, engine = files.read(path, self._parsed, type(self).__name__)
         changed = {
             field.name: getattr(saved, field.name)
             for field in dataclasses.fields(self)
@@ -201,7 +209,6 @@ class Stored(Recipe):
             refused.append("random_state (the seed)")
         if refused:
             raise ValueError(f"resume wants the settings of {os.fspath(path)!r}; these differ: {', '.join(refused)}")
-        engine = contents.groups.get("engine", {}).get("name", saved.engine)
         return training, getattr(saved, "feature_names_in_", None), changed, engine
 
     def _check_left(self, path, training, changed, n_updates):
@@ -216,41 +223,57 @@ class Stored(Recipe):
 
     @classmethod
     def _parsed(cls, contents, path):
-        """A model with the settings and names that a file holds, and the state of training."""
-        _, values, progress, groups = contents
-        unknown = sorted(set(values) - set(cls._names()))
-        if unknown:
-            raise ValueError(f"path must hold hyper-parameters of this version, {os.fspath(path)!r} has {unknown}")
-        try:
-            model = cls(**{name: as_setting(name, value) for name, value in values.items()})
-            model._check_hyper_parameters()
-        except (TypeError, ValueError, KeyError) as error:
-            raise ValueError(
-                f"path must hold hyper-parameters a model can have, those of {os.fspath(path)!r} are not: {error}"
-            ) from error
+        """A model with the settings and names that a file holds, the state of training, and the engine at work."""
+        _, _, progress, groups, _ = contents
+        model = cls._of_settings(contents, path)
+        restored.check_progress(progress, path)
+        n_updates, seed = progress["n_updates"], progress["seed"]
         saved = cls._upgraded(groups.get("params", {}))
         if np.ndim(saved.get("W")) != 2:
-            raise files.unfitting(path)
-        blank = model._new(model._blank(len(saved["W"]), len(saved.get("D_v", ()))), progress["seed"])
-        params = files.restored(blank.params, saved, path)
+            raise restored.unfitting(path)
+        blank = model._blank(len(saved["W"]), len(saved["D_v"]) if np.ndim(saved.get("D_v")) else 0)
+        params = restored.restored(blank, saved, path)
+        if not loop.is_finite(params, engines.NUMPY):
+            raise restored.unfitting(path)
         state = {
             name: cls._upgraded(part) if isinstance(part, dict) else part
             for name, part in groups.get("optimizer", {}).items()
         }
-        state = files.restored(blank.optimizer, state, path)
-        chains = groups.get("chains", {}).get("states")
-        n_updates, seed, begin = progress["n_updates"], progress["seed"], progress.get("begin", 0)
+        state = restored.restored(model._optimizer().init(blank), state, path)
+        restored.check_optimizer(state, n_updates, path)
+        chains = restored.restored_chains(groups.get("chains", {}).get("states"), params.W, model._units(), path)
+        history = restored.restored_history(groups.get("history", {}), groups.get("validation", {}), n_updates, path)
+        best = restored.restored_best(blank, groups.get("best"), n_updates, path)
+        prints = {name: restored.text(groups.get(group, {}).get("fingerprint"), path) for name, group in PRINTS.items()}
         names = groups.get("features", {}).get("names")
-        fits = seed >= 0 and begin >= 0 and loop.is_finite(params, engines.NUMPY) and optimizers.is_state(state)
-        fits = fits and (names is None or are_names(names, len(params.W)))
-        if not fits or not (chains is None or _are_chains(chains, params.W)):
-            raise files.unfitting(path)
-        history = _history(groups, n_updates, path)
-        best = _best(blank.params, groups.get("best"), path)
-        prints = {name: groups.get(group, {}).get("fingerprint") for name, group in PRINTS.items()}
+        names = None if names is None else restored.array(names, (len(params.W),), "S", path)
         model._keep_names(from_bytes(names))
-        scale = _scale(groups.get("data", {}), len(params.W), path) if model.standardize else None
-        return model, Training(params, state, chains, n_updates, seed, history, begin, best, prints, scale)
+        scale = restored.restored_scale(groups.get("data", {}), len(params.W), path) if model.standardize else None
+        engine = restored.text(groups.get("engine", {}).get("name", model.engine), path)
+        begin = progress.get("begin", 0)
+        training = Training(params, state, chains, n_updates, seed, history, begin, best, prints, scale)
+        return model, training, engine
+
+    @classmethod
+    def _of_settings(cls, contents, path):
+        """A model with the settings that a file holds."""
+        values, names = contents.hyper_parameters, cls._names()
+        unknown = sorted(set(values) - set(names))
+        if unknown:
+            raise ValueError(
+                f"path must hold hyper-parameters of this version, {path!r} has {shortened(', '.join(unknown))}"
+            )
+        missing = [name for name in names if name not in values]
+        if missing and not contents.is_old:
+            raise ValueError(f"path must hold all hyper-parameters of a model, {path!r} lacks {', '.join(missing)}")
+        try:
+            model = cls(**{name: as_setting(name, value) for name, value in values.items()})
+            model._check_hyper_parameters()
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            raise ValueError(
+                f"path must hold hyper-parameters a model can have, those of {path!r} are not: {shortened(error)}"
+            ) from error
+        return model
 
     @classmethod
     def _upgraded(cls, saved):
@@ -301,48 +324,3 @@ class Stored(Recipe):
         self._negative(self.n_updates_).check(*self.params_.W.shape, self._units())
         if self.params_.W.dtype != np.dtype(self.dtype):
             raise ValueError(f"dtype={self.dtype!r} was set after fitting in {self.params_.W.dtype}: fit again")
-
-
-def _scale(saved, n_visible, path):
-    """The scale of the features in a file."""
-    blank = Scale(*np.zeros((2, n_visible)))
-    scale = files.restored(blank, {"mean": saved.get("mean"), "deviation": saved.get("scale")}, path)
-    if not np.isfinite(scale).all() or not (scale.deviation > 0).all():
-        raise files.unfitting(path)
-    return scale
-
-
-def _best(blank, saved, path):
-    """The best parameters in a file, None if there are none."""
-    if saved is None:
-        return None
-    best = files.restored(Best(blank, np.int64(0), np.float64(0)), saved, path)
-    if not loop.is_finite(best.params, engines.NUMPY):
-        raise files.unfitting(path)
-    return Best(best.params, int(best.update), float(best.error))
-
-
-def _history(groups, n_updates, path):
-    """The lists of `history_` in a file."""
-    saved, measured = groups.get("history", {}), groups.get("validation", {})
-    history = {name: np.asarray(saved.get(name)) for name in HISTORY}
-    fits = all(values.shape == (n_updates,) for values in history.values())
-    for name in VALIDATION:
-        if name.removeprefix("validation_") in measured:
-            history[name] = np.asarray(measured[name.removeprefix("validation_")])
-            fits = fits and history[name].shape == np.shape(measured.get("update"))
-    if not fits or not all(values.dtype.kind in "iuf" for values in history.values()):
-        raise files.unfitting(path)
-    return {name: values.tolist() for name, values in history.items()}
-
-
-def _are_chains(chains, W):
-    """Whether an array can hold visible states of chains."""
-    shape = np.shape(chains)
-    return (
-        len(shape) > 1
-        and shape[-1] == len(W)
-        and 0 not in shape
-        and chains.dtype == W.dtype
-        and np.isfinite(chains).all()
-    )

@@ -242,10 +242,12 @@ class Stack(Estimator):
     @classmethod
     def load(cls, path):
         """The stack that `save` wrote; raises as `rtrbm.RTRBM.load`."""
-        return cls._loaded(files.read(path, cls.__name__), path)
+        return files.read(path, cls._loaded, cls.__name__)
 
     @classmethod
     def _loaded(cls, contents, path):
+        if not isinstance(contents, list):
+            raise ValueError(f"path must hold the layers of a stack, {path!r} has none")
         stack = cls([_class(layer.model, TemporalRBM, "layers of")._loaded(layer, path) for layer in contents])
         stack._fitted()
         return stack
@@ -326,7 +328,11 @@ def load(path):
     ValueError
         If it is no complete model file, or holds a class that has not been imported.
     """
-    contents = files.read(path)
+    return files.read(path, _loaded)
+
+
+def _loaded(contents, path):
+    """The model that contents of a file are of."""
     if isinstance(contents, list):
         return Stack._loaded(contents, path)
     return _class(contents.model, TrainedRBM)._loaded(contents, path)

@@ -1,17 +1,19 @@
-"""Model files: written whole or not at all, checked before they are read, free of pickle.
+"""Model files: written whole or not at all, checked as they are read, free of pickle.
 
-A file of version 2 is a header of 512 bytes and an HDF5 file behind it. HDF5 skips such a header, so that
-`h5py.File(path)` and other HDF5 tools open a model file as it is. The header is ASCII text; `head -c 512` shows it:
+A file of version 3 is a header of 512 bytes, an HDF5 file, and a table. HDF5 skips such a header and ignores what
+comes behind its own end, so that `h5py.File(path)` and other HDF5 tools open a model file as it is. The header is ASCII
+text; `head -c 512` shows it:
 
-    rtrbm model, version 2
+    rtrbm model, version 3
     sha256 <SHA-256 of all bytes after the header, hexadecimal>
     bytes <number of bytes after the header>
+    table <number of bytes of the table, the last ones of the file>
 
 Spaces and a newline fill the rest of it. The HDF5 part has the attributes
 
-- `format`: "rtrbm model, version 2",
+- `format`: "rtrbm model, version 3",
 - `model`: the name of the model's class,
-- `hyper_parameters`: a JSON object,
+- `hyper_parameters`: a JSON object, all settings of that class,
 - `progress`: a JSON object with the integers `n_updates` and `seed`, and `begin`, the update at which the present
   schedule of the learning rate began (0 if it is missing),
 
@@ -26,143 +28,52 @@ and the groups
 - `engine`, optional: the attribute `name`, the library that was at work,
 - `best`, optional: the best parameters so far, a group `params`, and the numbers `update` and `error`.
 
-In a group, arrays are datasets and texts are attributes. A value that is None is left out: a model that lacks a
-parameter has no dataset for it. A stack has the attributes `format` and `model`, and the groups `layer_1` (the bottom
-one), `layer_2` and so on; each is laid out like a file. A reader takes the names that it knows and leaves the others.
+In a group, arrays are contiguous datasets and texts are attributes. A value that is None is left out: a model that
+lacks a parameter has no dataset for it. A stack has the attributes `format` and `model`, and the groups `layer_1` (the
+bottom one), `layer_2` and so on; each is laid out like a file. A reader takes the names that it knows and leaves the
+others. A setting that a class gets later is a reason for another version of the format.
 
-A file of version 1 is an HDF5 file without a header; `format` is "rtrbm model, version 1", all else is the same.
+The table is a JSON object, the HDF5 part without its arrays: a group is an object, a text is a string, and an array is
+[dtype as numpy writes it, shape, offset in the file]. `read` goes by the header and the table; no byte of the file
+comes to HDF5. It reads an array once its dtype and shape are seen to be those that the settings call for.
 
-HDF5 works in memory only. If the disk is full while HDF5 itself writes to it, the process crashes when it exits.
+A file of version 2 has no table, and no such line in its header. A file of version 1 has no header either, it is an
+HDF5 file. In both a setting may be missing, which has its default then. Their tables are made by HDF5 in a process of
+its own (`rtrbm.probe`).
+
+HDF5 writes to memory only. If the disk is full while HDF5 itself writes to it, the process crashes when it exits.
+
+The file that a checkpoint replaces is kept, `run.h5` as `run.h5.before`. `read` takes it, and says so, if the newer
+file is damaged.
 """
 
-import contextlib
 import hashlib
 import io
 import json
 import os
 import re
-import tempfile
+import time
+import warnings
 from typing import NamedTuple
 
 import h5py
-import numpy as np
 
-VERSION = 2
+from .. import probe
+from ..replacing import as_path, before, check_path as check_place, replacing
+from .kept import Damaged, ModelFile, arrays, loads, shortened
+
+VERSION = 3
 FORMAT = f"rtrbm model, version {VERSION}"
 START = b"rtrbm model, version "
 HEADER = 512  # bytes: the smallest user block that HDF5 allows
-FIELDS = re.compile(rb"sha256 ([0-9a-f]{64})\nbytes (\d{1,18})\n")
+FIELDS = re.compile(rb"sha256 ([0-9a-f]{64})\nbytes (\d{1,18})\n(?:table (\d{1,18})\n)? *\n")
 SIGNATURE = b"\x89HDF\r\n\x1a\n"  # at the start of every HDF5 file, or after its user block
 PROGRESS = ("n_updates", "seed", "begin")
-LONGEST = 200  # bytes: file systems take 255, the temporary file beside a file needs some more than its name
-
-
-# ---------------------------------------------------------------------------------- replacing a file
-
-
-def check_path(name, path):
-    """Raise unless `path` is a place where a file can be written.
-
-    Raises
-    ------
-    TypeError
-        If it is no path.
-    ValueError
-        If it is a folder, or its folder does not exist.
-    """
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"{name} must be a path, got {path!r}")
-    path = os.fspath(path)
-    folder, file = os.path.split(path)
-    if "\0" in path or not file or os.path.isdir(path) or not os.path.isdir(os.path.abspath(folder)):
-        raise ValueError(f"{name} must be a file in an existing folder, got {path!r}")
-    if len(os.fsencode(file)) > LONGEST:
-        raise ValueError(f"{name} must be a file of a shorter name, of {LONGEST} bytes at most, got {path!r}")
-    if not os.access(os.path.dirname(os.path.abspath(path)), os.W_OK):
-        raise ValueError(f"{name} must be in a folder that can be written to, got {path!r}")
-
-
-@contextlib.contextmanager
-def replacing(path):
-    """Path of a temporary file beside `path` that takes its place if the block ends well, and vanishes if not.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As in `check_path`.
-    OSError
-        If the file cannot be written. It names `path` and the reason. An OSError of the block that is about another
-        file than the temporary one is left as it is.
-    """
-    check_path("path", path)
-    path = os.fspath(path)
-    temporary = _temporary(path)
-    try:
-        yield temporary
-        _settle(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):  # there is none left if only the last step, on the folder, broke off
-            os.unlink(temporary)
-        if isinstance(error, OSError) and _is_about(error, temporary):
-            raise _cannot_write(path, error) from error
-        raise
-
-
-def _folder(path):
-    return os.path.dirname(os.path.abspath(path))
-
-
-def _temporary(path):
-    """Make an empty file beside `path`, with the same ending."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=_folder(path), prefix=".", suffix=os.path.splitext(path)[1])
-        os.close(handle)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    return temporary
-
-
-def _settle(temporary, path):
-    """Put a complete temporary file in the place of `path`, such that a power failure leaves one of the two whole."""
-    with open(temporary, "rb+") as file:
-        os.fsync(file.fileno())
-    os.chmod(temporary, 0o666 & ~_umask())
-    os.replace(temporary, path)
-    _sync_folder(_folder(path))
-
-
-def _sync_folder(folder):
-    """Have a folder's entries written to the disk; systems that cannot do this are left alone.
-
-    A failure is no error: both the new file and the earlier one are whole, it is open which of them a power failure
-    would leave.
-    """
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _is_about(error, temporary):
-    """Whether an OSError is about the temporary file, or about no file that it names, as those of writing are."""
-    return error.filename is None or temporary in (error.filename, error.filename2)
-
-
-def _cannot_write(path, error):
-    """An OSError like `error` that names the file that was asked for."""
-    message = f"cannot write {path!r}: {error.strerror or error}"
-    return OSError(message) if error.errno is None else OSError(error.errno, message, path)
-
-
-# ------------------------------------------------------------------------------------------- writing
+LONGEST = 2**21  # bytes of a table
+SLACK = 2**24  # bytes of a file that its reader has no use for: HDF5's own, and what later versions may add
+QUICK = 2**28  # bytes of a file that cannot be read, of which it is still found out whether it has changed
+SEARCHED = 2**20  # bytes at the start of a file of version 1 that hold its attributes
+_written = set()  # files as this process wrote them
 
 
 class Contents(NamedTuple):
@@ -170,16 +81,45 @@ class Contents(NamedTuple):
 
     model : str, its class's name; hyper_parameters : dict, anything JSON can hold; progress : dict, the integers
     `n_updates`, `seed` and `begin`; groups : dict of dicts or NamedTuples of arrays, which can be nested. A text in a
-    group is kept as an attribute. A value that is None is left out.
+    group is kept as an attribute. A value that is None is left out. The arrays of a file are `Kept`. is_old : bool,
+    whether a setting may be missing.
     """
 
     model: str
     hyper_parameters: dict
     progress: dict
     groups: dict
+    is_old: bool = False
 
 
-def write(path, contents):
+# ------------------------------------------------------------------------------------------- writing
+
+
+def check_path(name, path):
+    """The path of a place where a model can be written, a `~` in it replaced.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `rtrbm.replacing.check_path`; also if there is a file that is no model file: it is not replaced. A damaged
+        model file is, and an empty file.
+    """
+    path = check_place(name, path)
+    if os.path.exists(path) and os.path.getsize(path):
+        try:
+            with open(path, "rb") as file:
+                start = file.read(SEARCHED)
+        except OSError as error:
+            raise ValueError(f"{name} must be a file that may be read, {path!r} is not: {error.strerror}") from error
+        if not _is_ours(start) and START + b"1" not in start:
+            raise ValueError(
+                f"{name} must be a new file or a model file, {path!r} is another file: it would be lost; take another "
+                "name, or delete it"
+            )
+    return path
+
+
+def write(path, contents, keep=False):
     """Write a model.
 
     Parameters
@@ -187,6 +127,8 @@ def write(path, contents):
     path : path-like
         Replaced whole once the new file is complete.
     contents : Contents
+    keep : bool
+        Whether the file that was there is kept, as `rtrbm.replacing.before` names it, unless it is damaged.
 
     Raises
     ------
@@ -195,43 +137,55 @@ def write(path, contents):
     OSError
         If the file cannot be written, as on a full disk. It names `path`; the earlier file stands.
     """
-    with _new(path) as file:
-        _write_contents(file, contents)
+    _write_file(path, keep, lambda file: _write_contents(file, contents))
 
 
 def write_stack(path, model, layers):
     """Write a stack of models, the class of the stack and its layers, the bottom one first; errors as of `write`."""
-    with _new(path) as file:
+
+    def fill(file):
         file.attrs["format"], file.attrs["model"] = FORMAT, model
         for i, contents in enumerate(layers, 1):
             _write_contents(file.create_group(f"layer_{i}"), contents)
 
+    _write_file(path, False, fill)
 
-def seal(data):
-    """Fill in the header of a model file.
+
+def _write_file(path, keep, fill):
+    """Write a file that `fill`, called with an empty HDF5 file in memory, puts its contents into."""
+    path = check_path("path", path)
+    image = io.BytesIO()
+    with h5py.File(image, "w", userblock_size=HEADER) as file:
+        fill(file)
+    seal(image)
+    keep = keep and os.path.exists(path) and (_state(path) in _written or _is_whole(path))
+    with replacing(path, keep) as temporary, open(temporary, "wb") as file, image.getbuffer() as data:
+        file.write(data)
+    _written.add(_state(path))
+
+
+def _state(path):
+    status = os.stat(path)
+    return os.path.realpath(path), status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def seal(image):
+    """Put the table behind an HDF5 file, and fill in the header.
 
     Parameters
     ----------
-    data : bytearray or writable memoryview
-        All bytes of the file, changed in place.
+    image : io.BytesIO
+        An HDF5 file with room for the header, changed in place.
     """
-    with memoryview(data) as view:
-        rest = view[HEADER:]
-        text = f"{FORMAT}\nsha256 {hashlib.sha256(rest).hexdigest()}\nbytes {len(rest)}\n"
-        view[:HEADER] = text.encode().ljust(HEADER - 1) + b"\n"
-        rest.release()
-
-
-@contextlib.contextmanager
-def _new(path):
-    """Context that gives an empty HDF5 file in memory, sealed and written to `path` if the block ends well."""
-    image = io.BytesIO()
-    with h5py.File(image, "w", userblock_size=HEADER) as file:
-        yield file
-    with image.getbuffer() as data:
-        seal(data)
-        with replacing(path) as temporary, open(temporary, "wb") as file:
-            file.write(data)
+    with h5py.File(image, "r") as file:
+        table = json.dumps(probe.table(file)).encode()
+    if len(table) > LONGEST:
+        raise ValueError(f"the settings and names of a model must not take more than {LONGEST} bytes in a file")
+    image.seek(0, os.SEEK_END)
+    image.write(table)
+    with image.getbuffer() as data, data[HEADER:] as rest:
+        text = f"{FORMAT}\nsha256 {hashlib.sha256(rest).hexdigest()}\nbytes {len(rest)}\ntable {len(table)}\n"
+        data[:HEADER] = text.encode().ljust(HEADER - 1) + b"\n"
 
 
 def _write_contents(group, contents):
@@ -257,19 +211,21 @@ def _write(group, values):
 # ------------------------------------------------------------------------------------------- reading
 
 
-def read(path, model=None):
-    """Read a model file.
+def read(path, parse, model=None):
+    """Read a model file, or the one before if it is damaged.
 
     Parameters
     ----------
     path : path-like
+    parse : callable (contents, path)
+        Makes a model of a `Contents`, or of a list of them for a stack, the bottom layer first. Nothing has been
+        checked but that the arrays lie in the file. What it returns is used if the file is the one that was written.
     model : str, optional
         The class it must hold; any by default.
 
     Returns
     -------
-    Contents, or list of Contents
-        A list for a stack, the bottom layer first.
+    What `parse` returns
 
     Raises
     ------
@@ -280,155 +236,162 @@ def read(path, model=None):
     ValueError
         If it is truncated, has changed since it was written, is no HDF5 file, is no model of this package, was written
         by a newer version, or holds a model of another class.
+
+    Warns
+    -----
+    UserWarning
+        If the file before was read.
     """
-    with _opened(path, model) as file:
-        return _contents(file, path) if "hyper_parameters" in file.attrs else _layers(file, path)
-
-
-@contextlib.contextmanager
-def _opened(path, model):
-    """Context that gives the open file of a model of that class, or of any if it is None."""
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"path must be a path, got {path!r}")
-    path = os.fspath(path)
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"no model file at {path!r}")
-    if not os.path.isfile(path):
-        kind = "a folder" if os.path.isdir(path) else "a device or a pipe"
-        raise ValueError(f"path must be a model file, {path!r} is {kind}")
+    path = as_path("path", path)
     try:
-        image, version = _image(path)
-        with h5py.File(image, "r") as file:
-            found = _version(str(file.attrs.get("format")).encode(), path)
-            if found is None:
-                raise ValueError(f"path must be a file of {FORMAT!r}, {path!r} is another kind of HDF5 file")
-            if found != version:
+        return _read(path, parse, model)
+    except Damaged as error:
+        earlier = before(path)
+        try:
+            found = _read(earlier, parse, model)
+        except (ValueError, OSError):
+            raise error from error.__cause__
+        written = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(os.path.getmtime(earlier)))
+        warnings.warn(f"{error}; read instead: {earlier!r}, the file before, of {written}", stacklevel=4)
+        return found
+
+
+def _read(path, parse, model):
+    """What `parse` makes of a file."""
+    try:
+        with ModelFile(path) as file:
+            version, digest, n_table = _header(file)
+            if version == 2:  # HDF5 sees no damaged file
+                _check_digest(file, digest)
+            try:
+                found = parse(_contents(_table(file, version, n_table), file, version, model), path)
+            except Exception as error:
+                if version == VERSION and file.size < QUICK:
+                    _check_digest(file, digest)
+                if isinstance(error, ValueError):
+                    raise
                 raise ValueError(
-                    f"path must be a file as rtrbm wrote it, {path!r} has not the header of version {found}: another "
-                    "program has written it"
-                )
-            if model is not None and _class(file) != model:
-                raise ValueError(f"path must hold a model of class {model}, {path!r} holds {_class(file)}")
-            yield file
-    except (OSError, RuntimeError, KeyError) as error:
-        raise ValueError(f"path must be a complete HDF5 model file, {path!r} cannot be read: {error}") from error
+                    f"path must be a complete model file, {path!r} cannot be read: {type(error).__name__}: "
+                    f"{shortened(error)}"
+                ) from error
+            if version == VERSION:
+                if file.size > SLACK + 2 * file.n_read:
+                    raise ValueError(
+                        f"path must be a model file, {path!r} has {file.size} bytes, its model only {file.n_read}: it "
+                        "holds something else"
+                    )
+                _check_digest(file, digest)
+            return found
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Damaged(f"path must be a complete model file, {path!r} cannot be read: {error}") from error
 
 
-def _image(path):
-    """The bytes of a file, checked against its header, and the version; the path and version 1 if it has no header."""
-    with open(path, "rb") as file:
-        start = file.read(HEADER + len(SIGNATURE))
-        header, beyond = start[:HEADER], start[HEADER:]
-        if not START.startswith(header[: len(START)]):
-            if b"\nsha256 " in header and beyond == SIGNATURE:  # the first line is no longer the one that was written
-                raise _changed(path)
-            if not h5py.is_hdf5(path):
-                raise ValueError(f"path must be a complete HDF5 model file, {path!r} is no HDF5 file")
-            return path, 1
-        line, newline, rest = header.partition(b"\n")
-        version, fields = _version(line, path) if newline else None, FIELDS.match(rest)
-        size = os.fstat(file.fileno()).st_size
-        if len(header) < HEADER or fields and version == VERSION and size < HEADER + int(fields[2]):
-            raise ValueError(f"path must be a complete model file, {path!r} is truncated: it has {size} bytes")
-        if version != VERSION or not fields or size > HEADER + int(fields[2]):
-            raise _changed(path)
-        file.seek(0)
-        data = file.read(size)
-    if hashlib.sha256(memoryview(data)[HEADER:]).hexdigest() != fields[1].decode():
-        raise _changed(path)
-    return io.BytesIO(data), VERSION
+def _header(file):
+    """The version, digest and number of bytes of the table that the header of a file tells; 1, None, 0 without one."""
+    start = file.bytes(0, HEADER + len(SIGNATURE))
+    header, behind = bytes(start[:HEADER]), start[HEADER:]
+    if not START.startswith(header[: len(START)]):
+        if _is_ours(start):  # the first line is no longer the one that was written
+            raise _changed(file)
+        if behind == SIGNATURE or header.startswith(SIGNATURE):
+            return 1, None, 0
+        raise Damaged(f"path must be a complete model file, {file.path!r} is no HDF5 file")
+    line, newline, rest = header.partition(b"\n")
+    version, fields = _version(line, file) if newline else None, FIELDS.match(rest)
+    n_bytes, n_table = (int(fields[2]), int(fields[3] or 0)) if fields else (0, 0)
+    if len(header) < HEADER or fields and file.size < HEADER + n_bytes:
+        raise Damaged(f"path must be a complete model file, {file.path!r} is truncated: it has {file.size} bytes")
+    has_table = fields is not None and fields[3] is not None
+    known = version == VERSION and has_table and n_table <= min(n_bytes, LONGEST) or version == 2 and not has_table
+    if not fields or not known or file.size > HEADER + n_bytes:
+        raise _changed(file)
+    return version, fields[1].decode(), n_table
 
 
-def _version(text, path):
+def _is_ours(start):
+    """Whether the first bytes of a file are those of a model file with a header, or damaged ones."""
+    header, behind = start[:HEADER], start[HEADER : HEADER + len(SIGNATURE)]
+    return header.startswith(START) or b"\nsha256 " in header and behind == SIGNATURE
+
+
+def _version(text, file):
     """The version that the first line of a file, or its attribute `format`, tells; None in those of other files."""
     match = re.fullmatch(START + b"([0-9]{1,9})", text)
     if match and int(match[1]) > VERSION:
         raise ValueError(
-            f"path must be a model file of version {VERSION} at most, {path!r} was written by a newer rtrbm "
-            f"(version {int(match[1])}), this one reads versions 1 and 2: upgrade"
+            f"path must be a model file of version {VERSION} at most, {file.path!r} was written by a newer rtrbm "
+            f"(version {int(match[1])}), this one reads versions 1 to {VERSION}: upgrade"
         )
     return int(match[1]) if match else None
 
 
-def _changed(path):
-    return ValueError(
-        f"path must be a complete model file, {path!r} has changed since it was written: a copy that went wrong, or a "
-        "failing disk; take another copy or the checkpoint before"
+def _is_whole(path):
+    """Whether a file can be a complete model file, as far as its header and digest tell."""
+    try:
+        with ModelFile(path) as file:
+            _, digest, _ = _header(file)
+            if digest is not None:
+                _check_digest(file, digest)
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+def _check_digest(file, digest):
+    if file.sha256(HEADER) != digest:
+        raise _changed(file)
+
+
+def _changed(file):
+    return Damaged(
+        f"path must be a complete model file, {file.path!r} has changed since it was written: a copy that went wrong, "
+        "or a failing disk; take another copy or the checkpoint before"
     )
 
 
-def _class(file):
-    """The name of the class of the model in an open file."""
-    return str(file.attrs.get("model"))
-
-
-def _layers(file, path):
-    """The contents of each layer of a stack."""
-    n_layers = sum(bool(re.fullmatch("layer_[1-9][0-9]*", name)) for name in file)
-    if not n_layers:
-        raise ValueError(f"path must be a complete model file, {os.fspath(path)!r} has no layers")
-    return [_contents(file[f"layer_{i}"], path) for i in range(1, n_layers + 1)]
-
-
-def _contents(group, path):
+def _table(file, version, n_table):
+    """The texts and arrays of a file, all else checked that can be checked without knowing the model."""
     try:
-        hyper_parameters, progress = (json.loads(group.attrs[name]) for name in ("hyper_parameters", "progress"))
-        progress = {name: progress[name] for name in PROGRESS if name in progress or name != "begin"}
-        if not all(isinstance(value, int) for value in progress.values()):
-            raise ValueError(f"progress must hold integers, got {progress}")
-        groups = {name: _read(item) for name, item in group.items() if isinstance(item, h5py.Group)}
-        return Contents(str(group.attrs["model"]), dict(hyper_parameters), progress, groups)
-    except (KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
+        found = loads(file.bytes(file.size - n_table, n_table)) if version == VERSION else probe.tables(file.path)
+        return arrays(found, file)
+    except ValueError as error:
+        raise Damaged(f"path must be a complete model file, {file.path!r} cannot be read: {error}") from error
+
+
+def _contents(table, file, version, model):
+    """The contents of a file; of a stack those of its layers."""
+    path, found = file.path, _version(str(table.get("format")).encode(errors="replace"), file)
+    if found is None:
+        raise Damaged(f"path must be a file of {FORMAT!r}, {path!r} is another kind of HDF5 file")
+    if found != version:
         raise ValueError(
-            f"path must be a complete model file, the attributes of {os.fspath(path)!r} cannot be read: {error}"
+            f"path must be a file as rtrbm wrote it, {path!r} has not the header of version {found}: another program "
+            "has written it"
+        )
+    if model is not None and table.get("model") != model:
+        raise ValueError(f"path must hold a model of class {model}, {path!r} holds {shortened(table.get('model'))}")
+    if "hyper_parameters" in table:
+        return _of_model(table, path, version)
+    layers = [name for name in table if re.fullmatch("layer_[1-9][0-9]{0,3}", name)]
+    if not layers:
+        raise ValueError(f"path must be a complete model file, {path!r} has no layers")
+    return [_of_model(table.get(f"layer_{i}"), path, version) for i in range(1, len(layers) + 1)]
+
+
+def _of_model(table, path, version):
+    try:
+        hyper_parameters = loads(table["hyper_parameters"], constants=True)
+        progress = loads(table["progress"])
+        progress = {name: progress[name] for name in PROGRESS if name in progress or name != "begin"}
+        if not all(type(value) is int for value in progress.values()):
+            raise ValueError(f"progress must hold integers, got {progress}")
+        if not isinstance(table["model"], str):
+            raise ValueError("the name of its class is no text")
+        groups = {name: part for name, part in table.items() if isinstance(part, dict)}
+        return Contents(table["model"], hyper_parameters, progress, groups, version < VERSION)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"path must be a complete model file, the attributes of {path!r} cannot be read: {shortened(error)}"
         ) from error
-
-
-def _read(group):
-    """The texts and arrays of a group, the groups in it as dicts."""
-    texts = {name: value for name, value in group.attrs.items() if isinstance(value, str)}
-    return texts | {name: _read(item) if isinstance(item, h5py.Group) else item[()] for name, item in group.items()}
-
-
-def restored(like, saved, path):
-    """The arrays that a group of a model file holds, in the form of `like`.
-
-    Parameters
-    ----------
-    like : NamedTuple of ndarrays, None or such NamedTuples
-        Of the shapes and dtypes wanted.
-    saved : dict
-        Arrays by name, and dicts of them.
-    path : path-like
-        For messages.
-
-    Returns
-    -------
-    NamedTuple of the type of `like`
-
-    Raises
-    ------
-    ValueError
-        If an array is missing, or of another shape or dtype.
-    """
-    saved = saved if isinstance(saved, dict) else {}
-    missing = {name for name, part in like._asdict().items() if part is not None} - set(saved)
-    if missing:
-        raise ValueError(f"path must be a complete model file, {os.fspath(path)!r} lacks {sorted(missing)}")
-
-    def part(name, wanted):
-        if hasattr(wanted, "_fields"):
-            return restored(wanted, saved[name], path)
-        if wanted is None:
-            return None
-        array = np.asarray(saved[name])
-        if array.shape != wanted.shape or array.dtype != wanted.dtype:
-            raise unfitting(path)
-        return array
-
-    return type(like)(*(part(name, wanted) for name, wanted in like._asdict().items()))
-
-
-def unfitting(path):
-    """The error of a file whose arrays do not fit together."""
-    return ValueError(f"path must be a complete model file, the arrays of {os.fspath(path)!r} do not fit together")
