@@ -10,7 +10,8 @@ import numpy as np
 
 from .checks import check_count, check_number
 from .parameters import each
-from .training import files, ranks
+from .replacing import check_path, replacing
+from .training import ranks
 from .training.monitor import Callback, Lines
 from .training.state import HISTORY, VALIDATION, Best
 
@@ -104,8 +105,7 @@ class Log(Callback):
     COLUMNS = ("update", *HISTORY, *VALIDATION[1:])
 
     def __init__(self, path):
-        files.check_path("path", path)
-        self.path = os.fspath(path)
+        self.path = check_path("path", path)
 
     def of_layer(self, i):
         base, suffix = os.path.splitext(self.path)
@@ -122,7 +122,7 @@ class Log(Callback):
         history, n_updates = model._history, model.n_updates_
         places = {n: at for at, n in enumerate(history.get("validation_update", []))}
         lines = [head, *(_line(history, n, places) for n in range(0 if 0 in places else 1, n_updates + 1))]
-        with files.replacing(self.path) as temporary, open(temporary, "w", encoding="ascii") as file:
+        with replacing(self.path) as temporary, open(temporary, "w", encoding="ascii") as file:
             file.write("".join(f"{line}\n" for line in lines))
 
     def __call__(self, model):

@@ -28,7 +28,7 @@ DEPTH, LONGEST = 8, 2**21  # of groups in groups, and bytes of an answer
 READ, PIECE = 2**26, 2**22  # bytes of data that are read in a file, and at a time
 KINDS = "iufbS"  # of arrays in a model file: numbers and texts of one length
 # The paths of modules are those of the process that asks: it has imported h5py from there.
-CODE = "import json, runpy, sys; sys.path[:] = json.loads(sys.argv[1]); runpy.run_path(sys.argv[2], run_name='__main__')"
+CODE = "import json, runpy, sys; sys.path[:] = json.loads(sys.argv[1]); runpy.run_path(sys.argv[2], {}, '__main__')"
 _passed = set()  # files that passed the check, as they were then
 
 
@@ -177,7 +177,7 @@ def _address_space():
 
 
 def _survey(path, folder, seen):
-    """Read what can be read in a file, and in those that it takes data from; a ValueError if one is outside a folder."""
+    """Read in a file, and in those that it takes data from; a ValueError if one of them is outside a folder."""
     seen.add(path)
     others, budget, addresses = set(), [READ], set()
     try:

@@ -4,6 +4,7 @@ The slow functions take one sequence, loop over its frames and enumerate visible
 so that they share no code, no layout and no shortcut with what they check.
 """
 
+import io
 import itertools
 from importlib.util import find_spec
 
@@ -119,12 +120,28 @@ def state(model):
 
 
 def altered(path, change):
-    """Change a file as a program would that knows the format: the header fits again afterwards."""
-    with h5py.File(path, "a") as file:
+    """Change a file as a program would that knows the format: header and table fit again afterwards."""
+    with h5py.File(path, "a") as file:  # which cuts off the table behind it
         change(file)
-    data = bytearray(path.read_bytes())
-    files.seal(data)
-    path.write_bytes(data)
+    image = io.BytesIO(path.read_bytes())
+    files.seal(image)
+    path.write_bytes(image.getvalue())
+
+
+def whole(path, model=None):
+    """The contents of a model file, or of the layers of a stack, all arrays read."""
+
+    def read(value):
+        if isinstance(value, dict):
+            return {name: read(part) for name, part in value.items()}
+        return value.read() if hasattr(value, "read") else value
+
+    def parse(contents, path):
+        if isinstance(contents, list):
+            return [layer._replace(groups=read(layer.groups)) for layer in contents]
+        return contents._replace(groups=read(contents.groups))
+
+    return files.read(path, parse, model)
 
 
 # ---------------------------------------------------------------------------------------- slow sums

@@ -27,6 +27,7 @@ from rtrbm.training.files import replacing
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1)
 X = random_array(5, 4)
+FORMAT_1, FORMAT_2 = (Path(__file__).parent / "data" / name for name in ("format1", "format2"))
 
 
 @pytest.fixture
@@ -366,10 +367,10 @@ def test_files_with_other_attributes_are_refused(saved, name, value):
         ("params/U", np.zeros((2, 2))),
         ("params/b_v", np.zeros((4, 1))),
         ("params/b_h", 0.0),
-        ("params/b_init", b"text"),
+        ("params/b_init", np.bytes_(b"text")),
         ("params/b_v", np.full(4, np.nan, np.float32)),
         ("history", np.zeros(3)),
-        ("history/gradient_norm", [b"a", b"b", b"c"]),
+        ("history/gradient_norm", np.array([b"a", b"b", b"c"])),
         ("optimizer/gradient/W", np.zeros((3, 4))),
         ("optimizer/gradient/W", np.full((4, 3), np.inf, np.float32)),
         ("optimizer/square/W", np.full((4, 3), np.nan, np.float32)),
@@ -508,21 +509,32 @@ def test_the_same_setting_in_another_form_is_the_same_run(path, plain, same):
         assert RTRBM.load(path).n_updates_ == 12
 
 
-def test_a_setting_a_file_does_not_know_has_its_default_there(path):
-    """As in files that were written before there was such a setting."""
-    stopped(path, SETTINGS)
+def without(name, path):
+    """Take a setting out of a file."""
 
     def change(file):
         settings = json.loads(file.attrs["hyper_parameters"])
-        assert settings.pop("sample_visible") is True
+        del settings[name]
         file.attrs["hyper_parameters"] = json.dumps(settings)
 
     altered(path, change)
-    content = path.read_bytes()
-    with pytest.warns(UserWarning, match="sample_visible=False .was True"):
-        RTRBM(**SETTINGS, sample_visible=False).fit(X, checkpoint=path, resume=True)
-    path.write_bytes(content)
-    assert RTRBM(**SETTINGS).fit(X, checkpoint=path, resume=True).n_updates_ == 12
+
+
+@pytest.mark.parametrize("name", ["n_hidden", "visible", "sample_visible"])
+def test_a_file_without_one_of_the_settings_is_refused(saved, name):
+    without(name, saved)
+    with pytest.raises(ValueError, match=f"path must hold all hyper-parameters of a model, .*model.h5' lacks {name}"):
+        RTRBM.load(saved)
+
+
+def test_a_setting_that_an_old_file_does_not_know_has_its_default_there(path):
+    """Files of format 1 were written before there was such a setting."""
+    path.write_bytes((FORMAT_1 / "rtrbm.h5").read_bytes())
+    model = RTRBM.load(path)
+    assert model.sample_visible is True
+    with pytest.raises(ValueError, match="no update would be made with sample_visible=False"):
+        RTRBM(**model.get_params() | dict(sample_visible=False)).check_resume(path)
+    RTRBM(**model.get_params()).check_resume(path)
 
 
 def test_resuming_with_other_data_is_refused_before_anything_changes(path):
@@ -792,9 +804,8 @@ def test_a_setting_of_a_subclass_that_a_file_can_keep_is_kept(path, decay):
         Decaying(**SETTINGS, decay=7.5).check_resume(path)
 
 
-# -------------------------------------------------------------------------------------- files of format 1
+# -------------------------------------------------------------------------------- files of format 1 and 2
 
-FORMAT_1 = Path(__file__).parent / "data" / "format1"
 OLD = {"rtrbm": RTRBM, "taps": RTRBM, "trbm": TRBM, "crbm": CRBM, "rbm": RBM, "stack": Stack}
 old = pytest.mark.parametrize("name, kind", OLD.items())
 
@@ -866,7 +877,7 @@ def test_models_of_format_1_train_on(name, kind, expected):
 def test_models_of_format_1_are_saved_in_the_format_of_now(name, kind, path):
     model = kind.load(FORMAT_1 / f"{name}.h5")
     model.save(path)
-    assert path.read_bytes().startswith(b"rtrbm model, version 2\n")
+    assert path.read_bytes().startswith(b"rtrbm model, version 3\n")
     again = rtrbm.load(path)
     pairs = zip(again.layers, model.layers) if name == "stack" else [(again, model)]
     assert all(state(a) == state(b) and a.get_params() == b.get_params() for a, b in pairs)
@@ -880,3 +891,21 @@ def test_a_run_of_format_1_is_resumed(path, expected):
     assert state(resumed) == state(model)
     with pytest.raises(ValueError, match="has made 6 updates, 6 are wanted in all"):
         RTRBM(**model.get_params() | dict(max_norm=2.0)).fit(expected["data"], checkpoint=path, resume=True)
+
+
+def test_files_of_format_2_are_read():
+    """Best parameters, persistent chains, the spectral optimiser's state, scales of features, and a stack."""
+    with np.load(FORMAT_2 / "expected.npz") as arrays:
+        expected = dict(arrays)
+    X, models = expected["data"], {name: rtrbm.load(FORMAT_2 / f"{name}.h5") for name in ("best", "chains", "scaled")}
+    for name, model in models.items():
+        for field in (key for key in expected if key.startswith(f"{name}/params/")):
+            found = model.best_.params if name == "best" else model.params_
+            np.testing.assert_array_equal(getattr(found, field.rsplit("/", 1)[-1]), expected[field])
+        if name != "best":
+            close_to = model.transform(X[:, 0] if name == "chains" else X)
+            np.testing.assert_allclose(close_to, expected[f"{name}/transform"], rtol=0, atol=1e-5)
+        assert model.n_updates_ == 6 and model.partial_fit(X[:, 0] if name == "chains" else X).n_updates_ == 7
+    assert models["best"].history_["validation_update"] == [0, 2, 4, 6]
+    stack = rtrbm.load(FORMAT_2 / "stack.h5")
+    np.testing.assert_allclose(stack.transform(X), expected["stack/transform"], rtol=0, atol=1e-5)

@@ -14,7 +14,7 @@ from rtrbm.rbm import Units
 
 ROOT = Path(rtrbm.__file__).parent
 LEVELS = (
-    ("functions", "biases", "parameters", "kinds", "streams", "hdf5", "machine", "progress"),
+    ("functions", "biases", "parameters", "kinds", "streams", "hdf5", "machine", "probe", "progress", "replacing"),
     ("foreign",),
     ("checks",),
     ("compute",),

@@ -13,6 +13,7 @@ from ..compute.threads import share_processors
 from ..minibatches import paths, sources
 from ..minibatches.windows import are_examples, present
 from ..parameters import arrays, each
+from ..replacing import as_path
 from ..streams import as_seed
 from ..training import loop, ranks
 from ..training.scale import measured
@@ -141,7 +142,7 @@ class TrainedRBM(Watched):
                 plan = self._planned(data, validation_every, checkpoint_every)
                 V = self._validation(validation, data, names, opened, window)
                 prints = self._prints(checkpoint is not None, X=data, validation=V)
-                if resume and os.path.exists(checkpoint):
+                if resume and os.path.exists(as_path("checkpoint", checkpoint)):
                     self._resume(checkpoint, data, prints, plan.n_updates, found)
                 else:
                     self._start(data)

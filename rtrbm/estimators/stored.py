@@ -242,7 +242,7 @@ class Stored(Recipe):
         state = restored.restored(model._optimizer().init(blank), state, path)
         restored.check_optimizer(state, n_updates, path)
         chains = restored.restored_chains(groups.get("chains", {}).get("states"), params.W, model._units(), path)
-        history = restored.restored_history(groups.get("history", {}), groups.get("validation", {}), n_updates, path)
+        history = restored.restored_history(groups, n_updates, path)
         best = restored.restored_best(blank, groups.get("best"), n_updates, path)
         prints = {name: restored.text(groups.get(group, {}).get("fingerprint"), path) for name, group in PRINTS.items()}
         names = groups.get("features", {}).get("names")

@@ -1,13 +1,15 @@
 """Files of data: what a file is by its first bytes, which of its arrays is meant, and its numbers."""
 
 import contextlib
+import math
 import os
 import zipfile
 
 import h5py
 import numpy as np
 
-from .. import hdf5
+from .. import checks, hdf5, probe
+from ..replacing import as_path
 from .text import read_text
 
 N_NAMES = 20  # shown when a name is not in a file
@@ -47,7 +49,8 @@ def read(path, name=None):
     ----------
     path : path-like
         An HDF5 file (.h5, also of MATLAB 7.3), .npz, .npy, .mat or text (.csv). Its first bytes decide. Attributes of
-        HDF5 datasets are obeyed: MATLAB's reversed axes, scales, offsets and fill values of netCDF (NaN).
+        HDF5 datasets are obeyed: MATLAB's reversed axes, scales, offsets and fill values of netCDF (NaN). An HDF5 file
+        is looked at by another process first (`rtrbm.probe`): a damaged one can crash the process that opens it.
     name : str, optional
         The array that is meant, if the file holds several. An HDF5 group, a MATLAB cell and "/", which is the whole of
         an HDF5 or .npz file, are lists of arrays.
@@ -64,7 +67,8 @@ def read(path, name=None):
     TypeError
         If the file holds several arrays, and no name is given.
     ValueError
-        If the file is not what its name says, truncated, locked, or of a kind that is not read; nothing is unpickled.
+        If the file is not what its name says, truncated, damaged, locked, larger than memory, or of a kind that is not
+        read; nothing is unpickled. Also if an HDF5 file takes data from one that is not in its folder.
 
     Examples
     --------
@@ -77,16 +81,21 @@ def read(path, name=None):
     (['hip', 'knee'], array([[0.5 , 1.  ],
            [0.25, 0.  ]]))
     """
-    if not isinstance(path, str | os.PathLike):
-        raise TypeError(f"path must be the path of a file, got {path!r}")
+    path = as_path("path", path)
     with opened(path if name is None else (path, name), "path") as X:
         if isinstance(X, h5py.Group):
-            return [hdf5.view(X[key], f"path[{key!r}]")[()] for key in sorted(X)]
+            return [_whole(hdf5.view(X[key], f"path[{key!r}]"), f"path[{key!r}]") for key in sorted(X)]
         if isinstance(X, hdf5.Cells):
             return [X[i] for i in range(len(X))]
-        if isinstance(X, np.memmap):
-            return np.array(X)
-        return X[()] if isinstance(X, h5py.Dataset | hdf5.View) else X
+        return _whole(X, "path")
+
+
+def _whole(X, name):
+    """An array in memory, if it fits there."""
+    if not isinstance(X, np.memmap | h5py.Dataset | hdf5.View) or X.shape is None:
+        return X[()] if isinstance(X, h5py.Dataset) else X
+    checks.check_memory(f"{name}: an array of shape {X.shape}", math.prod(X.shape), X.dtype)
+    return np.array(X) if isinstance(X, np.memmap) else X[()]
 
 
 @contextlib.contextmanager
@@ -110,7 +119,7 @@ def opened(X, argument="X"):
     if not is_pair and not isinstance(X, str | os.PathLike):
         yield X
         return
-    path, name = (os.fspath(X[0]), X[1]) if is_pair else (os.fspath(X), None)
+    path, name = (as_path(argument, X[0]), X[1]) if is_pair else (as_path(argument, X), None)
     if is_pair and not isinstance(name, str):
         raise TypeError(f"{argument} must be (path, name) with the name of an array in {path!r}, got the name {name!r}")
     kind = kind_of(path, argument)
@@ -212,6 +221,10 @@ def _mat(path):
 @contextlib.contextmanager
 def _hdf5(path, name, argument):
     with contextlib.ExitStack() as stack:
+        try:
+            probe.check(path)
+        except ValueError as error:
+            raise ValueError(f"{argument} must be in a complete HDF5 file, {path!r} cannot be read: {error}") from error
         try:
             file = stack.enter_context(h5py.File(path, "r"))
         except OSError as error:

@@ -20,6 +20,7 @@ from ..evaluate import squared_error
 from ..kinds import subclasses
 from ..minibatches import paths as data_files, sources
 from ..rbm.units import BERNOULLI
+from ..replacing import check_path
 from ..streams import as_seed, stream
 from ..training import files, ranks
 from ..training.monitor import Callback
@@ -272,8 +273,7 @@ class Stack(Estimator):
         """The checkpoint of every layer."""
         if checkpoint is None:
             return [None] * len(self.layers)
-        files.check_path("checkpoint", checkpoint)
-        base, suffix = os.path.splitext(os.fspath(checkpoint))
+        base, suffix = os.path.splitext(check_path("checkpoint", checkpoint))
         paths = [f"{base}-{i}{suffix}" for i in range(1, len(self.layers) + 1)]
         for path in paths:
             files.check_path("checkpoint", path)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..checks import check_count, check_memory
-from ..training.files import check_path, replacing
+from ..replacing import check_path, replacing
 from .paper import WIDTH, check_image_shape, colour_bar, colour_limit, draw_image, load, mapping, mosaic, panels
 
 

@@ -113,7 +113,7 @@ def check_path(name, path):
             raise ValueError(f"{name} must be a file that may be read, {path!r} is not: {error.strerror}") from error
         if not _is_ours(start) and START + b"1" not in start:
             raise ValueError(
-                f"{name} must be a new file or a model file, {path!r} is another file: it would be lost; take another "
+                f"{name} must be another file, {path!r} is there and no model file: it would be lost; take another "
                 "name, or delete it"
             )
     return path

@@ -49,7 +49,7 @@ def restored(like, saved, path):
 
 
 def array(saved, shape, dtype, path):
-    """An array of a file, once it is seen to be of that shape and dtype; also if it is the kind of a dtype, "iu" say."""
+    """An array of a file, once it is seen to be of that shape and dtype; "iu", say, is any dtype of these kinds."""
     if not isinstance(saved, Kept | np.ndarray) or saved.shape != shape:
         raise unfitting(path)
     if saved.dtype.kind not in dtype if isinstance(dtype, str) else saved.dtype != dtype:
@@ -94,29 +94,49 @@ def restored_best(blank, saved, n_updates, path):
     return Best(best.params, int(best.update), float(best.error))
 
 
-def restored_history(saved, measured, n_updates, path):
+def restored_history(groups, n_updates, path):
     """The lists of `history_` in a file.
 
     Every update has left a finite norm and rate, and an error that is 0 at least. Errors on validation data may be NaN:
-    they were not looked at. They were measured at most once between two updates.
+    nothing looks at them in training.
     """
-    history = {}
+    history, saved = {}, groups.get("history", {})
     for name in HISTORY:
         values = history[name] = array(saved.get(name), (n_updates,), "iuf", path)
         if not (values >= 0).all() or name != "reconstruction_error" and not np.isfinite(values).all():
             raise unfitting(path, f"{name} has values that no update leaves")
-    for name in VALIDATION:
-        kept = measured.get(name.removeprefix("validation_"))
-        if kept is not None:
-            shape = getattr(measured.get("update"), "shape", None)
-            if shape is None or len(shape) != 1 or shape[0] > n_updates + 1:
-                raise unfitting(path)
-            history[name] = array(kept, shape, "iu" if name == "validation_update" else "iuf", path)
-    updates = history.get("validation_update", np.zeros(0))
-    outside = (updates < 0).any() or (updates > n_updates).any() or (updates[1:] <= updates[:-1]).any()
-    if outside or (history.get("validation_error", updates) < 0).any():
-        raise unfitting(path, "the validation has values that no measurement leaves")
+    history |= measured(VALIDATION, groups.get("validation", {}), "validation_", n_updates, path)
+    if (history.get("validation_error", np.zeros(0)) < 0).any():
+        raise unfitting(path, "validation_error has values below 0")
     return {name: values.tolist() for name, values in history.items()}
+
+
+def measured(names, saved, prefix, n_updates, path):
+    """Arrays of a group, a value for each time that something was measured: at most once after every update.
+
+    Parameters
+    ----------
+    names : tuple of str
+        In `history_`; the first one is that of the numbers of updates. Those that the group lacks are left out.
+    saved : dict
+    prefix : str
+        Of the names, which the group has without it.
+    n_updates : int
+    path : path-like
+
+    Returns
+    -------
+    dict of ndarrays
+    """
+    kept = {name: saved[name.removeprefix(prefix)] for name in names if name.removeprefix(prefix) in saved}
+    if not kept:
+        return {}
+    n = min(max(np.shape(kept.get(names[0])), default=0), n_updates + 1)
+    found = {name: array(part, (n,), "iu" if name == names[0] else "iuf", path) for name, part in kept.items()}
+    updates = found[names[0]]
+    if (updates < 0).any() or (updates > n_updates).any() or (updates[1:] <= updates[:-1]).any():
+        raise unfitting(path, f"{names[0]} has values that no measurement leaves")
+    return found
 
 
 def restored_chains(saved, W, units, path):
