@@ -19,7 +19,6 @@ except ImportError:  # Windows
 
 LONGEST = 200  # bytes: file systems take 255, the temporary file beside a file needs some more than its name
 LONGEST_ENDING = 16  # of a name, which tells programs the kind of the temporary file too
-_swept = set()  # files beside which this process has looked for what others left
 
 
 def as_path(name, path):
@@ -170,9 +169,6 @@ def _is_free(handle):
 
 def _sweep(place):
     """Delete temporary files of a place whose writers are dead."""
-    if place in _swept:
-        return
-    _swept.add(place)
     folder, name = os.path.split(place)
     known = re.compile(re.escape(f".{name}.") + "[0-9a-f]{8}" + re.escape(f".tmp{_ending(name)}"))
     with contextlib.suppress(OSError), os.scandir(folder) as entries:

@@ -17,10 +17,13 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 import pytest
-from helpers import altered
+from helpers import altered, whole as read
 
+from rtrbm import replacing as writing
+from rtrbm.replacing import before, check_path, replacing
 from rtrbm.training import files
-from rtrbm.training.files import Contents, check_path, read, replacing, restored, write, write_stack
+from rtrbm.training.files import Contents, write, write_stack
+from rtrbm.training.restored import restored
 
 ROOT = Path(files.__file__).parents[2]
 
@@ -61,13 +64,15 @@ def plain(value):
         value = value._asdict()
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items() if item is not None}
+    if isinstance(value, tuple):
+        return tuple(map(plain, value))
     if isinstance(value, np.ndarray | np.generic):
         return value.dtype.str, value.shape, value.tobytes()
     return value
 
 
 def same(a, b):
-    return isinstance(a, Contents) and isinstance(b, Contents) and plain(a) == plain(b)
+    return isinstance(a, Contents) and isinstance(b, Contents) and plain(a[:4]) == plain(b[:4])
 
 
 @pytest.fixture
@@ -139,19 +144,47 @@ def test_a_reader_leaves_what_it_does_not_know(saved, stack):
 # ------------------------------------------------------------------------------------------- header
 
 
-def test_the_header_is_readable(saved):
-    data = saved.read_bytes()
+def parts(path):
+    """The lines of a file's header, all behind it, and the table at its end."""
+    data = path.read_bytes()
     header, rest = data[:512].decode("ascii"), data[512:]
-    lines = ["rtrbm model, version 2", f"sha256 {hashlib.sha256(rest).hexdigest()}", f"bytes {len(rest)}"]
-    assert header.splitlines()[:3] == lines
-    assert header.endswith("\n") and not "".join(header.splitlines()[3:]).strip()
+    return header, rest, json.loads(rest[-int(header.splitlines()[3].split()[1]) :])
+
+
+def test_the_header_is_readable(saved):
+    header, rest, table = parts(saved)
+    lines = ["rtrbm model, version 3", f"sha256 {hashlib.sha256(rest).hexdigest()}", f"bytes {len(rest)}"]
+    assert header.splitlines()[:3] == lines and header.splitlines()[3].startswith("table ")
+    assert header.endswith("\n") and not "".join(header.splitlines()[4:]).strip()
     assert rest.startswith(b"\x89HDF\r\n\x1a\n")
+
+
+def test_the_table_tells_where_arrays_are(saved):
+    """All of them are where HDF5 finds them too."""
+    data, (_, _, table) = saved.read_bytes(), parts(saved)
+    assert table["model"] == "RTRBM" and table["data"]["fingerprint"] == "é 0123abc"
+    assert json.loads(table["progress"]) == {"n_updates": 12, "seed": 2**100}
+    found = []
+
+    def compare(group, names):
+        for name, value in group.items():
+            if isinstance(value, dict):
+                compare(value, [*names, name])
+            elif isinstance(value, list):
+                (kind, shape, offset), there = value, file["/".join([*names, name])][()]
+                n = np.dtype(kind).itemsize * int(np.prod(shape))
+                assert np.frombuffer(data[offset : offset + n], kind).reshape(shape).tobytes() == there.tobytes()
+                found.append(name)
+
+    with h5py.File(saved) as file:
+        compare(table, [])
+    assert len(found) == 11
 
 
 def test_h5py_opens_the_file_as_it_is(saved):
     with h5py.File(saved, "r") as file:
         assert file.userblock_size == 512
-        assert file.attrs["format"] == "rtrbm model, version 2" and file.attrs["model"] == "RTRBM"
+        assert file.attrs["format"] == "rtrbm model, version 3" and file.attrs["model"] == "RTRBM"
         assert json.loads(file.attrs["progress"]) == {"n_updates": 12, "seed": 2**100}
         np.testing.assert_array_equal(file["optimizer/gradient/U"][()], contents().groups["params"].U)
         assert file["data"].attrs["fingerprint"] == "é 0123abc"
@@ -214,12 +247,15 @@ def test_longer_files_are_refused(saved):
     refused(saved, "has changed since it was written")
 
 
-def test_hdf5_sees_no_byte_of_a_damaged_file(saved, monkeypatch):
+def test_hdf5_sees_no_byte_of_a_file(saved, monkeypatch):
+    """Damaged or not."""
+    opened = []
+    monkeypatch.setattr(h5py, "File", lambda *arguments, **settings: opened.append(arguments))
+    monkeypatch.setattr(subprocess, "run", lambda *arguments, **settings: opened.append(arguments))
+    assert same(read(saved), contents())
     data = bytearray(saved.read_bytes())
     data[-1] ^= 1
     saved.write_bytes(data)
-    opened = []
-    monkeypatch.setattr(h5py, "File", lambda *arguments, **settings: opened.append(arguments))
     refused(saved, "has changed since it was written: .*take another copy or the checkpoint before")
     assert opened == []
 
@@ -227,36 +263,38 @@ def test_hdf5_sees_no_byte_of_a_damaged_file(saved, monkeypatch):
 def test_a_file_that_another_program_changed_is_refused(saved):
     with h5py.File(saved, "a") as file:
         file["params/W"][0, 0] += 1
-    refused(saved, "has changed since it was written")
+    refused(saved, "is truncated")  # HDF5 takes the table away
 
 
 def test_a_file_that_lost_its_header_is_refused(saved):
     saved.write_bytes(saved.read_bytes()[512:])
-    refused(saved, "not the header of version 2")
+    refused(saved, "not the header of version 3")
 
 
 def test_a_file_of_a_newer_version_is_refused(saved):
     data = saved.read_bytes()
-    saved.write_bytes(data.replace(b"version 2", b"version 3", 1))
-    refused(saved, r"written by a newer rtrbm \(version 3\), this one reads versions 1 and 2: upgrade")
+    saved.write_bytes(data.replace(b"version 3", b"version 4", 1))
+    refused(saved, r"written by a newer rtrbm \(version 4\), this one reads versions 1 to 3: upgrade")
     saved.write_bytes(b"rtrbm model, version 12\nnothing else is known")
     refused(saved, r"newer rtrbm \(version 12\)")
     with h5py.File(saved, "w") as file:
-        file.attrs["format"] = "rtrbm model, version 3"
-    refused(saved, r"newer rtrbm \(version 3\)")
+        file.attrs["format"] = "rtrbm model, version 4"
+    refused(saved, r"newer rtrbm \(version 4\)")
 
 
 @pytest.mark.parametrize("content", [b"W U b_v\n1 2 3\n", b"\x89PNG\r\n\x1a\n" + bytes(5000), bytes(8192), b"rtrbm is"])
 def test_files_without_hdf5_are_refused(path, content):
     path.write_bytes(content)
-    refused(path, "path must be a complete HDF5 model file, .* is no HDF5 file")
+    refused(path, "path must be a complete model file, .* is none")
 
 
-@pytest.mark.parametrize("userblock_size", [0, 512, 1024])
-def test_other_hdf5_files_are_refused(path, userblock_size):
+@pytest.mark.parametrize(
+    "userblock_size, reason", [(0, "another kind of HDF5 file"), (512, "another kind of HDF5 file"), (1024, "is none")]
+)
+def test_other_hdf5_files_are_refused(path, userblock_size, reason):
     with h5py.File(path, "w", userblock_size=userblock_size) as file:
         file["params/W"] = np.zeros((4, 3))
-    refused(path, "another kind of HDF5 file")
+    refused(path, reason)
 
 
 @pytest.mark.parametrize("name", ["format", "model", "hyper_parameters", "progress"])
@@ -311,7 +349,7 @@ def test_a_file_that_cannot_be_opened_is_said_to_be_so(saved, monkeypatch):
     def refuse(path, *arguments):
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     refused(saved, "cannot be read: .*Permission denied")
 
 
@@ -338,15 +376,15 @@ def write_version_1(path, layers, stack=False):
 
     with h5py.File(path, "w") as file:
         if not stack:
-            return put(file, *layers[0])
+            return put(file, *layers[0][:4])
         file.attrs["format"], file.attrs["model"] = "rtrbm model, version 1", "Stack"
         for i, layer in enumerate(layers, 1):
-            put(file.create_group(f"layer_{i}"), *layer)
+            put(file.create_group(f"layer_{i}"), *layer[:4])
 
 
 def version_1_contents(seed):
     """Contents that a version 1 file can hold: no texts in groups, nothing that is None."""
-    model, hyper_parameters, progress, groups = contents(seed=seed)
+    model, hyper_parameters, progress, groups, _ = contents(seed=seed)
     params = groups["params"]._replace(b_init=np.arange(3.0))
     groups = {"params": params, "optimizer": Moments(np.int64(3), params), "history": groups["history"]}
     return Contents(model, hyper_parameters, progress, groups)
@@ -355,7 +393,7 @@ def version_1_contents(seed):
 def test_version_1_is_read(path):
     write_version_1(path, [version_1_contents(0)])
     assert path.read_bytes().startswith(b"\x89HDF")
-    assert same(read(path), version_1_contents(0)) and same(read(path, "RTRBM"), version_1_contents(0))
+    assert same(read(path), version_1_contents(0)) and read(path).is_old and same(read(path, "RTRBM"), version_1_contents(0))
     refused(path, "class TRBM, .* holds RTRBM", "TRBM")
 
 
@@ -370,7 +408,7 @@ def test_truncated_files_of_version_1_are_refused(path, part):
     write_version_1(path, [version_1_contents(0)])
     content = path.read_bytes()
     path.write_bytes(content[: int(part * len(content))])
-    refused(path, "path must be a complete HDF5 model file, .* cannot be read")
+    refused(path, "path must be a complete model file, .* cannot be read")
 
 
 # ------------------------------------------------------------------------------ whole or not at all
@@ -380,7 +418,7 @@ def only_file(path, content):
     assert os.listdir(path.parent) == [path.name] and path.read_bytes() == content
 
 
-@pytest.mark.parametrize("broken", ["os.replace", "os.fsync", "os.chmod", "tempfile.mkstemp"])
+@pytest.mark.parametrize("broken", ["os.replace", "os.fsync", "os.chmod", "os.open"])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EACCES, None])
 def test_a_failing_disk_leaves_the_old_file(saved, broken, number, monkeypatch):
     def fail(*arguments, **settings):
@@ -434,7 +472,7 @@ def test_breaking_off_at_the_very_end_is_not_hidden(saved, monkeypatch):
     def interrupt(folder):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files, "_sync_folder", interrupt)  # the new file is in its place by then
+    monkeypatch.setattr(writing, "_sync_folder", interrupt)  # the new file is in its place by then
     with pytest.raises(KeyboardInterrupt), replacing(saved) as temporary:
         Path(temporary).write_bytes(b"new")
     only_file(saved, b"new")
@@ -526,12 +564,199 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     probe = [unshare, "-rm", "mount", "-t", "tmpfs", "tmpfs", str(tmp_path)]
     if unshare is None or run(probe, tmp_path).returncode:
         pytest.skip("no small disk can be mounted")
-    script = WRITES + FULL + "\nassert files.read('model.h5').progress['n_updates'] == 10\n"
+    script = WRITES + FULL + "\nassert files.read('model.h5', lambda found, path: found.progress['n_updates']) == 10\n"
     command = [unshare, "-rm", "sh", "-c", ON_A_SMALL_DISK, "sh", sys.executable, "-c", script]
     done = run(command, tmp_path)
     assert done.stderr == "model.h5\n"
     done.stderr = ""
     ended_well(done, 0, errno.ENOSPC)
+
+
+# ------------------------------------------------------------------------------------- the file before
+
+
+def test_the_file_before_is_kept_if_asked(saved):
+    assert before(saved) == f"{os.path.realpath(saved)}.before"
+    write(saved, contents(seed=1))
+    assert os.listdir(saved.parent) == [saved.name]
+    for seed in (2, 3):
+        write(saved, contents(seed=seed), keep=True)
+        assert sorted(os.listdir(saved.parent)) == [saved.name, f"{saved.name}.before"]
+        assert same(read(saved), contents(seed=seed)) and same(read(before(saved)), contents(seed=seed - 1))
+
+
+def test_a_first_file_has_none_before(path):
+    write(path, contents(), keep=True)
+    assert os.listdir(path.parent) == [path.name]
+
+
+def flip(path):
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [flip, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(bytes(999))])
+def test_a_damaged_file_falls_back_to_the_one_before(saved, damage):
+    write(saved, contents(seed=1), keep=True)
+    damage(saved)
+    with pytest.warns(UserWarning, match="model.h5' .*; read instead: .*model.h5.before', the file before, of 20"):
+        assert same(read(saved), contents(seed=0))
+    damage(Path(before(saved)))
+    refused(saved, "path must be a complete model file")
+
+
+def test_other_faults_do_not_fall_back(saved):
+    write(saved, contents("TRBM"), keep=True)
+    refused(saved, "class RTRBM, .* holds TRBM", "RTRBM")
+    saved.unlink()
+    with pytest.raises(FileNotFoundError):
+        read(saved)
+
+
+def test_a_damaged_file_is_not_kept(saved):
+    write(saved, contents(seed=1), keep=True)
+    flip(saved)
+    write(saved, contents(seed=2), keep=True)
+    assert same(read(saved), contents(seed=2)) and same(read(before(saved)), contents(seed=0))
+
+
+def test_without_links_a_copy_is_kept(saved, monkeypatch):
+    def refuse(*arguments, **settings):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr("os.link", refuse)
+    write(saved, contents(seed=1), keep=True)
+    assert same(read(saved), contents(seed=1)) and same(read(before(saved)), contents(seed=0))
+    assert len(os.listdir(saved.parent)) == 2
+
+
+def test_a_name_that_is_left_from_a_kill_is_no_hindrance(saved):
+    """Killed between the two steps: both names are of one file."""
+    os.link(saved, before(saved))
+    write(saved, contents(seed=1), keep=True)
+    assert sorted(os.listdir(saved.parent)) == [saved.name, f"{saved.name}.before"]
+    assert same(read(saved), contents(seed=1)) and same(read(before(saved)), contents(seed=0))
+
+
+# ---------------------------------------------------------------------------------- as users expect it
+
+unix = pytest.mark.skipif(os.name != "posix", reason="permissions of Unix")
+
+
+@unix
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o755])
+def test_a_file_keeps_its_permissions(saved, mode):
+    saved.chmod(mode)
+    with replacing(saved) as temporary:
+        assert stat.S_IMODE(os.stat(temporary).st_mode) == 0o600  # until it is complete
+        Path(temporary).write_bytes(b"new")
+    assert stat.S_IMODE(saved.stat().st_mode) == mode and saved.read_bytes() == b"new"
+
+
+@unix
+def test_a_new_file_follows_the_umask_which_no_thread_sees_changed(path, monkeypatch):
+    mask = os.umask(0o027)
+    monkeypatch.setattr("os.umask", None)
+    with replacing(path) as temporary:
+        Path(temporary).write_bytes(b"new")
+    monkeypatch.undo()
+    os.umask(mask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@unix
+def test_a_write_protected_file_is_refused(saved):
+    """For the system's administrator too."""
+    old = saved.read_bytes()
+    saved.chmod(0o444)
+    with pytest.raises(ValueError, match="path must be a file that may be written, .*model.h5' is write-protected"):
+        write(saved, contents(seed=1))
+    only_file(saved, old)
+
+
+@unix
+def test_links_are_followed(saved, tmp_path):
+    (tmp_path / "links").mkdir()
+    for name, target in (("to", saved), ("new", tmp_path / "new.h5")):
+        link = tmp_path / "links" / name
+        link.symlink_to(os.path.relpath(target, link.parent))
+        write(link, contents(seed=1), keep=True)
+        assert link.is_symlink() and same(read(link), contents(seed=1)) and same(read(target), contents(seed=1))
+    assert sorted(os.listdir(tmp_path / "links")) == ["new", "to"]
+    assert sorted(os.listdir(tmp_path)) == ["links", "model.h5", "model.h5.before", "new.h5"]
+    link.unlink()
+    link.symlink_to(link)
+    with pytest.raises(ValueError, match="existing folder"):
+        write(link, contents())
+
+
+def test_the_users_folder_may_be_called_by_its_sign(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    write("~/model.h5", contents())
+    assert check_path("path", "~/model.h5") == str(tmp_path / "model.h5")
+    assert same(read("~/model.h5"), contents()) and os.listdir(tmp_path) == ["model.h5"]
+
+
+@unix
+def test_devices_and_pipes_are_not_replaced(path):
+    os.mkfifo(path)
+    for wrong in (path, "/dev/null"):
+        with pytest.raises(ValueError, match="path must be an ordinary file"):
+            write(wrong, contents())
+
+
+@pytest.mark.parametrize("content", [b"my thesis", b"\x89HDF\r\n\x1a\n" + bytes(999), bytes(600)])
+def test_other_files_are_not_replaced(path, content):
+    path.write_bytes(content)
+    for work in (lambda: write(path, contents()), lambda: files.check_path("path", path)):
+        with pytest.raises(ValueError, match="path must be another file, .*model.h5' is there and no model file: .*delete it"):
+            work()
+    only_file(path, content)
+
+
+def test_model_files_are_replaced(path):
+    """Those of all formats, damaged ones and empty files."""
+    write(path, contents())
+    data = path.read_bytes()
+    write_version_1(path, [version_1_contents(0)])
+    old = path.read_bytes()
+    for content in (data, data[:300], data[:-1], b"x" + data[1:], data[:512] + bytes(9), old, b""):
+        path.write_bytes(content)
+        write(path, contents(seed=1))
+        assert same(read(path), contents(seed=1))
+
+
+KILLED = """
+import os, sys
+from rtrbm.replacing import replacing
+
+with replacing("model.h5") as temporary:
+    open(temporary, "wb").write(b"half")
+    print(temporary, flush=True)
+    sys.stdin.read()
+    os._exit(1)
+"""
+
+
+def test_what_a_killed_writer_leaves_is_deleted_by_the_next(saved):
+    """But not the file of a writer that lives, and no file of another name."""
+    others = [".model.h5.tmp.h5", ".model.h5.0123456z.tmp.h5", ".another.h5.01234567.tmp.h5", ".model.h5.01234567.tmp"]
+    for name in others:
+        (saved.parent / name).write_bytes(b"another's")
+    command = {"args": [sys.executable, "-c", KILLED], "cwd": saved.parent, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(**command, **pipes) as alive, subprocess.Popen(**command, **pipes) as dead:
+        temporaries = [os.path.basename(process.stdout.readline().strip()) for process in (alive, dead)]
+        dead.kill()
+        dead.wait()
+        assert sorted(os.listdir(saved.parent)) == sorted([*others, *temporaries, saved.name])
+        write(saved, contents(seed=1))
+        assert sorted(os.listdir(saved.parent)) == sorted([*others, temporaries[0], saved.name])
+        alive.kill()
+    write(saved, contents(seed=1))
+    assert sorted(os.listdir(saved.parent)) == sorted([*others, saved.name])
 
 
 # -------------------------------------------------------------------------------------- named tuples
@@ -556,13 +781,12 @@ def test_what_the_model_has_may_not_be_missing(arrays):
 @pytest.mark.parametrize("W", [np.zeros((3, 2)), np.zeros((2, 3), "float32"), np.zeros(6), "text"])
 def test_arrays_of_another_shape_or_dtype_are_refused(W):
     like = Params(np.zeros((2, 3)), np.zeros(2))
-    with pytest.raises(ValueError, match="'model.h5' do not fit together"):
+    with pytest.raises(ValueError, match="in 'model.h5' the arrays do not fit together"):
         restored(like, {"W": W, "b_v": np.zeros(2)}, "model.h5")
 
 
-def test_seal_fills_in_the_header_of_any_buffer(saved):
-    data = bytearray(saved.read_bytes())
-    data[:512] = bytes(512)
-    files.seal(data)
-    assert data == saved.read_bytes()
-    assert io.BytesIO(data).read(22) == b"rtrbm model, version 2"
+def test_seal_fills_in_header_and_table(saved):
+    data = saved.read_bytes()
+    image = io.BytesIO(bytes(512) + data[512 : -len(json.dumps(parts(saved)[2]))])
+    files.seal(image)
+    assert image.getvalue() == data

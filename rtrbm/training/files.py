@@ -297,7 +297,7 @@ def _header(file):
             raise _changed(file)
         if behind == SIGNATURE or header.startswith(SIGNATURE):
             return 1, None, 0
-        raise Damaged(f"path must be a complete model file, {file.path!r} is no HDF5 file")
+        raise Damaged(f"path must be a complete model file, {file.path!r} is none")
     line, newline, rest = header.partition(b"\n")
     version, fields = _version(line, file) if newline else None, FIELDS.match(rest)
     n_bytes, n_table = (int(fields[2]), int(fields[3] or 0)) if fields else (0, 0)
