@@ -23,7 +23,7 @@ except ImportError:  # Windows
 SECONDS = 1.5  # of looking at a file, and 1 more for every so many bytes of it
 RATE = 2**25
 START = 60  # seconds in which a process starts on a busy machine
-MEMORY = 2**29  # bytes
+MEMORY = {"tables": 3 * 2**25, "survey": 2**29}  # bytes that a look takes
 DEPTH, LONGEST = 8, 2**21  # of groups in groups, and bytes of an answer
 READ, PIECE = 2**26, 2**22  # bytes of data that are read in a file, and at a time
 KINDS = "iufbS"  # of arrays in a model file: numbers and texts of one length
@@ -57,7 +57,7 @@ def tables(path):
     ValueError
         If it cannot be read, or `table` refuses it.
     """
-    return _asked("table", path)
+    return _asked("tables", path)
 
 
 def table(group, depth=0):
@@ -148,11 +148,11 @@ def _answer(task, path, seconds):
     if resource is not None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         with contextlib.suppress(OSError, ValueError):  # less may be allowed already
-            resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MEMORY,) * 2)
+            resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MEMORY[task],) * 2)
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + float(seconds)) + 2,) * 2)
     try:
-        if task == "table":
+        if task == "tables":
             with h5py.File(path, "r") as file:
                 answer = {"found": table(file)}
         else:
