@@ -20,7 +20,7 @@ try:
 except ImportError:  # Windows
     resource = None
 
-SECONDS = 1.5  # of looking at a file, and 1 more for every so many bytes of it
+SECONDS = {"tables": 1.0, "survey": 3.0}  # of looking at a file, and 1 more for every so many bytes of it
 RATE = 2**25
 START = 60  # seconds in which a process starts on a busy machine
 MEMORY = {"tables": 3 * 2**25, "survey": 2**29}  # bytes that a look takes
@@ -114,7 +114,7 @@ def _asked(task, path):
     """The answer of another process about a file."""
     if not sys.executable or getattr(sys, "frozen", False):
         raise ValueError(f"{path!r} cannot be looked at before it is read: there is no Python interpreter to do it")
-    seconds = SECONDS + os.path.getsize(path) / RATE
+    seconds = SECONDS[task] + os.path.getsize(path) / RATE
     folders = json.dumps([folder for folder in sys.path if os.path.isabs(folder)])
     command = [sys.executable, "-I", "-c", CODE, folders, __file__, task, os.path.abspath(path), str(seconds)]
     settings = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
@@ -229,7 +229,7 @@ def _read(dataset, others, budget):
     with contextlib.suppress(Exception):
         if dataset.is_virtual:
             sources.update(source.file_name for source in dataset.virtual_sources())
-        sources.update(name for name, *_ in dataset.external or ())
+        sources.update(f"{name} (external storage)" for name, *_ in dataset.external or ())  # found from any folder
     others |= sources
     if sources - {"."}:
         return

@@ -8,7 +8,7 @@ import zipfile
 import h5py
 import numpy as np
 
-from .. import checks, hdf5, probe
+from .. import checks, foreign, hdf5, probe
 from ..replacing import as_path
 from .text import read_text
 
@@ -86,7 +86,8 @@ def read(path, name=None):
         if isinstance(X, h5py.Group):
             return [_whole(hdf5.view(X[key], f"path[{key!r}]"), f"path[{key!r}]") for key in sorted(X)]
         if isinstance(X, hdf5.Cells):
-            return [X[i] for i in range(len(X))]
+            with foreign.dressed("path", f" from {path!r}"):
+                return [X[i] for i in range(len(X))]
         return _whole(X, "path")
 
 
@@ -95,7 +96,9 @@ def _whole(X, name):
     if not isinstance(X, np.memmap | h5py.Dataset | hdf5.View) or X.shape is None:
         return X[()] if isinstance(X, h5py.Dataset) else X
     checks.check_memory(f"{name}: an array of shape {X.shape}", math.prod(X.shape), X.dtype)
-    return np.array(X) if isinstance(X, np.memmap) else X[()]
+    file = X.filename if isinstance(X, np.memmap) else X.file.filename
+    with foreign.dressed(name, f" from {file!r}"):
+        return np.array(X) if isinstance(X, np.memmap) else X[()]
 
 
 @contextlib.contextmanager
