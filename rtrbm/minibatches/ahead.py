@@ -1,15 +1,19 @@
 """Minibatches made ahead, by a thread of their own."""
 
-from concurrent.futures import ThreadPoolExecutor, wait
+import queue
+import threading
+import time
 
 PATIENCE = 0.1  # seconds between looks whether to stop waiting
+LEAVING = 10  # seconds that a minibatch which is no longer wanted has to become ready
 
 
 class Ahead:
     """Context in which a thread makes the minibatch of the next update while that of the last one is in use.
 
-    At most one is made ahead. Errors of `prepare` are raised by `minibatch`, as they are; on leaving, the thread ends,
-    unless it was given up.
+    At most one is made ahead. Errors of `prepare` are raised by `minibatch`, as they are. On leaving, the thread ends,
+    unless `prepare` takes too long or a signal came: then it is given up, and holds up nothing, not even the end of the
+    process.
 
     Parameters
     ----------
@@ -17,36 +21,56 @@ class Ahead:
         Called for one update at a time.
     n_updates : int
         The last minibatch is that of update `n_updates` - 1.
+    interrupt : Interruptible
+        When it is requested to stop, nothing is waited for any more.
     at_once : bool
         Whether `prepare` takes less time than to wake a thread: then there is none, and nothing is made ahead.
     """
 
-    def __init__(self, prepare, n_updates, at_once=False):
-        self._prepare, self._n_updates = prepare, n_updates
-        self._following, self._given_up = None, False
-        self._thread = None if at_once else ThreadPoolExecutor(1, thread_name_prefix="rtrbm-minibatches")
+    def __init__(self, prepare, n_updates, interrupt, at_once=False):
+        self._prepare, self._n_updates, self._interrupt = prepare, n_updates, interrupt
+        self._wanted, self._made, self._is_made_ahead, self._thread = queue.SimpleQueue(), queue.SimpleQueue(), False, None
+        if not at_once:
+            self._thread = threading.Thread(target=self._serve, name="rtrbm-minibatches", daemon=True)
 
     def __enter__(self):
+        if self._thread is not None:
+            self._thread.start()
         return self
 
     def __exit__(self, *exception):
         if self._thread is not None:
-            self._thread.shutdown(wait=not self._given_up, cancel_futures=True)
+            self._wanted.put(None)
+            end = time.monotonic() + LEAVING
+            while self._thread.is_alive() and not self._interrupt.requested and time.monotonic() < end:
+                self._thread.join(PATIENCE)
 
-    def minibatch(self, update, interrupt):
+    def _serve(self):
+        while (update := self._wanted.get()) is not None:
+            try:
+                self._made.put((self._prepare(update), None))
+            except BaseException as error:
+                self._made.put((None, error))
+
+    def minibatch(self, update):
         """The minibatch of an update: at the first call any, later the one after the last.
 
-        None if it is not there yet and `interrupt`, an `Interruptible`, is requested to stop: it is given up.
+        None if it is not there yet and a stop is requested.
         """
         if self._thread is None:
             return self._prepare(update)
-        following = self._following or self._thread.submit(self._prepare, update)
-        while wait([following], PATIENCE).not_done:
-            if interrupt.requested:
-                self._given_up = True
-                return None
-        minibatch = following.result()
-        self._following = None
-        if update + 1 < self._n_updates:
-            self._following = self._thread.submit(self._prepare, update + 1)
+        if not self._is_made_ahead:
+            self._wanted.put(update)
+        while True:
+            try:
+                minibatch, error = self._made.get(timeout=PATIENCE)
+                break
+            except queue.Empty:
+                if self._interrupt.requested:
+                    return None
+        self._is_made_ahead = error is None and update + 1 < self._n_updates
+        if self._is_made_ahead:
+            self._wanted.put(update + 1)
+        if error is not None:
+            raise error
         return minibatch
