@@ -26,6 +26,7 @@ from experiments.runner import (
     print_table,
     run,
     save_figure,
+    script,
     starting,
     stopped,
     write_settings,
@@ -282,6 +283,7 @@ def parser():
     return parser
 
 
+@script
 def main(arguments=None):
     started = time.perf_counter()
     options = parser().parse_args(arguments)

@@ -32,7 +32,16 @@ from experiments.contenders import (
     library,
     ranks_seconds,
 )
-from experiments.runner import check_figures, output_folder, print_table, run, save_figure, write_settings, write_table
+from experiments.runner import (
+    check_figures,
+    output_folder,
+    print_table,
+    run,
+    save_figure,
+    script,
+    write_settings,
+    write_table,
+)
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.compute.threads import n_threads, processors
 from rtrbm.datasets import BouncingBalls
@@ -224,6 +233,7 @@ def _parser():
     return parser
 
 
+@script
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     for name in (*Setting._fields[:-1], "repeats"):

@@ -23,6 +23,7 @@ from experiments.runner import (
     print_table,
     run,
     save_figure,
+    script,
     write_settings,
     write_table,
 )
@@ -245,6 +246,7 @@ def _mathematical(name):
     return name.replace("d_{t+1} U^T", r"$d_{t+1} U^\top$").replace("U = 0", "$U = 0$")
 
 
+@script
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0, help="of the parameters and the additions")

@@ -28,6 +28,7 @@ from experiments.runner import (
     print_table,
     run,
     save_figure,
+    script,
     starting,
     stopped,
     timed,
@@ -219,6 +220,7 @@ def write_all_settings(folder, options, settings, minutes):
     write_settings(folder / "settings.json", {**vars(options), **settings, **protocol, **worked, "minutes": minutes})
 
 
+@script
 def main(arguments=None):
     started = time.perf_counter()
     options = parser().parse_args(arguments)
@@ -232,7 +234,7 @@ def main(arguments=None):
         settings["n_taps"] = options.n_taps
     if options.dynamic_visible_bias:
         settings["dynamic_visible_bias"] = True
-    folder = output_folder(options.out or f"results/bouncing_balls-{options.profile}")
+    folder = output_folder(options.out or f"results/bouncing_balls-{options.profile}", comm)
     names = ("rtrbm", "trbm") if options.model == "both" else (options.model,)
     models = {name: new_model(name, options, settings, comm) for name in names}
     if options.resume:  # all of them before the first goes on

@@ -18,7 +18,7 @@ import time
 
 import numpy as np
 
-from experiments.runner import output_folder, print_table, run, write_settings, write_table
+from experiments.runner import output_folder, print_table, run, script, write_settings, write_table
 from rtrbm import RBM
 from rtrbm.checks import check_count
 
@@ -169,6 +169,7 @@ def speed_rows(X, repeats):
     return rows
 
 
+@script
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10, help="splits, and seeds of the models (default: 10)")

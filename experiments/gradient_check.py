@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from experiments.runner import output_folder, print_table, run, write_settings, write_table
+from experiments.runner import output_folder, print_table, run, script, write_settings, write_table
 from rtrbm.biases import Biases
 from rtrbm.checks import check_count
 from rtrbm.compute.engine import NUMPY
@@ -175,6 +175,7 @@ def model_rows(v, where, seed):
     return rows
 
 
+@script
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0, help="of the parameters, the sequence and the chains")

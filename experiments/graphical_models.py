@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch
 
-from experiments.runner import output_folder, run, save_figure, write_settings
+from experiments.runner import output_folder, run, save_figure, script, write_settings
 from rtrbm.plots import COLOURS, WIDTH
 
 RADIUS = 0.3  # of a layer, in inches as all lengths here
@@ -144,6 +144,7 @@ def rtrbm():
     return figure
 
 
+@script
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", default="results/graphical_models", help="folder for the pictures")

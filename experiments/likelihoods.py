@@ -12,7 +12,7 @@ import argparse
 import numpy as np
 from scipy.special import expit, softmax
 
-from experiments.runner import output_folder, print_table, run, write_settings, write_table
+from experiments.runner import output_folder, print_table, run, script, write_settings, write_table
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.compute import engine
 from rtrbm.estimators.likelihoods import WIDE
@@ -114,6 +114,7 @@ def parser():
     return parser
 
 
+@script
 def main(arguments=None):
     options = parser().parse_args(arguments)
     check_count("--models", options.models, 8)

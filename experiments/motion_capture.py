@@ -29,6 +29,7 @@ from experiments.runner import (
     print_table,
     run,
     save_figure,
+    script,
     starting,
     stopped,
     timed,
@@ -412,6 +413,7 @@ def measure(data, recipes, options, folder, minutes):
     return first
 
 
+@script
 def main(arguments=None):
     options = parser().parse_args(arguments)
     for seed in options.seeds:

@@ -31,7 +31,16 @@ from experiments.assemblies_measured import (
     oriented,
     recovery,
 )
-from experiments.runner import check_figures, output_folder, print_table, run, save_figure, write_settings, write_table
+from experiments.runner import (
+    check_figures,
+    output_folder,
+    print_table,
+    run,
+    save_figure,
+    script,
+    write_settings,
+    write_table,
+)
 from experiments.spike_files import spike_times
 from rtrbm import RBM, RTRBM, convert, evaluate
 from rtrbm.checks import check_count, check_n_jobs, check_number
@@ -234,6 +243,7 @@ def check_options(options):
     check_figures()
 
 
+@script
 def main(arguments=None):
     options, tables = parser().parse_args(arguments), {}
     check_options(options)

@@ -39,6 +39,7 @@ from experiments.runner import (
     print_table,
     run,
     save_figure,
+    script,
     starting,
     stopped,
     write_settings,
@@ -367,6 +368,7 @@ def earlier_rows(path):
         return [Score(**row)._replace(seed=int(row["seed"])) for row in csv.DictReader(file)]
 
 
+@script
 def main(arguments=None):
     options = parser().parse_args(arguments)
     check(options)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.runner import output_folder, print_table, run, write_settings, write_table
+from experiments.runner import output_folder, print_table, run, script, write_settings, write_table
 from rtrbm import RTRBM, TRBM, evaluate
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.compute import engine
@@ -161,6 +161,7 @@ def parser():
     return parser
 
 
+@script
 def main(arguments=None):
     options = parser().parse_args(arguments)
     for seed in options.seeds:

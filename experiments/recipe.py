@@ -7,7 +7,7 @@ Every variant makes the same number of updates on the same videos; the table sho
 import argparse
 import time
 
-from experiments.runner import TEST_SEED_OFFSET, output_folder, print_table, run, write_settings, write_table
+from experiments.runner import TEST_SEED_OFFSET, output_folder, print_table, run, script, write_settings, write_table
 from rtrbm import RTRBM, evaluate
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.compute import engine
@@ -49,6 +49,7 @@ def variants(n_updates):
     return {name: {**recipe, **change} for name, change in changes.items()}
 
 
+@script
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n-updates", type=int, default=400, help="updates of every variant (default: 400)")

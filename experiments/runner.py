@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 import csv
-import filecmp
+import functools
 import json
 import pathlib
 import platform
@@ -20,7 +20,7 @@ import scipy
 import rtrbm
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.machine import processors
-from rtrbm.training import ranks
+from rtrbm.training import locks, ranks
 from rtrbm.training.files import replacing
 
 TEST_SEED_OFFSET = 1_000_003  # the test videos' seed is not that of the training stream
@@ -44,13 +44,36 @@ def check_command_line(options):
     check_figures()
 
 
-def output_folder(path):
-    """The folder of that name, made if need be."""
+_held = contextlib.ExitStack()  # the folders of the script that runs
+
+
+def script(main):
+    """Decorator of a script's `main`: it lets go of its folder of results at the end."""
+
+    @functools.wraps(main)
+    def run_main(arguments=None):
+        with _held:
+            return main(arguments)
+
+    return run_main
+
+
+def output_folder(path, comm=None):
+    """The folder of that name, made if need be; until the end of the script no other run may write to it.
+
+    A folder has one lock, ``run.lock``, that of a file ``run`` in it. Of several ranks the first one holds it.
+    """
     folder = pathlib.Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"--out must be a folder that can be made, got {path!r}: {error.strerror}") from None
+
+    def hold():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if ranks.is_first(comm):
+                _held.enter_context(locks.held(folder / "run", "--out", lambda line: print(line, file=sys.stderr)))
+        except OSError as error:
+            raise ValueError(f"--out must be a folder that can be made, got {path!r}: {error.strerror}") from None
+
+    ranks.together(hold, comm)
     return folder
 
 
@@ -66,22 +89,21 @@ def model_file(folder, name, resume, comm=None):
         yield path
         return
     if copy.exists():  # of a run that was killed, before its first checkpoint or after
-        if path.exists() and filecmp.cmp(copy, path, shallow=False):
+        if path.exists() and copy.read_bytes() == path.read_bytes():
             copy.unlink()
         else:
             copy.replace(previous)
-    written = None
-    if path.exists() and not resume:
-        written = path.stat().st_mtime_ns
+    kept = path.exists() and not resume
+    if kept:
         with replacing(copy) as temporary:
             shutil.copyfile(path, temporary)
     try:
         yield path
     finally:
-        if written is not None and path.stat().st_mtime_ns != written:
-            copy.replace(previous)
-        elif written is not None:
+        if kept and copy.read_bytes() == path.read_bytes():  # times need not tell
             copy.unlink()
+        elif kept:
+            copy.replace(previous)
 
 
 def starting(work, path, resume):

@@ -16,7 +16,7 @@ import numpy as np
 
 from experiments.benchmark import processor_name
 from experiments.bouncing_balls import N_FRAMES, PROFILES
-from experiments.runner import output_folder, print_table, run, write_settings, write_table
+from experiments.runner import output_folder, print_table, run, script, write_settings, write_table
 from rtrbm import RTRBM
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.compute.engine import named
@@ -108,6 +108,7 @@ def _parser():
     return parser
 
 
+@script
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     check_count("--repeats", options.repeats)

@@ -1,7 +1,10 @@
 """A sign of life: a bar for whatever takes longer than two seconds, where somebody can see it."""
 
 import contextlib
+import functools
+import os
 import sys
+import threading
 import warnings
 
 DELAY = 2  # seconds
@@ -31,13 +34,33 @@ def in_notebook():
     return bool(shell) and "IPKernelApp" in shell.config
 
 
-def shown(**options):
-    """A bar of tqdm, the kind that a notebook or a terminal has."""
+@functools.cache
+def _kind():
+    """A bar of tqdm, the kind that a notebook or a terminal has, with a lock of its own.
+
+    The lock of tqdm itself is shared with all processes that are forked: one killed in it would stop the others.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a notebook that lacks the widgets of the fine bar
         from tqdm.auto import tqdm
 
-        return tqdm(**options)
+    class Bar(tqdm):
+        """A bar of this package."""
+
+    def renew():
+        Bar.set_lock(threading.RLock())
+
+    renew()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=renew)  # another thread may have held it
+    return Bar
+
+
+def shown(**options):
+    """A bar of tqdm."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _kind()(**options)
 
 
 @contextlib.contextmanager

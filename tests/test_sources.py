@@ -16,7 +16,7 @@ from rtrbm.minibatches.ahead import Ahead
 from rtrbm.minibatches.sources import InOrder, Lazy, Shuffled
 from rtrbm.parameters import arrays
 from rtrbm.rbm import Bernoulli
-from rtrbm.training.monitor import Interruptible
+from rtrbm.training.signals import Interruptible
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1)
 X = random_array(5, 4)
@@ -571,8 +571,8 @@ def test_no_more_than_one_minibatch_is_made_ahead_and_none_beside_another():
 
 def test_minibatches_ahead_are_the_minibatches():
     asked = []
-    with Interruptible() as interrupt, Ahead(lambda update: asked.append(update) or update, 9) as ahead:
-        assert [ahead.minibatch(update, interrupt) for update in range(4, 9)] == list(range(4, 9))
+    with Interruptible(False) as interrupt, Ahead(lambda update: asked.append(update) or update, 9, interrupt) as ahead:
+        assert [ahead.minibatch(update) for update in range(4, 9)] == list(range(4, 9))
     assert asked == list(range(4, 9))
 
 

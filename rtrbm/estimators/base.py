@@ -15,11 +15,11 @@ from ..minibatches.windows import are_examples, present
 from ..parameters import arrays, each
 from ..replacing import as_path
 from ..streams import as_seed
-from ..training import loop, ranks
+from ..training import locks, loop, ranks
 from ..training.scale import measured
 from ..training.start import initial_params, shapes
 from . import doubts
-from .features import check_names, feature_names
+from .features import check_names, feature_names, warn
 from .stored import APART
 from .watched import Watched
 
@@ -130,11 +130,13 @@ class TrainedRBM(Watched):
         >>> model.fit(("videos.h5", "train"), checkpoint="run.h5")  # doctest: +SKIP
         """
         self._check_call("fit", unknown)
-        with contextlib.ExitStack() as files_of_X:
+        with locks.alone(self), contextlib.ExitStack() as opened_files:
 
             def begin():
                 self._check_run(checkpoint, checkpoint_every, resume, validation_every, callbacks)
-                opened = partial(_opened, files_of_X, checkpoint)
+                if checkpoint is not None and ranks.is_first(self.comm):
+                    opened_files.enter_context(locks.held(checkpoint, "checkpoint", warn))
+                opened = partial(_opened, opened_files, checkpoint)
                 found = opened(X)
                 names = feature_names(found)
                 doubts.of_y(y, found)
@@ -162,7 +164,7 @@ class TrainedRBM(Watched):
                 latest[:] = self._prepare(source.minibatch(update))
                 return list(latest)
 
-            watch = self._watch(V, callbacks, checkpoint)
+            watch = self._watch(V, callbacks, checkpoint, resume)
             at_hand = sources.is_at_hand(source)
             loop.run(self._rule(), self._state(), prepare, self._plan, watch, self.verbose, at_hand)
             self._doubt_model(latest)
@@ -199,6 +201,11 @@ class TrainedRBM(Watched):
         If it fails, by Ctrl-C too, the model is what it was before.
         """
         self._check_call("partial_fit", unknown)
+        with locks.alone(self):
+            return self._one_update(X, mask, inputs)
+
+    def _one_update(self, X, mask, inputs):
+        """Make the update of `partial_fit`."""
         ranks.check_same(lambda: {"updates made": getattr(self, "n_updates_", None)}, self.comm)
         before = dict(vars(self))
         new = "params_" not in before

@@ -5,6 +5,8 @@ Each doubt is one line, which a fit hands on as a warning.
 
 import numpy as np
 
+from ..training.state import HEALTH
+
 N_NUMBERS = 2**14  # of the data, that are looked at
 SIDE = 32  # of the corner of an array whose axes are looked at
 N_NAMED = 5
@@ -13,6 +15,9 @@ SMALL = 8  # sides below which nothing is said about axes
 ALIKE = 0.7  # ratio of the distance of neighbours to that of any two
 N_ROWS = 64  # on which chains from noise are run
 N_UPDATES, FEWEST = 100, 32  # updates and rows before a model is doubted: rates are large at first
+STILL = 0.01  # hidden units that a step of the chain changes, on average
+MOST_STILL = 0.9  # of the frames
+WORSE, AFTER = 1.2, 0.75  # ratio of validation errors, and part of a run that the better one came before
 ASTRAY = 3  # times the variance; frames of a perfect model without a past have an error of twice the variance
 
 
@@ -129,19 +134,77 @@ def of_model(h, error, spread):
     ------
     str
     """
-    mean = h.mean(axis=0)
-    dead, full = (mean < 0.01).mean(), (mean > 0.99).mean()
+    dead, full, still = _shares(h)
     if dead + full > 0.5 and h.shape[1] >= 8:
         what = "never on" if dead > full else "always on"
         yield (
             f"{dead + full:.0%} of the hidden units are the same in every frame, most of them {what}: "
             "take a smaller learning_rate, or standardised data"
         )
+    elif still > MOST_STILL and h.shape[1] >= 8:
+        yield (
+            f"chains stand still in {still:.0%} of the frames, a step changes no hidden unit there: "
+            "take a smaller learning_rate"
+        )
     if not error <= ASTRAY * spread:
         yield (
             f"chains that start with noise end far from the data (squared error {error:.3g} a frame, the mean of the "
             f"data has {spread:.3g}): take a smaller learning_rate or more n_gibbs; "
             "reconstruction_error does not show it"
+        )
+
+
+def _shares(h):
+    """The shares of hidden units that are never on and always on, and of frames in which chains stand still."""
+    mean = h.mean(axis=0)
+    still = (2 * h * (1 - h)).sum(axis=1) < STILL  # units that differ between two draws
+    return (mean < 0.01).mean(), (mean > 0.99).mean(), still.mean()
+
+
+def health(history, n_updates, seen):
+    """What the history keeps of a look at a model, after so many updates.
+
+    Parameters
+    ----------
+    history : dict of lists
+    n_updates : int
+    seen : tuple of P(h | v), error and spread as of `of_model`, or None
+
+    Yields
+    ------
+    name : str, of `HEALTH`
+    value : number
+    """
+    if seen is not None:
+        h, error, _ = seen
+        errors = history.get("validation_error", [0.0])
+        values = n_updates, *map(float, _shares(h)), error, errors[-1] / min(errors) - 1 if min(errors) else 0.0
+        yield from zip(HEALTH, values)
+
+
+def of_validation(history, best):
+    """Doubts about a run whose validation error has risen while its own error fell, unless the best model is kept.
+
+    Parameters
+    ----------
+    history : dict of lists
+    best : Best or None
+
+    Yields
+    ------
+    str
+    """
+    errors, updates = history.get("validation_error", []), history.get("validation_update", [])
+    if best is not None or len(errors) < 4:
+        return
+    least = int(np.argmin(errors))
+    own, every = history["reconstruction_error"], updates[-1] - updates[-2]
+    before, after = (np.mean(own[max(0, n - every) : max(n, 1)]) for n in (updates[least], updates[-1]))
+    if errors[-1] > WORSE * errors[least] and updates[least] <= AFTER * updates[-1] and after < before:
+        yield (
+            f"validation_error rose from {errors[least]:.3g} after update {updates[least]} to {errors[-1]:.3g}, while "
+            f"reconstruction_error fell from {before:.3g} to {after:.3g}: take callbacks=[EarlyStopping()], fewer "
+            "n_updates or fewer n_hidden"
         )
 
 

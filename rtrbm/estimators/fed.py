@@ -111,10 +111,13 @@ class Fed(Stored):
         for line in found:
             warn(line)
 
-    def _doubt_model(self, parts):
-        """Warn of what looks wrong in a model that has learned; `parts` are of its last minibatch."""
-        if not parts or self.n_updates_ < doubts.N_UPDATES or not ranks.is_first(self.comm):
-            return
+    def _seen(self, parts):
+        """P(h | v) of frames of a minibatch, the squared error of chains from noise there, and the variance.
+
+        None if there is too little to tell, or the model is too new.
+        """
+        if not parts or self.n_updates_ < doubts.N_UPDATES:
+            return None
         v, where, _, missing, inputs = parts[0]
         params, engine, past = self._effective(), self._engine(), self._past()
         v = self._units().inward(v, params.units)
@@ -122,12 +125,18 @@ class Fed(Stored):
         biases, _ = past.forward(driven, v, where, engine)
         rows = np.arange(len(v))[counted(where)[1]]
         if missing is not None or len(rows) < doubts.FEWEST:
-            return
+            return None
         v, biases = v[rows], biases.at(rows)
         few = spread(len(v), doubts.N_ROWS)
         draw, numbers = Draw(self.seed_, "predict"), np.arange(len(few))
         biases = biases.at(few)
         found = expectation(v[few], params.W, biases, self._units(), "chain", draw, numbers, engine)
         error = float(np.square(v[few] - found, dtype=float).sum() / len(few))
-        for line in doubts.of_model(hidden_mean(v[few], params.W, biases.h), error, float(v.var(axis=0).sum())):
-            warn(line)
+        return hidden_mean(v[few], params.W, biases.h), error, float(v.var(axis=0).sum())
+
+    def _doubt_model(self, parts):
+        """Warn of what looks wrong in a model that has learned; `parts` are of its last minibatch."""
+        seen = self._seen(parts) if ranks.is_first(self.comm) else None
+        if seen is not None:
+            for line in (*doubts.of_model(*seen), *doubts.of_validation(self._history, self.best_)):
+                warn(line)

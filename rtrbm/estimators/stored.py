@@ -14,7 +14,7 @@ from ..parameters import each
 from ..training import files, loop, restored
 from ..training.kept import shortened
 from ..training.start import shapes
-from ..training.state import HISTORY, VALIDATION, Training
+from ..training.state import HEALTH, HISTORY, VALIDATION, Training
 from .features import as_bytes, from_bytes
 from .protocol import not_fitted
 from .recipe import Recipe
@@ -176,6 +176,8 @@ class Stored(Recipe):
         if measured:
             values = {name.removeprefix("validation_"): np.asarray(self.history_[name]) for name in measured}
             groups["validation"] = values | {"fingerprint": self._fingerprints.get("validation")}
+        if HEALTH[0] in self.history_:
+            groups["health"] = {name.removeprefix("health_"): np.asarray(self.history_[name]) for name in HEALTH}
         groups["best"] = None if self.best_ is None else self.best_._asdict()
         progress = {"n_updates": self.n_updates_, "seed": self.seed_, "begin": self._begin}
         return files.Contents(type(self).__name__, self._settings(), progress, groups)

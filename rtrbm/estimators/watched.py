@@ -17,7 +17,8 @@ from ..rbm import exact
 from ..training import files, loop, ranks
 from ..training.monitor import Callback
 from ..training.state import VALIDATION
-from .features import check_names
+from . import doubts
+from .features import check_names, warn
 from .fed import Fed
 
 SCHEDULE = ("n_updates", "n_epochs", "learning_rate")  # settings that begin a new schedule of the learning rate
@@ -113,20 +114,28 @@ class Watched(Fed):
             warnings.warn(f"the run in {os.fspath(path)!r} goes on with {'; '.join(now)}", stacklevel=6)
         return training
 
-    def _watch(self, V, callbacks, checkpoint):
+    def _watch(self, V, callbacks, checkpoint, resume):
         """What the loop calls beside its updates."""
         own = [callback for callback in callbacks if isinstance(callback, Callback)]
 
         def made(training):
             self._set_state(training._replace(best=self.best_))  # which a callback may have set
 
-        def look():
+        def validate():
             nameless = copy.copy(self)  # V has been checked, and has no names any more
             nameless._keep_names(None)
             with about("validation"):
                 values = ranks.same(nameless._measured(V) if ranks.is_first(self.comm) else None, self.comm)
             for name, value in zip(VALIDATION, (self.n_updates_, *values)):
                 if value is not None:
+                    self._history.setdefault(name, []).append(value)
+
+        def look(parts):
+            if V is not None:
+                validate()
+            if parts is not None:
+                seen = ranks.same(self._seen(parts) if ranks.is_first(self.comm) else None, self.comm)
+                for name, value in doubts.health(self._history, self.n_updates_, seen):
                     self._history.setdefault(name, []).append(value)
 
         def start():
@@ -139,9 +148,10 @@ class Watched(Fed):
             for callback in own:
                 callback.end(self)
 
-        look, called = (look if V is not None else None), (called if callbacks else None)
-        writes = checkpoint is not None and ranks.is_first(self.comm)
-        return loop.Watch(made, look, start, called, end, partial(self.save, checkpoint) if writes else bool)
+        saves, called = checkpoint is not None, (called if callbacks else None)
+        save = partial(self._checkpoint, checkpoint) if saves and ranks.is_first(self.comm) else bool
+        say, written = warn if ranks.is_first(self.comm) else bool, self.n_updates_ if resume else 0
+        return loop.Watch(made, look, start, called, end, save, say, V is not None, saves, written)
 
 
 def _any_true(results):

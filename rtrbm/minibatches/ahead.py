@@ -29,9 +29,9 @@ class Ahead:
 
     def __init__(self, prepare, n_updates, interrupt, at_once=False):
         self._prepare, self._n_updates, self._interrupt = prepare, n_updates, interrupt
-        self._wanted, self._made, self._is_made_ahead, self._thread = queue.SimpleQueue(), queue.SimpleQueue(), False, None
-        if not at_once:
-            self._thread = threading.Thread(target=self._serve, name="rtrbm-minibatches", daemon=True)
+        self._wanted, self._made, self._is_under_way = queue.SimpleQueue(), queue.SimpleQueue(), False
+        thread = threading.Thread(target=self._serve, name="rtrbm-minibatches", daemon=True)
+        self._thread = None if at_once else thread
 
     def __enter__(self):
         if self._thread is not None:
@@ -42,6 +42,7 @@ class Ahead:
         if self._thread is not None:
             self._wanted.put(None)
             end = time.monotonic() + LEAVING
+            self._thread.join(PATIENCE)
             while self._thread.is_alive() and not self._interrupt.requested and time.monotonic() < end:
                 self._thread.join(PATIENCE)
 
@@ -59,7 +60,7 @@ class Ahead:
         """
         if self._thread is None:
             return self._prepare(update)
-        if not self._is_made_ahead:
+        if not self._is_under_way:
             self._wanted.put(update)
         while True:
             try:
@@ -68,8 +69,8 @@ class Ahead:
             except queue.Empty:
                 if self._interrupt.requested:
                     return None
-        self._is_made_ahead = error is None and update + 1 < self._n_updates
-        if self._is_made_ahead:
+        self._is_under_way = error is None and update + 1 < self._n_updates
+        if self._is_under_way:
             self._wanted.put(update + 1)
         if error is not None:
             raise error

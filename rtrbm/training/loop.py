@@ -17,9 +17,12 @@ from ..past.conditioner import Map
 from ..rbm.chains import Draw
 from . import optimizers, ranks, whole
 from .centering import centre_biases, centre_gradient
-from .monitor import Interruptible, signs
+from .health import Health, remedy
+from .monitor import signs
 from .optimizers import Optimizer
 from .penalties import Penalties
+from .saves import Saves
+from .signals import Interruptible
 from .state import Training
 
 
@@ -117,9 +120,12 @@ def update(rule, training, parts, rate):
 def _made(rule, training, params, state, chains, norm, error, n_frames, rate, phase):
     """The training after an update, and its frames; raises if the norm is not finite."""
     if not np.isfinite(norm):
+        n, before = training.n_updates, training.history["gradient_norm"]
+        was = f", {before[n - 1]:.3g} the update before" if n else ""
         raise FloatingPointError(
-            f"update {training.n_updates} is not finite: "
-            f"learning_rate={rule.learning_rate} is too large, or values of X are"
+            f"update {n} is not finite: learning_rate={rule.learning_rate} is too large, or values of X are (the norm "
+            f"of the gradient is {norm:.3g}{was}, that of the parameters was {optimizers.norm(training.params):.3g}): "
+            f"{remedy(training.history, n)}"
         )
     values = (error / n_frames, norm, rate, getattr(phase, "k", 0))
     for past_values, value in zip(training.history.values(), values):
@@ -221,19 +227,24 @@ class Plan(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """What happens beside the updates of a run, all of it functions without arguments but the first.
+    """What happens beside the updates of a run, all of it functions without arguments but for the first two.
 
-    made (training), after every update; look, or None: measures the error on the validation data; start, before the
-    first update, and called, after every update, or None: whether to stop; end, when all is over, also after an error;
-    save.
+    made (training), after every update; look (parts): measures what is to be measured, beside the minibatch of the last
+    update, or None; start, before the first update, and called, after every update, or None: whether to stop; end, when
+    all is over, also after an error; save; warn (line). validates : bool, whether there are validation data to look at;
+    saves : bool, whether there is a checkpoint, on whichever rank; written : int, the updates that it has made already.
     """
 
     made: Callable
-    look: Callable | None
+    look: Callable
     start: Callable
     called: Callable | None
     end: Callable
     save: Callable
+    warn: Callable
+    validates: bool
+    saves: bool
+    written: int
 
 
 def run(rule, training, prepare, plan, watch, verbose, at_once=False):
@@ -248,8 +259,9 @@ def run(rule, training, prepare, plan, watch, verbose, at_once=False):
     plan : Plan
     watch : Watch
         `look` comes before the first update, at its interval, and after the last. `save` is called at an interval, at
-        the end, on Ctrl-C and if `prepare`, `look` or a callback fails. `end` comes before the last `save` of a run
-        that is complete, but after that of one that was broken off, which goes on from there.
+        the end, on Ctrl-C and if `prepare`, `look` or a callback fails; if it fails itself, that is a warning, but for
+        the last one of a run that is complete. `end` comes before the last `save` of a run that is complete, but after
+        that of one that was broken off, which goes on from there.
     verbose : int
     at_once : bool
         Whether `prepare` is quick, so that it needs no thread.
@@ -257,53 +269,63 @@ def run(rule, training, prepare, plan, watch, verbose, at_once=False):
     Raises
     ------
     KeyboardInterrupt
-        On Ctrl-C, once the update under way is done and saved.
+        On Ctrl-C, once the update under way is done and saved. Other signals end the process then
+        (`rtrbm.training.signals`).
+    FloatingPointError
+        If an update is not finite, or the run explodes (`rtrbm.training.health`).
     """
-    comm, n_updates = rule.comm, plan.n_updates
+    comm, n_updates, watched = rule.comm, plan.n_updates, ranks.any_of(watch.called is not None, rule.comm)
+    interrupt, health = Interruptible(watch.saves), Health(training)
+    saves = Saves(watch, health, interrupt, comm)
+    shown = signs(n_updates, training.n_updates, verbose and ranks.is_first(comm))
+    ahead, ending = Ahead(prepare, n_updates, interrupt, at_once), contextlib.ExitStack()
 
     def or_save(function):
         try:
             return ranks.together(function, comm)
         except Exception:
-            watch.save()
+            with contextlib.suppress(Warning):  # if warnings are errors: the one under way counts
+                saves(training)
             ranks.meet(comm)
             raise
 
-    def look():
-        if watch.look is not None and _is_due(plan, training):
-            or_save(watch.look)
+    def look(parts=None):
+        if _is_due(plan, training, watch.validates):
+            or_save(lambda: watch.look(parts))
 
-    shown = signs(n_updates, training.n_updates, verbose and ranks.is_first(comm))
-    watched = ranks.any_of(watch.called is not None, comm)
-    ahead, ending = Ahead(prepare, n_updates, at_once), contextlib.ExitStack()
-    with Interruptible() as interrupt, shown, ahead, ending:
+    with interrupt, shown, ahead, ending:
         ending.callback(watch.end)
         look()
-        finished, stopped = ranks.any_of(or_save(watch.start), comm), False
+        finished, stopped = ranks.any_of(or_save(watch.start), comm), 0
         while training.n_updates < n_updates and not finished:
             n = training.n_updates
-            minibatch = or_save(lambda n=n: ahead.minibatch(n, interrupt))
-            stopped = ranks.any_of(interrupt.requested, comm)
+            minibatch = or_save(lambda n=n: ahead.minibatch(n))
+            stopped = ranks.largest(interrupt.requested, comm)
             if stopped:
                 break
             rate = optimizers.linear_decay(rule.learning_rate, n - training.begin, n_updates - training.begin)
             training, n_frames = update(rule, training, minibatch, rate)
             watch.made(training)
-            look()
+            is_due = training.n_updates % plan.save_every == 0
+            health.check(training, is_due or training.n_updates == n_updates)
+            look(minibatch)
             shown.advance(training.history, n_frames)
             if watched:
                 finished = ranks.any_of(or_save(watch.called or bool), comm)
-            if training.n_updates % plan.save_every == 0:
-                ranks.together(watch.save, comm)
+            if is_due:
+                saves(training)
         if not stopped:
             or_save(ending.close)
-        ranks.together(watch.save, comm)
-        stopped = ranks.any_of(stopped or interrupt.requested, comm)
-    if stopped:
+        saves(training, is_last=not stopped)
+        interrupt.agreed = ranks.largest(stopped or interrupt.requested, comm)
+    if interrupt.agreed or comm is None and interrupt.requested:
         raise KeyboardInterrupt
 
 
-def _is_due(plan, training):
-    """Whether it is time to look: before the first update, at the interval, after the last one; once at each."""
+def _is_due(plan, training, validates):
+    """Whether it is time to look: after the last update, and, if there are validation data, before the first and at the
+    interval; once at each."""
     n, measured = training.n_updates, training.history.get("validation_update", [])
+    if not validates:
+        return n == plan.n_updates
     return measured[-1:] != [n] and (not measured or n % plan.look_every == 0 or n == plan.n_updates)

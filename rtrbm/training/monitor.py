@@ -1,36 +1,11 @@
-"""What a training run shows: a progress bar, or lines of text; and its stop on Ctrl-C."""
+"""What a training run shows: a progress bar, or lines of text."""
 
-import signal
 import sys
-import threading
 import time
 
 from ..progress import is_seen, shown
 
 PATIENCE = 60  # seconds between lines where there is no terminal
-
-
-class Interruptible:
-    """Context in which Ctrl-C sets `requested` rather than breaking off an update; a second one breaks off.
-
-    Outside the main thread, where signals cannot be handled, it does nothing.
-    """
-
-    def __enter__(self):
-        self.requested = False
-        self._previous = None
-        if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def __exit__(self, *exception):
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-
-    def _handle(self, signum, frame):
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
 
 
 class Callback:

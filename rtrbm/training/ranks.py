@@ -157,6 +157,11 @@ def any_of(flag, comm):
     return flag if comm is None else any(comm.allgather(flag))
 
 
+def largest(number, comm):
+    """The largest of a number of every rank."""
+    return number if comm is None else max(comm.allgather(number))
+
+
 def total(function, like, comm):
     """The sum over the parts of all ranks of the arrays that `function` returns, in one Allreduce of one flat buffer.
 

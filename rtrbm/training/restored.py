@@ -9,7 +9,7 @@ from .kept import Kept
 from .loop import is_finite
 from .optimizers import is_state
 from .scale import Scale
-from .state import HISTORY, VALIDATION, Best
+from .state import HEALTH, HISTORY, VALIDATION, Best
 
 LARGE = 100  # a count: chains may go beyond the counts that data may have
 
@@ -89,7 +89,7 @@ def restored_best(blank, saved, n_updates, path):
     if saved is None:
         return None
     best = restored(Best(blank, np.int64(0), np.float64(0)), saved, path)
-    if not is_finite(best.params, engines.NUMPY) or not 0 <= best.update <= n_updates or best.error < 0:
+    if not is_finite(best.params, engines.NUMPY) or not 0 <= best.update <= n_updates:
         raise unfitting(path)
     return Best(best.params, int(best.update), float(best.error))
 
@@ -106,6 +106,7 @@ def restored_history(groups, n_updates, path):
         if not (values >= 0).all() or name != "reconstruction_error" and not np.isfinite(values).all():
             raise unfitting(path, f"{name} has values that no update leaves")
     history |= measured(VALIDATION, groups.get("validation", {}), "validation_", n_updates, path)
+    history |= measured(HEALTH, groups.get("health", {}), "health_", n_updates, path)
     if (history.get("validation_error", np.zeros(0)) < 0).any():
         raise unfitting(path, "validation_error has values below 0")
     return {name: values.tolist() for name, values in history.items()}

@@ -6,6 +6,7 @@ from .scale import Scale
 
 HISTORY = ("reconstruction_error", "gradient_norm", "learning_rate", "n_gibbs")
 VALIDATION = ("validation_update", "validation_error", "validation_log_likelihood")
+HEALTH = ("health_update", "dead_units", "saturated_units", "still_chains", "noise_error", "overfitting")
 
 
 class Best(NamedTuple):
@@ -22,9 +23,9 @@ class Training(NamedTuple):
     params : NamedTuple; optimizer : NamedTuple, the optimiser's state; chains : states that a negative phase
     carries on, or None; n_updates : int, updates made; seed : int, of all random streams; history : dict of lists, a
     value for each update, of which the first n_updates are those of this state (the states of one run share the
-    lists), after those of the validation, a value for each time it was measured; begin : int, the update at which the
-    present schedule of the learning rate began; best : Best or None; fingerprints : dict of str, of the data by the
-    name of the argument; scale : Scale, in the units of which the model sees its features, or None.
+    lists), after those of the validation and of `HEALTH`, a value for each time it was measured; begin : int, the
+    update at which the present schedule of the learning rate began; best : Best or None; fingerprints : dict of str,
+    of the data by the name of the argument; scale : Scale, in the units of which the model sees its features, or None.
     """
 
     params: NamedTuple

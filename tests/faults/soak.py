@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from experiments.runner import check_figures, output_folder, run, save_figure, write_settings, write_table
+from experiments.runner import check_figures, output_folder, run, save_figure, script, write_settings, write_table
 from rtrbm import RTRBM
 from rtrbm.checks import check_count, check_number
 from rtrbm.datasets import BouncingBalls
@@ -106,6 +106,7 @@ def figure(rows):
     return drawn
 
 
+@script
 def main(arguments=None):
     options = parser().parse_args(arguments)
     check_number("--hours", options.hours, 0)

@@ -1,0 +1,88 @@
+"""Whether a run explodes: numbers that an update has made already, beside those of the first updates of the run.
+
+A model learns fast at first and in bursts later. Both change the gradient and the error by a factor of ten or so. One
+that explodes changes them by as much in every update, until they are infinite.
+"""
+
+from ..parameters import arrays
+from . import optimizers
+
+FIRST = 20  # updates, of which the largest numbers are what a run begins with
+EVERY = 20  # updates between looks at the parameters
+FACTOR = 1e4  # beyond what a run began with, or what standardised data call for, it explodes
+IN_A_ROW = 5  # updates: a single minibatch may hold anything
+SUSPECT, CALM = 1e2, 100  # beyond this factor no checkpoint is written, unless it has stayed so for 100 updates
+WATCHED = {"gradient_norm": "the norm of the gradient", "reconstruction_error": "the squared error"}
+
+
+class Health:
+    """What a run began with, and how it goes on.
+
+    Parameters
+    ----------
+    training : Training
+        When the run begins or goes on.
+    """
+
+    def __init__(self, training):
+        self._norm = optimizers.norm(training.params)
+        self._most = max(self._norm, sum(part.size for part in arrays(training.params)) ** 0.5)
+        self._first, self._since, self._in_a_row = None, None, 0
+
+    def check(self, training, is_due):
+        """Look at the state after an update.
+
+        Parameters
+        ----------
+        training : Training
+        is_due : bool
+            Whether to look at the parameters in any case, before they are written.
+
+        Raises
+        ------
+        FloatingPointError
+            If it explodes.
+        """
+        n, history = training.n_updates, training.history
+        burst = growth = 0.0
+        if n > FIRST:
+            if self._first is None:
+                self._first = [(name, max(1.0, *history[name][:FIRST])) for name in WATCHED]
+            burst = max(history[name][n - 1] / most for name, most in self._first)
+        self._in_a_row = self._in_a_row + 1 if burst > FACTOR else 0
+        if is_due or n <= FIRST or n % EVERY == 0 or burst > SUSPECT:
+            growth = optimizers.norm(training.params) / self._most
+        if growth > FACTOR or self._in_a_row == IN_A_ROW:
+            raise FloatingPointError(self._said(training))
+        if max(burst, growth) <= SUSPECT:
+            self._since = None
+        elif self._since is None:
+            self._since = n
+
+    def check_good(self, training):
+        """Raise FloatingPointError if a state should not take the place of an earlier one."""
+        if training.n_updates:
+            self.check(training, is_due=True)
+        if self._since is not None and training.n_updates - self._since < CALM:
+            raise FloatingPointError(self._said(training))
+
+    def _said(self, training):
+        """A line about a run that explodes."""
+        n, history = training.n_updates, training.history
+        said = [
+            f"{what} is {history[name][n - 1]:.3g} ({max(history[name][: min(FIRST, n)]):.3g} at most at first)"
+            for name, what in WATCHED.items()
+        ]
+        norm = optimizers.norm(training.params)
+        return (
+            f"update {n} explodes: {', '.join(said)}, the norm of the parameters is {norm:.3g} ({self._norm:.3g} at "
+            f"first): {remedy(history, n)}"
+        )
+
+
+def remedy(history, n):
+    """Which settings to change after update n, in words."""
+    typical = sorted(history["gradient_norm"][: min(FIRST, n)])
+    cut = f", or max_norm={2 * typical[len(typical) // 2]:.2g} to cut long gradients" if typical else ""
+    rate = f" than {history['learning_rate'][n - 1]:g}" if n else ""
+    return f"take a smaller learning_rate{rate}{cut}"

@@ -1,0 +1,47 @@
+"""The checkpoints of a run: none of a state that explodes, and one that fails ends nothing but the last."""
+
+import time
+
+from . import ranks
+
+
+class Saves:
+    """Write checkpoints. One that fails is a warning; the next interval tries again.
+
+    Parameters
+    ----------
+    watch : Watch
+        Its `save`, `warn` and `written`.
+    health : Health
+    interrupt : Interruptible
+        It is put off meanwhile.
+    comm : MPI communicator or None
+    """
+
+    def __init__(self, watch, health, interrupt, comm):
+        self._watch, self._health, self._interrupt, self._comm = watch, health, interrupt, comm
+        self._written, self._at = watch.written, time.monotonic()
+
+    def __call__(self, training, is_last=False):
+        """Write the checkpoint after an update; if it is the last one, a failure is raised on all ranks."""
+
+        def save():
+            try:
+                if self._watch.saves:
+                    self._health.check_good(training)
+                with self._interrupt.put_off():
+                    self._watch.save()
+            except Exception as error:
+                if is_last:
+                    raise
+                self._watch.warn(self._said(training.n_updates, getattr(error, "strerror", None) or str(error)))
+            else:
+                self._written, self._at = training.n_updates, time.monotonic()
+
+        ranks.together(save, self._comm)
+
+    def _said(self, n_updates, reason):
+        """A line about a checkpoint that was not written."""
+        minutes = (time.monotonic() - self._at) / 60
+        last = f"the last one has {self._written}, {minutes:.1f} minutes ago" if self._written else "there is none yet"
+        return f"no checkpoint of {n_updates} updates: {reason}; {last}; the next interval tries again"
