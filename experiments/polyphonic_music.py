@@ -11,6 +11,7 @@ rtrbm.datasets jsb --to FOLDER` gets it. The models:
     rtrbm           RTRBM with a dynamic visible bias: the state acts on the notes too
     rtrbm-static    the RTRBM of the thesis
     rnnrbm, lstmrbm RNN-RBM and LSTM-RBM
+    rbm             a static RBM of single frames
     1-gram, markov, lstm    independent notes given the past (`experiments.music_baselines`)
 
 Every model learns from the training pieces. Its log-likelihood of some validation pieces is estimated at an interval,
@@ -45,7 +46,7 @@ from experiments.runner import (
     write_settings,
     write_table,
 )
-from rtrbm import LSTMRBM, RNNRBM, RTRBM
+from rtrbm import LSTMRBM, RBM, RNNRBM, RTRBM
 from rtrbm.callbacks import EarlyStopping
 from rtrbm.checks import check_count, check_n_jobs, check_number
 from rtrbm.compute import engine
@@ -62,7 +63,8 @@ MODELS = {
     "rnnrbm": (RNNRBM, {"learning_rate": 0.003}),
     "lstmrbm": (LSTMRBM, {"learning_rate": 0.003}),
 }
-BASELINES = "1-gram", "markov", "lstm"
+ALONE = "1-gram", "markov", "rbm"  # not trained on transposed pieces
+BASELINES = (*ALONE, "lstm")
 RECIPE = {
     "model": {"n_hidden": 200, "optimizer": "spectral", "momentum": 0.95, "learning_rate": 0.006, "batch_size": 16},
     "n_gibbs": {0: 5, 0.7: 15},  # from a part of all updates on
@@ -73,8 +75,15 @@ RECIPE = {
 }
 RECIPES = {"jsb": {**RECIPE, "n_updates": 10_000, "window": None, "step": 1.0}}  # of other sets: RECIPE
 AS_THEY_ARE = {"learning_rate": 0.003, "weight_decay": 5e-4}  # of pieces that are not transposed,
-HEAVIER = {"rnnrbm": 2e-3, "lstmrbm": 2e-3}  # weight decay of networks that soon know them by heart,
+SMALLER = {
+    "rnnrbm": {"n_recurrent": 30, "activation": "sigmoid", "weight_decay": 3e-4},
+    "lstmrbm": {"n_recurrent": 30, "weight_decay": 3e-4},
+}  # networks that would soon know them by heart,
 SHORTER = 0.3  # and the part of the updates
+FRAMES = {
+    "n_hidden": 150, "optimizer": "spectral", "learning_rate": 0.006, "weight_decay": 1e-4, "batch_size": 200,
+    "n_updates": 10_000,
+}  # of the static RBM
 TRANSPOSED = -6, 5  # semitones
 N_LOOKS, PATIENCE = 25, 8  # measurements in a run; those without a better one that end it
 N_VALIDATED = 300  # frames of the validation pieces that are measured
@@ -98,7 +107,7 @@ class Score(NamedTuple):
     upper: float
     n_frames: int
     method: str
-    accuracy: float
+    accuracy: float | None
     valid: float | None = None
     updates: int | None = None
     best: int | None = None
@@ -205,7 +214,7 @@ def some(pieces, n_frames=None):
 
 def trained_on(name, options):
     """What a model learns from, in words; frequencies of notes are not transposed."""
-    words = ["transposed"] * (options.transpose and name not in BASELINES[:2]) + ["pooled"] * options.pool
+    words = ["transposed"] * (options.transpose and name not in ALONE) + ["pooled"] * options.pool
     return " ".join(words) or "as it is"
 
 
@@ -220,8 +229,8 @@ def stream_of(music, options):
 def new_model(name, recipe, n_updates, options):
     """A model to be trained."""
     kind, own = MODELS[name]
-    if name in HEAVIER and not options.transpose:
-        own = {**own, "weight_decay": HEAVIER[name]}
+    if not options.transpose:
+        own = {**own, **SMALLER.get(name, {})}
     n_gibbs = {int(part * n_updates): k for part, k in recipe["n_gibbs"].items()}
     run_of = {"n_updates": n_updates, "random_state": options.seed, "n_jobs": options.n_jobs, "engine": options.engine}
     return kind(**{**recipe["model"], **own}, n_gibbs=n_gibbs, **run_of)
@@ -281,6 +290,21 @@ def baseline(name, music, learnt, options):
         nats, accuracy = baselines.scores(test, predict(test))
         bounds = nats, 0.0, nats, nats, sum(map(len, test)), "exact"
         rows.append(Score(part, name, learnt, options.seed, *bounds, accuracy, valid, n_updates, None, minutes))
+    return rows
+
+
+def frames_alone(music, learnt, options):
+    """The rows of a static RBM, one a set: it does not know the past, and predicts nothing."""
+    begun, n_updates = time.perf_counter(), options.updates or FRAMES["n_updates"]
+    run_of = {"random_state": options.seed, "n_jobs": options.n_jobs, "engine": options.engine}
+    settings = {**FRAMES, "n_updates": n_updates, "n_gibbs": {0: 5, n_updates // 2: 15}}
+    model = RBM(**settings, **run_of).fit(np.concatenate(music.train))
+    rows, minutes = [], (time.perf_counter() - begun) / 60
+    valid = model.likelihood(np.concatenate(music.valid)).nats
+    for part, test in music.tests.items():
+        found = model.likelihood(np.concatenate(test))
+        bounds = found.nats, found.standard_error, found.lower, found.upper, found.n_frames, found.method
+        rows.append(Score(part, "rbm", learnt, options.seed, *bounds, None, valid, n_updates, None, minutes))
     return rows
 
 
@@ -388,6 +412,8 @@ def main(arguments=None):
                     continue
                 if name in MODELS:
                     rows += scores_of(name, music, learnt, options, folder)
+                elif name == "rbm":
+                    rows += frames_alone(music, learnt, options)
                 else:
                     rows += baseline(name, music, learnt, options)
                 write_table(folder / "scores.csv", Score._fields, rows)
