@@ -20,8 +20,8 @@ try:
 except ImportError:  # Windows
     resource = None
 
-SECONDS = {"tables": 1.0, "survey": 3.0}  # of looking at a file, and 1 more for every so many bytes of it
-RATE = 2**25
+SECONDS = {"tables": 1.0, "survey": 3.0}  # of looking at a file
+MORE, RATE = 30, 2**27  # at most so many seconds more for a large file of data, one for every so many bytes
 START = 60  # seconds in which a process starts on a busy machine
 MEMORY = {"tables": 3 * 2**25, "survey": 2**29}  # bytes that a look takes
 DEPTH, LONGEST = 8, 2**21  # of groups in groups, and bytes of an answer
@@ -36,7 +36,8 @@ def check(path):
     """Raise a ValueError if it is not safe to read data from an HDF5 file.
 
     It is not if the HDF5 library crashes or does not come to an end there, or if the file takes data from files outside
-    its folder (external links and storage, virtual datasets). Any other fault raises an ordinary error when it is read.
+    its folder (external links, virtual datasets) or has external storage. Any other fault raises an ordinary error when
+    it is read. A file that passed is not looked at again, and none is in a program without a Python interpreter.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ def check(path):
     """
     status = os.stat(path)
     state = os.path.realpath(path), status.st_size, status.st_mtime_ns, status.st_ino
-    if state not in _passed:
+    if state not in _passed and _can_ask():
         _asked("survey", path)
         _passed.add(state)
 
@@ -110,11 +111,16 @@ def _place(dataset):
     return [dataset.dtype.str, list(dataset.shape), int(offset)]
 
 
+def _can_ask():
+    """Whether there is an interpreter to start; a frozen program would start itself."""
+    return bool(sys.executable) and not getattr(sys, "frozen", False)
+
+
 def _asked(task, path):
     """The answer of another process about a file."""
-    if not sys.executable or getattr(sys, "frozen", False):
-        raise ValueError(f"{path!r} cannot be looked at before it is read: there is no Python interpreter to do it")
-    seconds = SECONDS[task] + os.path.getsize(path) / RATE
+    if not _can_ask():
+        raise ValueError("no other process can look at it: there is no Python interpreter")
+    seconds = SECONDS[task] + (min(MORE, os.path.getsize(path) / RATE) if task == "survey" else 0)
     folders = json.dumps([folder for folder in sys.path if os.path.isabs(folder)])
     command = [sys.executable, "-I", "-c", CODE, folders, __file__, task, os.path.abspath(path), str(seconds)]
     settings = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
@@ -124,6 +130,8 @@ def _asked(task, path):
         )
     except subprocess.TimeoutExpired:
         done = None
+    except OSError as error:
+        raise ValueError(f"no other process can look at it: {error}") from error
     if done is not None and done.stdout:
         answer = json.loads(done.stdout)
         if "error" not in answer:

@@ -197,6 +197,103 @@ def test_nothing_in_a_file_is_pickled(saved):
     assert kinds and set(kinds) <= set("iuf")
 
 
+# ------------------------------------------------------------------------- a table that fits its digest
+
+
+def with_table(path, table):
+    """The file with another table and a header that fits, as someone makes it who knows the format."""
+    data = path.read_bytes()
+    rest = data[512 : -int(re.search(rb"table (\d+)", data)[1])] + table
+    fields = f"sha256 {hashlib.sha256(rest).hexdigest()}\nbytes {len(rest)}\ntable {len(table)}\n"
+    text = f"rtrbm model, version 3\n{fields}"
+    path.write_bytes(text.encode().ljust(511) + b"\n" + rest)
+
+
+def test_a_table_can_be_replaced(saved):
+    """Control of those below."""
+    with_table(saved, json.dumps(parts(saved)[2], indent=1).encode())
+    assert same(read(saved), contents())
+
+
+@pytest.mark.parametrize(
+    "table, reason",
+    [
+        (b"", "its JSON cannot be read"),
+        (b"[]", "its JSON is no object"),
+        (b'{"a": "\xff"}', "its JSON cannot be read: 'utf-8' codec"),
+        (b'{"a": 1, "a": 2}', "its JSON cannot be read: a name comes twice"),
+        (b'{"a": NaN}', "its JSON cannot be read: NaN is no number"),
+        (b'{"a": -Infinity}', "its JSON cannot be read: -Infinity is no number"),
+        (b'{"a": ' + b"9" * 10_000 + b"}", "its JSON cannot be read: "),
+        (b'{"a": ' * 100_000 + b"1" + b"}" * 100_000, "its JSON is nested too deeply"),
+        (b'{"a": ' * 20 + b"{}" + b"}" * 20, "its table holds something else"),
+        (b'{"a": 3}', "its table holds something else"),
+        (b'{"format": "rtrbm model, version 2"}', "has not the header of version 2"),
+        (b'{"format": "rtrbm model, version 3"}', "has no layers"),
+        (b'{"format": "rtrbm model, version 3", "layer_2": {}}', "the attributes of .* cannot be read"),
+        (b" " * 2**21 + b"{}", "has changed since it was written"),
+    ],
+)
+def test_a_table_without_sense_is_refused(saved, table, reason):
+    with_table(saved, table)
+    refused(saved, reason)
+
+
+@pytest.mark.parametrize(
+    "place, reason",
+    [
+        (["<f8", [2**30], 600], "an array is larger than the file"),
+        (["<f8", [4, 3], 10**6], "an array is larger than the file"),
+        (["<f8", [4, 3], -8], "an array has no shape or no place"),
+        (["<f8", [-4, -3], 600], "an array has no shape or no place"),
+        (["<f8", [True, 3], 600], "an array has no shape or no place"),
+        (["<f8", [1] * 9, 600], "an array has no shape or no place"),
+        (["<f8", [2**62], 600], "an array has no shape or no place"),
+        (["<f8", "43", 600], "an array has no shape or no place"),
+        (["|O", [4, 3], 600], "an array is of no known type"),
+        (["<U9", [4, 3], 600], "an array is of no known type"),
+        ([["<f8"], [4, 3], 600], "an array is of no known type"),
+        (["<f8", [4, 3]], "an array is of no known type"),
+    ],
+)
+def test_an_array_that_cannot_be_there_is_refused(saved, place, reason):
+    table = parts(saved)[2]
+    table["params"]["W"] = place
+    with_table(saved, json.dumps(table).encode())
+    refused(saved, reason)
+
+
+def test_an_array_is_read_when_it_is_asked_for(saved):
+    """And no other one."""
+
+    def parse(found, path):
+        kept = found.groups["params"]["W"]
+        return kept, kept.read()
+
+    kept, W = files.read(saved, parse)
+    assert kept._file.n_read == W.nbytes == 96
+    np.testing.assert_array_equal(W, contents().groups["params"].W)
+
+
+def test_a_file_may_not_be_filled_with_what_is_not_read(saved, monkeypatch):
+    data, table = saved.read_bytes(), json.dumps(parts(saved)[2]).encode()
+    saved.write_bytes(data[: -len(table)] + bytes(30_000) + table)
+    with_table(saved, table)
+    assert same(read(saved), contents())  # control
+    monkeypatch.setattr(files, "SLACK", 20_000)
+    refused(saved, "it holds something else")
+
+
+@pytest.mark.parametrize("version, n_table", [(2, ""), (3, ""), (3, "table 100\n")])
+def test_a_file_larger_than_any_disk_is_refused_at_once(path, version, n_table):
+    """Its bytes are not there; nothing reads them."""
+    with open(path, "wb") as file:
+        header = f"rtrbm model, version {version}\nsha256 {'0' * 64}\nbytes {2**40}\n{n_table}"
+        file.write(header.encode().ljust(511) + b"\n")
+        file.truncate(512 + 2**40)
+    refused(path, "path must be a complete model file")
+
+
 # ------------------------------------------------------------------------------------- wrong files
 
 
@@ -564,7 +661,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     probe = [unshare, "-rm", "mount", "-t", "tmpfs", "tmpfs", str(tmp_path)]
     if unshare is None or run(probe, tmp_path).returncode:
         pytest.skip("no small disk can be mounted")
-    script = WRITES + FULL + "\nassert files.read('model.h5', lambda found, path: found.progress['n_updates']) == 10\n"
+    script = WRITES + FULL + "\nassert files.read('model.h5', lambda found, _: found.progress['n_updates']) == 10\n"
     command = [unshare, "-rm", "sh", "-c", ON_A_SMALL_DISK, "sh", sys.executable, "-c", script]
     done = run(command, tmp_path)
     assert done.stderr == "model.h5\n"
@@ -596,7 +693,7 @@ def flip(path):
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("damage", [flip, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(bytes(999))])
+@pytest.mark.parametrize("damage", [flip, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(bytes(9))])
 def test_a_damaged_file_falls_back_to_the_one_before(saved, damage):
     write(saved, contents(seed=1), keep=True)
     damage(saved)
@@ -711,7 +808,7 @@ def test_devices_and_pipes_are_not_replaced(path):
 def test_other_files_are_not_replaced(path, content):
     path.write_bytes(content)
     for work in (lambda: write(path, contents()), lambda: files.check_path("path", path)):
-        with pytest.raises(ValueError, match="path must be another file, .*model.h5' is there and no model file: .*delete it"):
+        with pytest.raises(ValueError, match="path must be another file, .*model.h5' is there and no model file"):
             work()
     only_file(path, content)
 
@@ -745,7 +842,8 @@ def test_what_a_killed_writer_leaves_is_deleted_by_the_next(saved):
     others = [".model.h5.tmp.h5", ".model.h5.0123456z.tmp.h5", ".another.h5.01234567.tmp.h5", ".model.h5.01234567.tmp"]
     for name in others:
         (saved.parent / name).write_bytes(b"another's")
-    command = {"args": [sys.executable, "-c", KILLED], "cwd": saved.parent, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = {"args": [sys.executable, "-c", KILLED], "cwd": saved.parent, "env": environment}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(**command, **pipes) as alive, subprocess.Popen(**command, **pipes) as dead:
         temporaries = [os.path.basename(process.stdout.readline().strip()) for process in (alive, dead)]

@@ -62,7 +62,9 @@ def test_data_may_come_from_files_in_the_same_folder_alone(path, tmp_path, kind,
     if place == "inside" and kind is not external:
         assert (read(path, "X") == DATA).all()
         return
-    with pytest.raises(ValueError, match="data.h5' cannot be read: it takes data from another file, .*other.h5.*', which"):
+    with pytest.raises(
+        ValueError, match="data.h5' cannot be read: it takes data from another file, .*other.h5.*', which"
+    ):
         read(path, "X")
 
 
@@ -78,7 +80,9 @@ def test_a_file_is_looked_at_once(path, monkeypatch):
     stored(path, lambda file: file.create_dataset("X", data=DATA))
     assert (read(path) == DATA).all()
     run, asked = subprocess.run, []
-    monkeypatch.setattr(subprocess, "run", lambda *arguments, **settings: asked.append(1) or run(*arguments, **settings))
+    monkeypatch.setattr(
+        subprocess, "run", lambda *arguments, **settings: asked.append(1) or run(*arguments, **settings)
+    )
     assert (read(path) == DATA).all() and not asked
     stored(path, lambda file: file.create_dataset("X", data=DATA + 1))
     assert (read(path) == DATA + 1).all() and asked
@@ -96,7 +100,9 @@ def test_what_ends_the_other_process_is_told(path, monkeypatch, code, reason):
     stored(path, lambda file: file.create_dataset("X", data=DATA))
     with monkeypatch.context() as patched:
         patched.setattr(probe, "CODE", code)
-        with pytest.raises(ValueError, match=f"path must be in a complete HDF5 file, .*data.h5' cannot be read: {reason}"):
+        with pytest.raises(
+            ValueError, match=f"path must be in a complete HDF5 file, .*data.h5' cannot be read: {reason}"
+        ):
             read(path)
     assert (read(path) == DATA).all()  # control
 

@@ -122,8 +122,8 @@ def test_chains_have_the_form_of_the_units(chains, change):
 @pytest.mark.parametrize(
     "progress",
     [
-        {"n_updates": 5}, {"n_updates": -1}, {"n_updates": True}, {"n_updates": 10**12}, {"n_updates": 6.0}, {"seed": -1},
-        {"seed": None}, {"begin": 7}, {"begin": -1}, {"begin": "0"}, {"n_updates": []},
+        {"n_updates": 5}, {"n_updates": -1}, {"n_updates": True}, {"n_updates": 10**12}, {"n_updates": 6.0},
+        {"n_updates": []}, {"seed": -1}, {"seed": None}, {"begin": 7}, {"begin": -1}, {"begin": "0"},
     ],
 )  # fmt: skip
 def test_the_progress_is_possible(path, progress):

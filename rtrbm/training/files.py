@@ -252,7 +252,7 @@ def read(path, parse, model=None):
         except (ValueError, OSError):
             raise error from error.__cause__
         written = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(os.path.getmtime(earlier)))
-        warnings.warn(f"{error}; read instead: {earlier!r}, the file before, of {written}", stacklevel=4)
+        warnings.warn(f"{error}; read instead: {earlier!r}, the file before, of {written}", stacklevel=3)
         return found
 
 
@@ -261,12 +261,10 @@ def _read(path, parse, model):
     try:
         with ModelFile(path) as file:
             version, digest, n_table = _header(file)
-            if version == 2:  # HDF5 sees no damaged file
-                _check_digest(file, digest)
             try:
                 found = parse(_contents(_table(file, version, n_table), file, version, model), path)
             except Exception as error:
-                if version == VERSION and file.size < QUICK:
+                if digest is not None and file.size < QUICK:
                     _check_digest(file, digest)
                 if isinstance(error, ValueError):
                     raise
@@ -274,7 +272,7 @@ def _read(path, parse, model):
                     f"path must be a complete model file, {path!r} cannot be read: {type(error).__name__}: "
                     f"{shortened(error)}"
                 ) from error
-            if version == VERSION:
+            if digest is not None:
                 if file.size > SLACK + 2 * file.n_read:
                     raise ValueError(
                         f"path must be a model file, {path!r} has {file.size} bytes, its model only {file.n_read}: it "

@@ -1,6 +1,6 @@
 """Damaged model files: none may be read as another model, crash the process, or hang it.
 
-    PYTHONPATH=. python tests/faults/damage.py [--n 20000] [--seed 0]
+PYTHONPATH=. python tests/faults/damage.py [--n 20000] [--seed 0]
 """
 
 import random

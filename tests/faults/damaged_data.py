@@ -1,6 +1,6 @@
 """Damaged HDF5 files of data: reading one ends with an error that names it, or with numbers; no crash, no hang.
 
-    PYTHONPATH=. python tests/faults/damaged_data.py [--n 1500] [--seed 0]
+PYTHONPATH=. python tests/faults/damaged_data.py [--n 1500] [--seed 0]
 """
 
 import io
@@ -41,7 +41,11 @@ def files():
 
     kept("contiguous", lambda file: file.create_dataset("X", data=data))
     kept("pieces", lambda file: file.create_dataset("X", data=data, chunks=(2, 5, 6), compression="gzip", shuffle=True))
-    kept("late", lambda file: file.create_dataset("X", data=data, chunks=(1, 10, 6), maxshape=(None, 10, 6)), libver="latest")
+    kept(
+        "late",
+        lambda file: file.create_dataset("X", data=data, chunks=(1, 10, 6), maxshape=(None, 10, 6)),
+        libver="latest",
+    )
     kept("ragged", ragged)
     kept("matlab", matlab, userblock_size=512)
     kept("netcdf", netcdf)

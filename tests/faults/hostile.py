@@ -25,8 +25,32 @@ from rtrbm import probe
 SECONDS, MEMORY = 2, 100  # MB
 HEADER = 512
 HUGE = 10**9, 2**31, 2**62, 2**63, 2**64, 10**30, -1, 10**12
-WRONG = (None, True, 1.5, "text", [], {}, [[]], "é\ud800", "\x1b[31m", "x" * 10_000, {"kind": "cd"}, {"schedule": [[0, 1]]})
-SHAPES = [[10**9], [2**62, 2**62], [-1], [0, 10**15], [1] * 40, [True, 2], [1.0], "3", [10**30], [2, 3, 4, 5, 6, 7, 8, 9]]
+WRONG = (
+    None,
+    True,
+    1.5,
+    "text",
+    [],
+    {},
+    [[]],
+    "é\ud800",
+    "\x1b[31m",
+    "x" * 10_000,
+    {"kind": "cd"},
+    {"schedule": [[0, 1]]},
+)
+SHAPES = [
+    [10**9],
+    [2**62, 2**62],
+    [-1],
+    [0, 10**15],
+    [1] * 40,
+    [True, 2],
+    [1.0],
+    "3",
+    [10**30],
+    [2, 3, 4, 5, 6, 7, 8, 9],
+]
 KINDS = ["|O", "<f8", "<c16", "|V8", "<U99999999", "|S999999", "|S0", "f8", ">f4", "<m8[s]", "(2,3)<f8", "", "<f16"]
 _opened = []
 
@@ -161,7 +185,10 @@ def version_3(data, rng):
 def old(data, version, change):
     """A file of version 1 or 2 that holds what one of version 3 does, once `change(file)` has been at it."""
     image = io.BytesIO()
-    with h5py.File(io.BytesIO(data), "r") as source, h5py.File(image, "w", userblock_size=HEADER * (version - 1)) as file:
+    with (
+        h5py.File(io.BytesIO(data), "r") as source,
+        h5py.File(image, "w", userblock_size=HEADER * (version - 1)) as file,
+    ):
         for name in source:
             source.copy(name, file)
         file.attrs.update(source.attrs)
