@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-FAULTS = Path(__file__).parent / "faults"
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("name, n", [("damage", 150), ("hostile", 20), ("damaged_data", 8)])
@@ -24,18 +24,16 @@ def test_a_full_disk_at_any_byte_has_one_outcome():
 
 def outcomes(name, n):
     """The outcomes that a script prints."""
-    environment = os.environ | {"PYTHONPATH": str(FAULTS.parents[1])}
-    command = [sys.executable, FAULTS / f"{name}.py", "--n", str(n)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    command = [sys.executable, "-m", f"tests.faults.{name}", "--n", str(n)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     line = done.stdout.splitlines()[0].rpartition(": ")[2]
     return {outcome: int(count) for outcome, count in (pair.split() for pair in line.split(", "))}
 
 
 CRASHING = """
-import os, sys
-sys.path.insert(0, {folder!r})
-import cases
+import os
+from tests.faults import cases
 
 def main(folder, seed):
     def case(i):
@@ -54,7 +52,8 @@ if __name__ == "__main__":
 def test_crashes_and_hangs_are_seen(tmp_path):
     """Control: cases after them are done too."""
     script = tmp_path / "crashing.py"
-    script.write_text(CRASHING.format(folder=str(FAULTS)))
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=100)
+    script.write_text(CRASHING)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=100)
     assert done.stdout.splitlines()[0] == "crashing: 8 cases, seed 0: CRASH 1, HANG 1, fine 6"
     assert done.stdout.splitlines()[1:] == ["    CRASH: cases [2]", "    HANG: cases [5]"]

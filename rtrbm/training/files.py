@@ -71,7 +71,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"  # at the start of every HDF5 file, or after it
 PROGRESS = ("n_updates", "seed", "begin")
 LONGEST = 2**21  # bytes of a table
 SLACK = 2**24  # bytes of a file that its reader has no use for: HDF5's own, and what later versions may add
-QUICK = 2**28  # bytes of a file that cannot be read, of which it is still found out whether it has changed
+LARGE = 2**28  # bytes of a file whose digest is not checked at once
 SEARCHED = 2**20  # bytes at the start of a file of version 1 that hold its attributes
 _written = set()  # files as this process wrote them
 
@@ -261,29 +261,27 @@ def _read(path, parse, model):
     try:
         with ModelFile(path) as file:
             version, digest, n_table = _header(file)
+            if digest is not None and file.size < LARGE:
+                _check_digest(file, digest)
             try:
                 found = parse(_contents(_table(file, version, n_table), file, version, model), path)
-            except Exception as error:
-                if digest is not None and file.size < QUICK:
-                    _check_digest(file, digest)
-                if isinstance(error, ValueError):
+            except ValueError as error:
+                if file.size < LARGE or isinstance(error, Damaged):
                     raise
+                raise Damaged(str(error)) from error  # it may be: its digest would take long
+            if digest is not None and file.size > SLACK + 2 * file.n_read:
                 raise ValueError(
-                    f"path must be a complete model file, {path!r} cannot be read: {type(error).__name__}: "
-                    f"{shortened(error)}"
-                ) from error
-            if digest is not None:
-                if file.size > SLACK + 2 * file.n_read:
-                    raise ValueError(
-                        f"path must be a model file, {path!r} has {file.size} bytes, its model only {file.n_read}: it "
-                        "holds something else"
-                    )
+                    f"path must be a model file, {path!r} has {file.size} bytes, its model only {file.n_read}: it holds "
+                    "something else"
+                )
+            if digest is not None and file.size >= LARGE:  # it has been seen to be as large as its model
                 _check_digest(file, digest)
             return found
-    except FileNotFoundError:
+    except (ValueError, FileNotFoundError):
         raise
-    except OSError as error:
-        raise Damaged(f"path must be a complete model file, {path!r} cannot be read: {error}") from error
+    except Exception as error:  # what nobody thought of
+        kind = Damaged if isinstance(error, OSError) else ValueError
+        raise kind(f"path must be a complete model file, {path!r} cannot be read: {shortened(error)}") from error
 
 
 def _header(file):

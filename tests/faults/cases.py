@@ -37,7 +37,9 @@ def run(main, description, n, seconds):
         for i in range(options.first, options.n):
             print(i, case(i), flush=True)
         return
-    found, examples = outcomes(Path(sys.argv[0]).resolve(), options.n, options.seed, seconds)
+    spec = sys.modules["__main__"].__spec__
+    script = [str(Path(sys.argv[0]).resolve())] if spec is None else ["-m", spec.name]
+    found, examples = outcomes(script, options.n, options.seed, seconds)
     print(f"{Path(sys.argv[0]).stem}: {options.n} cases, seed {options.seed}:", end=" ")
     print(", ".join(f"{k} {v}" for k, v in sorted(found.items())))
     for outcome, cases in sorted(examples.items()):
@@ -45,7 +47,10 @@ def run(main, description, n, seconds):
 
 
 def outcomes(script, n, seed=0, seconds=60):
-    """How many cases of a script had each outcome, and the numbers of the first of those in capitals."""
+    """How many cases of a script had each outcome, and the numbers of the first of those in capitals.
+
+    `script` : list of str, what Python is called with.
+    """
     found, examples, first = collections.Counter(), {}, 0
     while first < n:
         for i, outcome in _from(script, first, n, seed, seconds):
@@ -58,7 +63,7 @@ def outcomes(script, n, seed=0, seconds=60):
 
 def _from(script, first, n, seed, seconds):
     """(case, outcome) from a case on, up to one that ends its process, or the last."""
-    command = [sys.executable, str(script), "--first", str(first), "--n", str(n), "--seed", str(seed)]
+    command = [sys.executable, *script, "--first", str(first), "--n", str(n), "--seed", str(seed)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment)

@@ -5,8 +5,7 @@ PYTHONPATH=. python tests/faults/damage.py [--n 20000] [--seed 0]
 
 import random
 
-import cases
-import models
+from tests.faults import cases, models
 
 KINDS = ("flip", "flips", "cut", "zeroed", "garbage", "moved", "longer")
 

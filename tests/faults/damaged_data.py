@@ -6,13 +6,12 @@ PYTHONPATH=. python tests/faults/damaged_data.py [--n 1500] [--seed 0]
 import io
 import random
 
-import cases
-import damage
 import h5py
 import numpy as np
 
 from rtrbm import RTRBM
 from rtrbm.convert import read
+from tests.faults import cases, damage
 
 SETTINGS = dict(n_gibbs=1, n_updates=2, batch_size=2, random_state=0, n_jobs=1)
 

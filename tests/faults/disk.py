@@ -1,6 +1,6 @@
 """A disk that is full, at any byte of a write: no crash, the earlier file stands, and the error names it.
 
-    PYTHONPATH=. python tests/faults/disk.py [--n 500] [--seed 0]
+    python -m tests.faults.disk [--n 500] [--seed 0]
 
 Even cases limit the size that a file may have; odd ones write to a small file system in memory that is nearly full,
 where the system lets this process mount one.
@@ -13,11 +13,10 @@ import shutil
 import subprocess
 import sys
 
-import cases
-import models
 import numpy as np
 
 from rtrbm import RTRBM
+from tests.faults import cases, models
 
 try:
     import resource

@@ -1,6 +1,6 @@
 """Hostile model files, with digests that fit: none may crash, hang or fill the process that loads it, or read a file.
 
-    PYTHONPATH=. python tests/faults/hostile.py [--n 2000] [--seed 0]
+    python -m tests.faults.hostile [--n 2000] [--seed 0]
 
 A load may take 2 seconds of processors, those of a child too, and 100 MB more than the process took before. One that
 only waits is a hang after 20 seconds. Files that Python opens are traced by an audit
@@ -15,12 +15,11 @@ import random
 import re
 import sys
 
-import cases
 import h5py
-import models
 import numpy as np
 
 from rtrbm import probe
+from tests.faults import cases, models
 
 SECONDS, MEMORY = 2, 100  # MB
 HEADER = 512
