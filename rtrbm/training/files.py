@@ -271,7 +271,7 @@ def _read(path, parse, model):
                 raise Damaged(str(error)) from error  # it may be: its digest would take long
             if digest is not None and file.size > SLACK + 2 * file.n_read:
                 raise ValueError(
-                    f"path must be a model file, {path!r} has {file.size} bytes, its model only {file.n_read}: it holds "
+                    f"path must be a model file, {path!r} has {file.size} bytes and its model {file.n_read}: it holds "
                     "something else"
                 )
             if digest is not None and file.size >= LARGE:  # it has been seen to be as large as its model
