@@ -16,6 +16,7 @@ from helpers import altered, random_array, random_sequences, state
 
 import rtrbm
 from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM, Stack
+from rtrbm.callbacks import Log
 from rtrbm.checks import check_anything
 from rtrbm.estimators.base import TrainedRBM
 from rtrbm.estimators.settings import setting, settings
@@ -114,6 +115,19 @@ def test_a_relative_path_is_beside_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     RTRBM(**SETTINGS).fit(X).save("model.h5")
     assert os.listdir(tmp_path) == ["model.h5"]
+
+
+def test_the_users_folder_may_be_called_by_its_sign(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    np.save(tmp_path / "X.npy", X)
+    options = dict(checkpoint="~/run.h5", checkpoint_every=5, callbacks=[Log("~/log.csv")])
+    model = RTRBM(**SETTINGS).fit("~/X.npy", **options)
+    assert {"run.h5", "run.h5.before", "log.csv", "X.npy"} == set(os.listdir(tmp_path))
+    assert state(rtrbm.load("~/run.h5")) == state(model) and rtrbm.load("~/run.h5.before").n_updates_ == 10
+    RTRBM(**SETTINGS).fit("~/X.npy", resume=True, **options)
+    with pytest.raises(ValueError, match="no update would be made"):
+        RTRBM(**SETTINGS | dict(n_gibbs=2)).fit("~/X.npy", resume=True, **options)
 
 
 @pytest.mark.parametrize(
@@ -523,7 +537,7 @@ def without(name, path):
 @pytest.mark.parametrize("name", ["n_hidden", "visible", "sample_visible"])
 def test_a_file_without_one_of_the_settings_is_refused(saved, name):
     without(name, saved)
-    with pytest.raises(ValueError, match=f"path must hold all hyper-parameters of a model, .*model.h5' lacks {name}"):
+    with pytest.raises(ValueError, match=f"path must hold all hyper-parameters of a RTRBM, .*model.h5' lacks {name}: "):
         RTRBM.load(saved)
 
 

@@ -267,7 +267,10 @@ class Stored(Recipe):
             )
         missing = [name for name in names if name not in values]
         if missing and not contents.is_old:
-            raise ValueError(f"path must hold all hyper-parameters of a model, {path!r} lacks {', '.join(missing)}")
+            raise ValueError(
+                f"path must hold all hyper-parameters of a {cls.__name__}, {path!r} lacks {', '.join(missing)}: "
+                "another program wrote it, or the class got them later"
+            )
         try:
             model = cls(**{name: as_setting(name, value) for name, value in values.items()})
             model._check_hyper_parameters()

@@ -73,7 +73,7 @@ LONGEST = 2**21  # bytes of a table
 SLACK = 2**24  # bytes of a file that its reader has no use for: HDF5's own, and what later versions may add
 LARGE = 2**28  # bytes of a file whose digest is not checked at once
 SEARCHED = 2**20  # bytes at the start of a file of version 1 that hold its attributes
-_written = set()  # files as this process wrote them
+_written = {}  # files as this process wrote them last
 
 
 class Contents(NamedTuple):
@@ -158,15 +158,15 @@ def _write_file(path, keep, fill):
     with h5py.File(image, "w", userblock_size=HEADER) as file:
         fill(file)
     seal(image)
-    keep = keep and os.path.exists(path) and (_state(path) in _written or _is_whole(path))
+    keep = keep and os.path.exists(path) and (_written.get(os.path.realpath(path)) == _state(path) or _is_whole(path))
     with replacing(path, keep) as temporary, open(temporary, "wb") as file, image.getbuffer() as data:
         file.write(data)
-    _written.add(_state(path))
+    _written[os.path.realpath(path)] = _state(path)
 
 
 def _state(path):
     status = os.stat(path)
-    return os.path.realpath(path), status.st_ino, status.st_size, status.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def seal(image):
@@ -277,9 +277,9 @@ def _read(path, parse, model):
             if digest is not None and file.size >= LARGE:  # it has been seen to be as large as its model
                 _check_digest(file, digest)
             return found
-    except (ValueError, FileNotFoundError):
-        raise
-    except Exception as error:  # what nobody thought of
+    except Exception as error:  # also what nobody thought of
+        if isinstance(error, ValueError | FileNotFoundError) and repr(path) in str(error):
+            raise
         kind = Damaged if isinstance(error, OSError) else ValueError
         raise kind(f"path must be a complete model file, {path!r} cannot be read: {shortened(error)}") from error
 

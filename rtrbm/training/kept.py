@@ -13,7 +13,7 @@ import stat
 
 import numpy as np
 
-DTYPE = re.compile("[<>|]([iu][1248]|f[248]|b1|S[0-9]{1,6})")
+DTYPE = re.compile("[<>|]([iu][1248]|f[248]|b1|S[1-9][0-9]{0,5})")
 BLOCK = 2**20  # bytes of a file that are hashed at a time
 DEPTH = 8  # of groups in groups
 SHOWN = 300  # characters of a message that may hold parts of a file
@@ -66,15 +66,19 @@ class ModelFile:
 
     def bytes(self, offset, n):
         """So many bytes of the file, fewer at its end."""
-        self._file.seek(offset)
         found = bytearray(min(n, max(0, self.size - offset)))
-        view, at = memoryview(found), 0
-        while at < len(found):
-            got = self._file.readinto(view[at:])
+        return found[: self.fill(offset, found)]
+
+    def fill(self, offset, out):
+        """Read from there on into a buffer of bytes; how many there were."""
+        self._file.seek(offset)
+        view, n = memoryview(out), 0
+        while n < len(view):
+            got = self._file.readinto(view[n:])
             if not got:
                 break
-            at += got
-        return found[:at]
+            n += got
+        return n
 
     def sha256(self, offset):
         """The digest of all bytes from there on, hexadecimal."""
@@ -123,12 +127,11 @@ class Kept:
 
     def read(self):
         """The array."""
-        n = self.size * self._kind.itemsize
-        self._file.n_read += n
-        found = self._file.bytes(self._offset, n)
-        if len(found) < n:
+        found = np.empty(self.shape, self._kind)
+        self._file.n_read += found.nbytes
+        if self._file.fill(self._offset, found.reshape(-1).view(np.uint8)) < found.nbytes:
             raise ValueError("the file has become shorter while it was read")
-        return np.frombuffer(found, self._kind).reshape(self.shape).astype(self.dtype, copy=False)
+        return found.astype(self.dtype, copy=False)
 
 
 def arrays(value, file, depth=0):
