@@ -7,8 +7,10 @@ about to read.
 """
 
 import contextlib
+import faulthandler
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -20,8 +22,9 @@ try:
 except ImportError:  # Windows
     resource = None
 
-SECONDS = {"tables": 1.0, "survey": 3.0}  # of looking at a file
+SECONDS = {"tables": 1.0, "survey": 3.0}  # of a processor, for a look at a file
 MORE, RATE = 30, 2**27  # at most so many seconds more for a large file of data, one for every so many bytes
+WAITED = 10  # times as long it may take on a busy machine
 START = 60  # seconds in which a process starts on a busy machine
 MEMORY = {"tables": 3 * 2**25, "survey": 2**29}  # bytes that a look takes
 DEPTH, LONGEST = 8, 2**21  # of groups in groups, and bytes of an answer
@@ -126,7 +129,11 @@ def _asked(task, path):
     settings = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=START + seconds, env=os.environ | settings
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=START + WAITED * seconds,
+            env=os.environ | settings,
         )
     except subprocess.TimeoutExpired:
         done = None
@@ -139,7 +146,7 @@ def _asked(task, path):
         raise ValueError(answer["error"])
     if done is not None and b"Error" in done.stderr:  # of Python, before it looked at the file
         raise ValueError(f"no other process can look at it: {done.stderr.decode(errors='replace').splitlines()[-1]}")
-    if done is None or done.returncode == 1:
+    if done is None or done.returncode in (1, -getattr(signal, "SIGPROF", 1)):
         raise ValueError(f"the HDF5 library did not come to an end with it in {seconds:.1f} seconds")
     raise ValueError("the HDF5 library crashes on it")
 
@@ -149,30 +156,32 @@ def _asked(task, path):
 
 def _answer(task, path, seconds):
     """Do a task, and print the answer as JSON."""
-    import faulthandler
-
-    null = open(os.devnull, "w")
-    faulthandler.dump_traceback_later(float(seconds), exit=True, file=null)  # ends this process, whatever it does
-    if resource is not None:
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        with contextlib.suppress(OSError, ValueError):  # less may be allowed already
-            resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MEMORY[task],) * 2)
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime + float(seconds)) + 2,) * 2)
-    try:
-        if task == "tables":
-            with h5py.File(path, "r") as file:
-                answer = {"found": table(file)}
-        else:
-            answer = {"found": _survey(path, os.path.dirname(os.path.realpath(path)), set())}
-    except Exception as error:
-        answer = {"error": f"{error}" or type(error).__name__}
+    with open(os.devnull, "w") as null:
+        faulthandler.dump_traceback_later(WAITED * float(seconds), exit=True, file=null)  # ends this process
+        if hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGPROF, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_PROF, float(seconds))  # so does this
+        if resource is not None:
+            with contextlib.suppress(OSError, ValueError):  # less may be allowed already
+                resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MEMORY[task],) * 2)
+        answer = _found(task, path)
     text = json.dumps(answer)
     if len(text) > LONGEST:
         text = json.dumps({"error": f"it has more than {LONGEST} bytes of names and texts"})
     sys.stdout.write(text)
     sys.stdout.flush()
     os._exit(0)  # HDF5's own end may crash after a damaged file
+
+
+def _found(task, path):
+    """The answer to a task."""
+    try:
+        if task == "survey":
+            return {"found": _survey(path, os.path.dirname(os.path.realpath(path)), set())}
+        with h5py.File(path, "r") as file:
+            return {"found": table(file)}
+    except Exception as error:
+        return {"error": f"{error}" or type(error).__name__}
 
 
 def _address_space():
