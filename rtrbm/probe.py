@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import h5py
 import numpy as np
@@ -29,27 +30,31 @@ START = 60  # seconds in which a process starts on a busy machine
 MEMORY = {"tables": 3 * 2**25, "survey": 2**29}  # bytes that a look takes
 DEPTH, LONGEST = 8, 2**21  # of groups in groups, and bytes of an answer
 READ, PIECE = 2**26, 2**22  # bytes of data that are read in a file, and at a time
+ENOUGH = 1.5  # seconds after which what is left of a file of data is not looked at
 KINDS = "iufbS"  # of arrays in a model file: numbers and texts of one length
 # The paths of modules are those of the process that asks: it has imported h5py from there.
 CODE = "import json, runpy, sys; sys.path[:] = json.loads(sys.argv[1]); runpy.run_path(sys.argv[2], {}, '__main__')"
 _passed = set()  # files that passed the check, as they were then
 
 
-def check(path):
+def check(path, name=None):
     """Raise a ValueError if it is not safe to read data from an HDF5 file.
 
     It is not if the HDF5 library crashes or does not come to an end there, or if the file takes data from files outside
     its folder (external links, virtual datasets) or has external storage. Any other fault raises an ordinary error when
-    it is read. A file that passed is not looked at again, and none is in a program without a Python interpreter.
+    it is read. What is looked at is the dataset or group meant, then all others, as far as `ENOUGH` seconds reach. A
+    file that passed is not looked at again, and none is in a program without a Python interpreter.
 
     Parameters
     ----------
     path : str
+    name : str, optional
+        The dataset or group that is meant.
     """
     status = os.stat(path)
-    state = os.path.realpath(path), status.st_size, status.st_mtime_ns, status.st_ino
+    state = os.path.realpath(path), name, status.st_size, status.st_mtime_ns, status.st_ino
     if state not in _passed and _can_ask():
-        _asked("survey", path)
+        _asked("survey", path, name or "/")
         _passed.add(state)
 
 
@@ -119,13 +124,14 @@ def _can_ask():
     return bool(sys.executable) and not getattr(sys, "frozen", False)
 
 
-def _asked(task, path):
+def _asked(task, path, name="/"):
     """The answer of another process about a file."""
     if not _can_ask():
         raise ValueError("no other process can look at it: there is no Python interpreter")
     seconds = SECONDS[task] + (min(MORE, os.path.getsize(path) / RATE) if task == "survey" else 0)
     folders = json.dumps([folder for folder in sys.path if os.path.isabs(folder)])
-    command = [sys.executable, "-I", "-c", CODE, folders, __file__, task, os.path.abspath(path), str(seconds)]
+    path, name = os.path.abspath(path), name.replace("\0", "")
+    command = [sys.executable, "-I", "-c", CODE, folders, __file__, task, path, name, str(seconds)]
     settings = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     try:
         done = subprocess.run(
@@ -154,7 +160,7 @@ def _asked(task, path):
 # ------------------------------------------------------------------------------- in the other process
 
 
-def _answer(task, path, seconds):
+def _answer(task, path, name, seconds):
     """Do a task, and print the answer as JSON."""
     with open(os.devnull, "w") as null:
         faulthandler.dump_traceback_later(WAITED * float(seconds), exit=True, file=null)  # ends this process
@@ -164,7 +170,7 @@ def _answer(task, path, seconds):
         if resource is not None:
             with contextlib.suppress(OSError, ValueError):  # less may be allowed already
                 resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MEMORY[task],) * 2)
-        answer = _found(task, path)
+        answer = _found(task, path, name)
     text = json.dumps(answer)
     if len(text) > LONGEST:
         text = json.dumps({"error": f"it has more than {LONGEST} bytes of names and texts"})
@@ -173,11 +179,12 @@ def _answer(task, path, seconds):
     os._exit(0)  # HDF5's own end may crash after a damaged file
 
 
-def _found(task, path):
+def _found(task, path, name):
     """The answer to a task."""
     try:
         if task == "survey":
-            return {"found": _survey(path, os.path.dirname(os.path.realpath(path)), set())}
+            folder, until = os.path.dirname(os.path.realpath(path)), time.process_time() + ENOUGH
+            return {"found": _survey(path, name, folder, set(), until)}
         with h5py.File(path, "r") as file:
             return {"found": table(file)}
     except Exception as error:
@@ -193,7 +200,7 @@ def _address_space():
         return 2**32
 
 
-def _survey(path, folder, seen):
+def _survey(path, name, folder, seen, until):
     """Read in a file, and in those that it takes data from; a ValueError if one of them is outside a folder."""
     seen.add(path)
     others, budget, addresses = set(), [READ], set()
@@ -202,7 +209,10 @@ def _survey(path, folder, seen):
     except OSError:
         return  # and so it is for the process that asks
     waiting = [file]
-    while waiting:
+    with contextlib.suppress(Exception):
+        if name in file and isinstance(file.get(name, getlink=True), h5py.HardLink):
+            waiting.append(file[name])
+    while waiting and time.process_time() < until:
         member = waiting.pop()
         with contextlib.suppress(Exception):
             address = h5py.h5o.get_info(member.id).addr
@@ -212,7 +222,7 @@ def _survey(path, folder, seen):
         with contextlib.suppress(Exception):
             dict(member.attrs)
         if isinstance(member, h5py.Group):
-            waiting += _members(member, others)
+            waiting += _members(member, others, until)
         elif isinstance(member, h5py.Dataset):
             _read(member, others, budget)
     for other in others - {"."}:
@@ -223,14 +233,16 @@ def _survey(path, folder, seen):
                 "or hand in the open h5py dataset"
             )
         if target not in seen:
-            _survey(target, folder, seen)
+            _survey(target, "/", folder, seen, until)
 
 
-def _members(group, others):
+def _members(group, others, until):
     """The groups and datasets in a group; the files that links lead to are added to `others`."""
     found = []
     with contextlib.suppress(Exception):
         for name in group:
+            if time.process_time() > until:
+                break
             with contextlib.suppress(Exception):
                 link = group.get(name, getlink=True)
                 if isinstance(link, h5py.ExternalLink):
@@ -269,4 +281,4 @@ def _read(dataset, others, budget):
 
 
 if __name__ == "__main__":
-    _answer(*sys.argv[-3:])
+    _answer(*sys.argv[-4:])

@@ -225,7 +225,7 @@ def _mat(path):
 def _hdf5(path, name, argument):
     with contextlib.ExitStack() as stack:
         try:
-            probe.check(path)
+            probe.check(path, name)
         except ValueError as error:
             raise ValueError(f"{argument} must be in a complete HDF5 file, {path!r} cannot be read: {error}") from error
         try:
