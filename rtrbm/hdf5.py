@@ -44,6 +44,8 @@ def view(stored, name="X"):
     ValueError
         If it is no array, or has its axes in another order; the message names the attribute.
     """
+    if not isinstance(stored, h5py.Group | h5py.Dataset):
+        raise ValueError(f"{name}: {stored.name!r} is a data type, no dataset")
     attributes = dict(stored.attrs)
     for attribute, why in REFUSED.items():
         # NWB's name on a dataset says nothing about its numbers; a part of a pandas table is no table.

@@ -126,6 +126,12 @@ def test_a_look_without_end_is_ended(path, monkeypatch):
         read(path)
 
 
+def test_a_data_type_is_no_data(path):
+    stored(path, lambda file: file.__setitem__("X", np.dtype("f8")))
+    with pytest.raises(ValueError, match="path: '/X' is a data type, no dataset"):
+        read(path, "X")
+
+
 def test_a_dataset_that_declares_more_than_there_is_memory_is_refused(path):
     stored(path, lambda file: file.create_dataset("X", (10**6, 10**6), "f8", chunks=(1, 1000)))
     with pytest.raises(ValueError, match=r"shape \(1000000, 1000000\) would take 8000 GB"):

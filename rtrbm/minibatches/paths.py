@@ -249,7 +249,7 @@ def _hdf5(path, name, argument):
                     f"{argument} must name a dataset or a group of {path!r}, got {name!r}; there: {_names(file)}"
                 )
             named = hdf5.view(file[name], argument)
-        except (OSError, RuntimeError, KeyError) as error:
+        except (OSError, RuntimeError, LookupError, AttributeError, OverflowError, UnicodeError) as error:
             raise ValueError(f"{argument} must be in a complete HDF5 file, {path!r} cannot be read: {error}") from error
         yield named
 

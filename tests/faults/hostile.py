@@ -155,7 +155,7 @@ def other_numbers(rest, table, rng):
     dtype = np.dtype(kind)
     if dtype.kind not in "iuf" or not all(shape):
         return rest
-    values = np.array(rng.choice([np.nan, np.inf, -np.inf, -1, 1e308]) if dtype.kind == "f" else -(2**31)).astype(dtype)
+    values = np.array(rng.choice([np.nan, np.inf, -np.inf, -1, 1e38]) if dtype.kind == "f" else -(2**31)).astype(dtype)
     n = int(np.prod(shape))
     at = offset - HEADER + dtype.itemsize * rng.randrange(n)
     return rest[:at] + values.tobytes() + rest[at + dtype.itemsize :]
