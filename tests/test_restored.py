@@ -89,7 +89,6 @@ def test_validation_errors_are_not_negative_and_as_many(path):
         ("best/update", lambda n: np.int64(7)),
         ("best/update", lambda n: np.int64(-1)),
         ("best/update", lambda n: np.float64(3)),
-        ("best/error", lambda error: np.float64(-1)),
         ("best/params/W", at(0, np.nan)),
         ("best/params/W", lambda W: W.T.copy()),
         ("optimizer/n_steps", lambda n: np.int64(5)),
