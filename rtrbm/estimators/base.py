@@ -19,7 +19,7 @@ from ..training import locks, loop, ranks
 from ..training.scale import measured
 from ..training.start import initial_params, shapes
 from . import doubts
-from .features import check_names, feature_names, warn
+from .features import check_names, feature_names
 from .stored import APART
 from .watched import Watched
 
@@ -134,8 +134,7 @@ class TrainedRBM(Watched):
 
             def begin():
                 self._check_run(checkpoint, checkpoint_every, resume, validation_every, callbacks)
-                if checkpoint is not None and ranks.is_first(self.comm):
-                    opened_files.enter_context(locks.held(checkpoint, "checkpoint", warn))
+                opened_files.enter_context(self._held(checkpoint))
                 opened = partial(_opened, opened_files, checkpoint)
                 found = opened(X)
                 names = feature_names(found)
@@ -164,9 +163,8 @@ class TrainedRBM(Watched):
                 latest[:] = self._prepare(source.minibatch(update))
                 return list(latest)
 
-            watch = self._watch(V, callbacks, checkpoint, resume)
-            at_hand = sources.is_at_hand(source)
-            loop.run(self._rule(), self._state(), prepare, self._plan, watch, self.verbose, at_hand)
+            watch, at_once = self._watch(V, callbacks, checkpoint, resume), sources.is_at_hand(source)
+            loop.run(self._rule(), self._state(), prepare, self._plan, watch, self.verbose, at_once)
             self._doubt_model(latest)
         return self
 

@@ -14,7 +14,7 @@ from ..minibatches import sources
 from ..minibatches.fingerprint import difference, fingerprint
 from ..minibatches.windows import as_recordings
 from ..rbm import exact
-from ..training import files, loop, ranks
+from ..training import files, locks, loop, ranks
 from ..training.monitor import Callback
 from ..training.state import VALIDATION
 from . import doubts
@@ -53,6 +53,12 @@ class Watched(Fed):
             self._settings()  # raises if a file cannot keep one
         elif resume:
             raise ValueError("resume=True needs checkpoint, the file to resume from")
+
+    def _held(self, checkpoint):
+        """Context in which no other run writes to the checkpoint."""
+        if checkpoint is None or not ranks.is_first(self.comm):
+            return contextlib.nullcontext()
+        return locks.held(checkpoint, "checkpoint", warn)
 
     def _planned(self, data, look_every, save_every):
         """The length of a run on these data, and its intervals."""

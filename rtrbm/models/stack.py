@@ -12,7 +12,6 @@ import numpy as np
 from ..checks import check_callables, check_count, check_keywords, without_missing
 from ..compute import engine as engines
 from ..estimators.base import TrainedRBM
-from ..estimators.features import warn
 from ..estimators.pooling import pooled
 from ..estimators.protocol import configured, not_fitted
 from ..estimators.settings import Estimator, settings
@@ -23,7 +22,7 @@ from ..minibatches import paths as data_files, sources
 from ..rbm.units import BERNOULLI
 from ..replacing import check_path
 from ..streams import as_seed, stream
-from ..training import files, locks, ranks
+from ..training import files, ranks
 from ..training.monitor import Callback
 
 
@@ -102,8 +101,7 @@ class Stack(Estimator):
 
             def begin():
                 paths = self._paths(checkpoint)
-                if checkpoint is not None and ranks.is_first(comm):
-                    files_of_X.enter_context(locks.held(checkpoint, "checkpoint", warn))
+                files_of_X.enter_context(self.layers[0]._held(checkpoint))
                 for layer, path in zip(self.layers, paths):  # all of them before the first is trained
                     layer._check_hyper_parameters()
                     engines.named(layer.engine)

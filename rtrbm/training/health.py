@@ -7,7 +7,7 @@ that explodes changes them by as much in every update, until they are infinite.
 from ..parameters import arrays
 from . import optimizers
 
-FIRST = 20  # updates, of which the largest numbers are what a run begins with
+FIRST = 20  # updates, of which the largest numbers are what a run begins with; until then the first one
 EVERY = 20  # updates between looks at the parameters
 FACTOR = 1e4  # beyond what a run began with, or what standardised data call for, it explodes
 IN_A_ROW = 5  # updates: a single minibatch may hold anything
@@ -25,9 +25,8 @@ class Health:
     """
 
     def __init__(self, training):
-        self._norm = optimizers.norm(training.params)
-        self._most = max(self._norm, sum(part.size for part in arrays(training.params)) ** 0.5)
-        self._first, self._since, self._in_a_row = None, None, 0
+        self._norm, self._size = optimizers.norm(training.params), sum(part.size for part in arrays(training.params))
+        self._since, self._in_a_row = None, 0
 
     def check(self, training, is_due):
         """Look at the state after an update.
@@ -43,12 +42,13 @@ class Health:
         FloatingPointError
             If it explodes.
         """
-        n, history = training.n_updates, training.history
-        burst = growth = 0.0
-        if n > FIRST:
-            if self._first is None:
-                self._first = [(name, max(1.0, *history[name][:FIRST])) for name in WATCHED]
-            burst = max(history[name][n - 1] / most for name, most in self._first)
+        n, history, growth = training.n_updates, training.history, 0.0
+        if n in (1, FIRST) or not hasattr(self, "_first"):
+            first = {name: max(1.0, *history[name][: FIRST if n >= FIRST else 1]) for name in WATCHED}
+            self._first = list(first.items())
+            deviation = (first["reconstruction_error"] / len(training.params.b_v)) ** 0.5  # of a feature, roughly
+            self._most = max(self._norm, self._size**0.5 * max(1.0, deviation))
+        burst = max(history[name][n - 1] / most for name, most in self._first)
         self._in_a_row = self._in_a_row + 1 if burst > FACTOR else 0
         if is_due or n <= FIRST or n % EVERY == 0 or burst > SUSPECT:
             growth = optimizers.norm(training.params) / self._most
@@ -70,19 +70,20 @@ class Health:
         """A line about a run that explodes."""
         n, history = training.n_updates, training.history
         said = [
-            f"{what} is {history[name][n - 1]:.3g} ({max(history[name][: min(FIRST, n)]):.3g} at most at first)"
+            f"{what} is {history[name][n - 1]:.3g} ({history[name][0]:.3g} in the first update)"
             for name, what in WATCHED.items()
         ]
         norm = optimizers.norm(training.params)
         return (
-            f"update {n} explodes: {', '.join(said)}, the norm of the parameters is {norm:.3g} ({self._norm:.3g} at "
-            f"first): {remedy(history, n)}"
+            f"update {n} explodes: {', '.join(said)}, the norm of the parameters is {norm:.3g} ({self._norm:.3g} when "
+            f"the run began): {remedy(history, n)}"
         )
 
 
 def remedy(history, n):
-    """Which settings to change after update n, in words."""
-    typical = sorted(history["gradient_norm"][: min(FIRST, n)])
-    cut = f", or max_norm={2 * typical[len(typical) // 2]:.2g} to cut long gradients" if typical else ""
-    rate = f" than {history['learning_rate'][n - 1]:g}" if n else ""
-    return f"take a smaller learning_rate{rate}{cut}"
+    """Which settings to change after n updates, in words."""
+    if not n:
+        return "take a smaller learning_rate, or smaller values of X (standardize=True)"
+    first, last = history["gradient_norm"][0], history["gradient_norm"][n - 1]
+    cut = f", or max_norm={2 * first:.2g}, which cuts long gradients" if last > 10 * first else ""
+    return f"take a smaller learning_rate than {history['learning_rate'][n - 1]:.2g}{cut}"

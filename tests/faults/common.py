@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import select
 import subprocess
 import sys
 import time
@@ -11,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-import rtrbm
 from rtrbm import RTRBM
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,8 @@ def parser(description, n):
 
 def bits(model):
     """Parameters, optimiser's state and history, as something that `==` compares."""
-    arrays = [*model.params_, *(a for part in model.optimizer_state_ for a in (part if isinstance(part, tuple) else [part]))]
+    parts = [part if isinstance(part, tuple) else [part] for part in (model.params_, *model.optimizer_state_)]
+    arrays = [array for part in parts for array in part]
     return model.n_updates_, [None if a is None else np.asarray(a).tobytes() for a in arrays], model.history_
 
 
@@ -44,14 +45,8 @@ def uninterrupted():
 
 
 def leftovers(folder):
-    """Names in a folder that are neither a model nor what belongs to one: temporary files, and locks."""
-    found = []
-    for name in sorted(os.listdir(folder)):
-        try:
-            rtrbm.load(Path(folder, name))
-        except Exception:
-            found.append(name)
-    return found
+    """Names in the folder of run.h5 that are neither it nor the checkpoint before: temporary files, and locks."""
+    return sorted(set(os.listdir(folder)) - {"run.h5", "run.h5.before"})
 
 
 class Told(NamedTuple):
@@ -120,6 +115,12 @@ class Child:
             if not got:
                 break
             self.text += got
+
+    def is_writing(self):
+        """Whether it is inside a write now."""
+        while select.select([self.pipe], [], [], 0)[0] and (got := os.read(self.pipe, 1 << 16).decode()):
+            self.text += got
+        return self.text.rfind("b") > self.text.rfind("d")
 
     def wait(self):
         """Its status, and what it told."""
