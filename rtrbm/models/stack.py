@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import field
+from itertools import product
 
 import h5py
 import numpy as np
@@ -112,9 +113,8 @@ class Stack(Estimator):
                 if isinstance(X, Iterator) and len(self.layers) > 1:
                     raise TypeError("X must not be an iterator: every layer reads the data again")
                 both = [files_of_X.enter_context(data_files.opened(data)) for data in (X, validation)]
-                for path in filter(None, paths):  # the layers above do not see the user's file
-                    for opened in both:
-                        sources.check_apart(path, opened)
+                for path, opened in product(filter(None, paths), both):  # layers above do not see the user's file
+                    sources.check_apart(path, opened)
                 return paths, *both
 
             paths, X, V = ranks.together(begin, comm)

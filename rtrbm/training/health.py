@@ -26,7 +26,7 @@ class Health:
 
     def __init__(self, training):
         self._norm, self._size = optimizers.norm(training.params), sum(part.size for part in arrays(training.params))
-        self._since, self._in_a_row = None, 0
+        self._since, self._in_a_row, self._growth = None, 0, 0.0
 
     def check(self, training, is_due):
         """Look at the state after an update.
@@ -42,7 +42,7 @@ class Health:
         FloatingPointError
             If it explodes.
         """
-        n, history, growth = training.n_updates, training.history, 0.0
+        n, history = training.n_updates, training.history
         if n in (1, FIRST) or not hasattr(self, "_first"):
             first = {name: max(1.0, *history[name][: FIRST if n >= FIRST else 1]) for name in WATCHED}
             self._first = list(first.items())
@@ -51,18 +51,16 @@ class Health:
         burst = max(history[name][n - 1] / most for name, most in self._first)
         self._in_a_row = self._in_a_row + 1 if burst > FACTOR else 0
         if is_due or n <= FIRST or n % EVERY == 0 or burst > SUSPECT:
-            growth = optimizers.norm(training.params) / self._most
-        if growth > FACTOR or self._in_a_row == IN_A_ROW:
+            self._growth = optimizers.norm(training.params) / self._most
+        if self._growth > FACTOR or self._in_a_row == IN_A_ROW:
             raise FloatingPointError(self._said(training))
-        if max(burst, growth) <= SUSPECT:
+        if max(burst, self._growth) <= SUSPECT:
             self._since = None
         elif self._since is None:
             self._since = n
 
     def check_good(self, training):
-        """Raise FloatingPointError if a state should not take the place of an earlier one."""
-        if training.n_updates:
-            self.check(training, is_due=True)
+        """Raise FloatingPointError if a state that was looked at should not take the place of an earlier one."""
         if self._since is not None and training.n_updates - self._since < CALM:
             raise FloatingPointError(self._said(training))
 

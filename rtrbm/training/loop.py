@@ -307,7 +307,7 @@ def run(rule, training, prepare, plan, watch, verbose, at_once=False):
             training, n_frames = update(rule, training, minibatch, rate)
             watch.made(training)
             is_due = training.n_updates % plan.save_every == 0
-            health.check(training, is_due or training.n_updates == n_updates)
+            health.check(training, is_due or interrupt.requested or training.n_updates == n_updates)
             look(minibatch)
             shown.advance(training.history, n_frames)
             if watched:
