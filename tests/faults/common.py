@@ -64,8 +64,9 @@ class Told(NamedTuple):
         return cls(last["u"], last["b"], last["d"])
 
 
-def train(path, pipe, pause=0.0, **settings):
+def train(path, pipe, pause=0.0, wait=0.0, **settings):
     """The run, which tells every update and the begin and the end of every save."""
+    time.sleep(wait)
     model = RTRBM(**SETTINGS | settings)
 
     def tell(what):

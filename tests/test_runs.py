@@ -1,0 +1,632 @@
+"""Runs that nothing stops but what should: failed checkpoints, signals, locks, forks, explosions and what they leave."""
+
+import copy
+import errno
+import json
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import needs_numba, random_array, state
+from test_ranks import launch, needs_mpi
+
+import rtrbm
+from rtrbm import RBM, RTRBM, Stack
+from rtrbm.training import health, locks
+from rtrbm.training.signals import Interruptible
+
+ROOT = Path(rtrbm.__file__).parents[1]
+SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=12, batch_size=2, random_state=0, n_jobs=1, engine="numpy")
+X = random_array(6, 5)
+posix = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no such signals")
+
+
+def python(code, *arguments, **options):
+    """A process that runs code."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, **options,
+    )  # fmt: skip
+
+
+# -------------------------------------------------------------------------------- checkpoints that fail
+
+
+class Failing(RTRBM):
+    """A model whose checkpoints at some updates cannot be written."""
+
+    fails = ()
+
+    def _checkpoint(self, path):
+        if self.n_updates_ in type(self).fails:
+            raise OSError(errno.ENOSPC, f"cannot write {os.fspath(path)!r}: No space left on device", path)
+        super()._checkpoint(path)
+
+
+def failing(*updates):
+    return type("Failing", (Failing,), {"fails": updates})(**SETTINGS)
+
+
+def test_a_checkpoint_that_fails_is_a_warning_and_the_next_is_written(tmp_path):
+    path = tmp_path / "run.h5"
+    with pytest.warns(UserWarning) as caught:
+        model = failing(2, 6, 8).fit(X, checkpoint=path, checkpoint_every=2)
+    said = [str(warning.message) for warning in caught]
+    assert len(said) == 3 and not any("\n" in line for line in said) and caught[0].filename == __file__
+    assert said[0].startswith(f"no checkpoint of 2 updates: cannot write '{path}': No space left on device")
+    assert "there is none yet" in said[0] and "the last one has 4, 0.0 minutes ago" in said[1] and "has 4" in said[2]
+    assert rtrbm.load(path).n_updates_ == 12 and state(model) == state(RTRBM(**SETTINGS).fit(X))
+
+
+def test_the_last_checkpoint_must_be_written(tmp_path):
+    path, model = tmp_path / "run.h5", failing(12)
+    with pytest.warns(UserWarning, match="no checkpoint of 12 updates"):  # at the interval; then it is tried again
+        with pytest.raises(OSError, match="No space left"):
+            model.fit(X, checkpoint=path, checkpoint_every=4)
+    assert state(model) == state(RTRBM(**SETTINGS).fit(X)) and rtrbm.load(path).n_updates_ == 8
+
+
+def test_a_folder_that_is_gone_does_not_end_a_run(tmp_path):
+    folder = tmp_path / "drive"
+    folder.mkdir()
+
+    def mount(model):
+        if model.n_updates_ == 5:
+            folder.rename(tmp_path / "away")
+        if model.n_updates_ == 9:
+            (tmp_path / "away").rename(folder)
+
+    with pytest.warns(UserWarning, match="no checkpoint of 8 updates: .*existing folder.*the last one has 4") as caught:
+        RTRBM(**SETTINGS).fit(X, checkpoint=folder / "run.h5", checkpoint_every=4, callbacks=[mount])
+    assert len(caught) == 1 and rtrbm.load(folder / "run.h5").n_updates_ == 12
+
+
+@pytest.mark.parametrize("are_errors", [False, True])
+def test_the_error_of_the_user_is_raised_though_its_checkpoint_fails(tmp_path, are_errors):
+    def breaks(model):
+        if model.n_updates_ == 3:
+            raise LookupError("mine")
+
+    class Stream:
+        def minibatch(self, update):
+            if update == 3:
+                raise KeyError("mine")
+            return X
+
+    for data, callbacks, error in ((X, [breaks], LookupError), (Stream(), [], ValueError)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("error" if are_errors else "always")
+            with pytest.raises(error, match="mine"):
+                failing(3).fit(data, checkpoint=tmp_path / "run.h5", callbacks=callbacks)
+        assert [str(w.message)[:15] for w in caught] == ([] if are_errors else ["no checkpoint o"])
+
+
+def test_ctrl_c_is_raised_though_its_checkpoint_fails(tmp_path):
+    def press(model):
+        if model.n_updates_ == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.warns(UserWarning, match="no checkpoint of 3"), pytest.raises(KeyboardInterrupt):
+        failing(3).fit(X, checkpoint=tmp_path / "run.h5", callbacks=[press])
+
+
+@needs_mpi
+def test_a_checkpoint_that_fails_is_alike_on_all_ranks(tmp_path):
+    code = """
+import warnings
+warnings.simplefilter("ignore")
+model = RTRBM(**settings, n_updates=6, comm=comm)
+broken, write = [True], model._checkpoint
+def save(path):
+    if broken:
+        raise OSError(28, "cannot write it")
+    write(path)
+model._checkpoint = save
+def mend(model):
+    if model.n_updates_ == WHEN:
+        broken.clear()
+try:
+    model.fit(stream, checkpoint="model.h5", checkpoint_every=2, callbacks=[mend])
+except Exception as error:
+    print(f"{comm.rank} {type(error).__name__}", flush=True)
+print(f"{comm.rank} made {model.n_updates_}", flush=True)
+"""
+    status, output, errors = launch(2, code.replace("WHEN", "5"), tmp_path)
+    assert status == 0 and sorted(output.split("\n")) == ["", "0 made 6", "1 made 6"], (output, errors)
+    status, output, errors = launch(2, code.replace("WHEN", "99"), tmp_path)
+    assert sorted(output.split("\n")) == ["", "0 OSError", "0 made 6", "1 RuntimeError", "1 made 6"], (output, errors)
+
+
+# ------------------------------------------------------------------------------------------ signals
+
+SIGNALLED = """
+import os, signal, sys, threading, time, warnings
+import numpy as np
+import rtrbm
+from rtrbm import RTRBM
+from rtrbm.callbacks import Callback
+path, number, what = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+X = (np.random.default_rng(0).random((6, 5, 4)) < 0.5) * 1.0
+class Ends(Callback):
+    def __call__(self, model):
+        if model.n_updates_ == 5 and what != "blocked":
+            os.kill(os.getpid(), number)
+        time.sleep(0.02 if model.n_updates_ > 5 else 0)
+    def end(self, model):
+        print("ended", flush=True)
+class Blocks:
+    def minibatch(self, update):
+        if update == 5 and hasattr(model, "n_updates_") and model.n_updates_ >= 4:
+            threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
+            time.sleep(1000)
+        return X
+if what == "ignored":
+    signal.signal(number, signal.SIG_IGN)
+if what == "handled":
+    signal.signal(number, lambda *_: print("mine", flush=True))
+model = RTRBM(3, n_gibbs=1, n_updates=12, random_state=0, n_jobs=1, engine="numpy")
+if what == "saving":
+    write = model._checkpoint
+    def saving(path):
+        for _ in range(3):
+            os.kill(os.getpid(), number)
+        write(path)
+    model._checkpoint = saving
+checkpoint = None if what == "nothing to save" else path
+try:
+    model.fit(Blocks() if what == "blocked" else X, checkpoint=checkpoint, checkpoint_every=100, callbacks=[Ends()])
+finally:
+    print("made", model.n_updates_, flush=True)
+"""
+ENDING = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGXCPU")]
+
+
+def signalled(path, number, what=""):
+    """Status and output of a run that gets a signal in its fifth update, and the updates in its file."""
+    done = python(SIGNALLED, path, int(number), what)
+    made = rtrbm.load(path).n_updates_ if path.exists() else None
+    assert [p.name for p in path.parent.iterdir() if p.suffix == ".lock"] == [], done.stderr
+    return done.returncode, done.stdout.split("\n")[:-1], made
+
+
+@posix
+@pytest.mark.parametrize("number", ENDING)
+def test_signals_save_and_end_the_process_as_ever(tmp_path, number):
+    assert signalled(tmp_path / "run.h5", number) == (-number, ["ended"], 5)
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, ENDING[0]])
+def test_a_stream_that_blocks_does_not_hold_up_the_end(tmp_path, number):
+    start = time.monotonic()
+    status, output, made = signalled(tmp_path / "run.h5", number, "blocked")
+    assert made == 5 and time.monotonic() - start < 30
+    assert (status, output) == ((-number, ["ended"]) if number != signal.SIGINT else (-2, ["ended", "made 5"]))
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, ENDING[0]])
+def test_signals_that_are_ignored_or_handled_stay_so(tmp_path, number):
+    assert signalled(tmp_path / "run.h5", number, "ignored") == (0, ["ended", "made 12"], 12)
+    assert signalled(tmp_path / "run.h5", number, "handled") == (0, ["mine", "ended", "made 12"], 12)
+
+
+@posix
+def test_without_a_checkpoint_signals_end_at_once(tmp_path):
+    assert signalled(tmp_path / "run.h5", ENDING[0], "nothing to save") == (-ENDING[0], [], None)
+
+
+@posix
+def test_no_number_of_signals_breaks_off_a_save(tmp_path):
+    assert signalled(tmp_path / "run.h5", ENDING[0], "saving") == (-ENDING[0], ["ended"], 5)
+
+
+@posix
+def test_a_second_signal_ends_at_once_unless_it_comes_by_itself(tmp_path):
+    code = SIGNALLED.replace("os.kill(os.getpid(), number)\n        time", "[os.kill(os.getpid(), number) for _ in '12']; print('after')\n        time")
+    assert code != SIGNALLED
+    for number, output in ((ENDING[0], []), (ENDING[1], ["after", "ended"]), (ENDING[3], ["after", "ended"])):
+        done = python(code, tmp_path / "run.h5", int(number), "")
+        assert (done.returncode, done.stdout.split("\n")[:-1]) == (-number, output), done.stderr
+
+
+def test_handlers_are_those_from_before_again():
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    with Interruptible(True):
+        assert signal.getsignal(signal.SIGINT) != handlers[signal.SIGINT]
+        assert signal.getsignal(signal.SIGTERM) != handlers[signal.SIGTERM]
+    assert {number: signal.getsignal(number) for number in signal.valid_signals()} == handlers
+
+
+@needs_mpi
+@posix
+def test_a_signal_to_one_rank_saves_and_ends_all(tmp_path):
+    code = """
+class Ends:
+    def minibatch(self, update):
+        if update == 5 and comm.rank == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return stream.minibatch(update)
+RTRBM(**settings, n_updates=5000, comm=comm).fit(Ends(), checkpoint="model.h5", checkpoint_every=10_000)
+print("went on")
+"""
+    status, output, _ = launch(2, code, tmp_path)
+    assert status in (15, 143, -15, 241) and "went on" not in output
+    assert 4 <= RTRBM.load(tmp_path / "model.h5").n_updates_ < 20 and not (tmp_path / "model.h5.lock").exists()
+
+
+# -------------------------------------------------------------------------------------------- locks
+
+
+def held(path):
+    return locks.held(path, "checkpoint", warn)
+
+
+def warn(line):
+    raise AssertionError(line)
+
+
+def test_a_checkpoint_is_held_while_a_run_lasts(tmp_path):
+    path, other, seen = tmp_path / "run.h5", tmp_path / "other.h5", []
+    other.symlink_to(path)
+
+    def second(model):
+        holder = json.loads((tmp_path / "run.h5.lock").read_text())
+        assert (holder["host"], holder["pid"]) == (socket.gethostname(), os.getpid())
+        for same in (path, other, tmp_path / "x" / ".." / "run.h5"):
+            rival = RTRBM(**SETTINGS)
+            with pytest.raises((RuntimeError, ValueError), match="in use by another run, process|existing folder") as caught:
+                rival.fit(X, checkpoint=same)
+            assert not hasattr(rival, "params_")
+            seen.append(f"process {os.getpid()} on {socket.gethostname()}, since 2" in str(caught.value))
+
+    RTRBM(**SETTINGS | dict(n_updates=1)).fit(X, checkpoint=path, callbacks=[second])
+    assert seen == [True, True, True] and sorted(os.listdir(tmp_path)) == ["other.h5", "run.h5"]
+    RTRBM(**SETTINGS).fit(X, checkpoint=path)  # and free again
+
+
+def test_errors_release_the_lock(tmp_path):
+    def breaks(model):
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        RTRBM(**SETTINGS).fit(X, checkpoint=tmp_path / "run.h5", callbacks=[breaks])
+    with pytest.raises(ValueError):
+        RTRBM(**SETTINGS).fit(3 * X, checkpoint=tmp_path / "run.h5")
+    assert os.listdir(tmp_path) == ["run.h5"]
+
+
+def test_another_process_is_refused_and_a_killed_one_is_taken_over(tmp_path):
+    path = tmp_path / "run.h5"
+    code = (
+        "import sys, time; from rtrbm.training import locks\n"
+        "with locks.held(sys.argv[1], 'checkpoint', print): print('held', flush=True); time.sleep(60)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", code, path], env=environment, stdout=subprocess.PIPE) as process:
+        try:
+            process.stdout.readline()
+            with pytest.raises(RuntimeError, match=f"in use by another run, process {process.pid} on "), held(path):
+                pass
+        finally:
+            process.kill()
+    with pytest.warns(UserWarning, match=f"takes over .*run.h5.lock.* was killed: process {process.pid} on ") as caught:
+        RTRBM(**SETTINGS).fit(X, checkpoint=path)
+    assert len(caught) == 1 and caught[0].filename == __file__ and os.listdir(tmp_path) == ["run.h5"]
+
+
+HOLDERS = {
+    "a recycled process": ({"pid": os.getpid(), "start": "1 before"}, "taken"),
+    "a dead process": ({"pid": 2**22 + 1, "start": "1 before"}, "taken"),
+    "another host": ({"host": "elsewhere", "pid": 1}, "refused"),
+}
+
+
+@pytest.mark.parametrize("with_locks", [True, False])
+@pytest.mark.parametrize("holder, outcome", HOLDERS.values(), ids=HOLDERS)
+def test_stale_locks_are_taken_over_and_those_of_other_hosts_are_not(
+    tmp_path, monkeypatch, holder, outcome, with_locks
+):
+    if not with_locks:
+        monkeypatch.setattr(locks, "_lock", lambda file: None)  # as on some network file systems
+    path, lines = tmp_path / "run.h5", []
+    lock = tmp_path / "run.h5.lock"
+    lock.write_text(json.dumps({"host": socket.gethostname(), "since": "then"} | holder))
+    if outcome == "refused":
+        with pytest.raises(RuntimeError, match="on elsewhere, since then; if that run is over, delete .*run.h5.lock"):
+            with locks.held(path, "checkpoint", lines.append):
+                pass
+        lock.unlink()
+    with locks.held(path, "checkpoint", lines.append):
+        with pytest.raises(RuntimeError, match="in use by another run"), held(path):  # control
+            pass
+    assert len(lines) == (outcome == "taken") and not lock.exists()
+
+
+def test_a_lock_that_is_another_file_is_left_alone(tmp_path):
+    path, lock = tmp_path / "run.h5", tmp_path / "run.h5.lock"
+    for text in ("mine", "[1]", '{"pid": "x"}', "[" * 900):
+        lock.write_text(text)
+        with pytest.raises(RuntimeError, match="which is another file"), held(path):
+            pass
+        assert lock.read_text() == text
+    for text in ("", "\0" * 50):  # what a power failure leaves
+        lock.write_text(text)
+        with held(path):
+            pass
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(lock)
+        with pytest.raises(RuntimeError, match="which is another file"), held(path):
+            pass
+
+
+def test_a_stack_holds_its_checkpoint(tmp_path):
+    def second(model):
+        with pytest.raises(RuntimeError, match="run.h5' is in use by another run"):
+            Stack([RTRBM(**SETTINGS)]).fit(X, checkpoint=tmp_path / "run.h5")
+        return True
+
+    layers = [RTRBM(**SETTINGS), RTRBM(**SETTINGS)]
+    Stack(layers).fit(X, checkpoint=tmp_path / "run.h5", callbacks=[second])
+    assert sorted(os.listdir(tmp_path)) == ["run-1.h5", "run-2.h5"]
+
+
+# ----------------------------------------------------------------------------------- one model, one fit
+
+
+def test_a_model_that_is_being_trained_refuses_another_fit():
+    model, begun, leave, caught = RTRBM(**SETTINGS), threading.Event(), threading.Event(), []
+
+    def wait(model):
+        begun.set()
+        leave.wait(30)
+
+    thread = threading.Thread(target=lambda: model.fit(X, callbacks=[wait]))
+    thread.start()
+    begun.wait(30)
+    for train in (model.fit, model.partial_fit):
+        with pytest.raises(RuntimeError, match="this RTRBM is being trained already.*copy.deepcopy"):
+            train(X)
+    for free in (copy.copy(model), copy.deepcopy(model), pickle.loads(pickle.dumps(model)), RTRBM(**SETTINGS)):
+        free.partial_fit(X)
+    leave.set()
+    thread.join()
+    assert state(model) == state(RTRBM(**SETTINGS).fit(X))
+
+    def within(model):
+        with pytest.raises(RuntimeError, match="by the fit that called this function") as error:
+            model.partial_fit(X)
+        caught.append(error)
+
+    model.fit(X, callbacks=[within])
+    assert len(caught) == 12
+
+
+def test_a_fit_that_fails_frees_the_model():
+    model = RTRBM(**SETTINGS)
+    for train in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError):
+            train(3 * X)
+    assert model.fit(X).partial_fit(X).n_updates_ == 13 and not locks._in_use
+
+
+# --------------------------------------------------------------------------------------------- forks
+
+FORKS = """
+import os, sys, threading, time, warnings
+import numpy as np
+from rtrbm import RTRBM
+warnings.simplefilter("ignore")
+engine, n, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+X = (np.random.default_rng(0).random((3, 6, 5)) < 0.5).astype(np.float32)
+make = lambda: RTRBM(4, n_gibbs=1, n_jobs=2, engine=engine, n_updates=5, random_state=0)
+expected = make().fit(X).params_.W
+stop = threading.Event()
+def train():
+    while not stop.is_set():
+        model = RTRBM(20, n_gibbs=1, n_jobs=2, engine=engine, random_state=0, n_updates=20)
+        model.fit(X, checkpoint=f"{folder}/parent.h5", checkpoint_every=2)
+trainer = threading.Thread(target=train)
+trainer.start()
+done = 0
+for i in range(n):
+    time.sleep(0.002 * (i % 5))
+    pid = os.fork()
+    if not pid:
+        W = make().fit(X, checkpoint=f"{folder}/child.h5").params_.W
+        os._exit(int((W != expected).any()))
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        gone, status = os.waitpid(pid, os.WNOHANG)
+        if gone:
+            done += status == 0
+            break
+        time.sleep(0.002)
+    else:
+        os.kill(pid, 9)
+stop.set()
+trainer.join()
+print(done, sorted(name for name in os.listdir(folder) if name.endswith("lock")))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("engine, n", [("numpy", 30), pytest.param("numba", 20, marks=needs_numba)])
+def test_children_of_a_process_that_trains_train(tmp_path, engine, n):
+    done = python(FORKS, engine, n, tmp_path)
+    assert done.stdout.split("\n")[0] == f"{n} []", done.stderr
+
+
+TQDM = """
+import sys, multiprocessing, threading
+created = []
+real = multiprocessing.RLock
+import multiprocessing.context
+def counted(self, *a, **k):
+    created.append(1)
+    raise AssertionError("a lock of several processes")
+multiprocessing.context.BaseContext.RLock = counted
+import numpy as np
+from rtrbm import RTRBM
+X = np.zeros((3, 4, 5))
+class Terminal:
+    def isatty(self): return SEEN
+    def write(self, text): return len(text)
+    def flush(self): pass
+sys.stderr = Terminal()
+model = RTRBM(4, n_gibbs=1, n_updates=3, random_state=0, verbose=SEEN).fit(X)
+model.score(X)
+sys.stderr = sys.__stderr__
+assert not created and ("tqdm" in sys.modules) == SEEN
+if SEEN:
+    from tqdm import tqdm
+    from rtrbm.progress import _kind
+    assert _kind().get_lock() is not vars(tqdm).get("_lock")
+print("fine")
+"""
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_no_lock_of_several_processes_is_made_for_a_bar(seen):
+    done = python(TQDM.replace("SEEN", str(seen)))
+    assert done.stdout == "fine\n", done.stderr
+
+
+# --------------------------------------------------------------------------------------- explosions
+
+
+def exploding(path, **settings):
+    """A model, the error that ended its training, and what its checkpoint holds."""
+    model = RTRBM(**SETTINGS | dict(n_updates=100) | settings)
+    with warnings.catch_warnings(), pytest.raises(FloatingPointError) as caught:
+        warnings.simplefilter("ignore")
+        model.fit(random_array(6, 5, visible="gaussian"), checkpoint=path, checkpoint_every=1)
+    return model, str(caught.value), rtrbm.load(path) if path.exists() else None
+
+
+def test_an_exploding_run_stops_and_keeps_the_last_good_state(tmp_path):
+    diverging = dict(visible="gaussian", optimizer="momentum", learning_rate=20.0)
+    model, said, kept = exploding(tmp_path / "run.h5", **diverging)
+    n = model.n_updates_
+    assert np.abs(model.params_.W).max() < 1e30 and f"update {n} explodes" in said
+    assert "the norm of the gradient is" in said and "the norm of the parameters is" in said
+    assert "learning_rate" in said and "max_norm=" in said and "\n" not in said
+    assert 1 <= kept.n_updates_ < n and np.abs(kept.params_.W).max() < 1e3 < np.abs(np.concatenate([
+        part.ravel() for part in model.params_ if part is not None
+    ])).max()  # fmt: skip
+    cut = RTRBM(**SETTINGS | diverging, max_norm=0.01).fit(random_array(6, 5, visible="gaussian"))  # as it says
+    assert np.abs(cut.params_.W).max() < 100
+
+
+def test_a_rate_beyond_all_measure_leaves_no_checkpoint(tmp_path):
+    model, said, kept = exploding(tmp_path / "run.h5", visible="gaussian", learning_rate=1e15)
+    assert model.n_updates_ == 1 and "update 1 explodes" in said and kept is None
+
+
+class Numbers:
+    """A state of training of which only the history counts."""
+
+    def __init__(self, values, scale=1.0):
+        self.history = {name: list(values) for name in health.WATCHED} | {"learning_rate": [0.1] * len(values)}
+        self.params = RTRBM(**SETTINGS).partial_fit(X).params_
+        self.params = self.params._replace(W=self.params.W * scale)
+
+    def after(self, n):
+        self.n_updates = n
+        return self
+
+
+def outcome(values, **more):
+    """The update at which a run of these numbers is stopped, and those whose checkpoint is written."""
+    numbers = Numbers(values, **more)
+    watch, written = health.Health(numbers.after(0)), []
+    for n in range(1, len(values) + 1):
+        try:
+            watch.check(numbers.after(n), is_due=False)
+        except FloatingPointError:
+            return n, written
+        try:
+            watch.check_good(numbers)
+            written.append(n)
+        except FloatingPointError:
+            pass
+    return None, written
+
+
+def test_bursts_pass_and_explosions_stop():
+    calm = [1.0] * 30
+    assert outcome(calm + [50.0] * 200)[0] is None and outcome(calm + [50.0] * 9)[1] == list(range(1, 40))
+    assert outcome(calm + [1e9] * 4 + calm)[0] is None  # an odd minibatch
+    assert outcome(calm + [1e9] * 4 + calm)[1] == [*range(1, 31), *range(35, 65)]  # of which nothing is written
+    assert outcome(calm + [1e9] * 6)[0] == 35
+    growing = [1.5**i for i in range(60)]
+    stopped, written = outcome(calm + growing)
+    assert stopped == 58 and max(written) < 30 + 13
+    high = outcome(calm + [1e3] * 150)  # a run that stays there is one that learns otherwise
+    assert high[0] is None and max(high[1]) == 180 and set(high[1]) & set(range(31, 130)) == set()
+
+
+def test_a_silent_beginning_is_no_measure():
+    assert outcome([1e-9] * 30 + [20.0] * 50)[0] is None
+    assert outcome([1e6] * 60)[0] is None
+
+
+def test_health_costs_nothing():
+    """A look at numbers that are there: under 5 microseconds, of an update's milliseconds."""
+    numbers = Numbers([1.0] * 2001)
+    watch = health.Health(numbers.after(0))
+    for n in range(1, 30):
+        watch.check(numbers.after(n), is_due=False)
+    best = min(_timed(lambda: watch.check(numbers.after(101), is_due=False)) for _ in range(5))
+    assert best < 5e-6 * 5
+
+
+def _timed(function, n=2000):
+    start = time.perf_counter()
+    for _ in range(n):
+        function()
+    return (time.perf_counter() - start) / n
+
+
+# ------------------------------------------------------------------------------------ what it looks like
+
+
+def test_the_history_tells_of_units_and_chains(tmp_path):
+    rows = random_array(1, 200)[0]
+    settings = dict(n_hidden=9, n_updates=150, batch_size=50, n_gibbs=1, random_state=0)
+    model = RBM(**settings).fit(rows, validation=rows[:50], validation_every=25, checkpoint=tmp_path / "run.h5")
+    history = model.history_
+    assert history["health_update"] == [100, 125, 150]
+    assert all(len(history[name]) == 3 and np.isfinite(history[name]).all() for name in rtrbm.training.state.HEALTH)
+    assert history["overfitting"][-1] == history["validation_error"][-1] / min(history["validation_error"]) - 1
+    assert rtrbm.load(tmp_path / "run.h5").history_ == history
+    alone = RBM(**settings).fit(rows)
+    assert alone.history_["health_update"] == [150] and alone.history_["dead_units"] == history["dead_units"][-1:]
+    dead = copy.deepcopy(alone)
+    dead.params_.b_h[:3], dead.params_.b_h[3:5] = -50, 50
+    dead.save(tmp_path / "dead.h5")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the run is extended
+        longer = RBM(**settings | dict(n_updates=151)).fit(rows, checkpoint=tmp_path / "dead.h5", resume=True)
+    assert [longer.history_[name][-1] for name in ("dead_units", "saturated_units")] == pytest.approx([3 / 9, 2 / 9])
+
+
+def test_a_gap_between_training_and_validation_is_said_once():
+    settings = dict(n_hidden=20, n_updates=200, learning_rate=0.1, n_gibbs=1, batch_size=6, random_state=0)
+    known, others = random_array(6, 8), random_array(6, 8, seed=9)
+    with pytest.warns(UserWarning) as caught:
+        RTRBM(**settings).fit(known, validation=others)
+    said = [str(warning.message) for warning in caught if "validation_error rose" in str(warning.message)]
+    assert len(said) == 1 and "EarlyStopping" in said[0] and "\n" not in said[0]
+    RTRBM(**settings).fit(known, validation=known)  # controls: what is known is predicted, and the best model is kept
+    RTRBM(**settings).fit(known, validation=others, callbacks=[rtrbm.callbacks.EarlyStopping()])
