@@ -10,7 +10,6 @@ that is not a state of the run.
 """
 
 import os
-import shutil
 import sys
 import tempfile
 import warnings
@@ -21,7 +20,7 @@ import numpy as np
 
 import rtrbm
 from rtrbm import RTRBM
-from tests.faults.common import EVERY, SETTINGS, X, bits, parser, uninterrupted
+from tests.faults.common import EVERY, SETTINGS, X, bits, parser
 
 N_UPDATES = 12
 
@@ -29,8 +28,8 @@ N_UPDATES = 12
 class Recorder:
     """The calls that change a folder: (what, arguments) with the content of files, in order."""
 
-    def __init__(self, folder):
-        self.folder, self.events = os.path.realpath(folder), []
+    def __init__(self, folder, is_synced):
+        self.folder, self.events, self.is_synced = os.path.realpath(folder), [], is_synced
         self.real = {name: getattr(os, name) for name in ("replace", "rename", "link", "unlink", "remove", "fsync")}
 
     def __enter__(self):
@@ -47,7 +46,7 @@ class Recorder:
         def call(first, *others, **keywords):
             before = self._content(first) if name != "fsync" else None
             result = self.real[name](first, *others, **keywords)
-            if name == "fsync":
+            if name == "fsync" and self.is_synced:
                 path = os.readlink(f"/proc/self/fd/{first}")
                 if path == self.folder:
                     self.events.append(("sync folder",))
@@ -115,13 +114,14 @@ def crashed(events, rng):
 
 
 def main(arguments=None):
-    options = parser(__doc__, 300).parse_args(arguments)
-    rng, whole, bad = np.random.default_rng(options.seed), uninterrupted(), 0
-    settings = SETTINGS | {"n_updates": N_UPDATES, "learning_rate": SETTINGS["learning_rate"]}
-    whole = {}
+    options = parser(__doc__, 300)
+    options.add_argument("--no-sync", action="store_true", help="leave out every fsync, a control that must lose some")
+    options = options.parse_args(arguments)
+    rng, whole, bad = np.random.default_rng(options.seed), {}, 0
+    settings = SETTINGS | {"n_updates": N_UPDATES}
     RTRBM(**settings).fit(X, callbacks=[lambda model: whole.__setitem__(model.n_updates_, bits(model))])
     with tempfile.TemporaryDirectory() as folder:
-        with Recorder(folder) as recorder:
+        with Recorder(folder, not options.no_sync) as recorder:
             model = RTRBM(**settings)
             write = model._checkpoint
 
@@ -151,8 +151,6 @@ def is_safe(disk, done, whole):
             model = rtrbm.load(path)
         except Exception:
             return False
-        shutil.rmtree(folder, ignore_errors=True)
-        os.makedirs(folder, exist_ok=True)
         return model.n_updates_ >= done and bits(model) == whole[model.n_updates_]
 
 

@@ -21,6 +21,8 @@ import rtrbm
 from rtrbm import RTRBM
 from tests.faults.common import N_UPDATES, SETTINGS, Child, X, bits, leftovers, parser, uninterrupted
 
+NAMED = r"process \d+ on \S+, since 2|a process that has just begun"
+
 
 def in_thread(path, said):
     """A run in a thread of this process, and the thread."""
@@ -69,12 +71,12 @@ def main(arguments=None):
             link.symlink_to(path)
             paths = path, link if i % 2 else path
             statuses, said = of_threads(paths) if i % 4 > 1 else of_processes(paths, rng.random() / 20)
+            counts["different"] += bits(rtrbm.load(link)) != whole[N_UPDATES]
             link.unlink()
             counts["both"] += statuses == [0, 0]
             counts["refused"] += sorted(statuses) == [0, 1]
             counts["wrong"] += sorted(statuses) not in ([0, 0], [0, 1])
-            counts["unnamed"] += sum(not re.search(r"process \d+ on \S+, since 2|that has just begun", line) for line in said)
-            counts["different"] += bits(rtrbm.load(path)) != whole[N_UPDATES]
+            counts["unnamed"] += sum(not re.search(NAMED, line) for line in said)
             counts["left"] += len(leftovers(folder))
     print(
         f"two runs: {options.n} pairs, {counts['both']} one after the other, {counts['refused']} refusals, "
