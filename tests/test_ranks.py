@@ -308,11 +308,11 @@ def test_ctrl_c_during_the_last_save_stops_all(tmp_path):
     """On whatever rank: the others would go on, with the next layer of a stack for one, and wait for ever."""
     code = """
 model = RTRBM(**settings, n_updates=5, comm=comm)
-save = model.save
+save = model._checkpoint
 def interrupted(path):
     os.kill(os.getpid(), signal.SIGINT)
     save(path)
-model.save = interrupted
+model._checkpoint = interrupted
 try:
     model.fit(stream, checkpoint="model.h5")
 except KeyboardInterrupt:
