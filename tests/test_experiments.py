@@ -318,6 +318,31 @@ def test_an_earlier_model_is_kept(tmp_path):
     assert files() == {"a.h5": "second", "a.previous.h5": "first, trained on"}
 
 
+def test_an_earlier_model_of_the_same_time_is_kept(tmp_path):
+    for text in ("first", "other"):
+        with model_file(tmp_path, "a", resume=False) as path:
+            path.write_text(text)
+            os.utime(path, ns=(10**18, 10**18))
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a.h5": "other", "a.previous.h5": "first"}
+
+
+def test_a_run_holds_its_folder(tmp_path):
+    """Until its script ends, by an error too; a second run names it."""
+
+    @runner.script
+    def main(arguments=None):
+        folder = runner.output_folder(tmp_path)
+        with pytest.raises(RuntimeError, match=f"--out=.* is in use by another run, process {os.getpid()} on "):
+            runner.output_folder(tmp_path)
+        assert os.listdir(folder) == ["run.lock"]
+        raise LookupError
+
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            main()
+        assert os.listdir(tmp_path) == []
+
+
 KILLED = """
 import os, pathlib, sys
 from experiments.runner import model_file

@@ -1,4 +1,4 @@
-"""Runs that nothing stops but what should: failed checkpoints, signals, locks, forks, explosions and what they leave."""
+"""Runs that nothing stops but what should: failed checkpoints, signals, locks, forks and explosions."""
 
 import copy
 import errno
@@ -11,13 +11,12 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import soak
+from faults import clock, kills, one_core, power, signals, soak, two_runs
 from helpers import needs_numba, random_array, state
 from test_ranks import launch, needs_mpi
 
@@ -34,7 +33,7 @@ posix = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system h
 
 def python(code, *arguments, **options):
     """A process that runs code."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")]), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, **options,
@@ -293,9 +292,9 @@ def test_a_checkpoint_is_held_while_a_run_lasts(tmp_path):
     def second(model):
         holder = json.loads((tmp_path / "run.h5.lock").read_text())
         assert (holder["host"], holder["pid"]) == (socket.gethostname(), os.getpid())
-        for same in (path, other, tmp_path / "x" / ".." / "run.h5"):
+        for same in (path, other, tmp_path / ".." / tmp_path.name / "run.h5"):
             rival = RTRBM(**SETTINGS)
-            with pytest.raises((RuntimeError, ValueError), match="in use by another run, process|existing folder") as caught:
+            with pytest.raises(RuntimeError, match="in use by another run, process") as caught:
                 rival.fit(X, checkpoint=same)
             assert not hasattr(rival, "params_")
             seen.append(f"process {os.getpid()} on {socket.gethostname()}, since 2" in str(caught.value))
@@ -471,7 +470,7 @@ print(done, sorted(name for name in os.listdir(folder) if name.endswith("lock"))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.parametrize("engine, n", [("numpy", 20), pytest.param("numba", 15, marks=needs_numba)])
+@pytest.mark.parametrize("engine, n", [("numpy", 15), pytest.param("numba", 10, marks=needs_numba)])
 def test_children_of_a_process_that_trains_train(tmp_path, engine, n):
     done = python(FORKS, engine, n, tmp_path)
     assert done.stdout.split("\n")[0] == f"{n} []", done.stderr
@@ -591,21 +590,14 @@ def test_a_silent_beginning_is_no_measure():
     assert outcome([1e6] * 60)[0] is None
 
 
-def test_health_costs_nothing():
-    """A look at numbers that are there: under 5 microseconds, of an update's milliseconds."""
-    numbers = Numbers([1.0] * 2001)
+def test_the_parameters_are_looked_at_now_and_then(monkeypatch):
+    """Their norm takes a fraction of an update; the other numbers are there already."""
+    numbers, calls, norm = Numbers([1.0] * 1000), [], health.optimizers.norm
     watch = health.Health(numbers.after(0))
-    for n in range(1, 30):
+    monkeypatch.setattr(health.optimizers, "norm", lambda params: calls.append(1) or norm(params))
+    for n in range(1, 1001):
         watch.check(numbers.after(n), is_due=False)
-    best = min(_timed(lambda: watch.check(numbers.after(101), is_due=False)) for _ in range(5))
-    assert best < 5e-6 * 5
-
-
-def _timed(function, n=2000):
-    start = time.perf_counter()
-    for _ in range(n):
-        function()
-    return (time.perf_counter() - start) / n
+    assert len(calls) == 20 + 980 // 20
 
 
 # ------------------------------------------------------------------------------------ what it looks like
@@ -645,28 +637,26 @@ def test_a_gap_between_training_and_validation_is_said_once():
 # ------------------------------------------------------------------------------------- scripts of faults
 
 SCRIPTS = {
-    "kills": (4, r"kills: \d+ in \d+ runs, \d+ inside a write, 0 lost, 0 other results, 0 left"),
-    "signals": (5, r"signals: 5, .* 0 updates lost, 0 wrong ends, 0 other states, 0 left"),
-    "two_runs": (4, r"two runs: 4 pairs, .* 0 unnamed, 0 wrong ends, 0 other results, 0 left"),
-    "clock": (2, r"clock: 2 runs, 0 other results, 0 earlier models lost, 0 left"),
-    "one_core": (2, r"one core: 2 runs, 0 slow, 0 other results"),
-    "power": (40, r"power: 40 failures in \d+ calls, 0 lost"),
+    kills: (3, r"kills: \d+ in \d+ runs, \d+ inside a write, 0 lost, 0 other results, 0 left"),
+    signals: (5, r"signals: 5, .* 0 updates lost, 0 wrong ends, 0 other states, 0 left"),
+    two_runs: (4, r"two runs: 4 pairs, .* 0 unnamed, 0 wrong ends, 0 other results, 0 left"),
+    clock: (2, r"clock: 2 runs, 0 other results, 0 earlier models lost, 0 left"),
+    one_core: (2, r"one core: 2 runs, 0 slow, 0 other results"),
+    power: (40, r"power: 40 failures in \d+ calls, 0 lost"),
 }
 
 
 @posix
-@pytest.mark.parametrize("name, n, said", [(name, *rest) for name, rest in SCRIPTS.items()], ids=SCRIPTS)
-def test_scripts_of_faults_find_none(name, n, said):
-    done = python("import runpy, sys; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=False)",
-                  f"tests.faults.{name}", "--n", n)  # fmt: skip
-    assert done.returncode == 0 and re.fullmatch(said, done.stdout.strip()), done.stderr
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.parametrize("script, n, said", [(script, *rest) for script, rest in SCRIPTS.items()])
+def test_scripts_of_faults_find_none(script, n, said, capsys):
+    assert script.main(["--n", str(n)]) == 0
+    assert re.fullmatch(said, capsys.readouterr().out.strip())
 
 
 def test_without_writing_through_a_power_failure_loses_checkpoints():
     """A control of that script."""
-    code = "import sys; from tests.faults import power; sys.exit(power.main(['--n', '40', '--no-sync']))"
-    done = python(code)
-    assert done.returncode == 1 and not done.stdout.strip().endswith(" 0 lost"), done.stderr
+    assert power.main(["--n", "40", "--no-sync"]) == 1
 
 
 def test_the_soak_writes_its_table_and_curve(tmp_path, capsys):

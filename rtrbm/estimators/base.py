@@ -91,7 +91,11 @@ class TrainedRBM(Watched):
             What is known of every frame beside its values, a stimulus say. It acts linearly on the biases of its frame
             (`params_.D_v`, `params_.D_h`); the verbs want it too then.
         checkpoint : path-like, optional
-            HDF5 file to write the state of training to, at an interval, at the end and on Ctrl-C.
+            File to write the state of training to, at an interval, at the end, on Ctrl-C, and on the signals SIGTERM,
+            SIGHUP, SIGUSR1 and SIGXCPU, unless they are ignored or the program has a handler for them. The process then
+            ends by the signal: nothing after `fit` runs, no ``finally`` either. One that cannot be written is a
+            warning, and the next interval tries again. No state that explodes is written. While the run lasts,
+            ``CHECKPOINT.lock`` keeps other runs away.
         checkpoint_every : int
             Updates between checkpoints.
         resume : bool
@@ -101,7 +105,11 @@ class TrainedRBM(Watched):
         validation : like X, but no stream and no iterable, optional
             Data to measure the error on, before the first update, at an interval and after the last update:
             `history_` gets the lists validation_update, validation_error and, where the sums over all states take
-            about a second at most, validation_log_likelihood (nats per frame). Training does not depend on it.
+            about a second at most, validation_log_likelihood (nats per frame). Training does not depend on it. From
+            update 100 on each measurement also looks at frames of the last minibatch: health_update, dead_units and
+            saturated_units (shares of the hidden units), still_chains (the share of frames where a step of the chain
+            changes nothing), noise_error (squared error per frame of chains that start with noise) and overfitting (the
+            rise of the validation error above its least, as a share). The last update does so without validation too.
         validation_every : int, optional
             Updates between two measurements; by default there are about 20 in a run. One takes as long as `score` of
             the validation data, that of some 500 Gibbs steps: in a short run a few sequences are enough.
@@ -121,9 +129,15 @@ class TrainedRBM(Watched):
         FileNotFoundError
             If X is a path or (path, name) and there is no such file.
         FloatingPointError
-            If an update is no longer finite; the model has the updates before it, and the last checkpoint stands.
+            If an update is no longer finite, or the gradient, the error or the parameters explode (beyond 10,000 times
+            what they were at first). The last checkpoint is from before.
+        RuntimeError
+            If another run holds the checkpoint, or this model is being trained already, by another thread say.
+        OSError
+            If the checkpoint cannot be written after the last update; the model is complete.
         KeyboardInterrupt
-            On Ctrl-C, once the update under way is done and the checkpoint written.
+            On Ctrl-C, once the update under way is done and the checkpoint written. A second one breaks off at once,
+            but no write.
 
         Examples
         --------
@@ -193,6 +207,8 @@ class TrainedRBM(Watched):
             As `fit`.
         FloatingPointError
             If the update is not finite.
+        RuntimeError
+            If this model is being trained already, by another thread say.
 
         Notes
         -----

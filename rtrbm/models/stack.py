@@ -87,7 +87,7 @@ class Stack(Estimator):
 
         Raises
         ------
-        TypeError, ValueError, FloatingPointError, KeyboardInterrupt
+        TypeError, ValueError, FloatingPointError, RuntimeError, OSError, KeyboardInterrupt
             As the layers' `fit`; also if `layers` is not a list of models that fit together.
         """
         check_keywords(self.fit, "Stack.fit", unknown)

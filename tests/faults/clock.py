@@ -27,9 +27,11 @@ YEARS = 365 * 24 * 3600
 def jumping(rng):
     """Clocks that show any time within 30 years of now, another one at every look."""
     now = time.time()
-    return mock.patch.multiple(
-        time, time=lambda: now + rng.uniform(-30, 30) * YEARS, time_ns=lambda: int(1e9 * (now + rng.uniform(-30, 30) * YEARS))
-    )
+
+    def shown():
+        return now + rng.uniform(-30, 30) * YEARS
+
+    return mock.patch.multiple(time, time=shown, time_ns=lambda: int(1e9 * shown()))
 
 
 def half(path, at):

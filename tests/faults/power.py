@@ -1,4 +1,4 @@
-"""Power failures in the midst of checkpoints, simulated: what was not written through to the disk is gone, or half there.
+"""Power failures amid checkpoints, simulated: what was not written through to the disk is gone, or half there.
 
     python -m tests.faults.power --n 300
 

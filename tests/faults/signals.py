@@ -1,4 +1,4 @@
-"""Runs that get a signal at random instants: all updates made are in the checkpoint, and the process ends by the signal.
+"""Runs that get a signal at random instants: all updates made are in the checkpoint, and the signal ends the process.
 
     python -m tests.faults.signals --n 1000
 
