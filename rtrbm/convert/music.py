@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from ..checks import check_choice, check_number
+from ..checks import check_choice, check_count, check_memory, check_number
 from ..foreign import numbers
 
 LOWEST, N_KEYS, N_MIDI = 21, 88, 128  # MIDI's number of the lowest key of a piano; keys; MIDI's pitches
+LONGEST = 2**53  # frames: whole numbers beyond are no floating point numbers
 
 
 def piano_roll(X, pitches=None):
@@ -88,6 +89,8 @@ def notes(X, step, n_frames=None):
     ((4, 88), array([1., 1., 1., 1.], dtype=float32), array([0., 0., 1., 1.], dtype=float32))
     """
     check_number("step", step, 0)
+    if n_frames is not None:
+        check_count("n_frames", n_frames)
     X = numbers(X, "X").astype(float)
     if X.ndim != 2 or X.shape[1] != 3 or not len(X) or not np.isfinite(X).all():
         raise ValueError(f"X must hold finite rows of pitch, onset and duration, got shape {X.shape}")
@@ -95,15 +98,28 @@ def notes(X, step, n_frames=None):
     if onset.min() < 0 or duration.min() < 0 or (pitch != np.rint(pitch)).any():
         raise ValueError("X must hold whole pitches, and onsets and durations of at least 0: (pitch, onset, duration)")
     _check_keys(pitch.astype(int), "X")
-    first = np.floor(onset / step + 0.5).astype(int)
-    last = np.maximum(np.floor((onset + duration) / step + 0.5).astype(int), first + 1)
-    n_frames = int(last.max()) if n_frames is None else n_frames
+    with np.errstate(over="ignore"):  # a step too small gives infinitely many frames
+        first = np.floor(onset / step + 0.5)
+        last = np.maximum(np.floor((onset + duration) / step + 0.5), first + 1)
+    if not last.max() < LONGEST:
+        raise ValueError(f"step={step} must not be so small: the notes would last {last.max():g} frames")
+    n_frames = int(last.max()) if n_frames is None else int(n_frames)
     if last.max() > n_frames:
-        raise ValueError(f"n_frames={n_frames} must be at least {last.max()}, where the last note ends")
+        raise ValueError(f"n_frames={n_frames} must be at least {int(last.max())}, where the last note ends")
+    check_memory(f"n_frames={n_frames} frames of a piano roll", n_frames * N_KEYS, np.float32)
     roll = np.zeros((n_frames, N_KEYS), np.float32)
-    for key, a, b in zip(pitch.astype(int) - LOWEST, first, last):
-        roll[a:b, key] = 1
+    for key in np.unique(pitch):
+        for a, b in _joined(first[pitch == key].astype(int), last[pitch == key].astype(int)):
+            roll[a:b, int(key) - LOWEST] = 1
     return roll
+
+
+def _joined(first, last):
+    """Pairs of the first frame and the last + 1 of notes of one pitch, those that overlap made one."""
+    order = np.argsort(first, kind="stable")
+    first, last = first[order], np.maximum.accumulate(last[order])
+    begins = np.flatnonzero(np.r_[True, first[1:] > last[:-1]])
+    return zip(first[begins].tolist(), last[np.r_[begins[1:] - 1, -1]].tolist())
 
 
 def midi_notes(X, step):

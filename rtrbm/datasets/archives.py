@@ -1,21 +1,32 @@
 """Archives unpacked into a folder, and nowhere else."""
 
+import bz2
+import gzip
+import lzma
 import os
 import tarfile
+import tempfile
 import zipfile
 from pathlib import PurePosixPath, PureWindowsPath
 
+from ..minibatches.arrays import PIECE, check_member
+
 MAX_BYTES, MAX_MEMBERS = 2**30, 100_000  # of an archive, unpacked
+SPARED, RATIO = 2**25, 50  # bytes that any archive may have unpacked, and so many times its own
+ZIP = b"PK\x03\x04"
+PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}  # the first bytes of tar archives
+TAR, AT = b"ustar", 257  # of one that is not packed
 
 
 def is_archive(path):
-    """Whether a file is a zip or a tar archive, packed or not."""
-    return _is_zip(path) or tarfile.is_tarfile(path)
+    """Whether a file is a zip or a tar archive, packed or not, by its first bytes."""
+    head = _head(path)
+    return head.startswith((ZIP, *PACKED)) or head[AT:] == TAR
 
 
-def _is_zip(path):
+def _head(path):
     with open(path, "rb") as file:
-        return file.read(4) == b"PK\x03\x04"
+        return file.read(AT + len(TAR))
 
 
 def unpack(path, folder):
@@ -28,19 +39,22 @@ def unpack(path, folder):
     Raises
     ------
     ValueError
-        If a member has a path outside the folder, or is a link or a device; if there is more than 1 GiB or 100,000
-        members; if the archive is damaged or encrypted. Nothing is unpacked in the first two cases.
+        If a member has a path outside the folder, or is a link or a device; if there is more than 1 GiB, 50 times the
+        size of the archive or 100,000 members; if the archive is damaged or encrypted. Nothing is unpacked then.
     """
     path = os.fspath(path)
+    limit = min(MAX_BYTES, max(SPARED, RATIO * os.path.getsize(path)))
     try:
-        if _is_zip(path):
+        if _head(path).startswith(ZIP):
             with zipfile.ZipFile(path) as archive:
                 members = archive.infolist()
-                _check(((m.filename, m.file_size, m.external_attr >> 28 in (0, 4, 8)) for m in members), path)
+                for member in members:
+                    check_member(member)
+                _check(((m.filename, m.file_size, m.external_attr >> 28 in (0, 4, 8)) for m in members), path, limit)
                 archive.extractall(folder)
             return
-        with tarfile.open(path) as archive:
-            _check(((m.name, m.size, m.isfile() or m.isdir()) for m in archive), path)
+        with _plain(path, limit) as file, tarfile.open(fileobj=file, mode="r:") as archive:
+            _check(((m.name, m.size, m.isfile() or m.isdir()) for m in archive), path, limit)
             safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
             archive.extractall(folder, **safe)
     except Refused:
@@ -53,18 +67,42 @@ class Refused(ValueError):
     """An archive is not unpacked."""
 
 
-def _check(members, path):
+def _plain(path, limit):
+    """A tar archive, opened, of at most so many bytes; a packed one is unpacked first, for its reader has no bounds."""
+    unpack = next((unpack for magic, unpack in PACKED.items() if _head(path).startswith(magic)), None)
+    if unpack is None:
+        return open(path, "rb")
+    file, left = tempfile.TemporaryFile(), limit
+    with unpack(path) as packed:
+        while part := packed.read(PIECE):
+            left -= len(part)
+            if left < 0:
+                file.close()
+                raise _too_large(path, limit)
+            file.write(part)
+    file.seek(0)
+    return file
+
+
+def _too_large(path, limit):
+    return Refused(
+        f"path: the archive {path!r} is not unpacked, it has more than {MAX_MEMBERS} members or {limit} bytes: "
+        "unpack it by hand and hand in the folder"
+    )
+
+
+def _check(members, path, limit):
     """Raise unless all members (name, bytes, whether it is a file or a folder) may be unpacked."""
-    total = 0
+    total, names = 0, set()
     for n, (name, size, is_plain) in enumerate(members, 1):
+        if name in names:
+            raise Refused(f"path: the archive {path!r} is not unpacked, it has {name!r} twice")
+        names.add(name)
         posix, windows = PurePosixPath(name), PureWindowsPath(name)
         if posix.is_absolute() or windows.anchor or ".." in windows.parts:
             raise Refused(f"path: the archive {path!r} is not unpacked, {name!r} lies outside its folder")
         if not is_plain:
             raise Refused(f"path: the archive {path!r} is not unpacked, {name!r} is neither a file nor a folder")
         total += size
-        if n > MAX_MEMBERS or total > MAX_BYTES:
-            raise Refused(
-                f"path: the archive {path!r} is not unpacked, it has more than {MAX_MEMBERS} members or "
-                f"{MAX_BYTES} bytes: unpack it by hand and hand in the folder"
-            )
+        if n > MAX_MEMBERS or total > limit:
+            raise _too_large(path, limit)

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .matlab import existing
+from ..checks import any_value, check_frames, check_number
+from ..minibatches.bounds import check_regular
 
 
 class BVHMotion(NamedTuple):
@@ -44,23 +45,27 @@ def bvh_motion(path):
         from pybvh import read_bvh_file
     except ImportError as error:
         raise ImportError("BVH files need pybvh: pip install 'rtrbm[motion]'") from error
-    existing(path)
+    check_regular(path, "path")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of its guess which way is up
             read = read_bvh_file(path)
         place, rotations = read.to_6d()
         places = read.joint_positions()
+        sign, axis = read.world_up
+        names, edges, seconds = list(read.joint_names), list(read.edges), read.frame_time
     except Exception as error:  # a reader of text meets damage with errors of many kinds
         raise ValueError(f"path: {os.fspath(path)!r} is no BVH file, or only a part of one: {error}") from None
     if not len(place):
         raise ValueError(f"path: {os.fspath(path)!r} has no frames")
-    sign, axis = read.world_up
     places = np.roll(places, 2 - "xyz".index(axis), axis=2)
     if sign == "-":
         places[..., 1:] *= -1  # half a turn about x
-    parents = np.full(len(read.joint_names), -1)
-    for joint, parent in read.edges:
+    parents = np.full(len(names), -1)
+    for joint, parent in edges:
         parents[joint] = parent
     frames = np.concatenate([place, rotations.reshape(len(place), -1)], axis=1)
-    return BVHMotion(frames, places, parents, list(read.joint_names), 1 / read.frame_time)
+    about = f"of {os.fspath(path)!r}"
+    check_frames(frames, any_value, float, name=f"the frames {about}")
+    check_number(f"the frame time {about}", seconds, 0)
+    return BVHMotion(frames, places, parents, names, 1 / seconds)

@@ -2,16 +2,12 @@
 
 import os
 
-
-def existing(path):
-    """The path; a FileNotFoundError if no file is there."""
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"path: there is no file {os.fspath(path)!r}")
-    return path
+from ..minibatches.bounds import check_regular
+from ..minibatches.matlab import read_mat
 
 
 def read_matlab(path, *names):
-    """The variables of a MATLAB file (of version 4 to 7.2).
+    """The variables of a MATLAB file (of version 5 to 7.2).
 
     Parameters
     ----------
@@ -30,16 +26,12 @@ def read_matlab(path, *names):
     ValueError
         If it cannot be read as a MATLAB file, or lacks a variable.
     """
-    from scipy.io import loadmat
-
+    check_regular(path, "path")
     try:
-        file = loadmat(existing(path), variable_names=names)
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # scipy meets damage with errors of many kinds: zlib.error, IndexError, OSError, ...
-        reason = str(error).split("\n")[0]
+        file = read_mat(path, names)
+    except ValueError as error:
         raise ValueError(
-            f"path: {os.fspath(path)!r} is no MATLAB file that can be read, or only a part of one ({reason}); "
+            f"path: {os.fspath(path)!r} is no MATLAB file that can be read, or only a part of one ({error}); "
             f"compare its size with that of the original, and fetch it again"
         ) from None
     missing = [name for name in names if name not in file]

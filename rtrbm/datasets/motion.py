@@ -1,13 +1,15 @@
 """Motion capture: Hsu's walking data as angles and as the papers' features, a skeleton to draw them, and mocap6."""
 
 import os
-import zipfile
 from typing import NamedTuple
 
 import numpy as np
 
 from ..checks import check_choice, check_frames, any_value
-from .matlab import existing, read_matlab
+from ..foreign import numbers
+from ..minibatches.bounds import check_regular
+from ..minibatches.arrays import read_npz
+from .matlab import read_matlab
 
 N_COLUMNS = 108
 KEPT = np.r_[0:9, 13, 18:21, 25, 30:33, 37, 42:45, 49, 54:57, 60:63, 66:69, 72:75, 78:81, 84:87, 90:93, 96:99, 102:105]
@@ -207,7 +209,7 @@ def hsu_motion(path):
     file, name = read_matlab(path, "Motion", "skel"), os.fspath(path)
     sequences = [
         check_frames(v, any_value, float, N_COLUMNS, f"Motion[{i}] of {name!r}", ("n_frames", "n_columns"))
-        for i, v in enumerate(file["Motion"].ravel())
+        for i, v in enumerate(_cell(file["Motion"], f"Motion of {name!r}"))
     ]
     try:
         skel = file["skel"][0, 0]
@@ -215,7 +217,7 @@ def hsu_motion(path):
         parents = np.array([joint["parent"].ravel()[0] - 1 if joint["parent"].size else -1 for joint in tree], int)
         rotations, offsets = (np.array([joint[key].ravel() for joint in tree], int) - 1 for key in ("or", "offset"))
         orderly = parents[0] == -1 and all(0 <= parent < i for i, parent in enumerate(parents[1:], 1))
-    except (IndexError, KeyError, TypeError, ValueError):
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError):
         kind, orderly = None, False
     columns = (len(parents), 3) if orderly else None
     if kind != "mit" or not orderly or {rotations.shape, offsets.shape} != {columns}:
@@ -223,6 +225,13 @@ def hsu_motion(path):
     if min(rotations.min(), offsets.min()) < 0 or max(rotations.max(), offsets.max()) >= N_COLUMNS:
         raise ValueError(f"path: skel of {name!r} names columns beyond the {N_COLUMNS} of its frames")
     return Motion(sequences, Skeleton(parents, rotations, offsets))
+
+
+def _cell(cell, name):
+    """The arrays of a MATLAB cell."""
+    if getattr(cell, "dtype", None) != object or not cell.size:
+        raise ValueError(f"path: {name} must be a cell of arrays, got shape {cell.shape} of {cell.dtype}")
+    return cell.ravel()
 
 
 def hsu_walking(path):
@@ -247,9 +256,12 @@ def hsu_walking(path):
     frames = check_frames(
         file["batchdata"], any_value, float, len(KEPT), f"batchdata of {name!r}", ("n_frames", "n_features")
     )
-    lengths = file["seqlengths"].ravel()
-    if (lengths < 1).any() or lengths.sum() != len(frames):
-        raise ValueError(f"path: seqlengths of {name!r} sum to {lengths.sum():g}, batchdata has {len(frames)} frames")
+    lengths = numbers(file["seqlengths"], f"seqlengths of {name!r}").ravel()
+    if not ((lengths >= 1) & (lengths == np.rint(lengths))).all() or lengths.sum() != len(frames):
+        raise ValueError(
+            f"path: seqlengths of {name!r} must be whole numbers from 1 that sum to the {len(frames)} frames of "
+            f"batchdata, got a sum of {lengths.sum():g}"
+        )
     return np.split(frames, np.cumsum(lengths.astype(int))[:-1])
 
 
@@ -272,16 +284,17 @@ def mocap6(path):
         If there is no such file, it cannot be read, or holds something else.
     """
     name = os.fspath(path)
+    check_regular(path, "path")
     try:
-        with open(existing(path), "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            frames, ends = file["X"], file["doc_range"].astype(int)
-    except FileNotFoundError:
-        raise
-    except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        file = read_npz(path)
+        frames, ends = file["X"], file["doc_range"]
+    except Exception as error:  # damage has many kinds
         raise ValueError(
             f"path: {name!r} is no npz file with X and doc_range, or only a part of one: {error}"
         ) from None
     frames = check_frames(frames, any_value, float, None, f"X of {name!r}", ("n_frames", "n_features"))
-    if ends.ndim != 1 or ends[0] != 0 or ends[-1] != len(frames) or (np.diff(ends) < 1).any():
-        raise ValueError(f"path: doc_range of {name!r} must rise from 0 to the {len(frames)} frames of X")
+    if ends.dtype.kind not in "iu" or ends.ndim != 1 or not ends.size or ends[0] != 0 or ends[-1] != len(frames):
+        raise ValueError(f"path: doc_range of {name!r} must be whole numbers from 0 to the {len(frames)} frames of X")
+    if (ends[1:] <= ends[:-1]).any():
+        raise ValueError(f"path: doc_range of {name!r} must rise")
     return np.split(frames, ends[1:-1])

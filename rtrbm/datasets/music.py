@@ -9,6 +9,7 @@ import numpy as np
 
 from ..convert.midi import read_midi
 from ..convert.music import LOWEST, N_KEYS
+from ..minibatches.bounds import check_regular
 from ..minibatches.paths import MAGIC, read
 from .archives import is_archive, unpack
 from .opcodes import read_plain
@@ -45,8 +46,6 @@ def piano_rolls(path, step=0.5):
 
     Raises
     ------
-    ImportError
-        If MIDI files are to be read and mido is not installed.
     FileNotFoundError
         If there is no such file or folder.
     TypeError, ValueError
@@ -64,10 +63,9 @@ def piano_rolls(path, step=0.5):
     ((2, 88), array([2., 1.], dtype=float32))
     """
     path = os.fspath(path)
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"path: there is no file {path!r}")
     if os.path.isdir(path):
         return tuple(_midi_part(os.path.join(path, part), step) for part in PARTS)
+    check_regular(path, "path")
     if is_archive(path):
         with tempfile.TemporaryDirectory() as folder:
             unpack(path, folder)
@@ -163,7 +161,7 @@ def _roll(piece, name, path):
         for note in chord:
             is_number = isinstance(note, numbers.Real) and not isinstance(note, bool)
             if not (is_number and LOWEST <= note < LOWEST + N_KEYS and note == int(note)):
-                got = f"the note {note:.6g}" if is_number else f"a {type(note).__name__}"
+                got = f"the note {str(note)[:20]}" if is_number else f"a {type(note).__name__}"
                 raise ValueError(
                     f"path: {name}, frame {t} of {path!r} must have whole notes of a piano, {LOWEST} to "
                     f"{LOWEST + N_KEYS - 1}, got {got}"

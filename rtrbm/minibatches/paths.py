@@ -3,13 +3,15 @@
 import contextlib
 import math
 import os
-import zipfile
 
 import h5py
 import numpy as np
 
 from .. import checks, foreign, hdf5, probe
 from ..replacing import as_path
+from .arrays import read_npy, read_npz
+from .bounds import check_regular
+from .matlab import read_mat
 from .text import read_text
 
 N_NAMES = 20  # shown when a name is not in a file
@@ -39,6 +41,7 @@ SUFFIXES = {
     ".tsv": ("text",),
     ".txt": ("text",),
 }
+READERS = {"an .npz file": read_npz, "an .npy file": read_npy, "a .mat file": read_mat, "text": read_text}
 HEAD = 512  # bytes, after which an HDF5 file may begin too
 
 
@@ -131,9 +134,12 @@ def opened(X, argument="X"):
             yield found
         return
     try:
-        arrays = {"an .npz file": _npz, "an .npy file": _npy, "a .mat file": _mat, "text": read_text}[kind](path)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{argument}: {path!r} is {kind} that cannot be read, it may be truncated: {error}") from error
+        arrays = READERS[kind](path)
+    except MemoryError:
+        raise
+    except Exception as error:  # readers of damaged files raise many kinds
+        reason = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        raise ValueError(f"{argument}: {path!r} is {kind} that cannot be read, it may be truncated: {reason}") from error
     yield arrays if not isinstance(arrays, dict) else _chosen(arrays, name, path, argument)
 
 
@@ -144,10 +150,7 @@ def kind_of(path, argument="X"):
     -------
     str
     """
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"{argument}: no file at {path!r}")
-    if os.path.isdir(path):
-        raise IsADirectoryError(f"{argument} must be a file, {path!r} is a folder")
+    check_regular(path, argument)
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD + 8)
@@ -188,37 +191,6 @@ def _chosen(arrays, name, path, argument):
         fields = ", ".join(array.dtype.names)
         raise ValueError(f"{argument}: {path!r} has a struct of that name, no array; its fields: {fields}")
     return array
-
-
-def _npz(path):
-    with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return {name: _unpickled(lambda name=name: arrays[name], name) for name in arrays.files}
-
-
-def _npy(path):
-    return _unpickled(lambda: np.load(path, mmap_mode="r", allow_pickle=False), "it")
-
-
-def _unpickled(load, name):
-    try:
-        return load()
-    except ValueError as error:
-        if "allow_pickle" not in str(error) and "Python objects" not in str(error):
-            raise
-        raise ValueError(
-            f"{name} is an array of Python's objects, pickled, which would run code when it is read; save every "
-            "sequence as an array of its own, numpy.savez(path, *sequences), and name them (path, '/')"
-        ) from error
-
-
-def _mat(path):
-    from scipy import io
-
-    try:
-        arrays = io.loadmat(path)
-    except Exception as error:  # scipy raises many kinds
-        raise ValueError(f"{type(error).__name__}: {error}") from error
-    return {name: array for name, array in arrays.items() if not name.startswith("__")}
 
 
 @contextlib.contextmanager

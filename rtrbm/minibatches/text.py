@@ -2,11 +2,13 @@
 
 import csv
 import warnings
+from collections import Counter
 
 import numpy as np
 
 GAPS = {"", "na", "nan", "n/a", "null", "none"}
 DELIMITERS = ("\t", ";", ",")
+SHOWN = 8  # columns that a message names
 
 
 class Table:
@@ -79,7 +81,7 @@ def read_text(path):
         wrong = [i for i, values in enumerate(columns) if values.dtype.kind == "U"]
         if wrong:
             raise ValueError(
-                f"the first line is no header, and columns {wrong} (from 0) have fields that are no numbers"
+                f"the first line is no header, and columns {wrong[:SHOWN]} (from 0) have fields that are no numbers"
             )
         return np.stack(columns, axis=1)
     names = ["", *head] if len(columns) == len(head) + 1 else head  # of R's row names
@@ -87,9 +89,9 @@ def read_text(path):
         names, columns = names[1:], columns[1:]
     if len(names) != len(columns):
         raise ValueError(f"row 0 of its data has {len(columns)} fields, {len(names)} are wanted")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = [name for name, n in Counter(names).items() if n > 1]
     if twice:
-        raise ValueError(f"names of columns come twice in the header: {', '.join(map(repr, twice))}")
+        raise ValueError(f"names of columns come twice in the header: {', '.join(map(repr, sorted(twice)[:SHOWN]))}")
     return Table(dict(zip(names, columns)))
 
 

@@ -1,0 +1,38 @@
+"""How much a file of data may ask for: no more than its size explains."""
+
+import os
+
+SPARED = 2**25  # bytes that the arrays of any file may take
+RATIO = 500  # and so many times its own: the piano rolls of Boulanger-Lewandowski's .mat files take 350 times theirs
+
+
+class Budget:
+    """The bytes that the arrays of a file may take in memory, of which each takes its part.
+
+    Parameters
+    ----------
+    path : path-like
+    """
+
+    def __init__(self, path):
+        self.n_bytes = max(SPARED, RATIO * os.path.getsize(path))
+        self._left = self.n_bytes
+
+    def take(self, n_bytes, what):
+        """Raise a ValueError if `what` would take more than what is left."""
+        self._left -= n_bytes
+        if self._left < 0:
+            raise ValueError(
+                f"{what} would take {n_bytes} bytes, the file is too small to hold so much: its arrays may have "
+                f"{self.n_bytes} bytes"
+            )
+
+
+def check_regular(path, argument):
+    """Raise unless a path is that of a file, and no folder, pipe or device."""
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"{argument}: there is no file at {path!r}")
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{argument} must be a file, {path!r} is a folder")
+    if not os.path.isfile(path):
+        raise ValueError(f"{argument} must be a file, {path!r} is a pipe or a device")
