@@ -16,7 +16,7 @@ from .music import midi_notes, notes
 DRUMS = 9  # the channel whose notes are instruments of percussion, no pitches
 TICKS = 480  # of a quarter note, in files that are written
 VELOCITY = 80
-MAX_FRAMES = 2**18  # 18 hours of eighth notes, 92 MB
+MAX_FRAMES = 2**17  # 9 hours of eighth notes, 46 MB
 HEADER, TRACK, END = b"MThd", b"MTrk", b"\xff\x2f\x00"
 NOTE_OFF, NOTE_ON, META, SYSTEM, SHORT = 0x80, 0x90, 0xFF, (0xF0, 0xF7), (0xC0, 0xD0)  # kinds of events
 LONGEST_PAUSE = 2**28 - 1

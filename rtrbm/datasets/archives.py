@@ -1,6 +1,7 @@
 """Archives unpacked into a folder, and nowhere else."""
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import os
@@ -11,7 +12,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 from ..minibatches.arrays import PIECE, check_member
 
-MAX_BYTES, MAX_MEMBERS = 2**30, 100_000  # of an archive, unpacked
+MAX_BYTES, MAX_MEMBERS = 2**30, 10_000  # of an archive, unpacked
 SPARED, RATIO = 2**25, 50  # bytes that any archive may have unpacked, and so many times its own
 ZIP = b"PK\x03\x04"
 PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}  # the first bytes of tar archives
@@ -40,7 +41,7 @@ def unpack(path, folder):
     ------
     ValueError
         If a member has a path outside the folder, or is a link or a device; if there is more than 1 GiB, 50 times the
-        size of the archive or 100,000 members; if the archive is damaged or encrypted. Nothing is unpacked then.
+        size of the archive or 10,000 members; if the archive is damaged or encrypted. Nothing is unpacked then.
     """
     path = os.fspath(path)
     limit = min(MAX_BYTES, max(SPARED, RATIO * os.path.getsize(path)))
@@ -67,21 +68,21 @@ class Refused(ValueError):
     """An archive is not unpacked."""
 
 
+@contextlib.contextmanager
 def _plain(path, limit):
     """A tar archive, opened, of at most so many bytes; a packed one is unpacked first, for its reader has no bounds."""
     unpack = next((unpack for magic, unpack in PACKED.items() if _head(path).startswith(magic)), None)
     if unpack is None:
-        return open(path, "rb")
-    file, left = tempfile.TemporaryFile(), limit
-    with unpack(path) as packed:
+        with open(path, "rb") as file:
+            yield file
+        return
+    with tempfile.TemporaryFile() as file, unpack(path) as packed:
         while part := packed.read(PIECE):
-            left -= len(part)
-            if left < 0:
-                file.close()
-                raise _too_large(path, limit)
             file.write(part)
-    file.seek(0)
-    return file
+            if file.tell() > limit:
+                raise _too_large(path, limit)
+        file.seek(0)
+        yield file
 
 
 def _too_large(path, limit):

@@ -257,11 +257,10 @@ def hsu_walking(path):
         file["batchdata"], any_value, float, len(KEPT), f"batchdata of {name!r}", ("n_frames", "n_features")
     )
     lengths = numbers(file["seqlengths"], f"seqlengths of {name!r}").ravel()
-    if not ((lengths >= 1) & (lengths == np.rint(lengths))).all() or lengths.sum() != len(frames):
-        raise ValueError(
-            f"path: seqlengths of {name!r} must be whole numbers from 1 that sum to the {len(frames)} frames of "
-            f"batchdata, got a sum of {lengths.sum():g}"
-        )
+    if not ((lengths >= 1) & (lengths == np.rint(lengths))).all():
+        raise ValueError(f"path: seqlengths of {name!r} must be whole numbers from 1")
+    if lengths.sum() != len(frames):
+        raise ValueError(f"path: seqlengths of {name!r} sum to {lengths.sum():g}, batchdata has {len(frames)} frames")
     return np.split(frames, np.cumsum(lengths.astype(int))[:-1])
 
 

@@ -69,7 +69,10 @@ def piano_rolls(path, step=0.5):
     if is_archive(path):
         with tempfile.TemporaryDirectory() as folder:
             unpack(path, folder)
-            return tuple(_midi_part(os.path.join(_top(folder), part), step) for part in PARTS)
+            try:
+                return tuple(_midi_part(os.path.join(_top(folder), part), step) for part in PARTS)
+            except (FileNotFoundError, ValueError) as error:  # the folder is gone when the user reads the message
+                raise type(error)(str(error).replace(folder, path)) from error
     with open(path, "rb") as file:
         head = file.read(20)
     if any(head.startswith(magic) for magic in MAGIC):

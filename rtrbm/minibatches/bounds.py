@@ -3,7 +3,6 @@
 import os
 
 SPARED = 2**25  # bytes that the arrays of any file may take
-RATIO = 500  # and so many times its own: the piano rolls of Boulanger-Lewandowski's .mat files take 350 times theirs
 
 
 class Budget:
@@ -12,11 +11,12 @@ class Budget:
     Parameters
     ----------
     path : path-like
+    ratio : int
+        How many times the bytes of the file they may be, if those are more than `SPARED`.
     """
 
-    def __init__(self, path):
-        self.n_bytes = max(SPARED, RATIO * os.path.getsize(path))
-        self._left = self.n_bytes
+    def __init__(self, path, ratio):
+        self.n_bytes = self._left = max(SPARED, ratio * os.path.getsize(path))
 
     def take(self, n_bytes, what):
         """Raise a ValueError if `what` would take more than what is left."""

@@ -14,6 +14,7 @@ import numpy as np
 from .bounds import Budget
 
 HEADER, TAG = 128, 8  # bytes; elements begin at multiples of 8
+RATIO, RATIO_UNPACKED = 1000, 200  # of memory and file: Boulanger-Lewandowski's piano rolls have 505 and 42
 DEEPEST = 32  # cells and structs in one another
 OF_OBJECT = 256  # bytes that an array takes in memory besides its numbers
 MATRIX, PACKED = 14, 15  # types of elements
@@ -60,11 +61,10 @@ def read_mat(path, only=None):
     order = {b"IM": "<", b"MI": ">"}.get(data[HEADER - 2 : HEADER])
     if order is None:
         raise ValueError("it does not begin as a MATLAB file of version 5 to 7.2")
-    budget, found = Budget(path), {}
-    reader = _Reader(order, budget)
+    reader, limit, found = _Reader(order, Budget(path, RATIO)), Budget(path, RATIO_UNPACKED).n_bytes, {}
     for kind, element in reader.elements(memoryview(data)[HEADER:]):
         if kind == PACKED:
-            kind, element = _next(reader.elements(_unpacked(element, budget.n_bytes)))
+            kind, element = _next(reader.elements(_unpacked(element, limit)))
         if kind != MATRIX:
             raise ValueError(f"it is damaged: an element of type {kind} is where a variable should be")
         name, value = reader.variable(element, only)

@@ -69,14 +69,20 @@ def read_text(path):
         the text is not UTF-8.
     """
     with open(path, newline="", encoding="utf-8-sig") as file:
-        first = file.readline()
+        first = next((line for line in file if line.strip()), "")
         delimiter = next((mark for mark in DELIMITERS if mark in first), None)
-        head = next(_rows([first], delimiter), [])
-        counted = [str(i) for i in range(len(head))]
-        if all(map(_is_number, head)) and (len(head) < 3 or head != counted):
-            head = None
+        file.seek(0)
+        reader = _reader(file, delimiter)
+        head = next(_rows(reader), [])
+        n_lines, counts = reader.line_num, len(head) > 2 and all(field == str(i) for i, field in enumerate(head))
+        if all(map(_is_number, head)) and not counts:
+            head, n_lines = None, 0
             file.seek(0)
-        columns = list(_numbers(path, delimiter, head is not None) or _fields(_rows(file, delimiter)))
+            reader = _reader(file, delimiter)
+        columns = _numbers(path, delimiter, n_lines)
+        if head is None and columns is not None:
+            return columns.T
+        columns = list(_fields(_rows(reader)) if columns is None else columns)
     if head is None:
         wrong = [i for i, values in enumerate(columns) if values.dtype.kind == "U"]
         if wrong:
@@ -95,24 +101,27 @@ def read_text(path):
     return Table(dict(zip(names, columns)))
 
 
-def _rows(lines, delimiter):
-    """The fields of lines that are not blank."""
+def _reader(lines, delimiter):
     lines = (line.strip() if delimiter is None else line for line in lines)
-    rows = csv.reader(lines, delimiter=delimiter or " ", skipinitialspace=True)
-    return ([field.strip() for field in row] for row in rows if any(row))
+    return csv.reader(lines, delimiter=delimiter or " ", skipinitialspace=True)
 
 
-def _numbers(path, delimiter, is_header):
-    """The columns of a table of nothing but numbers, or None."""
+def _rows(reader):
+    """The fields of lines that are not blank."""
+    return ([field.strip() for field in row] for row in reader if any(row))
+
+
+def _numbers(path, delimiter, n_lines):
+    """The columns of a table of nothing but numbers after so many lines, or None."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that there are no rows
             table = np.loadtxt(
-                path, delimiter=delimiter, skiprows=int(is_header), comments=None, ndmin=2, encoding="utf-8-sig"
+                path, delimiter=delimiter, skiprows=n_lines, comments=None, ndmin=2, encoding="utf-8-sig"
             )
     except ValueError:
         return None
-    return list(table.T) if table.size else None
+    return table.T if table.size else None
 
 
 def _fields(rows):
