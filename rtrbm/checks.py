@@ -13,6 +13,7 @@ import numpy as np
 
 from . import foreign, machine
 
+FAR = 1e-4  # of the number whose square is the largest of a precision
 PIECE = 2**18  # numbers that are cast at a time when the values of data in memory are checked
 
 
@@ -25,10 +26,14 @@ def check_count(name, value, minimum=1):
 
 
 def check_number(name, value, minimum, maximum=np.inf, closed=False):
-    """Raise unless `value` is a real number with minimum < value < maximum (minimum <= value if `closed`)."""
+    """Raise unless `value` is a finite number with minimum < value < maximum (minimum <= value if `closed`)."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not (minimum < value < maximum or closed and value == minimum):
+    try:
+        there = float(value)
+    except OverflowError as error:
+        raise ValueError(f"{name} must be a number that double precision has, got {value!r:.60}") from error
+    if not (minimum < there < maximum or closed and there == minimum):
         above = f"at least {minimum}" if closed else f"greater than {minimum}"
         below = f" and less than {maximum}" if maximum < np.inf else " and finite"
         raise ValueError(f"{name} must be {above}{below}, got {value}")
@@ -96,7 +101,7 @@ def check_dtype(name, value):
     """Raise unless `value` means float32 or float64."""
     try:
         known = value is not None and np.dtype(value) in (np.dtype("float32"), np.dtype("float64"))
-    except TypeError:
+    except Exception:  # numpy asks the value itself
         known = False
     if not known:
         raise ValueError(f"{name} must be one of 'float32', 'float64', got {value!r}")
@@ -125,6 +130,12 @@ def check_callables(name, value):
     """Raise a TypeError unless `value` is a list or tuple of callables."""
     if not isinstance(value, list | tuple) or not all(map(callable, value)):
         raise TypeError(f"{name} must be a list of functions, each called with the model, got {value!r}")
+
+
+def check_path(name, value):
+    """Raise a TypeError unless `value` is a path: an integer would be one of the files that are open."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be the path of a file, got {value!r:.60}")
 
 
 def check_anything(name, value):
@@ -168,7 +179,14 @@ def check_memory(what, n_elements, dtype):
 
 
 def any_value(v, name, missing=None):
-    """The check of units that can have any finite value."""
+    """The check of units that can have any value, as long as its square is a number of this precision."""
+    if v.dtype.kind == "f" and v.itemsize > 2:
+        most = FAR * float(np.finfo(v.dtype).max) ** 0.5
+        if v.max() > most or v.min() < -most:
+            raise ValueError(
+                f"{name} must lie between -{most:.2g} and {most:.2g} in {v.dtype}, got values from {v.min():.3g} to "
+                f"{v.max():.3g}: divide by a constant"
+            )
 
 
 def check_probabilities(v, name, missing=None):
@@ -324,6 +342,7 @@ def as_given(X, name="X"):
     TypeError, ValueError
         If X is a stream, a mapping, text or no container of sequences, or holds none.
     """
+    foreign.check_open(X, name)
     if hasattr(X, "minibatch") or isinstance(X, Iterator):
         raise TypeError(
             f"{name} must be an array or a list of arrays, got a stream, {type(X).__name__}: take one minibatch of it, "
@@ -407,9 +426,11 @@ def without_missing(X, mask, name="X"):
     if mask is None:
         X = [foreign.numbers(x, f"{name}[{i}]", gaps=True) for i, x in enumerate(X)]
         mask = where_nan(X, name)
-    if not hasattr(mask, "__len__") or len(mask) != len(X):
-        got = f"{len(mask)} of them" if hasattr(mask, "__len__") else type(mask).__name__
-        raise ValueError(f"mask must have the form of {name}, a list of {len(X)} arrays, got {got}")
+    foreign.check_open(mask, "mask")
+    with foreign.dressed("mask"):
+        n = len(mask) if hasattr(mask, "__len__") else type(mask).__name__
+    if n != len(X):
+        raise ValueError(f"mask must have the form of {name}, a list of {len(X)} arrays, got {n}")
     pairs = [rows_without_missing(x, m, f"{name}[{i}]", f"mask[{i}]") for i, (x, m) in enumerate(zip(X, mask))]
     return [x for x, _ in pairs], [m for _, m in pairs]
 

@@ -142,10 +142,15 @@ def numbers(X, name, gaps=False):
     return found
 
 
-def array(X, name):
-    """np.asarray(X), of whatever dtype, with errors that say why X cannot be read."""
+def check_open(X, name):
+    """Raise a ValueError if X is a dataset of a file that is closed."""
     if isinstance(X, h5py.HLObject) and not X:
         raise ValueError(f"{name} must be open, the HDF5 file of this dataset is closed: open it again")
+
+
+def array(X, name):
+    """np.asarray(X), of whatever dtype, with errors that say why X cannot be read."""
+    check_open(X, name)
     if isinstance(X, h5py.Dataset):
         X = hdf5.view(X, name)
     try:

@@ -4,7 +4,6 @@
 precision, or in single precision if those of the user are.
 """
 
-import io
 import os
 import tempfile
 from typing import NamedTuple
@@ -57,8 +56,9 @@ def _mapped(a):
     return mapped
 
 
-def _stored(a):
-    return h5py.File(io.BytesIO(), "w").create_dataset("X", data=a if a.dtype != np.longdouble else a.astype(float))
+def _stored(a, name=iter(range(2**62))):
+    file = h5py.File(f"{next(name)}.h5", "w", driver="core", backing_store=False)
+    return file.create_dataset("X", data=a if a.dtype != np.longdouble else a.astype(float))
 
 
 def _table(a):
@@ -255,7 +255,7 @@ ODD = {
 
 
 def _closed():
-    file = h5py.File(io.BytesIO(), "w")
+    file = h5py.File("closed.h5", "w", driver="core", backing_store=False)
     dataset = file.create_dataset("X", data=np.zeros(SHAPE))
     file.close()
     return dataset
@@ -274,7 +274,7 @@ def shot(value, depth=0):
     if isinstance(value, dict):
         return {key: shot(x, depth + 1) for key, x in value.items()}
     if hasattr(value, "columns") and hasattr(value, "to_numpy"):
-        return value.to_numpy().tobytes(), list(value.columns)
+        return repr(value.to_numpy().tolist()), list(value.columns)
     if isinstance(value, h5py.Dataset) and value:
         return value[()].tobytes()
     return repr(value) if isinstance(value, int | float | str | bytes) else id(value)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..checks import check_number
 from ..minibatches.bounds import check_regular
+from ..training.files import check_path
 from .music import midi_notes, notes
 
 DRUMS = 9  # the channel whose notes are instruments of percussion, no pitches
@@ -54,6 +55,7 @@ def read_midi(path, step=0.5):
     array([4., 2.], dtype=float32)
     """
     check_number("step", step, 0)
+    step = float(step)
     check_regular(path, "path")
     path = os.fspath(path)
     with open(path, "rb") as file:
@@ -91,7 +93,8 @@ def write_midi(path, X, step=0.5):
     TypeError, ValueError
         If X has another shape, or `step` is not above 0.
     """
-    rows = midi_notes(X, step)
+    check_path("path", path)
+    rows, step = midi_notes(X, step), float(step)
     events = [(onset, 1, int(pitch)) for pitch, onset, _ in rows]
     events += [(onset + duration, 0, int(pitch)) for pitch, onset, duration in rows]  # 0: an end comes first
     events = [(round(beat * TICKS), begins, pitch) for beat, begins, pitch in sorted(events)]

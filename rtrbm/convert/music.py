@@ -6,6 +6,7 @@ from ..checks import check_choice, check_count, check_memory, check_number
 from ..foreign import numbers
 
 LOWEST, N_KEYS, N_MIDI = 21, 88, 128  # MIDI's number of the lowest key of a piano; keys; MIDI's pitches
+FARTHEST = 1e300  # of onsets
 LONGEST = 2**53  # frames: whole numbers beyond are no floating point numbers
 
 
@@ -98,6 +99,7 @@ def notes(X, step, n_frames=None):
     if onset.min() < 0 or duration.min() < 0 or (pitch != np.rint(pitch)).any():
         raise ValueError("X must hold whole pitches, and onsets and durations of at least 0: (pitch, onset, duration)")
     _check_keys(pitch.astype(int), "X")
+    step = float(step)
     with np.errstate(over="ignore"):  # a step too small gives infinitely many frames
         first = np.floor(onset / step + 0.5)
         last = np.maximum(np.floor((onset + duration) / step + 0.5), first + 1)
@@ -152,6 +154,11 @@ def midi_notes(X, step):
     X = numbers(X, "X")
     if X.ndim != 2 or X.shape[1] != N_KEYS:
         raise ValueError(f"X must have shape (n_frames, 88), got {X.shape}; one sequence of several is X[i]")
+    if not np.isfinite(X).all():
+        raise ValueError("X must hold finite numbers, got NaN or infinity")
+    step = float(step)
+    if not step < FARTHEST / (len(X) + 1):
+        raise ValueError(f"step={step} must not be so large: {len(X)} frames would last for ever")
     change = np.diff(np.pad((X >= 0.5).astype(int), ((1, 1), (0, 0))), axis=0)
     keys, first = np.nonzero(change.T == 1)
     last = np.nonzero(change.T == -1)[1]

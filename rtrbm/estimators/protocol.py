@@ -6,6 +6,7 @@ import sys
 import numpy as np
 
 from ..checks import check_choice
+from ..foreign import array
 from .features import check_names, check_number
 from .picture import picture
 
@@ -117,8 +118,10 @@ class Protocol:
             raise not_fitted(f"this {type(self).__name__} is not fitted yet: call fit first")
         if names is None:
             return
-        own = getattr(self, "feature_names_in_", None)
-        if own is not None and not np.array_equal(own, np.asarray(names, object)):
+        names, own = array(names, "input_features"), getattr(self, "feature_names_in_", None)
+        if names.ndim != 1:
+            raise TypeError(f"input_features must be a list of names, got shape {names.shape}")
+        if own is not None and not np.array_equal(own, names.astype(object)):
             raise ValueError("input_features is not equal to feature_names_in_")
         if len(names) != self.n_features_in_:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..checks import check_flag
 from ..rbm.partition import check_settings
 from ..streams import as_seed
 from .forecasts import Forecasting
@@ -66,6 +67,7 @@ class Scored(Forecasting):
             If the model is not fitted, an argument is not valid, or `method` is "exact" and min(n_visible, n_hidden) >
             25 (n_hidden > 25 if visible units are not binary).
         """
+        check_flag("return_bracket", return_bracket)
         found = self._scores(X, method, random_state, None, None, inputs)
         three = zip(*([s.log_p, s.lower, s.upper] for s in (Scores(*frames.T) for frames in found)))
         log_q, *bracket = (np.stack(part) if isinstance(found, np.ndarray) else list(part) for part in three)

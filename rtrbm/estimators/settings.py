@@ -6,7 +6,7 @@ import numbers
 
 import numpy as np
 
-from ..checks import check_anything, check_known
+from ..checks import check_anything, check_flag, check_known
 from ..kinds import from_json, to_json
 from ..rbm.negative import NegativePhase
 from ..rbm.units import Units
@@ -66,6 +66,7 @@ class Estimator(Protocol):
         -------
         dict
         """
+        check_flag("deep", deep)
         own = {name: getattr(self, name) for name in self._names()}
         for name, value in list(own.items()) if deep else ():
             for place, model in _models(name, value).items():

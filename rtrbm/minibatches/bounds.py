@@ -2,6 +2,8 @@
 
 import os
 
+from ..checks import check_path
+
 SPARED = 2**25  # bytes that the arrays of any file may take
 
 
@@ -30,6 +32,7 @@ class Budget:
 
 def check_regular(path, argument):
     """Raise unless a path is that of a file, and no folder, pipe or device."""
+    check_path(argument, path)
     if not os.path.exists(path):
         raise FileNotFoundError(f"{argument}: there is no file at {path!r}")
     if os.path.isdir(path):

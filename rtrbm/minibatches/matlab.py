@@ -1,8 +1,8 @@
 """MATLAB's files of version 5 to 7.2: arrays, cells, structs, text and sparse matrices; nothing else is built.
 
-The format is that of "MAT-File Format" (The MathWorks, R2023b): a header of 128 bytes, then elements, each of a tag (its
-type and its bytes) and data. No number in a file is trusted: what a tag or a size asks for must be there, and all arrays
-together must take no more memory than the size of the file explains (`rtrbm.minibatches.bounds`).
+The format is that of "MAT-File Format" (The MathWorks, R2023b): a header of 128 bytes, then elements. An element has a
+tag (its type and its number of bytes) and data. No number in a file is trusted. What a tag or a size asks for must be
+there, and all arrays take no more memory together than the size of the file explains (`rtrbm.minibatches.bounds`).
 """
 
 import math

@@ -139,7 +139,8 @@ def opened(X, argument="X"):
         raise
     except Exception as error:  # readers of damaged files raise many kinds
         reason = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
-        raise ValueError(f"{argument}: {path!r} is {kind} that cannot be read, it may be truncated: {reason}") from error
+        broken = f"{path!r} is {kind} that cannot be read, it may be truncated"
+        raise ValueError(f"{argument}: {broken}: {reason}") from error
     yield arrays if not isinstance(arrays, dict) else _chosen(arrays, name, path, argument)
 
 

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 
 from .. import hdf5
+from ..checks import is_sequence
 from ..foreign import is_array
 from ..streams import stream
 from .sequences import pack
@@ -86,8 +87,12 @@ def as_recordings(X):
     on_disk = isinstance(X, h5py.HLObject | hdf5.View | np.memmap)
     if on_disk or getattr(X, "ndim", 2) != 2 or not (is_array(X) or isinstance(X, list | tuple)):
         return X
-    is_one = is_array(X) or np.ndim(X[0] if len(X) else ()) == 1
-    return [X] if is_one else X
+    return [X] if is_array(X) or not len(X) or _is_row(X[0]) else X
+
+
+def _is_row(x):
+    """Whether x is one frame, a list of numbers."""
+    return getattr(x, "ndim", 2) == 1 if is_array(x) else is_sequence(x) and not any(map(is_sequence, x))
 
 
 class Windows:

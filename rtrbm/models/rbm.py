@@ -257,11 +257,12 @@ class RBM(TrainedRBM):
         """
         self._check_fitted()
         checks.check_count("n_samples", n_samples)
+        checks.check_flag("return_states", return_states)
         checks.check_count("n_gibbs", n_gibbs)
         betas = None if betas is None else tempered.checked_betas(betas)
         W, b_v, b_h, _ = self.params_
         n_chains = int(n_samples) * (1 if betas is None else len(betas))
-        checks.check_memory("the samples", n_chains * (3 * len(W) + W.shape[1]), W.dtype)
+        checks.check_memory(f"n_samples={n_samples} samples", n_chains * (3 * len(W) + W.shape[1]), W.dtype)
         draw, units = Draw(as_seed(random_state), "sample"), self._units()
         if betas is None:
             off = np.zeros((n_samples, W.shape[1]), W.dtype)
@@ -337,6 +338,7 @@ class RBM(TrainedRBM):
             Only with `return_bracket`: between them is the truth, unless there are modes that no chain came to. If log
             Z is exact they are log_p.
         """
+        checks.check_flag("return_bracket", return_bracket)
         found = self._scores(X, method, random_state)
         return (found.log_p, found.lower, found.upper) if return_bracket else found.log_p
 
@@ -387,8 +389,9 @@ class RBM(TrainedRBM):
         seed = self.seed_ if random_state is None else as_seed(random_state)
         with bar(1, "estimate") as counted, one_blas_thread():
             return log_partition(
-                W, b_v, b_h, self._units(), method=method, data=v, n_chains=n_chains or N_CHAINS, n_steps=n_steps,
-                random_state=seed, engine=self._engine(), count=counted.update,
+                W, b_v, b_h, self._units(), method=method, data=v, n_steps=n_steps,
+                n_chains=N_CHAINS if n_chains is None else n_chains, random_state=seed, engine=self._engine(),
+                count=counted.update,
             )  # fmt: skip
 
     def _measured(self, V):

@@ -10,13 +10,14 @@ from itertools import product
 import h5py
 import numpy as np
 
-from ..checks import check_callables, check_count, check_keywords, without_missing
+from ..checks import check_callables, check_count, check_flag, check_keywords, without_missing
 from ..compute import engine as engines
 from ..estimators.base import TrainedRBM
 from ..estimators.pooling import pooled
 from ..estimators.protocol import configured, not_fitted
 from ..estimators.settings import Estimator, settings
 from ..estimators.temporal import TemporalRBM
+from ..estimators.watched import about
 from ..evaluate import squared_error
 from ..kinds import subclasses
 from ..minibatches import paths as data_files, sources
@@ -92,6 +93,7 @@ class Stack(Estimator):
         """
         check_keywords(self.fit, "Stack.fit", unknown)
         check_callables("callbacks", callbacks)
+        check_flag("resume", resume)
         self._check_layers()
         comm = self.layers[0].comm
         for i, layer in enumerate(self.layers):
@@ -112,7 +114,9 @@ class Stack(Estimator):
                         layer.check_resume(path)
                 if isinstance(X, Iterator) and len(self.layers) > 1:
                     raise TypeError("X must not be an iterator: every layer reads the data again")
-                both = [files_of_X.enter_context(data_files.opened(data)) for data in (X, validation)]
+                both = [files_of_X.enter_context(data_files.opened(X))]
+                with about("validation"):
+                    both.append(files_of_X.enter_context(data_files.opened(validation)))
                 for path, opened in product(filter(None, paths), both):  # layers above do not see the user's file
                     sources.check_apart(path, opened)
                 return paths, *both
@@ -218,6 +222,7 @@ class Stack(Estimator):
             Only with `return_states`: the frames themselves.
         """
         layers = self._fitted()
+        check_flag("return_states", return_states)
         for name, value in (("n_frames", n_frames), ("n_sequences", n_sequences), ("n_gibbs", n_gibbs)):
             check_count(name, value)
         if prefix is not None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..checks import any_value
 from .units import Units
 
 LOG_NORM = float(0.5 * np.log(2 * np.pi))  # a Python number leaves the precision as it is
@@ -22,6 +23,9 @@ class Gaussian(Units):
             return a
         out[...] = a
         return out
+
+    def check(self, v, name, missing=None):
+        any_value(v, name)
 
     def log_partition(self, a):
         return (0.5 * a**2 + LOG_NORM).sum(axis=-1)
