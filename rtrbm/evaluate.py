@@ -13,6 +13,8 @@ from .checks import any_value, as_float, as_given, check_count, check_memory, ch
 from .compute.threads import one_blas_thread
 from .foreign import is_array
 
+FARTHEST = 1e38  # bounds that single precision has
+
 
 def squared_error(X, predicted):
     """Squared error per frame of one-step predictions, over frames 2..T of all sequences, and its standard error.
@@ -108,9 +110,8 @@ def _sequences(X, name="X", n_visible=None):
 
 
 def _floating(v, name):
-    """The type of an array if it is a floating point one, or double precision."""
-    dtype = as_float(v, name).dtype
-    return dtype if dtype.kind == "f" else np.dtype(float)
+    """Single precision if an array has it, or double precision."""
+    return np.dtype(np.float32 if as_float(v, name).dtype == np.float32 else float)
 
 
 def _each(X, predict):
@@ -141,9 +142,11 @@ def linear_extrapolation(X, low=-np.inf, high=np.inf):
 
 
 def _check_bounds(low, high):
-    for name, bound in (("low", low), ("high", high)):
+    for name, bound, open_end in (("low", low, -np.inf), ("high", high, np.inf)):
         if isinstance(bound, bool) or not isinstance(bound, numbers.Real):
             raise TypeError(f"{name} must be a number, got {bound!r}")
+        if bound != open_end and not abs(bound) < FARTHEST:
+            raise ValueError(f"{name} must be {open_end} or a number nearer to 0 than {FARTHEST:g}, got {bound!r:.60}")
     if not low <= high:
         raise ValueError(f"low must be at most high, got low={low}, high={high}")
 
@@ -245,6 +248,7 @@ def autoregressive_forecast(X, horizon, train, n_taps=2, low=-np.inf, high=np.in
     check_count("horizon", horizon)
     _check_bounds(low, high)
     X, mean, coefficients = _fitted(X, train, n_taps, ridge)
+    check_memory(f"horizon={horizon} frames", len(X) * int(horizon) * len(mean), float)
     at = [np.maximum(len(v) - 1 - np.arange(n_taps), 0) for v in X]
     recent = np.stack([v[rows] for v, rows in zip(X, at)]).astype(float)  # the newest first
     ahead = np.empty((len(X), int(horizon), len(mean)), X[0].dtype)
@@ -258,7 +262,7 @@ def autoregressive_forecast(X, horizon, train, n_taps=2, low=-np.inf, high=np.in
 def _fitted(X, train, n_taps, ridge):
     """X, checked; the mean of all training frames, and the coefficients A_1, ..., a of `autoregression`."""
     check_count("n_taps", n_taps)
-    check_number("ridge", ridge, 0)
+    check_number("ridge", ridge, 0, 1e30)
     train = _sequences(train, "train")
     if max(map(len, train)) < 2:
         raise ValueError("train must have a sequence of at least 2 frames: the first frame is not fitted")
@@ -272,8 +276,11 @@ def _fitted(X, train, n_taps, ridge):
         normal += past.T @ past
         moments += past.T @ v[1:]
     squares = np.einsum("ii->i", normal)[:-1]  # a view; the constant has no penalty
-    squares += ridge * (squares.mean() or 1)
-    return X, mean, np.linalg.solve(normal, moments)  # a Cholesky decomposition takes as long
+    squares += float(ridge) * (squares.mean() or 1)
+    try:
+        return X, mean, np.linalg.solve(normal, moments)  # a Cholesky decomposition takes as long
+    except np.linalg.LinAlgError as error:
+        raise ValueError(f"ridge={ridge} must be larger, features of train depend on one another") from error
 
 
 def _past(v, n_taps):

@@ -38,6 +38,9 @@ LENGTHY = ("n_gibbs", "n_updates", "n_epochs", "n_steps", "n_chains", "checkpoin
 TOGETHER = (
     {"X", "mask", "H", "predicted", "low", "high", "train", "inputs"},
     {"times", "start", "stop", "width"},
+    {"name", "folder"},
+    {"rows", "parents", "sides"},
+    {"rows", "model", "frames", "predicted", "image_shape"},
 )  # of which an error may name another
 EXAMPLES = int(os.environ.get("RTRBM_EXAMPLES", 12))
 every_example = settings(
@@ -147,7 +150,10 @@ def file_of(write):
 
 SAVED = file_of(lambda path: fitted(RTRBM, "bernoulli", "float64").save(path))
 NEW, TUNE = os.path.join(FOLDER.name, "new.file"), os.path.join(FOLDER.name, "tune.mid")
+SET = os.path.join(FOLDER.name, "set.json")
 convert.write_midi(TUNE, np.eye(88))
+with open(SET, "w") as file:
+    file.write('{"train": [[[60]]], "valid": [[[61], [62]]], "test": [[[63]]]}')
 METHOD = of("auto", "exact")
 PARAMS = {"W": arrays(N_VISIBLE, N_HIDDEN), "b_v": arrays(N_VISIBLE), "b_h": arrays(N_HIDDEN)}
 
@@ -379,7 +385,7 @@ FUNCTIONS = {
     "datasets.hsu_motion": (datasets.hsu_motion, arguments(path=of(NEW))),
     "datasets.hsu_walking": (datasets.hsu_walking, arguments(path=of(NEW))),
     "datasets.mocap6": (datasets.mocap6, arguments(path=of(NEW))),
-    "datasets.piano_rolls": (datasets.piano_rolls, arguments(path=of(NEW), step=of(0.5))),
+    "datasets.piano_rolls": (datasets.piano_rolls, arguments(path=of(SET), step=of(0.5))),
     "datasets.training_part": (datasets.training_part, arguments(sequences=sequences(3), part=of(0.2, 0.5))),
     "datasets.walking": (datasets.walking, arguments(n_frames=FEW, random_state=SEED)),
     "evaluate.squared_error": (evaluate.squared_error, with_targets("X", "predicted")),

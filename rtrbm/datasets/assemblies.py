@@ -12,7 +12,7 @@ from ..streams import as_seed, stream
 
 VISIBLE = {
     "bernoulli": (BERNOULLI, lambda p: np.log(p) - np.log1p(-p), 1.0),
-    "poisson": (Poisson(), np.log, np.inf),
+    "poisson": (Poisson(), np.log, 1e6),
 }  # units, link, bound of the mean
 
 
@@ -99,8 +99,10 @@ def assemblies(
     strengths = {"persistence": persistence, "drive": drive, "inhibition": inhibition, "rest": rest}
     for name, value in strengths.items():
         check_number(name, value, -np.inf)
+    off, on, rest = float(off), float(on), float(rest)
     n_frames, n_neurons = int(n_frames), int(n_assemblies) * int(n_members)
-    check_memory(f"n_frames={n_frames} frames of {n_neurons} neurons", 3 * n_frames * n_neurons, float)
+    sizes = f"n_frames={n_frames}, n_assemblies={n_assemblies}, n_members={n_members}"
+    check_memory(f"a recording of {sizes}", 3 * n_frames * n_neurons, float)
     seed = as_seed(random_state)
     rng = stream(seed, "data", 0)
     U = _connections(int(n_assemblies), persistence, drive, inhibition, rng)

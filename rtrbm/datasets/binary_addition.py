@@ -50,7 +50,7 @@ def binary_addition(n_sequences, n_bits=8, *, random_state=None):
     check_count("n_bits", n_bits, minimum=2)
     if n_bits > MAX_BITS:
         raise ValueError(f"n_bits must be at most {MAX_BITS}, got {n_bits}")
-    check_memory(f"{n_sequences} additions", 3 * int(n_sequences) * int(n_bits), np.float32)
+    check_memory(f"n_sequences={n_sequences} additions", 3 * int(n_sequences) * int(n_bits), np.float32)
     rng = stream(as_seed(random_state), "data")
     numbers = rng.integers(2 ** (int(n_bits) - 1), size=(n_sequences, 2))
     return _bits(numbers, n_bits), _bits(numbers.sum(axis=1, keepdims=True), n_bits)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..checks import check_choice, check_frames, any_value
+from ..checks import any_value, check_choice, check_frames, check_number, check_sequences
 from ..foreign import numbers
 from ..minibatches.bounds import check_regular
 from ..minibatches.arrays import read_npz
@@ -151,7 +151,10 @@ class MotionFeatures(NamedTuple):
             If `statistics` is neither, or a feature never changes.
         """
         check_choice("statistics", statistics, ("train", "all"))
-        known = np.concatenate(training_part(sequences)[0] if statistics == "train" else sequences)
+        sequences = check_sequences(sequences, any_value, float, N_COLUMNS, "sequences", ("n_frames", "n_columns"))
+        known = np.concatenate(training_part(sequences)[0] if statistics == "train" else list(sequences))
+        if len(known) < 2:
+            raise ValueError(f"sequences must have 2 frames to measure, got {len(known)} for statistics={statistics!r}")
         deviation = known[:, KEPT].std(axis=0, ddof=1)
         if not deviation.all():
             still = 1 + KEPT[np.flatnonzero(deviation == 0)]
@@ -160,10 +163,12 @@ class MotionFeatures(NamedTuple):
 
     def inward(self, frames):
         """Features (n_frames, 49) of frames (n_frames, 108)."""
-        return (np.asarray(frames)[:, KEPT] - self.mean[KEPT]) / self.deviation
+        frames = check_frames(frames, any_value, float, N_COLUMNS, "frames", ("n_frames", "n_columns"))
+        return (frames[:, KEPT] - self.mean[KEPT]) / self.deviation
 
     def outward(self, features):
         """Frames (n_frames, 108) of features (n_frames, 49); the other columns are at their constants."""
+        features = check_frames(features, any_value, float, len(KEPT), "features", ("n_frames", "n_features"))
         frames = np.tile(self.mean, (len(features), 1))
         frames[:, KEPT] += features * self.deviation
         return frames
@@ -183,7 +188,9 @@ def training_part(sequences, part=TEST_PART):
     cuts : list of int
         The first frame of each that is kept for the test.
     """
-    cuts = [round((1 - part) * len(v)) for v in sequences]
+    check_number("part", part, 0, 1, closed=True)
+    sequences = check_sequences(sequences, any_value, None, name="sequences")
+    cuts = [round((1 - float(part)) * len(v)) for v in sequences]
     return [v[:cut] for v, cut in zip(sequences, cuts)], cuts
 
 

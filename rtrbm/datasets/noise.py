@@ -49,12 +49,13 @@ def correlated_noise(
     sizes = {"n_sequences": n_sequences, "n_frames": n_frames, "resolution": resolution}
     for name, value in sizes.items():
         check_count(name, value)
-    check_number("deviation", deviation, 0, closed=True)
+    check_number("deviation", deviation, 0, 1e30, closed=True)
     check_number("space", space, 0, 1, closed=True)
     check_number("time", time, 0, 1, closed=True)
     n_pixels = int(resolution) ** 2
+    given = ", ".join(f"{name}={value}" for name, value in sizes.items())
     in_double = 2  # one video, while it is made
-    check_memory("the noise", (int(n_sequences) + in_double) * int(n_frames) * n_pixels, np.float32)
+    check_memory(f"noise of {given}", (int(n_sequences) + in_double) * int(n_frames) * n_pixels, np.float32)
     seed, noise = as_seed(random_state), np.empty((n_sequences, n_frames, n_pixels), np.float32)
     for i, video in enumerate(noise):
         frames = stream(seed, "noise", i).standard_normal((n_frames, resolution, resolution))

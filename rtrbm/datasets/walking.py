@@ -47,7 +47,7 @@ def walking(n_frames, *, random_state=None):
     ((100, 8), ['left hip', 'left knee'])
     """
     check_count("n_frames", n_frames)
-    check_memory(f"{n_frames} frames", 8 * int(n_frames), float)
+    check_memory(f"n_frames={n_frames} frames", 8 * int(n_frames), float)
     rng = stream(as_seed(random_state), "data")
     keep = np.exp(-1 / (4 * FRAMES_PER_SECOND))
     pace, strides = rng.standard_normal(), np.empty(n_frames)

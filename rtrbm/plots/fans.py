@@ -4,7 +4,8 @@ import textwrap
 
 import numpy as np
 
-from ..checks import check_count
+from ..checks import any_value, as_float, as_given, check_count
+from ..foreign import array, check_open, is_table, numbers
 from .paper import COLOURS, LINES, chosen, label_axes, legend, panels
 
 
@@ -41,19 +42,24 @@ def forecast(predicted, X=None, truth=None, features=4, names=None, sequence=0, 
     TypeError, ValueError
         If there is no such sequence or feature, or shapes do not fit.
     """
+    if np.ndim(getattr(predicted, "mean", None)) != 3 or not hasattr(predicted, "levels"):
+        raise TypeError(f"predicted: given {type(predicted).__name__}, wanted what a model's forecast returns")
     n_sequences, horizon, n_features = np.shape(predicted.mean)
     check_count("sequence", sequence, 0)
     if sequence >= n_sequences:
         raise ValueError(f"sequence: given {sequence}, wanted one of the {n_sequences} of the forecast, from 0")
     before, columns = _frames("X", X, sequence, n_features)
     after, _ = _frames("truth", truth, sequence, n_features)
-    names = columns if names is None else list(names)
+    names = columns if names is None else np.ravel(array(names, "names")).tolist()
     if names is not None and len(names) != n_features:
         raise ValueError(f"names: given {len(names)}, wanted one for each of the {n_features} features")
     features = [features] if isinstance(features, str) else features
-    if names is not None and np.ndim(features):
+    if names is not None and isinstance(features, list | tuple | np.ndarray):
         features = [names.index(feature) if feature in names else feature for feature in features]
-    shown = chosen("features", min(features, n_features) if np.ndim(features) == 0 else features, n_features)
+    is_number = array(features, "features").ndim == 0
+    if is_number:
+        check_count("features", features)
+    shown = chosen("features", min(features, n_features) if is_number else features, n_features)
     drawn, axes = panels(ax, (len(shown), 1), 0.8 + 1.3 * len(shown), sharex=True)
     start = len(before)
     first = max(0, start - max(horizon, 20))
@@ -90,11 +96,15 @@ def _frames(name, X, sequence, n_features):
     """One sequence of X, (n_frames, n_visible), and its column names or None."""
     if X is None:
         return np.empty((0, n_features)), None
+    check_open(X, name)
+    X = X if is_table(X) or isinstance(X, np.ndarray) else as_given(X, name)
     if getattr(X, "ndim", None) != 2:
+        X = X if isinstance(X, list) else numbers(X, name)
         if len(X) <= sequence:
             raise ValueError(f"{name}: given {len(X)} sequences, wanted as many as the forecast has")
         X = X[sequence]
-    frames = np.asarray(X, dtype=float)
+    frames = as_float(X, name, float)
     if frames.ndim != 2 or frames.shape[1] != n_features:
         raise ValueError(f"{name}: given shape {frames.shape}, wanted (n_frames, n_features = {n_features})")
+    any_value(frames, name)
     return frames, list(X.columns) if hasattr(X, "columns") else None

@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 
-from ..checks import check_count
+from ..checks import any_value, check_count, check_memory
+from ..foreign import array
 from .paper import COLOURS, WIDTH, load, mapping, panels
 from .videos import check_gif, save_gif
 
 SIDE_COLOURS = {1: COLOURS[0], 0: "#404040", -1: COLOURS[1]}  # left, middle, right
 GRID = "#cccccc"
+MOST = 10**6  # figures in a row, or frames from one to the next
 
 
 def figure_strip(rows, parents, sides=None, n_shown=12, step=3, *, ax=None):
@@ -42,16 +44,19 @@ def figure_strip(rows, parents, sides=None, n_shown=12, step=3, *, ax=None):
     check_count("n_shown", n_shown)
     check_count("step", step)
     rows, parents, sides = _people(rows, parents, sides)
-    shown = {title: _from_the_right(joints, parents, sides)[: n_shown * step : step] for title, joints in rows.items()}
+    n_shown, step = min(int(n_shown), MOST), min(int(step), MOST)
+    seen = {title: _from_the_right(joints, parents, sides) for title, joints in rows.items()}
+    shown = {title: figures[: n_shown * step : step] for title, figures in seen.items()}
     low, high = _extent(shown.values())
-    slot = 0.75 * (high[1] - low[1])
-    height = WIDTH / n_shown * (high[1] - low[1]) / slot + 0.3
+    tall = (high[1] - low[1]) or 1.0  # of figures that lie flat
+    slot = 0.75 * tall
+    height = WIDTH / n_shown * tall / slot + 0.3
     drawn, axes = panels(ax, (len(rows), 1), len(rows) * height + 0.3)
     for axis, (title, figures) in zip(axes, shown.items()):
         for i, figure in enumerate(figures):
             _draw(axis, figure + [i * slot, 0], parents, sides)
         axis.axhline(0, color="0.75", linewidth=0.6, zorder=0)
-        axis.set(aspect="equal", xlim=(-0.6 * slot, (n_shown - 0.4) * slot), ylim=(min(low[1], 0), high[1]), yticks=[])
+        axis.set(aspect="equal", xlim=(-0.6 * slot, (n_shown - 0.4) * slot), ylim=(min(low[1], 0), low[1] + tall), yticks=[])
         axis.set_title(title, fontsize=9, loc="left", pad=3)
         axis.spines[:].set_visible(False)
         axis.set_xticks([])
@@ -85,10 +90,12 @@ def animate_figures(rows, parents, path, sides=None, frames_per_second=30, size=
     """
     check_gif(path, frames_per_second)
     check_count("size", size)
+    size = int(size)
     Image, ImageDraw, ImageFont = (load(f"PIL.{name}") for name in ("Image", "ImageDraw", "ImageFont"))
     rows, parents, sides = _people(rows, parents, sides)
     font, top, n_frames = ImageFont.load_default(13), 24, max(map(len, rows.values()))
     tallest = max(float(np.abs(joints[..., 2]).max()) for joints in rows.values()) or 1.0  # above the floor
+    check_memory(f"pictures of size={size}", 3 * (n_frames * len(rows) + 4) * size**2, "uint8")
     pages = [Image.new("RGB", (size * len(rows), size + top), "white") for _ in range(n_frames)]
     for place, (title, joints) in enumerate(rows.items()):
         camera = _smooth(joints[:, 0])
@@ -114,19 +121,24 @@ def _shades():
 
 def _people(rows, parents, sides):
     """The arguments, checked, as arrays."""
-    rows = {title: np.asarray(joints) for title, joints in mapping("rows", rows).items()}
-    parents = np.asarray(parents)
+    rows = {title: array(joints, f"rows[{title!r}]") for title, joints in mapping("rows", rows).items()}
+    parents = array(parents, "parents")
+    if parents.ndim != 1 or not len(parents):
+        raise ValueError(f"parents: given shape {parents.shape}, wanted the parent of each joint")
     n = len(parents)
     for title, joints in rows.items():
         if joints.ndim != 3 or joints.shape[1:] != (n, 3) or not len(joints):
-            raise ValueError(f"rows[{title!r}]: given shape {joints.shape}, wanted (n_frames, n_joints = {n}, 3)")
+            raise ValueError(
+                f"rows[{title!r}]: given shape {joints.shape}, wanted (n_frames, n_joints = {n}, 3) by parents"
+            )
         if joints.dtype.kind not in "iuf" or not np.isfinite(joints).all():
             raise ValueError(f"rows[{title!r}]: given places that are no finite numbers")
+        any_value(joints, f"rows[{title!r}]")
     if not rows:
         raise ValueError("rows: given none, wanted at least one person")
     if parents.dtype.kind not in "iu" or parents[0] != -1 or not all(0 <= p < i for i, p in enumerate(parents) if i):
         raise ValueError(f"parents: given {parents.tolist()}, wanted -1, then for each joint one before it")
-    sides = np.zeros(n, int) if sides is None else np.asarray(sides)
+    sides = np.zeros(n, int) if sides is None else array(sides, "sides")
     if sides.shape != (n,) or not np.isin(sides, (-1, 0, 1)).all():
         raise ValueError(f"sides: given {sides.tolist()}, wanted 1, 0 or -1 for each of {n} joints")
     return rows, parents, sides

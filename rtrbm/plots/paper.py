@@ -8,6 +8,7 @@ from itertools import cycle
 import numpy as np
 
 from ..checks import check_count
+from ..foreign import array
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito's
 LINES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))  # they tell curves apart without colours
@@ -53,7 +54,7 @@ def panels(ax, shape, height, **sharing):
         axes = list(figure.subplots(*shape, squeeze=False, **sharing).flat)
         figure.align_ylabels(axes)
         return figure, axes
-    axes = list(np.ravel(np.asarray(ax, dtype=object)))
+    axes = list(ax.flat) if isinstance(ax, np.ndarray) else list(ax) if isinstance(ax, list | tuple) else [ax]
     if not all(isinstance(axis, load("matplotlib.axes").Axes) for axis in axes):
         raise TypeError(f"ax: given {ax!r}, wanted matplotlib Axes, one for each panel")
     if len(axes) != math.prod(shape):
@@ -76,10 +77,10 @@ def mapping(name, value):
 
 def chosen(name, given, n):
     """Indices below n: the first so many, or those given."""
-    if np.ndim(given) == 0:
-        check_count(name, given, 0)
-        given = np.arange(given)
-    given = np.asarray(given)
+    given = array(given, name)
+    if given.ndim == 0:
+        check_count(name, given[()], 0)
+        given = np.arange(min(int(given), n + 1))
     if given.ndim != 1 or given.size and given.dtype.kind not in "iu":
         raise TypeError(f"{name}: given {given.tolist()}, wanted a number of {name} or their indices")
     if not given.size or given.min() < 0 or given.max() >= n:
@@ -90,7 +91,7 @@ def chosen(name, given, n):
 def check_image_shape(n_visible, image_shape):
     """The height and width of a frame, those of a square if None is given."""
     side = math.isqrt(n_visible)
-    shape = (side, side) if image_shape is None else tuple(np.atleast_1d(image_shape).tolist())
+    shape = (side, side) if image_shape is None else tuple(array(image_shape, "image_shape").ravel().tolist())
     integers = all(isinstance(n, int) and n > 0 for n in shape)
     if not integers or len(shape) != 2 or shape[0] * shape[1] != n_visible:
         raise ValueError(

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..checks import check_count, check_memory
+from ..checks import check_count, check_flag, check_memory, check_number
+from ..foreign import array
 from ..replacing import check_path, replacing
 from .paper import WIDTH, check_image_shape, colour_bar, colour_limit, draw_image, load, mapping, mosaic, panels
 
@@ -70,6 +71,7 @@ def predictions(frames, predicted, n_shown=12, image_shape=None, start=0, errors
     ValueError
         If a prediction differs in shape from the frames or is named "data", or no frame is left to show.
     """
+    check_flag("errors", errors)
     predicted = predicted if isinstance(predicted, Mapping) else {"prediction": predicted}
     if "data" in predicted:
         raise ValueError("predicted: given the name 'data', wanted another (the frames have this one)")
@@ -109,7 +111,7 @@ def animate(rows, path, image_shape=None, frames_per_second=20, scale=None):
     Image, ImageDraw, ImageFont = (load(f"PIL.{name}") for name in ("Image", "ImageDraw", "ImageFont"))
     videos = _videos(rows, image_shape, "rows")
     n_frames, height, width = next(iter(videos.values())).shape
-    scale = scale or max(1, round(200 / max(height, width)))
+    scale = max(1, round(200 / max(height, width))) if scale is None else int(scale)
     check_memory(f"frames enlarged by scale={scale}", 3 * len(videos) * n_frames * height * width * scale**2, "uint8")
     font, top, gap = ImageFont.load_default(14), 26, 10
     panels = [max(width * scale, math.ceil(font.getlength(title))) for title in videos]
@@ -128,6 +130,7 @@ def animate(rows, path, image_shape=None, frames_per_second=20, scale=None):
 def check_gif(path, frames_per_second):
     """Raise unless a GIF of this rate can be written there."""
     check_path("path", path)
+    check_number("frames_per_second", frames_per_second, 0)
     if not frames_per_second >= 1 / 600:
         raise ValueError(f"frames_per_second: given {frames_per_second}, wanted a number of at least 1/600")
 
@@ -147,7 +150,7 @@ def save_gif(pages, path, frames_per_second):
 
 def _videos(rows, image_shape, name):
     """The videos by title, (n_frames, height, width), with pixels in [0, 1]."""
-    rows = {title: np.asarray(frames) for title, frames in mapping(name, rows).items()}
+    rows = {title: array(frames, f"{name}[{title!r}]") for title, frames in mapping(name, rows).items()}
     shapes = {title: frames.shape for title, frames in rows.items()}
     shaped = {shape[1:] for shape in shapes.values() if len(shape) == 3}
     flat = {(shape[0], math.prod(shape[1:])) for shape in shapes.values() if len(shape) in (2, 3)}
@@ -185,6 +188,7 @@ def _strips(videos, signed, n_shown, start, ax):
     """A row of frames for each video and, below those that have one, a row of signed errors."""
     check_count("n_shown", n_shown, None)
     check_count("start", start, None)
+    start, n_shown = int(start), int(n_shown)
     n_frames, height, width = next(iter(videos.values())).shape
     shown = range(n_frames)[start : start + n_shown] if start >= 0 and n_shown > 0 else ()
     if not shown:

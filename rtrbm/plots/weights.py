@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from ..checks import check_count
+from ..checks import check_count, check_flag
+from ..foreign import array
 from .paper import (
     COLOURS,
     check_fitted,
@@ -53,6 +54,7 @@ def receptive_fields(model, U=None, units=None, image_shape=None, arrange=False,
     TypeError, ValueError
         If the model is not fitted, a shape is wrong, a weight is not finite or a unit does not exist.
     """
+    check_flag("arrange", arrange)
     W, U = _weights(model, U)
     image_shape = check_image_shape(W.shape[0], image_shape)
     units = chosen("units", min(36, W.shape[1]) if units is None else units, W.shape[1])
@@ -127,14 +129,14 @@ def _weights(model, U):
         U = getattr(params, "U", None)
         if U is None and getattr(params, "B", None) is not None:
             U = params.B[0]
-    W, U = np.asarray(getattr(params, "W", params)), None if U is None else np.asarray(U)
+    W, U = array(getattr(params, "W", params), "model"), None if U is None else array(U, "U")
     if W.dtype.kind not in "iuf":
         raise TypeError(f"model: given {type(model).__name__}, wanted a fitted model, its params_ or an array W")
     if W.ndim != 2 or U is not None and U.shape != (W.shape[1], W.shape[1]):
         shapes = f"{W.shape}, {None if U is None else U.shape}"
-        raise ValueError(f"W, U: given shapes {shapes}, wanted (n_visible, n_hidden), (n_hidden, n_hidden)")
+        raise ValueError(f"model, U: given shapes {shapes}, wanted (n_visible, n_hidden), (n_hidden, n_hidden)")
     if not (np.isfinite(W).all() and (U is None or np.isfinite(U).all())):
-        raise ValueError("W, U: given weights that are not finite, wanted numbers")
+        raise ValueError("model, U: given weights that are not finite, wanted numbers")
     return W, U
 
 
