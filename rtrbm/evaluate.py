@@ -145,7 +145,7 @@ def _check_bounds(low, high):
     for name, bound, open_end in (("low", low, -np.inf), ("high", high, np.inf)):
         if isinstance(bound, bool) or not isinstance(bound, numbers.Real):
             raise TypeError(f"{name} must be a number, got {bound!r}")
-        if bound != open_end and not abs(bound) < FARTHEST:
+        if bound == bound != open_end and not abs(bound) < FARTHEST:
             raise ValueError(f"{name} must be {open_end} or a number nearer to 0 than {FARTHEST:g}, got {bound!r:.60}")
     if not low <= high:
         raise ValueError(f"low must be at most high, got low={low}, high={high}")

@@ -57,10 +57,10 @@ def spikes(times, width, start=0.0, stop=None):
                 f"stop={stop} must not be before the last spike, at {last:g}; leave out later spikes first"
             )
     if n_bins < 1:
-        raise ValueError(f"width={width} must fit into the time from start={start} to stop={stop}")
+        raise ValueError(f"width={width:g} must fit into the time from start={start:g} to stop={stop}")
     first = min((trains.min() for trial in trials for trains in trial if len(trains)), default=start)
     if first < start:
-        raise ValueError(f"start={start} must not be after the first spike, at {first:g}; pass start={first:g}")
+        raise ValueError(f"start={start:g} must not be after the first spike, at {first:g}; pass start={first:g}")
     n_numbers = n_bins * sum(map(len, trials))
     check_memory(f"width={width}, {n_bins} bins of {len(trials[0])} neurons,", n_numbers, np.float32)
     binned = [np.stack([_binned(train, width, start, n_bins) for train in trial], axis=1) for trial in trials]
@@ -79,10 +79,10 @@ def _n_bins(start, stop, width):
 
 def _trials(times):
     """A list of trials, each a list of arrays of times, one a neuron; and whether there are several."""
+    if isinstance(times, list | tuple) and not times:
+        raise TypeError("times must be a list of arrays of times, one a neuron, got none")
     times = as_given(times, "times")
     times = times if isinstance(times, list) else list(numbers(times, "times"))
-    if not times:
-        raise TypeError("times must be a list of arrays of times, one a neuron, got none")
     are_trials = not any(_is_train(trial) for trial in times)
     trials = [
         [_train(train, f"times[{i}][{n}]" if are_trials else f"times[{n}]") for n, train in enumerate(trial)]

@@ -233,7 +233,10 @@ def _checked_quantiles(quantiles, n_samples):
     wanted = f"quantiles must be a sequence of numbers between 0 and 1, or None, got {quantiles!r}"
     if isinstance(quantiles, str) or not hasattr(quantiles, "__len__"):
         raise TypeError(wanted)
-    given = checks.as_float(quantiles, "quantiles")
+    try:
+        given = checks.as_float(quantiles, "quantiles")
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{wanted} ({error})") from error
     if given.ndim != 1 or given.dtype == bool:
         raise TypeError(wanted)
     for q in given.tolist():

@@ -34,8 +34,8 @@ def check_regular(path, argument):
     """Raise unless a path is that of a file, and no folder, pipe or device."""
     check_path(argument, path)
     if not os.path.exists(path):
-        raise FileNotFoundError(f"{argument}: there is no file at {path!r}")
+        raise FileNotFoundError(f"{argument}: no file at {os.fspath(path)!r}")
     if os.path.isdir(path):
-        raise IsADirectoryError(f"{argument} must be a file, {path!r} is a folder")
+        raise IsADirectoryError(f"{argument} must be a file, {os.fspath(path)!r} is a folder")
     if not os.path.isfile(path):
-        raise ValueError(f"{argument} must be a file, {path!r} is a pipe or a device")
+        raise ValueError(f"{argument} must be a file, {os.fspath(path)!r} is a pipe or a device")

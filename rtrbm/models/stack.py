@@ -114,9 +114,7 @@ class Stack(Estimator):
                         layer.check_resume(path)
                 if isinstance(X, Iterator) and len(self.layers) > 1:
                     raise TypeError("X must not be an iterator: every layer reads the data again")
-                both = [files_of_X.enter_context(data_files.opened(X))]
-                with about("validation"):
-                    both.append(files_of_X.enter_context(data_files.opened(validation)))
+                both = _opened(files_of_X, X, validation)
                 for path, opened in product(filter(None, paths), both):  # layers above do not see the user's file
                     sources.check_apart(path, opened)
                 return paths, *both
@@ -354,6 +352,13 @@ def _class(name, base, what="one of"):
             f"path must hold {what} {', '.join(sorted(known))}, got a {name} (a class of yours must be imported first)"
         )
     return known[name]
+
+
+def _opened(files_of_X, X, V):
+    """The data and those of the validation, opened if they name files."""
+    X = files_of_X.enter_context(data_files.opened(X))
+    with about("validation"):
+        return X, files_of_X.enter_context(data_files.opened(V))
 
 
 def _without_names(layers):

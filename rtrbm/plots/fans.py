@@ -54,9 +54,9 @@ def forecast(predicted, X=None, truth=None, features=4, names=None, sequence=0, 
     if names is not None and len(names) != n_features:
         raise ValueError(f"names: given {len(names)}, wanted one for each of the {n_features} features")
     features = [features] if isinstance(features, str) else features
-    if names is not None and isinstance(features, list | tuple | np.ndarray):
-        features = [names.index(feature) if feature in names else feature for feature in features]
     is_number = array(features, "features").ndim == 0
+    if names is not None and not is_number:
+        features = [names.index(f) if isinstance(f, str) and f in names else f for f in features]
     if is_number:
         check_count("features", features)
     shown = chosen("features", min(features, n_features) if is_number else features, n_features)
@@ -97,7 +97,7 @@ def _frames(name, X, sequence, n_features):
     if X is None:
         return np.empty((0, n_features)), None
     check_open(X, name)
-    X = X if is_table(X) or isinstance(X, np.ndarray) else as_given(X, name)
+    X = X if is_table(X) or getattr(X, "ndim", None) == 2 else as_given(X, name)
     if getattr(X, "ndim", None) != 2:
         X = X if isinstance(X, list) else numbers(X, name)
         if len(X) <= sequence:

@@ -79,7 +79,7 @@ def chosen(name, given, n):
     """Indices below n: the first so many, or those given."""
     given = array(given, name)
     if given.ndim == 0:
-        check_count(name, given[()], 0)
+        check_count(name, given.item(), 0)
         given = np.arange(min(int(given), n + 1))
     if given.ndim != 1 or given.size and given.dtype.kind not in "iu":
         raise TypeError(f"{name}: given {given.tolist()}, wanted a number of {name} or their indices")

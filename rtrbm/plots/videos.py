@@ -130,7 +130,7 @@ def animate(rows, path, image_shape=None, frames_per_second=20, scale=None):
 def check_gif(path, frames_per_second):
     """Raise unless a GIF of this rate can be written there."""
     check_path("path", path)
-    check_number("frames_per_second", frames_per_second, 0)
+    check_number("frames_per_second", frames_per_second, -np.inf)
     if not frames_per_second >= 1 / 600:
         raise ValueError(f"frames_per_second: given {frames_per_second}, wanted a number of at least 1/600")
 

@@ -134,9 +134,10 @@ def _weights(model, U):
         raise TypeError(f"model: given {type(model).__name__}, wanted a fitted model, its params_ or an array W")
     if W.ndim != 2 or U is not None and U.shape != (W.shape[1], W.shape[1]):
         shapes = f"{W.shape}, {None if U is None else U.shape}"
-        raise ValueError(f"model, U: given shapes {shapes}, wanted (n_visible, n_hidden), (n_hidden, n_hidden)")
+        wanted = "(n_visible, n_hidden), (n_hidden, n_hidden) in the model"
+        raise ValueError(f"W, U: given shapes {shapes}, wanted {wanted}")
     if not (np.isfinite(W).all() and (U is None or np.isfinite(U).all())):
-        raise ValueError("model, U: given weights that are not finite, wanted numbers")
+        raise ValueError("W, U: given weights that are not finite, wanted numbers in the model")
     return W, U
 
 
