@@ -220,7 +220,7 @@ CALLS = {
             random_state=SEED,
             n_gibbs=FEW,
             return_samples=FLAG,
-        ),  # fmt: skip
+        ),
         "filter_step": arguments(state=of(None), frame=st.one_of(arrays(N_VISIBLE), ROWS)),
         "log_likelihood": arguments(X=X, method=METHOD, random_state=SEED),
         "score_samples": arguments(X=X, method=METHOD, random_state=SEED, return_bracket=FLAG),
@@ -334,7 +334,7 @@ FUNCTIONS = {
     "datasets.MotionFeatures.measured": (
         datasets.MotionFeatures.measured,
         arguments(sequences=lazily(lambda: _motion()), statistics=of("train", "all")),
-    ),  # fmt: skip
+    ),
     "datasets.MotionFeatures.inward": (lambda frames: _features().inward(frames), arguments(frames=arrays(3, 108))),
     "datasets.MotionFeatures.outward": (
         lambda features: _features().outward(features),
@@ -380,7 +380,7 @@ FUNCTIONS = {
     "datasets.correlated_noise": (
         datasets.correlated_noise,
         arguments(n_sequences=FEW, deviation=of(0.5), space=of(0), time=of(0.5), **SIZES),
-    ),  # fmt: skip
+    ),
     "datasets.download": (datasets.download, arguments(name=of("walking"), folder=of(FOLDER.name))),
     "datasets.hsu_motion": (datasets.hsu_motion, arguments(path=of(NEW))),
     "datasets.hsu_walking": (datasets.hsu_walking, arguments(path=of(NEW))),
@@ -406,28 +406,44 @@ FUNCTIONS = {
 FIGURES = {
     "plots.animate": (
         plots.animate,
-        arguments(rows=of(VIDEO), path=of(NEW), image_shape=of(None, (2, 2)), frames_per_second=of(20), scale=of(None, 2)),
+        arguments(
+            rows=of(VIDEO), path=of(NEW), image_shape=of(None, (2, 2)), frames_per_second=of(20), scale=of(None, 2)
+        ),
     ),
     "plots.animate_figures": (
         plots.animate_figures,
-        arguments(rows=of(PEOPLE), parents=of([-1, 0]), path=of(NEW), sides=of(None), frames_per_second=of(9), size=of(20)),
+        arguments(
+            rows=of(PEOPLE), parents=of([-1, 0]), path=of(NEW), sides=of(None), frames_per_second=of(9), size=of(20)
+        ),
     ),
     "plots.figure_strip": (
         plots.figure_strip,
         arguments(rows=of(PEOPLE), parents=of([-1, 0]), sides=of(None, [0, 1]), n_shown=FEW, step=FEW, ax=of(None)),
     ),
     "plots.film_strip": (
-        plots.film_strip, arguments(rows=of(VIDEO), n_shown=FEW, image_shape=of(None, (4, 1)), start=of(0, 1), ax=of(None)),
+        plots.film_strip,
+        arguments(rows=of(VIDEO), n_shown=FEW, image_shape=of(None, (4, 1)), start=of(0, 1), ax=of(None)),
     ),
     "plots.forecast": (
         plots.forecast,
-        arguments(predicted=lazily(_forecast), X=lazily(lambda: np.zeros((1, 3, N_VISIBLE))), truth=of(None), features=of(1, [0]),
-                  names=of(None, ["a", "b", "c", "d"]), sequence=of(0), ax=of(None)),
+        arguments(
+            predicted=lazily(_forecast),
+            X=lazily(lambda: np.zeros((1, 3, N_VISIBLE))),
+            truth=of(None),
+            features=of(1, [0]),
+            names=of(None, ["a", "b", "c", "d"]),
+            sequence=of(0),
+            ax=of(None),
+        ),
     ),
     "plots.hidden_unit_norms": (
         plots.hidden_unit_norms,
-        arguments(model=of(None).map(lambda _: Given(*[fitted(RTRBM, "bernoulli", "float64")] * 2)), U=of(None), highlight=FEW,
-                  ax=of(None)),
+        arguments(
+            model=of(None).map(lambda _: Given(*[fitted(RTRBM, "bernoulli", "float64")] * 2)),
+            U=of(None),
+            highlight=FEW,
+            ax=of(None),
+        ),
     ),
     "plots.learning_curves": (
         plots.learning_curves,
@@ -435,14 +451,21 @@ FIGURES = {
     ),
     "plots.predictions": (
         plots.predictions,
-        arguments(frames=of(VIDEO["video"]), predicted=of(VIDEO["video"]), n_shown=FEW, image_shape=of(None, (2, 2)), start=of(0),
-                  errors=FLAG, ax=of(None)),
+        arguments(
+            frames=of(VIDEO["video"]),
+            predicted=of(VIDEO["video"]),
+            n_shown=FEW,
+            image_shape=of(None, (2, 2)),
+            start=of(0),
+            errors=FLAG,
+            ax=of(None),
+        ),
     ),
     "plots.receptive_fields": (
         plots.receptive_fields,
         arguments(model=of(np.eye(4)), U=of(None), units=of(None, 2), image_shape=of(None), arrange=FLAG, ax=of(None)),
     ),
-}  # fmt: skip
+}
 
 
 @functools.cache
@@ -477,8 +500,12 @@ def test_every_method_has_its_arguments(kinds):
 def test_every_class_and_function_has_its_arguments():
     classes = {kind.__name__ for kinds in CALLS for kind in kinds}
     assert set(rtrbm.__all__) - {"callbacks", "convert"} == classes | {"load"}
-    known = {f"{module.__name__.split('.')[-1]}.{name}" for module in (convert, datasets, callbacks, plots)
-             for name in module.__all__ if callable(getattr(module, name))}  # fmt: skip
+    known = {
+        f"{module.__name__.split('.')[-1]}.{name}"
+        for module in (convert, datasets, callbacks, plots)
+        for name in module.__all__
+        if callable(getattr(module, name))
+    }
     own = inspect.getmembers(evaluate, lambda f: inspect.isfunction(f) and f.__module__ == evaluate.__name__)
     known |= {f"evaluate.{name}" for name, _ in own if not name.startswith("_")}
     methods = {name for name in FUNCTIONS if name.count(".") == 2}

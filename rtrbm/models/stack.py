@@ -114,10 +114,7 @@ class Stack(Estimator):
                         layer.check_resume(path)
                 if isinstance(X, Iterator) and len(self.layers) > 1:
                     raise TypeError("X must not be an iterator: every layer reads the data again")
-                both = _opened(files_of_X, X, validation)
-                for path, opened in product(filter(None, paths), both):  # layers above do not see the user's file
-                    sources.check_apart(path, opened)
-                return paths, *both
+                return paths, *_opened(files_of_X, X, validation, paths)
 
             paths, X, V = ranks.together(begin, comm)
             settings = {"checkpoint_every": checkpoint_every, "resume": resume, "validation_every": validation_every}
@@ -354,11 +351,15 @@ def _class(name, base, what="one of"):
     return known[name]
 
 
-def _opened(files_of_X, X, V):
-    """The data and those of the validation, opened if they name files."""
+def _opened(files_of_X, X, V, checkpoints):
+    """The data and those of the validation, opened if they name files, which no checkpoint may replace."""
     X = files_of_X.enter_context(data_files.opened(X))
     with about("validation"):
-        return X, files_of_X.enter_context(data_files.opened(V))
+        V = files_of_X.enter_context(data_files.opened(V))
+    for path in filter(None, checkpoints):  # the layers above do not see the user's file
+        for opened in (X, V):
+            sources.check_apart(path, opened)
+    return X, V
 
 
 def _without_names(layers):

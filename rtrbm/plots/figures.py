@@ -49,6 +49,7 @@ def figure_strip(rows, parents, sides=None, n_shown=12, step=3, *, ax=None):
     shown = {title: figures[: n_shown * step : step] for title, figures in seen.items()}
     low, high = _extent(shown.values())
     tall = (high[1] - low[1]) or 1.0  # of figures that lie flat
+    limits = min(low[1], 0), low[1] + tall
     slot = 0.75 * tall
     height = WIDTH / n_shown * tall / slot + 0.3
     drawn, axes = panels(ax, (len(rows), 1), len(rows) * height + 0.3)
@@ -56,7 +57,7 @@ def figure_strip(rows, parents, sides=None, n_shown=12, step=3, *, ax=None):
         for i, figure in enumerate(figures):
             _draw(axis, figure + [i * slot, 0], parents, sides)
         axis.axhline(0, color="0.75", linewidth=0.6, zorder=0)
-        axis.set(aspect="equal", xlim=(-0.6 * slot, (n_shown - 0.4) * slot), ylim=(min(low[1], 0), low[1] + tall), yticks=[])
+        axis.set(aspect="equal", xlim=(-0.6 * slot, (n_shown - 0.4) * slot), ylim=limits, yticks=[])
         axis.set_title(title, fontsize=9, loc="left", pad=3)
         axis.spines[:].set_visible(False)
         axis.set_xticks([])

@@ -1,11 +1,11 @@
-"""Damaged and hostile files of data: each is read by a process of its own kind, which must neither crash nor hang.
+"""Damaged and hostile files of data, read by a process that is watched: it must neither crash nor hang.
 
-    python -m tests.faults.damaged_files --n 5000 --seed 0
+    python tests/faults/damaged_files.py --n 5000 --seed 0
 
-Damage is random: flipped bits, lost ends, zeroed blocks, inserted and exchanged parts. Hostile files (`HOSTILE`) are made
-to harm: bombs, sizes that are not there, endless numbers, forbidden names. Every file must give an error of the package
-that names the file, or values of the documented form. The process that reads has a limit of memory; its time and its
-peak of memory are measured for every file.
+Damage is random: flipped bits, lost ends, zeroed blocks, inserted and exchanged parts. Hostile files (`HOSTILE`) are
+made to harm: bombs, sizes that are not there, endless numbers, forbidden names. Every file must give an error of the
+package that names the file, or values of the documented form. The process that reads has a limit of memory; its time
+and its peak of memory are measured for every file.
 """
 
 import argparse
@@ -320,10 +320,16 @@ HOSTILE = {
     "declared.mat": (lambda: mat_of(matrix(6, (2**31 - 1, 2**31 - 1), element(9, bytes(8)))), "read"),
     "cell.mat": (lambda: mat_of(matrix(1, (1, 2**31 - 1))), "read"),
     "empty-cells.mat": (lambda: mat_of(matrix(1, (2**21, 1), element(14, b"") * 2**21), packed=True), "read"),
-    "struct.mat": (lambda: mat_of(matrix(2, (2**31 - 1, 1), element(5, struct.pack("<i", 8)) + element(1, b"a" * 8))), "read"),
+    "struct.mat": (
+        lambda: mat_of(matrix(2, (2**31 - 1, 1), element(5, struct.pack("<i", 8)) + element(1, b"a" * 8))),
+        "read",
+    ),
     "fields.mat": (lambda: mat_of(matrix(2, (1, 1), element(5, struct.pack("<i", 0)) + element(1, b"a" * 8))), "read"),
     "same-fields.mat": (
-        lambda: mat_of(matrix(2, (1, 1), element(5, struct.pack("<i", 4)) + element(1, b"a\0\0\0" * 2) + 2 * nested(1))), "read",
+        lambda: mat_of(
+            matrix(2, (1, 1), element(5, struct.pack("<i", 4)) + element(1, b"a\0\0\0" * 2) + 2 * nested(1))
+        ),
+        "read",
     ),
     "deep.mat": (lambda: mat_of(nested(3000)), "read"),
     "deep-packed.mat": (lambda: mat_of(nested(3000), packed=True), "read"),
@@ -333,11 +339,21 @@ HOSTILE = {
     "zeros.mat": (lambda: mat_of(matrix(9, (2**27, 1), element(2, bytes(2**27))), packed=True), "read"),
     "wide-zeros.mat": (lambda: mat_of(matrix(6, (2**25, 1), element(2, bytes(2**25))), packed=True), "read"),
     "rows.mat": (
-        lambda: mat_of(matrix(5, (2**31 - 1, 1), element(5, bytes(4)) + element(5, struct.pack("<2i", 0, 1)) + element(9, bytes(8)))),
+        lambda: mat_of(
+            matrix(
+                5, (2**31 - 1, 1), element(5, bytes(4)) + element(5, struct.pack("<2i", 0, 1)) + element(9, bytes(8))
+            )
+        ),
         "read",
     ),
     "columns.mat": (
-        lambda: mat_of(matrix(5, (2, 2), element(5, struct.pack("<i", 9)) + element(5, struct.pack("<3i", 0, 2, 1)) + element(9, bytes(8)))),
+        lambda: mat_of(
+            matrix(
+                5,
+                (2, 2),
+                element(5, struct.pack("<i", 9)) + element(5, struct.pack("<3i", 0, 2, 1)) + element(9, bytes(8)),
+            )
+        ),
         "read",
     ),
     "text.mat": (lambda: mat_of(matrix(4, (1, 2**31 - 1), element(16, b"a"))), "read"),
@@ -347,7 +363,10 @@ HOSTILE = {
     "one-line.csv": (lambda: b"1" * 2**22, "read"),
     "one-row.csv": (lambda: b"1," * 2**20 + b"1\n", "read"),
     "null.csv": (lambda: b"a,b\n" + b"1,2\n" * 300 + b"1,\0\n", "read"),
-    "columns.csv": (lambda: ",".join(f"c{i}" for i in range(10**6)).encode() + b"\n" + b",".join([b"1"] * 10**6), "read"),
+    "columns.csv": (
+        lambda: ",".join(f"c{i}" for i in range(10**6)).encode() + b"\n" + b",".join([b"1"] * 10**6),
+        "read",
+    ),
     "same-columns.csv": (lambda: b",".join([b"c"] * 10**5) + b"\n" + b",".join([b"1"] * 10**5), "read"),
     "quoted.csv": (lambda: b'a,b\n"' + b"1\n" * 2**20, "read"),
     "newlines.csv": (lambda: b'"a\nb",c\n"1\n2",3\n', "read"),
@@ -355,7 +374,10 @@ HOSTILE = {
     "exponent.csv": (lambda: b"a,b\n1,1e999999999\n", "read"),
     "empty-lines.csv": (lambda: b"\n" * 2**20, "read"),
     "bytes.csv": (lambda: b"a,b\n1,\xff\xfe\n", "read"),
-    "ticks.mid": (lambda: midi(b"\x00\x90\x3c\x50\xff\xff\xff\x7f\x80\x3c\x00" + b"\x00\xff\x2f\x00", division=1), "read_midi"),
+    "ticks.mid": (
+        lambda: midi(b"\x00\x90\x3c\x50\xff\xff\xff\x7f\x80\x3c\x00" + b"\x00\xff\x2f\x00", division=1),
+        "read_midi",
+    ),
     "many-ticks.mid": (lambda: midi(b"\xff\xff\xff\x7f\x90\x3c\x50" * 4000, division=1), "read_midi"),
     "endless.mid": (lambda: midi(b"\xff" * 2**20), "read_midi"),
     "long-number.mid": (lambda: midi(b"\x00\x90\x3c\x50" + b"\x81" * 2**20 + b"\x00"), "read_midi"),
@@ -365,8 +387,16 @@ HOSTILE = {
     "films.mid": (lambda: midi(tune(), division=0xE728), "read_midi"),
     "no-time.mid": (lambda: midi(tune(), division=0), "read_midi"),
     "long-notes.mid": (
-        lambda: midi(*[b"\x00" + b"".join(b"\x90" + bytes([k, 9]) + b"\x00" for k in range(21, 108)) + b"\x90\x6c\x09\x83\xff\x7f\xff\x2f\x00"] * 60,
-                     division=1), "read_midi",
+        lambda: midi(
+            *[
+                b"\x00"
+                + b"".join(b"\x90" + bytes([k, 9]) + b"\x00" for k in range(21, 108))
+                + b"\x90\x6c\x09\x83\xff\x7f\xff\x2f\x00"
+            ]
+            * 60,
+            division=1,
+        ),
+        "read_midi",
     ),
     "frames.mid": (lambda: midi(b"\x00\x90\x3c\x50\x87\xff\x7f\x80\x3c\x00", division=1), "read_midi"),
     "deep.json": (lambda: b"[" * 10**5, "piano_rolls"),
@@ -384,7 +414,10 @@ HOSTILE = {
     "system0.pickle": (lambda: pickle.dumps({"train": Harm()}, 0), "piano_rolls"),
     "memo.pickle": (lambda: memo_bomb(200), "piano_rolls"),
     "frames.pickle": (lambda: frames_bomb(10**5, 10**5), "piano_rolls"),
-    "itself.pickle": (lambda: b"\x80\x02}q\x00(X\x05\x00\x00\x00trainh\x00X\x05\x00\x00\x00validh\x00X\x04\x00\x00\x00testh\x00u.", "piano_rolls"),
+    "itself.pickle": (
+        lambda: b"\x80\x02}q\x00(X\x05\x00\x00\x00trainh\x00X\x05\x00\x00\x00validh\x00X\x04\x00\x00\x00testh\x00u.",
+        "piano_rolls",
+    ),
     "long4.pickle": (lambda: b"\x80\x02\x8b\xff\xff\xff\x7f" + bytes(100), "piano_rolls"),
     "digits.pickle": (lambda: pickle.dumps(PIECES | {"train": [[(10**300,)]]}, 2), "piano_rolls"),
     "deep.pickle": (lambda: b"\x80\x02" + b"]" * 10**6 + b"a" * (10**6 - 1) + b".", "piano_rolls"),
@@ -417,7 +450,7 @@ HOSTILE = {
     "words.mat": (lambda: mat(batchdata=np.zeros((9, 49)), seqlengths="words"), "hsu_walking"),
     "range.npz": (lambda: npz(X=np.zeros((5, 2)), doc_range=np.array([])), "mocap6"),
     "range-nan.npz": (lambda: npz(X=np.zeros((5, 2)), doc_range=np.array([0, np.nan, 5])), "mocap6"),
-}  # fmt: skip
+}
 
 
 # ------------------------------------------------------------------------------------------------- reading
@@ -530,8 +563,12 @@ class Worker:
     def read(self, path, reader):
         """What came of a file, seconds and bytes."""
         if self._process is None:
-            command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r}); "
-                       "import damaged_files; damaged_files.work()"]  # fmt: skip
+            command = [
+                sys.executable,
+                "-c",
+                f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r}); "
+                "import damaged_files; damaged_files.work()",
+            ]
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
