@@ -138,7 +138,8 @@ def sequences(draw, n_features=4, least=1, most=5, n=None, **options):
     n = draw(st.integers(1, 3)) if n is None else n
     form = draw(st.sampled_from(["array", "list", "tuple", "objects"]))
     if form == "array":
-        return draw(arrays(n, draw(st.integers(least, most)), n_features, **options))
+        drawn = draw(arrays(n, draw(st.integers(least, most)), n_features, **options))
+        return drawn._replace(plain=list(drawn.plain)) if isinstance(drawn.value, list | tuple) else drawn
     members = [draw(arrays(draw(st.integers(least, most)), n_features, **options)) for _ in range(n)]
     values, plains = [m.value for m in members], [m.plain for m in members]
     if len({p.dtype for p in plains}) > 1:

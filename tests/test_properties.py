@@ -27,8 +27,8 @@ from hypothesis import HealthCheck, Phase, assume, given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 import rtrbm  # noqa: E402
-from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM, Pool, Stack, callbacks, convert, datasets  # noqa: E402
-from rtrbm import evaluate, plots  # noqa: E402
+from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM, Pool, Stack  # noqa: E402
+from rtrbm import callbacks, convert, datasets, evaluate, plots  # noqa: E402
 
 N_VISIBLE, N_HIDDEN, N_INPUTS = 4, 3, 2
 ERRORS = (TypeError, ValueError, FileNotFoundError, IsADirectoryError, PermissionError, FloatingPointError, ImportError)
@@ -196,7 +196,7 @@ CALLS = {
         "fit_transform": arguments(X=X, y=of(None)),
         "transform": arguments(X=X, pool=of(None, "mean", "last", "flat")),
         "predict": arguments(X=X, protocol=of("mean", "chain", "mean_field"), random_state=SEED),
-        "score": arguments(X=X, y=of(None)),
+        "score": arguments(X=sequences(N_VISIBLE, least=2), y=of(None)),
         "denoise": arguments(X=X),
         "reconstruct": with_hidden(),
         "gradient": arguments(X=X, method=of("exact", "cd"), random_state=SEED),
@@ -260,7 +260,7 @@ CALLS = {
             n_gibbs=FEW,
             return_states=FLAG,
         ),
-        "score": arguments(X=X, y=of(None)),
+        "score": arguments(X=sequences(N_VISIBLE, least=2), y=of(None)),
         "save": arguments(path=of(NEW)),
         "load": arguments(path=of(NEW)),
     },
@@ -580,7 +580,8 @@ def check_same(found, wanted):
         np.testing.assert_array_equal(a, b, strict=True)
 
 
-def equal_numbers_give_equal_results(call, drawn):
+def equal_numbers_give_equal_results(call, drawn, keeps_dtype=False):
+    check_complete(call, drawn)
     values, plains = ({name: getattr(g, part) for name, g in drawn.items()} for part in Given._fields)
     before = shot(values)
     found = outcome(call, values)
@@ -589,13 +590,14 @@ def equal_numbers_give_equal_results(call, drawn):
         check_error(found, "|".join(drawn))
     else:
         check_finite(found)
-    check_same(found, outcome(call, plains))
+    if not keeps_dtype:
+        check_same(found, outcome(call, plains))
 
 
 def check_complete(function, drawn):
     """All arguments of a function are tried."""
     wanted = {p.name for p in inspect.signature(function).parameters.values() if p.kind != p.VAR_KEYWORD}
-    assert wanted - drawn.keys() <= {"inputs", "random_state", "y"}, wanted - drawn.keys()
+    assert wanted - drawn.keys() <= {"self", "inputs", "random_state", "y"}, wanted - drawn.keys()
 
 
 def whatever_is_handed_in(call, drawn, which, kind):
@@ -612,6 +614,7 @@ def whatever_is_handed_in(call, drawn, which, kind):
 
 
 def method_of(subject, name):
+    @functools.wraps(getattr(subject, name))
     def call(**values):
         twin = copy.deepcopy(subject)
         found = getattr(twin, name)(**values)
@@ -620,8 +623,10 @@ def method_of(subject, name):
     return call
 
 
-METHODS = [(kinds, name) for kinds, calls in CALLS.items() for name in calls]
-methods = pytest.mark.parametrize("kinds, name", METHODS, ids=[f"{k[0].__name__}-{name}" for k, name in METHODS])
+def methods(*left_out):
+    """All methods but some."""
+    found = [(kinds, name) for kinds, calls in CALLS.items() for name in calls if name not in left_out]
+    return pytest.mark.parametrize("kinds, name", found, ids=[f"{k[0].__name__}-{name}" for k, name in found])
 
 
 @st.composite
@@ -634,19 +639,27 @@ def calls_of(draw, kinds, name):
     return method_of(subject, name), drawn
 
 
-@methods
+@pytest.fixture(autouse=True, scope="module")
+def in_a_folder_of_their_own():
+    """What is saved to a path that is only a name goes there."""
+    before = os.getcwd()
+    os.chdir(FOLDER.name)
+    yield
+    os.chdir(before)
+
+
+@methods()
 @every_example
 @given(data=st.data())
 def test_equal_numbers_give_equal_results(kinds, name, data):
-    equal_numbers_give_equal_results(*data.draw(calls_of(kinds, name)))
+    equal_numbers_give_equal_results(*data.draw(calls_of(kinds, name)), keeps_dtype=Pool in kinds)
 
 
-@methods
+@methods("set_params")  # whose values fit checks
 @every_example
 @given(data=st.data(), kind=odd)
 def test_whatever_is_handed_in(kinds, name, data, kind):
     call, drawn = data.draw(calls_of(kinds, name))
-    assume(drawn)
     whatever_is_handed_in(call, drawn, data.draw(st.sampled_from(sorted(drawn))), kind)
 
 
@@ -655,16 +668,15 @@ def test_whatever_is_handed_in(kinds, name, data, kind):
 @given(data=st.data())
 def test_functions_of_equal_numbers(name, data):
     function, strategy = FUNCTIONS[name]
-    equal_numbers_give_equal_results(function, data.draw(strategy))
+    equal_numbers_give_equal_results(function, data.draw(strategy), keeps_dtype="training_part" in name)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - {"callbacks.Callback"}))
 @every_example
 @given(data=st.data(), kind=odd)
 def test_functions_of_whatever_is_handed_in(name, data, kind):
     function, strategy = FUNCTIONS[name]
     drawn = data.draw(strategy)
-    assume(drawn)
     whatever_is_handed_in(function, drawn, data.draw(st.sampled_from(sorted(drawn))), kind)
 
 

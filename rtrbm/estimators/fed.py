@@ -31,7 +31,8 @@ class Fed(Stored):
             warm_up = max(int(warm_up), *(part.m or 1 for part in self._past().maps()), 1)
             X, mask, inputs = (None if part is None else as_recordings(part) for part in (X, mask, inputs))
         if mask is not None:
-            X, mask = checks.without_missing(X, mask)
+            without_missing = checks.without_missing if len(self._axes) == 3 else checks.rows_without_missing
+            X, mask = without_missing(X, mask)
             data = self._check(X, missing=mask)
         else:
             data = sources.data(X, self._axes, self._check, self._check_one, self.batch_size, self.n_updates, cut)
