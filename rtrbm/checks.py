@@ -132,12 +132,6 @@ def check_callables(name, value):
         raise TypeError(f"{name} must be a list of functions, each called with the model, got {value!r}")
 
 
-def check_path(name, value):
-    """Raise a TypeError unless `value` is a path: an integer would be one of the files that are open."""
-    if not isinstance(value, str | os.PathLike):
-        raise TypeError(f"{name} must be the path of a file, got {value!r:.60}")
-
-
 def check_anything(name, value):
     """No check: another place checks it."""
 

@@ -42,7 +42,7 @@ TOGETHER = (
     {"rows", "parents", "sides"},
     {"rows", "model", "frames", "predicted", "image_shape"},
 )  # of which an error may name another
-EXAMPLES = int(os.environ.get("RTRBM_EXAMPLES", 12))
+EXAMPLES = int(os.environ.get("RTRBM_EXAMPLES", 5))
 every_example = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -4,14 +4,13 @@ The format is that of "Standard MIDI Files 1.0" (MIDI Manufacturers Association,
 memory and time than its size explains.
 """
 
-import os
 import struct
 
 import numpy as np
 
 from ..checks import check_number
 from ..minibatches.bounds import check_regular
-from ..training.files import check_path
+from ..replacing import check_path
 from .music import midi_notes, notes
 
 DRUMS = 9  # the channel whose notes are instruments of percussion, no pitches
@@ -56,8 +55,7 @@ def read_midi(path, step=0.5):
     """
     check_number("step", step, 0)
     step = float(step)
-    check_regular(path, "path")
-    path = os.fspath(path)
+    path = check_regular(path, "path")
     with open(path, "rb") as file:
         data = file.read()
     try:
@@ -93,7 +91,7 @@ def write_midi(path, X, step=0.5):
     TypeError, ValueError
         If X has another shape, or `step` is not above 0.
     """
-    check_path("path", path)
+    path = check_path("path", path)
     rows, step = midi_notes(X, step), float(step)
     events = [(onset, 1, int(pitch)) for pitch, onset, _ in rows]
     events += [(onset + duration, 0, int(pitch)) for pitch, onset, duration in rows]  # 0: an end comes first

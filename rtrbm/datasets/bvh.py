@@ -1,6 +1,5 @@
 """Motion capture from BVH files, read by pybvh (the extra `motion`)."""
 
-import os
 import warnings
 from typing import NamedTuple
 
@@ -45,7 +44,7 @@ def bvh_motion(path):
         from pybvh import read_bvh_file
     except ImportError as error:
         raise ImportError("BVH files need pybvh: pip install 'rtrbm[motion]'") from error
-    check_regular(path, "path")
+    path = check_regular(path, "path")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of its guess which way is up
@@ -55,9 +54,9 @@ def bvh_motion(path):
         sign, axis = read.world_up
         names, edges, seconds = list(read.joint_names), list(read.edges), read.frame_time
     except Exception as error:  # a reader of text meets damage with errors of many kinds
-        raise ValueError(f"path: {os.fspath(path)!r} is no BVH file, or only a part of one: {error}") from None
+        raise ValueError(f"path: {path!r} is no BVH file, or only a part of one: {error}") from None
     if not len(place):
-        raise ValueError(f"path: {os.fspath(path)!r} has no frames")
+        raise ValueError(f"path: {path!r} has no frames")
     places = np.roll(places, 2 - "xyz".index(axis), axis=2)
     if sign == "-":
         places[..., 1:] *= -1  # half a turn about x
@@ -65,7 +64,7 @@ def bvh_motion(path):
     for joint, parent in edges:
         parents[joint] = parent
     frames = np.concatenate([place, rotations.reshape(len(place), -1)], axis=1)
-    about = f"of {os.fspath(path)!r}"
+    about = f"of {path!r}"
     check_frames(frames, any_value, float, name=f"the frames {about}")
     check_number(f"the frame time {about}", seconds, 0)
     return BVHMotion(frames, places, parents, names, 1 / seconds)

@@ -1,7 +1,5 @@
 """Reading MATLAB files that may be damaged or others than those wanted."""
 
-import os
-
 from ..minibatches.bounds import check_regular
 from ..minibatches.matlab import read_mat
 
@@ -26,15 +24,15 @@ def read_matlab(path, *names):
     ValueError
         If it cannot be read as a MATLAB file, or lacks a variable.
     """
-    check_regular(path, "path")
+    path = check_regular(path, "path")
     try:
         file = read_mat(path, names)
     except ValueError as error:
         raise ValueError(
-            f"path: {os.fspath(path)!r} is no MATLAB file that can be read, or only a part of one ({error}); "
+            f"path: {path!r} is no MATLAB file that can be read, or only a part of one ({error}); "
             f"compare its size with that of the original, and fetch it again"
         ) from None
     missing = [name for name in names if name not in file]
     if missing:
-        raise ValueError(f"path must be a file with {', '.join(names)}, {os.fspath(path)!r} has no {missing[0]}")
+        raise ValueError(f"path must be a file with {', '.join(names)}, {path!r} has no {missing[0]}")
     return file

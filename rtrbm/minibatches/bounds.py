@@ -2,7 +2,7 @@
 
 import os
 
-from ..checks import check_path
+from ..replacing import as_path
 
 SPARED = 2**25  # bytes that the arrays of any file may take
 
@@ -31,11 +31,12 @@ class Budget:
 
 
 def check_regular(path, argument):
-    """Raise unless a path is that of a file, and no folder, pipe or device."""
-    check_path(argument, path)
+    """A path as text (`rtrbm.replacing.as_path`); raises unless it is that of a file, and no folder, pipe or device."""
+    path = as_path(argument, path)
     if not os.path.exists(path):
-        raise FileNotFoundError(f"{argument}: no file at {os.fspath(path)!r}")
+        raise FileNotFoundError(f"{argument}: no file at {path!r}")
     if os.path.isdir(path):
-        raise IsADirectoryError(f"{argument} must be a file, {os.fspath(path)!r} is a folder")
+        raise IsADirectoryError(f"{argument} must be a file, {path!r} is a folder")
     if not os.path.isfile(path):
-        raise ValueError(f"{argument} must be a file, {os.fspath(path)!r} is a pipe or a device")
+        raise ValueError(f"{argument} must be a file, {path!r} is a pipe or a device")
+    return path

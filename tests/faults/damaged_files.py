@@ -31,7 +31,7 @@ from collections import Counter
 
 import numpy as np
 
-SECONDS, PATIENCE = 2.0, 30.0  # of computing, and of waiting for a process on a busy machine
+SECONDS, PATIENCE = 2.0, 120.0  # of computing, and of waiting for a process on a busy machine
 MOST, LARGE = 100 * 2**20, 25  # bytes above the baseline, and times the size of a file that is not small
 ROOM = 2**30  # bytes of address space above the baseline, beyond which there is no memory
 TRAIN = [[(60, 64), (), (60,)], [(21, 108)]]
