@@ -9,8 +9,8 @@ from faults import damaged_files  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is measured by Linux's /proc")
 SLOW = (
-    "zeros.npz many-zeros.npz bzip2.npz lzma.npz zeros.mat columns.csv bomb.zip bzip2.zip members.zip bomb.tgz member.tgz "
-    "header.tgz bomb.tbz bomb.txz one-row.csv endless.mid deep.pickle"
+    "zeros.npz many-zeros.npz bzip2.npz lzma.npz zeros.mat columns.csv bomb.zip bzip2.zip members.zip bomb.tgz "
+    "member.tgz header.tgz bomb.tbz bomb.txz one-row.csv endless.mid deep.pickle"
 ).split()  # to make, or to read
 
 
