@@ -374,6 +374,11 @@ def check(options):
     if options.minutes is not None:
         check_number("--minutes", options.minutes, 0)
     check_figures()
+    if set(options.models) & set(MODELS):
+        try:
+            import mido  # noqa: F401
+        except ImportError:
+            raise ValueError("dreams are written by mido: install rtrbm[music]") from None
     for name in options.sets:
         if not os.path.exists(path_of(name, options.data)):
             raise ValueError(f"--sets must be of {', '.join(SETS)}, or paths, there is no {name!r}")

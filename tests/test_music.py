@@ -298,7 +298,7 @@ def test_a_folder_and_its_archives(tmp_path):
                 np.testing.assert_array_equal(roll, random_roll(10 * n + i))
 
 
-def test_bad_midi_is_refused(tmp_path):
+def test_bad_midi_is_refused(tmp_path, monkeypatch):
     folder = midi_folder(tmp_path / "set")
     path = folder / "test" / "0.MID"
     whole = path.read_bytes()
@@ -327,6 +327,9 @@ def test_bad_midi_is_refused(tmp_path):
         piano_rolls(folder)
     with pytest.raises(FileNotFoundError, match="no folder .*train"):
         piano_rolls(tmp_path)
+    monkeypatch.setitem(__import__("sys").modules, "mido", None)
+    with pytest.raises(ImportError, match=r"pip install 'rtrbm\[music\]'"):
+        piano_rolls(folder)
 
 
 def test_a_dream_is_written_by_its_probabilities(tmp_path):

@@ -16,6 +16,7 @@ from rtrbm.datasets import Transposed, piano_rolls
 from rtrbm.minibatches.windows import Example, packed
 
 pytest.importorskip("matplotlib")
+pytest.importorskip("mido")
 DATA = os.environ.get("RTRBM_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="RTRBM_DATA does not name a folder of real data")
 

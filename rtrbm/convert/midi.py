@@ -1,25 +1,21 @@
-"""MIDI files as piano rolls, and back.
+"""MIDI files as piano rolls, and back, by the library mido (``pip install 'rtrbm[music]'``)."""
 
-The format is that of "Standard MIDI Files 1.0" (MIDI Manufacturers Association, 1996). A file is read with no more
-memory and time than its size explains.
-"""
-
-import struct
+import io
+import re
 
 import numpy as np
 
 from ..checks import check_number
 from ..minibatches.bounds import check_regular
-from ..replacing import check_path
+from ..replacing import check_path, replacing
 from .music import midi_notes, notes
 
 DRUMS = 9  # the channel whose notes are instruments of percussion, no pitches
 TICKS = 480  # of a quarter note, in files that are written
 VELOCITY = 80
+LONGEST_PAUSE = 2**28 - 1  # ticks
+ENDLESS = re.compile(rb"[\x80-\xff]{4096}")  # numbers end with a byte below, and take mido the square of their length
 MAX_FRAMES = 2**17  # 9 hours of eighth notes, 46 MB
-HEADER, TRACK, END = b"MThd", b"MTrk", b"\xff\x2f\x00"
-NOTE_OFF, NOTE_ON, META, SYSTEM, SHORT = 0x80, 0x90, 0xFF, (0xF0, 0xF7), (0xC0, 0xD0)  # kinds of events
-LONGEST_PAUSE = 2**28 - 1
 
 
 def read_midi(path, step=0.5):
@@ -40,6 +36,8 @@ def read_midi(path, step=0.5):
 
     Raises
     ------
+    ImportError
+        If mido is not installed.
     FileNotFoundError
         If there is no such file.
     TypeError, ValueError
@@ -54,15 +52,18 @@ def read_midi(path, step=0.5):
     array([4., 2.], dtype=float32)
     """
     check_number("step", step, 0)
-    step = float(step)
-    path = check_regular(path, "path")
-    with open(path, "rb") as file:
-        data = file.read()
+    mido, path, step = _mido(), check_regular(path, "path"), float(step)
+    with open(path, "rb") as opened:
+        data = opened.read()  # mido believes in lengths, and cannot read more than there is of these bytes
     try:
-        found = _notes(data)
-    except (ValueError, IndexError) as error:
-        reason = error if type(error) is ValueError else "it ends inside an event"
-        raise ValueError(f"path: {path!r} is no complete MIDI file: {reason}") from error
+        if ENDLESS.search(data):
+            raise ValueError("it has a number without an end")
+        file = mido.MidiFile(file=io.BytesIO(data))
+        if not file.ticks_per_beat > 0:
+            raise ValueError(f"it has no quarter notes, a division of {file.ticks_per_beat}")
+        found = _sounding(file) / [1, file.ticks_per_beat, file.ticks_per_beat]
+    except Exception as error:  # mido raises many kinds
+        raise ValueError(f"path: {path!r} is no complete MIDI file: {type(error).__name__} {error}".rstrip()) from error
     if not len(found):
         raise ValueError(f"path: the MIDI file {path!r} has no notes")
     if not found[:, 1:].sum(axis=1).max() <= MAX_FRAMES * step:
@@ -88,96 +89,55 @@ def write_midi(path, X, step=0.5):
 
     Raises
     ------
+    ImportError
+        If mido is not installed.
     TypeError, ValueError
         If X has another shape, or `step` is not above 0.
     """
-    path = check_path("path", path)
-    rows, step = midi_notes(X, step), float(step)
+    path, rows, step, mido = check_path("path", path), midi_notes(X, step), float(step), _mido()
     events = [(onset, 1, int(pitch)) for pitch, onset, _ in rows]
     events += [(onset + duration, 0, int(pitch)) for pitch, onset, duration in rows]  # 0: an end comes first
-    events = [(round(beat * TICKS), begins, pitch) for beat, begins, pitch in sorted(events)]
-    track, now = bytearray(), 0
-    for tick, begins, pitch in [*events, (round(len(X) * step * TICKS), None, 0)]:
-        if tick - now > LONGEST_PAUSE:
-            raise ValueError(f"step={step} must be smaller, a MIDI file has no pauses of {tick - now} ticks")
-        track += _variable(tick - now)
-        track += END if begins is None else bytes([NOTE_ON if begins else NOTE_OFF, pitch, VELOCITY if begins else 64])
-        now = tick
-    with open(path, "wb") as file:
-        file.write(HEADER + struct.pack(">IHHH", 6, 1, 1, TICKS) + TRACK + struct.pack(">I", len(track)) + track)
+    track, now = mido.MidiTrack(), 0
+    for beat, begins, pitch in [*sorted(events), (len(X) * step, None, 0)]:
+        pause, now = round(beat * TICKS) - now, round(beat * TICKS)
+        if pause > LONGEST_PAUSE:
+            raise ValueError(f"step={step} must be smaller, a MIDI file has no pauses of {pause} ticks")
+        if begins is None:
+            track.append(mido.MetaMessage("end_of_track", time=pause))
+        else:
+            kind, velocity = ("note_on", VELOCITY) if begins else ("note_off", 0)
+            track.append(mido.Message(kind, note=pitch, velocity=velocity, time=pause))
+    with replacing(path) as temporary:
+        mido.MidiFile(tracks=[track], ticks_per_beat=TICKS).save(temporary)
 
 
-def _variable(n):
-    """A number as MIDI has it: 7 bits a byte, all but the last with the highest bit set."""
-    found = [n & 127]
-    while n := n >> 7:
-        found.append(n & 127 | 128)
-    return bytes(found[::-1])
+def _mido():
+    try:
+        import mido
+    except ImportError as error:
+        raise ImportError("MIDI files need mido: pip install 'rtrbm[music]', or pip install mido") from error
+    return mido
 
 
-def _notes(data):
-    """The notes of a MIDI file, rows of pitch, onset and duration in quarter notes."""
-    if not data.startswith(HEADER) or len(data) < 14:
-        raise ValueError("it does not begin as one")
-    length, _, n_tracks, division = struct.unpack(">IHHH", data[4:14])
-    if not 0 < division < 2**15:
-        raise ValueError(f"it has no quarter notes, a division of {division}")
-    at, rows = 8 + length, []
-    while n_tracks and at < len(data):
-        begin = at + 8
-        at = begin + int.from_bytes(data[at + 4 : begin], "big")
-        if at > len(data):
-            raise ValueError(f"it is truncated, a chunk should end at byte {at} of {len(data)}")
-        if data[begin - 8 : begin - 4] == TRACK:
-            rows += _track(data[begin:at])
-            n_tracks -= 1
-    if n_tracks:
-        raise ValueError(f"it is truncated, it lacks {n_tracks} tracks")
-    return np.array(rows, float).reshape(-1, 3) / [1, division, division]
+def _sounding(file):
+    """The notes of a MIDI file, rows of pitch, onset and duration in ticks."""
+    rows = []
+    for track in file.tracks:
+        now, since = 0, {}
 
+        def end(key):
+            if key in since:
+                begin = since.pop(key)
+                rows.append((key[1], begin, now - begin))
 
-def _track(track):
-    """The notes of a track, (pitch, onset, duration) in ticks."""
-    at, now, status, rows, since = 0, 0, 0, [], {}
-
-    def end(key):
-        if key in since:
-            begin = since.pop(key)
-            rows.append((key[1], begin, now - begin))
-
-    while at < len(track):
-        delta, at = _read_variable(track, at)
-        now += delta
-        if track[at] in (META, *SYSTEM):
-            is_end = track[at] == META and track[at + 1] == 0x2F
-            n, at = _read_variable(track, at + 1 + (track[at] == META))
-            at += n
-            if is_end:
-                break
-            continue
-        if track[at] > 127:
-            status, at = track[at], at + 1
-        kind, channel = status & 0xF0, status & 0x0F
-        if not 0x80 <= kind < 0xF0:
-            raise ValueError(f"it is damaged, it has an event of the kind {status}")
-        n = 1 if kind in SHORT else 2
-        values, at = track[at : at + n], at + n
-        if len(values) < n or max(values) > 127:
-            raise ValueError(f"it is damaged or truncated, an event has the values {list(values)}")
-        if kind in (NOTE_ON, NOTE_OFF) and channel != DRUMS:
-            end((channel, values[0]))
-            if kind == NOTE_ON and values[1]:
-                since[channel, values[0]] = now
-    for key in list(since):
-        end(key)
-    return rows
-
-
-def _read_variable(data, at):
-    """A number of at most 4 bytes (`_variable`), and the place after it."""
-    n = 0
-    for i in range(4):
-        n = n << 7 | data[at + i] & 127
-        if data[at + i] < 128:
-            return n, at + i + 1
-    raise ValueError("it is damaged, it has a number of more than 4 bytes")
+        for message in track:
+            now += message.time
+            if message.type not in ("note_on", "note_off") or message.channel == DRUMS:
+                continue
+            key = message.channel, message.note
+            end(key)
+            if message.type == "note_on" and message.velocity:
+                since[key] = now
+        for key in list(since):
+            end(key)
+    return np.array(rows, float).reshape(-1, 3)

@@ -5,7 +5,7 @@ from ..minibatches.matlab import read_mat
 
 
 def read_matlab(path, *names):
-    """The variables of a MATLAB file (of version 5 to 7.2).
+    """The variables of a MATLAB file (of version 4 to 7.2).
 
     Parameters
     ----------

@@ -160,10 +160,7 @@ class TrainedRBM(Watched):
                 if resume and os.path.exists(as_path("checkpoint", checkpoint)):
                     self._resume(checkpoint, data, prints, plan.n_updates, found)
                 else:
-                    self._start(data)
-                    self._fingerprints = prints
-                    self._keep_names(names)
-                    self._doubt_data(data, names)
+                    self._begin_anew(data, names, prints)
                 return data, V, plan
 
             data, V, self._plan = ranks.together(begin, self.comm)
@@ -353,6 +350,13 @@ class TrainedRBM(Watched):
         start = start if isinstance(start, str | tuple) else start._effective()
         params = initial_params(self._model(), minibatch, n_hidden, seed, start, engine, n_inputs, once)
         self._set_state(self._new(params, seed, scale))
+
+    def _begin_anew(self, data, names, prints):
+        """Take the state before the first update."""
+        self._start(data)
+        self._fingerprints = prints
+        self._keep_names(names)
+        self._doubt_data(data, names)
 
     def _resume(self, path, data, prints, n_updates, X):
         """Take the state of training from a file."""

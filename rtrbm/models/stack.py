@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import field
-from itertools import product
 
 import h5py
 import numpy as np
