@@ -487,7 +487,7 @@ def test_resumed_is_uninterrupted(tmp_path, broken, data):
         layer.set_params(negative=Breaking(layer, at=7) if i == broken else CD())
     with pytest.raises(PowerFailure):
         first.fit(data, checkpoint=tmp_path / "run.h5", checkpoint_every=5)
-    assert sorted(os.listdir(tmp_path)) == [f"run-{i}.h5" for i in range(1, broken + 2)]
+    assert sorted(path.name for path in tmp_path.glob("*.h5")) == [f"run-{i}.h5" for i in range(1, broken + 2)]
     resumed = stack_of()
     for i, layer in enumerate(resumed.layers):  # layers that are done make no more updates
         layer.set_params(negative=Breaking(layer) if i < broken else CD())
