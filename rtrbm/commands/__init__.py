@@ -1,0 +1,61 @@
+"""The command line, ``rtrbm`` or ``python -m rtrbm``: one module a command. Its options are in `parser`."""
+
+import importlib
+import sys
+import warnings
+
+from .parser import parsed
+
+__all__ = ["main"]
+
+MISTAKES = (ValueError, TypeError, FloatingPointError, OSError, RuntimeError, ImportError)
+STOPPED = 130  # the status after Ctrl-C
+HOMES = dict.fromkeys(("predict", "denoise", "impute"), "verbs")  # modules of commands that are named otherwise
+
+
+def main(arguments=None):
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Those of the command line by default.
+
+    Returns
+    -------
+    int
+        The exit status: 0; 1 after a mistake or a failure, with a line on standard error; 130 after Ctrl-C.
+    """
+    options = parsed(arguments)
+    options.warned = []
+
+    def told(message, *_):
+        options.warned.append(one_line(message))
+        print(f"rtrbm {options.command}: warning: {options.warned[-1]}", file=sys.stderr, flush=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", UserWarning)
+        warnings.showwarning = told
+        try:
+            home = HOMES.get(options.command, options.command)
+            return importlib.import_module(f".{home}", __name__).run(options) or 0
+        except MISTAKES as error:
+            print(f"rtrbm {options.command}: {one_line(readable(error))}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print(f"\nrtrbm {options.command}: stopped", file=sys.stderr)
+            return STOPPED
+
+
+def readable(error):
+    """An exception's message; an OSError's without its number, and with the file if it names one."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    if error.filename is None or str(error.filename) in error.strerror:
+        return error.strerror
+    return f"{error.strerror}: {error.filename!r}"
+
+
+def one_line(text):
+    """A text without line breaks."""
+    return " ".join(str(text).split())

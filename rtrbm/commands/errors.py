@@ -1,0 +1,52 @@
+"""The one-step error of a model beside that of predictors without one."""
+
+import numpy as np
+
+from .. import evaluate
+
+COLUMNS = ("predictor", "squared_error_per_frame", "standard_error")
+
+
+def error_rows(name, predicted, X, train, bounds=(-np.inf, np.inf), n_taps=2, of_train=""):
+    """Rows of `COLUMNS`: predictors without a model, and then the model.
+
+    Parameters
+    ----------
+    name : str
+        Of the model.
+    predicted : list of (n_frames_i, n_features) arrays
+        Its predictions.
+    X, train : lists of (n_frames_i, n_features) arrays
+        The frames that came, and those that predictors are fitted to.
+    bounds : (float, float)
+        Least and greatest value of a linear prediction.
+    n_taps : int
+        Frames that the linear predictor sees.
+    of_train : str
+        Added to the names of predictors that are fitted.
+
+    Returns
+    -------
+    list of tuples
+    """
+    found = {
+        "copy-previous": evaluate.copy_previous(X),
+        f"mean frame{of_train}": evaluate.mean_frame(X, train),
+        f"linear predictor on {n_taps} frame{'s' * (n_taps > 1)}{of_train}": evaluate.autoregression(
+            X, train, n_taps, *bounds
+        ),
+        name: predicted,
+    }
+    return [(predictor, *evaluate.squared_error(X, values)) for predictor, values in found.items()]
+
+
+def bounds_of(model, arrays):
+    """The bounds of predictions for the units of a model: none for real values, else those of data."""
+    if model._units().linear:
+        return -np.inf, np.inf
+    return float(min(map(np.min, arrays))), float(max(map(np.max, arrays)))
+
+
+def n_taps_of(model):
+    """The frames that the linear predictor is given: those that the model's taps see, and at least 2."""
+    return max(2, int(getattr(model, "n_taps", 0)))

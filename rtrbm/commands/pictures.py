@@ -1,0 +1,128 @@
+"""Samples as pictures: GIF, MP4, strips of images, curves."""
+
+import math
+import shutil
+import subprocess
+
+import numpy as np
+
+from ..training.files import replacing
+from .writing import ending_of, save_figure
+
+FRAMES_PER_SECOND = 20
+SIDE = 200  # pixels of a video's longer side, about
+N_PANELS = 6
+
+
+def draw(path, sequences, image_shape, names, is_real):
+    """Write sequences as .gif, .mp4 or .png.
+
+    Parameters
+    ----------
+    path : str
+    sequences : (n_sequences, n_frames, n_features) ndarray
+    image_shape : (int, int) or None
+        Height and width of a frame, square if it is not given.
+    names : list of str or None
+        Those of features.
+    is_real : bool
+        Whether values are real numbers of any size, not states or their probabilities.
+
+    Raises
+    ------
+    ValueError
+        If frames are no images.
+    """
+    from .. import plots
+
+    rows = {f"sample {i}": frames for i, frames in enumerate(sequences, 1)}
+    if ending_of(path) == ".mp4":
+        write_mp4(path, sequences, image_shape)
+    elif ending_of(path) == ".gif":
+        plots.animate(rows, path, image_shape, FRAMES_PER_SECOND)
+    elif are_images(sequences.shape[2], image_shape, names):
+        save_figure(plots.film_strip(rows, image_shape=image_shape), path)
+    else:
+        save_figure(_curves(sequences, names) if is_real else _rasters(rows), path)
+
+
+def are_images(n_features, image_shape, names):
+    """Whether frames are to be shown as images: a shape is given, or they are square and their features have no names."""
+    return image_shape is not None or names is None and math.isqrt(n_features) ** 2 == n_features
+
+
+def check_images(options, n_features, names):
+    """Raise unless the frames of a model can be drawn as --out and --shape say."""
+    shape = options.shape
+    if shape is not None and math.prod(shape) != n_features:
+        raise ValueError(f"--shape must have the {n_features} features of the model, got {shape[0]}x{shape[1]}")
+    if ending_of(options.out) != ".png" and shape is None and math.isqrt(n_features) ** 2 != n_features:
+        raise ValueError(
+            f"--shape HxW must say the shape of images, the model's {n_features} features make no square: --shape "
+            f"1x{n_features} shows a row, and --out with .png or .csv does without"
+        )
+
+
+def write_mp4(path, videos, image_shape=None, frames_per_second=FRAMES_PER_SECOND):
+    """Write videos side by side as MP4, by the program ffmpeg.
+
+    Parameters
+    ----------
+    path : path-like
+    videos : (n_videos, n_frames, height * width) array_like
+        Pixels from 0 to 1; values beyond are cut off.
+    image_shape : (int, int), optional
+        Square if not given.
+    frames_per_second : int
+
+    Raises
+    ------
+    RuntimeError
+        If ffmpeg is not installed, or fails; the message is its own.
+    """
+    program = shutil.which("ffmpeg")
+    if program is None:
+        raise RuntimeError("an .mp4 file wants the program ffmpeg, which is not installed")
+    videos = np.asarray(videos)
+    n_videos, n_frames, n_pixels = videos.shape
+    height, width = image_shape or (math.isqrt(n_pixels),) * 2
+    scale = max(1, round(SIDE / max(height, width)))
+    pixels = np.rint(255 * videos.clip(0, 1)).astype(np.uint8).reshape(n_videos, n_frames, height, width)
+    pixels = np.pad(pixels, ((0, 0), (0, 0), (0, 0), (0, 1)), constant_values=255)  # a white line between videos
+    together = np.concatenate(list(pixels), axis=2)[:, :, :-1].repeat(scale, axis=1).repeat(scale, axis=2)
+    together = np.pad(together, ((0, 0), *((0, n % 2) for n in together.shape[1:])))  # the codec wants even sides
+    size = f"{together.shape[2]}x{together.shape[1]}"
+    raw = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", size, "-r", str(frames_per_second), "-i", "-"]
+    with replacing(path) as temporary:
+        command = [program, "-loglevel", "error", "-y", *raw, "-pix_fmt", "yuv420p", temporary]
+        done = subprocess.run(command, input=together.tobytes(), capture_output=True)
+        if done.returncode:
+            raise RuntimeError(f"ffmpeg failed: {done.stderr.decode(errors='replace').strip() or done.returncode}")
+
+
+def _rasters(rows):
+    """Sequences as images, time to the right, a feature in each row."""
+    from ..plots.paper import draw_image, label_axes, panels
+
+    figure, axes = panels(None, (len(rows), 1), 0.5 + 1.5 * len(rows), sharex=True)
+    for axis, (title, frames) in zip(axes, rows.items()):
+        draw_image(axis, 1 - frames.T[::-1]).axes.set_aspect("auto")
+        axis.set_title(title, fontsize=9, loc="left", pad=3)
+        label_axes(axis, None, "feature")
+    axes[-1].set_xticks(np.unique(np.linspace(0, frames.shape[0] - 1, 6).astype(int)))
+    axes[-1].set_xlabel("frame", fontsize=9)
+    return figure
+
+
+def _curves(sequences, names):
+    """The first features over time, a panel for each and a line for each sequence."""
+    from ..plots.paper import label_axes, panels, styles
+
+    n = min(N_PANELS, sequences.shape[2])
+    figure, axes = panels(None, (n, 1), 0.6 + 1.1 * n, sharex=True)
+    for i, axis in enumerate(axes):
+        for sequence, style in zip(sequences, styles()):
+            axis.plot(sequence[:, i], linewidth=1, **style)
+        label_axes(axis, None, f"feature {i}" if names is None else names[i])
+    axes[-1].set_xlabel("frame", fontsize=9)
+    return figure

@@ -1,0 +1,162 @@
+"""Files of data as the sequences that models take, and models from their files."""
+
+import contextlib
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from ..checks import as_given
+from ..convert import read as read_arrays, read_midi, tables, video
+from ..foreign import array, is_table
+from ..minibatches.text import Table
+from ..models import load
+
+SEQUENCE = "sequence"  # the column that names sequences, unless --by says another
+MIDI = (".mid", ".midi")
+
+
+class Data(NamedTuple):
+    """The sequences of a file.
+
+    path : str; sequences : list of (n_frames_i, n_features) arrays or tables; form : "one", "array" or "list", what the
+    file held; names : list of str, the features' names, or None; by, labels : the column that names sequences and the
+    name of each, or None; time, times : the column of times and the times of each sequence, or None.
+    """
+
+    path: str
+    sequences: list
+    form: str
+    names: list | None = None
+    by: str | None = None
+    labels: list | None = None
+    time: str | None = None
+    times: list | None = None
+
+    def arrays(self):
+        """The sequences as arrays of floating point numbers."""
+        return [np.asarray(sequence, float) for sequence in self.sequences]
+
+    def rows(self):
+        """All frames as one table or array, for models without time."""
+        if len(self.sequences) == 1:
+            return self.sequences[0]
+        together = np.concatenate(self.arrays())
+        return together if self.names is None else Table(dict(zip(self.names, together.T)))
+
+    def __str__(self):
+        lengths = [len(sequence) for sequence in self.sequences]
+        n, few, many = len(lengths), min(lengths), max(lengths)
+        frames = f"{few} frames" if few == many else f"{few} to {many} frames"
+        features = np.shape(self.sequences[0])[1]
+        return f"{n} sequence{'s' * (n > 1)} of {frames}, {features} feature{'s' * (features > 1)}"
+
+
+@contextlib.contextmanager
+def about(label, *names):
+    """Context in which errors that call an argument by one of these names call it `label`."""
+    try:
+        yield
+    except (TypeError, ValueError, OSError) as error:
+        pattern = rf"(?<![\w-])({'|'.join(names)})(?![\w'])"
+        error.args = tuple(re.sub(pattern, label, part) if isinstance(part, str) else part for part in error.args)
+        raise
+
+
+def read_model(path):
+    """The model in a file."""
+    with about("MODEL", "path"):
+        return load(path)
+
+
+def read_data(path, options, label="FILE", name=None):
+    """The data of a file.
+
+    Parameters
+    ----------
+    path : str
+    options : argparse.Namespace
+        name, by and time, of `rtrbm.commands.parser.data`.
+    label : str
+        The argument, for messages.
+    name : str, optional
+        The array, if it is not that of ``options.name``.
+
+    Returns
+    -------
+    Data
+
+    Raises
+    ------
+    OSError, TypeError, ValueError, ImportError
+        If it cannot be read, or holds no sequences of numbers.
+    """
+    if path.lower().endswith(MIDI):
+        with about(label, "path"):
+            return Data(path, [read_midi(path)], "one")
+    name = options.name if name is None else name
+    try:
+        with about(label, "path"):
+            held = read_arrays(path, name)
+    except TypeError as error:
+        option = "--name" if label == "FILE" else f"{label}-name"
+        raise ValueError(f"{option} ARRAY: {error}" if name is None else str(error)) from error
+    if is_table(held):
+        return _table(path, held, options)
+    for option, column in (("--by", options.by), ("--time", options.time)):
+        if column is not None:
+            raise ValueError(f"{option}={column} is for a table with a header, {path!r} has no names of columns")
+    with about(path, "X"):
+        held = as_given(held)
+        if isinstance(held, list):
+            return Data(path, [_frames(x, f"{path}[{i}]") for i, x in enumerate(held)], "list")
+        held = array(held, path)
+        if held.ndim == 4:
+            held = video(held)
+    if held.ndim == 3:
+        return Data(path, list(held), "array")
+    return Data(path, [_frames(held, path)], "one")
+
+
+def _frames(x, name):
+    """One sequence; numbers in a row are those of one feature."""
+    x = np.asarray(x)
+    if x.ndim not in (1, 2):
+        raise ValueError(f"{name} must be a sequence (n_frames, n_features), got shape {x.shape}")
+    return x[:, None] if x.ndim == 1 else x
+
+
+def _table(path, table, options):
+    """The sequences of a table with a header."""
+    by = SEQUENCE if options.by is None and SEQUENCE in table.columns else options.by
+    for option, column in (("--by", by), ("--time", options.time)):
+        if column is not None and column not in table.columns:
+            raise ValueError(f"{option}={column} must be a column of {path!r}, one of {', '.join(table.columns)}")
+    for column in table.columns:
+        if table[column].dtype.kind == "U" and column not in (by, options.time):
+            raise ValueError(
+                f"{path!r} has text in its column {column!r}, {table[column][0]!r} in the first row: --by {column} if "
+                f"it names the sequence of a row, --time {column} if it holds times, or leave the column out"
+            )
+    with about(path, "X"):
+        sequences = tables(table, by, options.time)
+    labels = rows = None
+    if by is not None:
+        labels = list(dict.fromkeys(table[by].tolist()))
+        rows = [table[by] == label for label in labels]
+    times = None
+    if options.time is not None:
+        times = [table[options.time]] if rows is None else [table[options.time][at] for at in rows]
+    form = "one" if by is None else "list"
+    return Data(path, sequences, form, sequences[0].columns, by, labels, options.time, times)
+
+
+def check_complete(data, remedy):
+    """Raise if values are missing."""
+    for i, sequence in enumerate(data.arrays()):
+        missing = np.argwhere(np.isnan(sequence))
+        if len(missing):
+            frame, feature = missing[0].tolist()
+            column = feature if data.names is None else repr(data.names[feature])
+            where = f"the first of {len(missing)} in row {frame}, column {column}"
+            raise ValueError(f"{data.path!r} has missing values, {where}: {remedy}")

@@ -1,0 +1,168 @@
+"""The settings of a model from a command line: options, --set, a TOML file, and what the data call for."""
+
+import ast
+import dataclasses
+
+import numpy as np
+
+from .. import models
+from ..checks import check_known
+
+WORDS = {"true": True, "false": False, "none": None}
+OPTIONS = {"hidden": "n_hidden", "updates": "n_updates", "seed": "random_state", "n_jobs": "n_jobs", "engine": "engine"}
+OWN = ("comm", "verbose")  # settings that are no choice here
+START = {"random_state": 0, "engine": "auto", "n_jobs": -1, "verbose": 1}
+OF_TRAIN = ("model", "window")  # what a TOML file may hold beside the settings of a model
+BERNOULLI = {"dynamic_visible_bias": True}
+REAL = {
+    "visible": "scaled_gaussian",
+    "standardize": True,
+    "n_taps": 2,
+    "dynamic_visible_bias": True,
+    "learning_rate": 1e-3,
+    "n_gibbs": 3,
+}  # docs/your-data.md, "Where to start"
+
+
+def value_of(text):
+    """The value of a setting, of its text: a number, a word for True, False or None, a dict, a tuple; else the text.
+
+    Examples
+    --------
+    >>> value_of("0.5"), value_of("{0:1,200:3}"), value_of("none"), value_of("adam")
+    (0.5, {0: 1, 200: 3}, None, 'adam')
+    """
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
+def from_toml(path):
+    """The settings in a TOML file.
+
+    Raises
+    ------
+    OSError, ValueError
+        If there is none, or it is no TOML.
+    ImportError
+        On Python 3.10 without tomli.
+    """
+    try:
+        import tomllib
+    except ImportError:
+        try:
+            import tomli as tomllib
+        except ImportError as error:
+            raise ImportError("--config needs tomli on Python 3.10: pip install tomli") from error
+    try:
+        with open(path, "rb") as file:
+            read = tomllib.load(file)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"--config must be a TOML file, {path!r} cannot be read: {error}") from error
+    return {name: _of_toml(value) for name, value in read.items()}
+
+
+def _of_toml(value):
+    """A value of TOML, whose keys are texts and which has no None, as that of a setting."""
+    if isinstance(value, dict):
+        return {value_of(key): _of_toml(item) for key, item in value.items()}
+    return None if value == "none" else value
+
+
+def given_settings(options):
+    """What a command line says about a model.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        Of `train`. `model` and `window` are filled in from the file of --config.
+
+    Returns
+    -------
+    kind : type
+        The model's class.
+    given : dict
+        Settings by name.
+
+    Raises
+    ------
+    OSError, TypeError, ValueError, ImportError
+        If the file cannot be read, or a setting is unknown or has a value that it cannot have; the message names the
+        option.
+    """
+    found = {} if options.config is None else from_toml(options.config)
+    label = f"--config {options.config}:"
+    for name in OF_TRAIN:
+        value = found.pop(name, None)
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    options.model = options.model or "rtrbm"
+    kind = _class(options.model, label)
+    if options.window is not None and (type(options.window) is not int or options.window < 0):
+        raise ValueError(f"{label} window must be a whole number of at least 0, got {options.window!r}")
+    known = [field.name for field in dataclasses.fields(kind) if field.name not in OWN]
+    check_known(f"{label} {kind.__name__} has no setting", found, [*known, *OF_TRAIN], ValueError)
+    labels = {name: f"{label} {name}" for name in found}
+    for text in options.set:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"--set must be NAME=VALUE, got {text!r}")
+        check_known(f"--set: {kind.__name__} has no setting", [name], known, ValueError)
+        found[name], labels[name] = value_of(value), f"--set {name}"
+    for option, name in OPTIONS.items():
+        if getattr(options, option) is not None:
+            found[name], labels[name] = getattr(options, option), f"--{option.replace('_', '-')}"
+    if options.standardize:
+        found["standardize"] = True
+    for field in dataclasses.fields(kind):
+        if field.name in found:
+            field.metadata["check"](labels.get(field.name, field.name), found[field.name])
+    return kind, found
+
+
+def _class(name, label):
+    """The class of a model by the name of --model."""
+    kinds = {kind.lower(): getattr(models, kind) for kind in models.__all__ if kind not in ("Stack", "load")}
+    if name not in kinds:
+        raise ValueError(f"{label} model must be one of {', '.join(sorted(kinds))}, got {name!r}")
+    return kinds[name]
+
+
+def for_data(kind, given, data):
+    """The settings that data call for, and over them those that were given.
+
+    Raises
+    ------
+    ValueError
+        If the data are neither in [0, 1] nor declared as anything else; the message has the options that mend it.
+    """
+    known = {field.name for field in dataclasses.fields(kind)}
+    if not given.get("standardize") and "visible" not in given:
+        _check_probabilities(data)
+    start = START | (REAL if given.get("standardize") else BERNOULLI)
+    return {name: value for name, value in start.items() if name in known} | given
+
+
+def _check_probabilities(data):
+    """Raise unless all numbers lie in [0, 1]."""
+    arrays = data.arrays()
+    low, high = min(map(np.nanmin, arrays)), max(map(np.nanmax, arrays))
+    if low >= 0 and high <= 1:
+        return
+    whole = low >= 0 and all((array == np.rint(array)).all() for array in arrays)
+    counts = ", or --set visible=poisson for counts" if whole else ""
+    beyond = [] if data.names is None else [n for n, low, high in _ranges(data.names, arrays) if low < 0 or high > 1]
+    columns = f" (columns {', '.join(beyond[:5])}{', ...' * (len(beyond) > 5)})" if beyond else ""
+    raise ValueError(
+        f"{data.path!r} has values from {low:g} to {high:g}{columns}, units of 0 and 1 want numbers in [0, 1]: add "
+        f"--standardize for real values{counts}"
+    )
+
+
+def _ranges(names, arrays):
+    """Each feature's name, least and greatest value."""
+    together = np.concatenate(arrays)
+    return zip(names, np.nanmin(together, axis=0), np.nanmax(together, axis=0))

@@ -1,0 +1,101 @@
+"""``rtrbm train``: a model of the data in a file."""
+
+import os
+import time
+
+import numpy as np
+
+from ..callbacks import EarlyStopping
+from ..models import RBM
+from . import STOPPED
+from .reading import about, check_complete, read_data
+from .score import print_errors
+from .settings import for_data, given_settings
+from .verbs import about_data
+from .writing import check_out, say, write_settings
+
+LONG, WINDOW = 200, 100  # a sequence of more frames is cut into windows of so many, unless --window says otherwise
+
+
+def run(options):
+    """Train a model, say what it is worth, write it and its settings."""
+    started = time.perf_counter()
+    check_out(options, (".h5",), options.file, options.validation, options.config)
+    kind, given = given_settings(options)
+    data = read_data(options.file, options)
+    model, static = kind(**for_data(kind, given, data)), kind is RBM
+    held_out, missing, window = _held_out(options), _missing(data), _window(options, data, static)
+    say(f"{options.file}: {data}" + (f"; windows of {window} frames" if window else ""))
+    if options.resume and not os.path.exists(options.out):
+        say(f"--resume: there is no {options.out}, training begins anew")
+    say(f"training {model!r}")
+    extra = {} if static else {"window": window}
+    if held_out is not None:
+        extra |= {"validation": held_out.rows() if static else held_out.sequences, "callbacks": [EarlyStopping()]}
+    if missing is not None:
+        extra["mask"] = np.concatenate(missing) if static else missing
+    try:
+        with about_data(data), about("--validation", "validation"):
+            model.fit(data.rows() if static else data.sequences, checkpoint=options.out, resume=options.resume, **extra)
+    except KeyboardInterrupt:
+        return _stopped(options)
+    errors = [] if static else _errors(model, data, held_out, missing)
+    record = {"file": options.file, "data": str(data), "validation": options.validation, "window": window}
+    record |= {"model": kind.__name__, **model._settings(), "updates": model.n_updates_, "errors": errors}
+    record |= {"warnings": options.warned, "minutes": round((time.perf_counter() - started) / 60, 3)}
+    settings = f"{os.path.splitext(options.out)[0]}.settings.json"
+    write_settings(settings, record)
+    say(f"\n{options.out} has the model, {settings} its settings and errors")
+
+
+def _stopped(options):
+    """Say how to go on after Ctrl-C."""
+    goes_on = f"the same command with --resume goes on from {options.out}"
+    say(f"\nrtrbm train: stopped; {goes_on if os.path.exists(options.out) else 'nothing had been learned yet'}")
+    return STOPPED
+
+
+def _held_out(options):
+    """The validation data, or None."""
+    if options.validation is None:
+        return None
+    data = read_data(options.validation, options, "--validation", options.validation_name)
+    check_complete(data, "it must have none; `rtrbm impute` fills them in")
+    return data
+
+
+def _missing(data):
+    """Where values are missing, for each sequence; None if none is."""
+    missing = [np.isnan(array) for array in data.arrays()]
+    n = sum(int(mask.sum()) for mask in missing)
+    if not n:
+        return None
+    absent = np.flatnonzero(np.concatenate(missing).all(axis=0))
+    if len(absent):
+        column = absent[0] if data.names is None else repr(data.names[absent[0]])
+        raise ValueError(f"{data.path!r} must have values in every column, column {column} has none: leave it out")
+    say(f"{data.path}: {n} values are missing, each update draws them from the model")
+    return missing
+
+
+def _window(options, data, static):
+    """The frames of a window, or None."""
+    longest = max(len(sequence) for sequence in data.sequences)
+    if static:
+        if options.window:
+            raise ValueError(f"--window={options.window} is for models of sequences, an RBM takes rows: leave it out")
+        return None
+    if options.window is None:
+        return WINDOW if longest > LONG else None
+    return options.window or None
+
+
+def _errors(model, data, held_out, missing):
+    """Print the table of errors; its rows, for the settings."""
+    if missing is not None and held_out is None:
+        say("\nno table of errors: the data have missing values; --validation FILE takes data that have none")
+        return []
+    where = f" of {data.path}, which the model has learned from" if held_out is None else f" of {held_out.path}"
+    scored = data if held_out is None else held_out
+    rows = print_errors(model, scored, data if missing is None else None, where)
+    return [[name, error, None if np.isnan(spread) else spread] for name, error, spread in rows]

@@ -1,0 +1,84 @@
+"""``rtrbm predict``, ``denoise`` and ``impute``: from sequences to sequences of the same form."""
+
+import numpy as np
+
+from ..models import RBM, Stack
+from .parser import ARRAYS
+from .reading import about, check_complete, read_data, read_model
+from .writing import check_out, say, write_sequences
+
+WHAT = {"predict": "prediction", "denoise": "denoised", "impute": "filled"}
+
+
+def run(options):
+    """Apply a verb to a file and write the result."""
+    verb = options.command
+    check_out(options, ARRAYS, options.model, options.file)
+    model = read_model(options.model)
+    check_verb(model, verb, options.model)
+    data = for_model(read_data(options.file, options), model)
+    if verb != "impute":
+        check_complete(data, "`rtrbm impute` fills them in")
+    say(f"{options.file}: {data}")
+    write_sequences(options.out, WHAT[verb], applied(model, verb, data), data)
+    say(options.out)
+
+
+def applied(model, verb, data):
+    """A verb's result for each sequence."""
+    with about_data(data):
+        if not is_static(model):
+            return list(getattr(model, verb)(data.sequences))
+        ends = np.cumsum([len(sequence) for sequence in data.sequences])
+        return np.split(getattr(model, verb)(data.rows()), ends[:-1])
+
+
+def about_data(data):
+    """Context in which errors about X are about the file of the data."""
+    return about(data.path, *([r"X\[0\]"] if data.form == "one" else []), "X")
+
+
+def bottom_of(model):
+    """The layer of a model that sees the data."""
+    return model.layers[0] if isinstance(model, Stack) else model
+
+
+def is_static(model):
+    """Whether frames have no order for a model."""
+    return isinstance(model, RBM)
+
+
+def check_verb(model, verb, path):
+    """Raise unless a model has this verb."""
+    if not hasattr(model, verb):
+        kind = type(model).__name__
+        raise ValueError(f"{verb} is not for a {kind}, which is what {path!r} holds; `rtrbm info {path}` says more")
+
+
+def for_model(data, model):
+    """Data with the columns of a model, in its order.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or was not there in training.
+    """
+    wanted = getattr(bottom_of(model), "feature_names_in_", None)
+    if wanted is None or data.names is None or list(wanted) == data.names:
+        return data
+    missing = [name for name in wanted if name not in data.names]
+    new = [name for name in data.names if name not in wanted]
+    if missing:
+        raise ValueError(f"{data.path!r} must have the columns that the model was trained on, it lacks {_some(missing)}")
+    if new:
+        raise ValueError(
+            f"{data.path!r} must have the columns that the model was trained on alone, it has {_some(new)} besides: "
+            f"--time {new[0]} if it holds times, --by {new[0]} if it names the sequence of a row, or leave it out"
+        )
+    say(f"{data.path}: columns are taken in the order of training, {_some(list(wanted))}")
+    names = list(wanted)
+    return data._replace(sequences=[sequence[names] for sequence in data.sequences], names=names)
+
+
+def _some(names):
+    return ", ".join(names[:5]) + ", ..." * (len(names) > 5)

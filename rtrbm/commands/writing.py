@@ -1,0 +1,210 @@
+"""What commands write: tables, arrays, pictures, settings. Every file is whole or not there."""
+
+import csv
+import json
+import os
+import pathlib
+import platform
+import shutil
+import sys
+
+import h5py
+import numpy as np
+
+from .. import __version__
+from ..machine import processors
+from ..training.files import replacing
+from .reading import SEQUENCE
+
+
+def check_out(options, endings, *paths):
+    """Raise, before any work, unless the file of `--out` can be written.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+    endings : tuple of str
+        Of files that the command writes.
+    *paths : str
+        Files that are read.
+
+    Raises
+    ------
+    ValueError, ImportError
+        If its name has another ending, it is a folder, is in none, is there already or is read, or if a library or
+        program for files of its kind is not installed.
+    """
+    path, ending = options.out, ending_of(options.out)
+    if ending not in endings:
+        raise ValueError(f"--out must end in one of {', '.join(endings)}, got {path!r}")
+    if not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+        raise ValueError(f"--out must be in a folder that exists, got {path!r}")
+    if os.path.isdir(path):
+        raise ValueError(f"--out must be a file, {path!r} is a folder")
+    if any(os.path.exists(read) and os.path.exists(path) and os.path.samefile(read, path) for read in paths if read):
+        raise ValueError(f"--out must not be a file that is read, got {path!r}")
+    resume = getattr(options, "resume", None)
+    if os.path.exists(path) and not options.force and not resume:
+        more = "" if resume is None else ", --resume goes on with it"
+        raise ValueError(f"--out: {path!r} is there already; --force replaces it{more}")
+    if ending == ".mp4" and shutil.which("ffmpeg") is None:
+        raise ValueError(f"--out {path}: an .mp4 file wants the program ffmpeg, which is not installed; take a .gif")
+    library = {".gif": "matplotlib", ".png": "matplotlib", ".mid": "mido"}.get(ending)
+    if library is not None and not has(library):
+        extra = "music" if library == "mido" else "figures"
+        raise ImportError(f"--out {path}: {ending} files want {library}: pip install 'rtrbm[{extra}]'")
+
+
+def has(library):
+    """Whether a library can be imported; matplotlib stands for Pillow too, which comes with it."""
+    from importlib.util import find_spec
+
+    return find_spec(library) is not None
+
+
+def ending_of(path):
+    """The ending of a file's name, in lower case."""
+    return os.path.splitext(path)[1].lower()
+
+
+# ------------------------------------------------------------------------------------------- tables and settings
+
+
+def write_table(path, columns, rows):
+    """Write rows as CSV, beneath the names of their columns unless these are None."""
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerows([] if columns is None else [columns])
+        writer.writerows(rows)
+
+
+def print_table(columns, rows, title=None):
+    """Print rows under their columns; floats with four significant digits, NaN and None as a blank."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells)]
+    if title:
+        print(f"\n{title}")
+    for line in [columns, ["-" * width for width in widths], *cells]:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
+    sys.stdout.flush()
+
+
+def _cell(value):
+    if value is None or value != value:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def say(text):
+    """Print a line at once: a sign of life."""
+    print(text, flush=True)
+
+
+def write_settings(path, settings, **versions):
+    """Write settings as JSON, with the machine and the versions of everything that took part."""
+    import scipy
+
+    versions = {
+        "rtrbm": __version__,
+        **versions,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "h5py": h5py.__version__,
+    }
+    if "numba" in sys.modules:
+        versions["numba"] = sys.modules["numba"].__version__
+    with replacing(path) as temporary:
+        everything = {**settings, "versions": versions, "machine": machine()}
+        pathlib.Path(temporary).write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")
+
+
+def machine():
+    """The processors of this process, and their vector instructions as numpy finds them (from its version 1.26 on)."""
+    config = np.show_config(mode="dicts") if np.lib.NumpyVersion(np.__version__) >= "1.26.0" else {}
+    simd = config.get("SIMD Extensions", {}).get("found", [])
+    return {"processors": processors(), "architecture": platform.machine(), "simd": " ".join(simd)}
+
+
+def save_figure(figure, path):
+    """Write a figure as PNG, whole or not at all."""
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=200, format="png")
+
+
+# ------------------------------------------------------------------------------------------------- sequences
+
+
+def write_sequences(path, what, sequences, like):
+    """Write sequences as .csv, .npz, .npy or .h5.
+
+    A CSV has the columns of `like`: that of the sequences' names, if there are several (`sequence`, counted from 0,
+    unless the file that was read named them), that of times, the features. It has no header if the file that was read
+    had none and held one sequence. The other kinds hold one array
+    (n_frames, n_features), or (n_sequences, n_frames, n_features) where sequences were one array, or an array for each
+    sequence where they were several.
+
+    Parameters
+    ----------
+    path : str
+    what : str
+        The name of the array.
+    sequences : list of (n_frames_i, n_features) arrays
+    like : Data
+        What the sequences belong to.
+    """
+    ending = ending_of(path)
+    if ending == ".csv":
+        write_table(path, *_as_table(sequences, like))
+        return
+    arrays = _as_arrays(what, sequences, like.form)
+    if ending == ".npy" and len(arrays) > 1:
+        raise ValueError(f"--out must be .npz or .h5 for {len(arrays)} sequences, got {path!r}: .npy holds one array")
+    write_arrays(path, arrays, like.names)
+
+
+def write_arrays(path, arrays, names=None):
+    """Write arrays by their names as .npz or .h5, where a slash parts a group from its members, or one as .npy."""
+    ending = ending_of(path)
+    with replacing(path) as temporary:
+        if ending == ".h5":
+            with h5py.File(temporary, "w") as file:
+                for name, array in arrays.items():
+                    file[name] = array
+                    if names is not None:
+                        file[name].attrs["features"] = list(names)
+            return
+        with open(temporary, "wb") as file:
+            if ending == ".npy":
+                np.save(file, *arrays.values())
+            else:
+                np.savez(file, **{name.replace("/", "_"): array for name, array in arrays.items()})
+
+
+def _as_arrays(what, sequences, form):
+    if form == "list" and len(sequences) > 1:
+        digits = len(str(len(sequences) - 1))
+        return {f"{what}/{i:0{digits}d}": sequence for i, sequence in enumerate(sequences)}
+    return {what: np.stack(sequences) if form == "array" else sequences[0]}
+
+
+def _as_table(sequences, like):
+    """The columns and rows of sequences; no names of columns if nothing has a name."""
+    features = feature_columns(sequences[0].shape[1], like.names)
+    labels = like.labels
+    if labels is None and len(sequences) > 1:
+        labels = list(range(len(sequences)))
+    columns = [like.by or SEQUENCE] * (labels is not None) + [like.time] * (like.times is not None)
+
+    def rows():
+        for i, sequence in enumerate(sequences):
+            for t, frame in enumerate(sequence):
+                first = [] if labels is None else [labels[i]]
+                yield [*first, *([] if like.times is None else [like.times[i][t]]), *map(str, frame)]
+
+    return [*columns, *features] if columns or like.names is not None else None, rows()
+
+
+def feature_columns(n, names):
+    """The columns of n features."""
+    return [f"feature_{i}" for i in range(n)] if names is None else list(names)
