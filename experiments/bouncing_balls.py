@@ -37,6 +37,7 @@ from experiments.runner import (
 )
 from rtrbm import RTRBM, evaluate
 from rtrbm.checks import check_count
+from rtrbm.commands.pictures import draw_run
 from rtrbm.compute import engine
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.rbm.expectation import PROTOCOLS
@@ -161,27 +162,6 @@ def idle(model, videos):
     return int(((mean < 0.01) | (mean > 0.99)).sum())
 
 
-def draw(models, test, options, folder):
-    """Every picture of the models that were trained."""
-    from rtrbm import plots
-
-    dreams = {
-        f"{TITLES[name]} dream": model.sample(N_FRAMES, random_state=options.seed)[0] for name, model in models.items()
-    }
-    rows = {"data": test[0], **dreams}
-    save_figure(plots.film_strip(rows, start=N_FRAMES // 2), folder / "dreams.png")
-    plots.animate(rows, folder / "dreams.gif")
-    predicted = {TITLES[name]: model.predict(test[:1])[0] for name, model in models.items()}
-    save_figure(plots.predictions(test[0], predicted, start=10), folder / "predictions.png")
-    titled = {TITLES[name]: model for name, model in models.items()}
-    save_figure(plots.learning_curves(titled), folder / "learning_curves.png")
-    for name, model in models.items():
-        strongest = np.argsort(-np.linalg.norm(model.params_.W, axis=0))[:36]
-        fields = plots.receptive_fields(model, units=strongest, arrange=True)
-        save_figure(fields, folder / f"{name}_receptive_fields.png")
-        save_figure(plots.hidden_unit_norms(model), folder / f"{name}_hidden_units.png")
-
-
 def parser():
     """The command line."""
     parser = command_line(__doc__, "bouncing_balls", PROFILES)
@@ -272,7 +252,7 @@ def main(arguments=None):
     write_table(folder / "rollouts.csv", rollouts.COLUMNS, ahead)
     print_table(rollouts.COLUMNS, ahead, f"Roll-outs from {rollouts.N_PREFIX} frames of {rollouts.N_VIDEOS} videos")
     save_figure(rollouts.draw_rollouts(ahead), folder / "rollouts.png")
-    draw(models, test, options, folder)
+    draw_run(titled, test, options.seed, folder)
     print(f"\n{time.perf_counter() - started:.0f} s; model, history, table and pictures are in {folder}")
     return 0
 

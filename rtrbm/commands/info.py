@@ -51,7 +51,9 @@ def info(path):
         with h5py.File(path, "r") as file:
             kind = str(file.attrs.get("format"))
             if not kind.startswith(START):
-                raise ValueError(f"MODEL must be a file that `rtrbm train` or a model's save wrote, {path!r} is another")
+                raise ValueError(
+                    f"MODEL must be a file that `rtrbm train` or a model's save wrote, {path!r} is another"
+                )
             common = {"file": os.fspath(path), "bytes": os.path.getsize(path), "format": kind}
             if "hyper_parameters" in file.attrs:
                 return common | _layer(file)

@@ -80,6 +80,11 @@ def threads(text):
 def data(parser, what="the data"):
     """A file of data, and how it is read."""
     parser.add_argument("file", metavar="FILE", help=f"{what}: .csv, .npz, .npy, .mat, .h5 or .mid")
+    columns(parser)
+
+
+def columns(parser):
+    """Which array of a file, and what its columns are."""
     parser.add_argument(
         "--name", metavar="ARRAY", help="the array, if the file has several; / takes all of them as sequences"
     )
@@ -91,7 +96,14 @@ def data(parser, what="the data"):
     parser.add_argument("--time", metavar="COLUMN", help="the column of times, which is no feature")
 
 
+def fitted(parser):
+    """Data beside those that are scored."""
+    parser.add_argument("--train", metavar="FILE", help="data that the predictors without a model are fitted to")
+    parser.add_argument("--train-name", metavar="ARRAY", help="the array in that file (default: that of --name)")
+
+
 def model(parser):
+    """The file of a model."""
     parser.add_argument("model", metavar="MODEL", help="the file that `rtrbm train` or a model's `save` wrote")
 
 
@@ -109,10 +121,12 @@ def out(parser, endings, default=None):
 
 
 def force(parser):
+    """Whether files are replaced."""
     parser.add_argument("--force", action="store_true", help="replace files that are there already")
 
 
 def seed(parser, default, text):
+    """The seed of random numbers."""
     parser.add_argument("--seed", type=count(0), default=default, metavar="N", help=text)
 
 
@@ -171,8 +185,7 @@ def score(parser):
     """
     model(parser)
     data(parser)
-    parser.add_argument("--train", metavar="FILE", help="data that the predictors without a model are fitted to")
-    parser.add_argument("--train-name", metavar="ARRAY", help="the array in that file (default: that of --name)")
+    fitted(parser)
     parser.add_argument(
         "--likelihood",
         nargs="?",
@@ -247,12 +260,10 @@ def report(parser):
     The page needs no network. --watch shows a training that runs, as it goes on, on this machine alone.
     """
     parser.add_argument("model", metavar="MODEL", nargs="?", help="the file that `rtrbm train` wrote")
-    parser.add_argument("--data", metavar="FILE", help="data to predict and forecast")
-    parser.add_argument(
-        "--name", metavar="ARRAY", help="the array, if the file has several; / takes all of them as sequences"
-    )
-    parser.add_argument("--by", metavar="COLUMN", help="the column that names the sequence of a row")
-    parser.add_argument("--time", metavar="COLUMN", help="the column of times, which is no feature")
+    parser.add_argument("--data", metavar="FILE", help="data to predict and forecast, best those that were held out")
+    columns(parser)
+    fitted(parser)
+    parser.add_argument("--shape", type=image_shape, metavar="HxW", help="of images that are not square: 15x20")
     parser.add_argument("--watch", metavar="FOLDER", help="the folder of a training that runs")
     out(parser, (".html",), "report.html")
 

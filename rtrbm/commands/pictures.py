@@ -46,8 +46,40 @@ def draw(path, sequences, image_shape, names, is_real):
         save_figure(_curves(sequences, names) if is_real else _rasters(rows), path)
 
 
+def draw_run(models, videos, seed, folder):
+    """Write the pictures of models that have learned videos.
+
+    These are dreams.png and dreams.gif, a dream of each model beside a video; predictions.png; learning_curves.png;
+    and for each model NAME_receptive_fields.png and NAME_hidden_units.png.
+
+    Parameters
+    ----------
+    models : dict of fitted models
+        By the name that is shown.
+    videos : (n_videos, n_frames, n_pixels) ndarray
+    seed : int
+        Of the dreams.
+    folder : Path
+    """
+    from .. import plots
+
+    n_frames = videos.shape[1]
+    dreams = {f"{name} dream": model.sample(n_frames, random_state=seed)[0] for name, model in models.items()}
+    rows = {"data": videos[0], **dreams}
+    save_figure(plots.film_strip(rows, start=n_frames // 2), folder / "dreams.png")
+    plots.animate(rows, folder / "dreams.gif")
+    predicted = {name: model.predict(videos[:1])[0] for name, model in models.items()}
+    save_figure(plots.predictions(videos[0], predicted, start=10), folder / "predictions.png")
+    save_figure(plots.learning_curves(models), folder / "learning_curves.png")
+    for name, model in models.items():
+        strongest = np.argsort(-np.linalg.norm(model.params_.W, axis=0))[:36]
+        fields = plots.receptive_fields(model, units=strongest, arrange=True)
+        save_figure(fields, folder / f"{name.lower()}_receptive_fields.png")
+        save_figure(plots.hidden_unit_norms(model), folder / f"{name.lower()}_hidden_units.png")
+
+
 def are_images(n_features, image_shape, names):
-    """Whether frames are to be shown as images: a shape is given, or they are square and their features have no names."""
+    """Whether frames are shown as images: a shape is given, or they are square and their features have no names."""
     return image_shape is not None or names is None and math.isqrt(n_features) ** 2 == n_features
 
 

@@ -24,7 +24,9 @@ def run(options):
     bottom = bottom_of(model)
     n_features, names = bottom.n_features_in_, getattr(bottom, "feature_names_in_", None)
     if is_midi and n_features != N_KEYS:
-        raise ValueError(f"--out {options.out}: MIDI wants the {N_KEYS} keys of a piano, the model has {n_features} features")
+        raise ValueError(
+            f"--out {options.out}: MIDI wants the {N_KEYS} keys of a piano, the model has {n_features} features"
+        )
     if not is_midi and ending not in ARRAYS:
         check_images(options, n_features, names)
     say(f"drawing {options.n} x {options.frames} frames")

@@ -50,7 +50,10 @@ def print_errors(model, data, train=None, where=""):
     of_train = SELF if train is None else ""
     name = f"this {type(model).__name__}"
     rows = error_rows(name, predicted, X, known, bounds_of(bottom, known), n_taps_of(bottom), of_train)
-    print_table(COLUMNS, rows, f"Squared error of the next frame{where}, frames 2 to the last")
+    columns = COLUMNS if len(X) > 1 else COLUMNS[:2]  # one sequence says nothing of the spread
+    print_table(
+        columns, [row[: len(columns)] for row in rows], f"Squared error of the next frame{where}, frames 2 to the last"
+    )
     return rows
 
 

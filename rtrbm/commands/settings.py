@@ -110,6 +110,8 @@ def given_settings(options):
         name, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"--set must be NAME=VALUE, got {text!r}")
+        if name not in known and name in vars(options):
+            raise ValueError(f"--set: {name} is an option of its own, --{name.replace('_', '-')} {value}")
         check_known(f"--set: {kind.__name__} has no setting", [name], known, ValueError)
         found[name], labels[name] = value_of(value), f"--set {name}"
     for option, name in OPTIONS.items():

@@ -8,11 +8,12 @@ import numpy as np
 from ..callbacks import EarlyStopping
 from ..models import RBM
 from . import STOPPED
+from .errors import COLUMNS
 from .reading import about, check_complete, read_data
 from .score import print_errors
 from .settings import for_data, given_settings
 from .verbs import about_data
-from .writing import check_out, say, write_settings
+from .writing import check_out, say, settings_of, write_settings
 
 LONG, WINDOW = 200, 100  # a sequence of more frames is cut into windows of so many, unless --window says otherwise
 
@@ -43,9 +44,8 @@ def run(options):
     record = {"file": options.file, "data": str(data), "validation": options.validation, "window": window}
     record |= {"model": kind.__name__, **model._settings(), "updates": model.n_updates_, "errors": errors}
     record |= {"warnings": options.warned, "minutes": round((time.perf_counter() - started) / 60, 3)}
-    settings = f"{os.path.splitext(options.out)[0]}.settings.json"
-    write_settings(settings, record)
-    say(f"\n{options.out} has the model, {settings} its settings and errors")
+    write_settings(settings_of(options.out), record)
+    say(f"\n{options.out} has the model, {settings_of(options.out)} its settings and errors")
 
 
 def _stopped(options):
@@ -98,4 +98,4 @@ def _errors(model, data, held_out, missing):
     where = f" of {data.path}, which the model has learned from" if held_out is None else f" of {held_out.path}"
     scored = data if held_out is None else held_out
     rows = print_errors(model, scored, data if missing is None else None, where)
-    return [[name, error, None if np.isnan(spread) else spread] for name, error, spread in rows]
+    return [{name: None if value != value else value for name, value in zip(COLUMNS, row)} for row in rows]

@@ -69,7 +69,9 @@ def for_model(data, model):
     missing = [name for name in wanted if name not in data.names]
     new = [name for name in data.names if name not in wanted]
     if missing:
-        raise ValueError(f"{data.path!r} must have the columns that the model was trained on, it lacks {_some(missing)}")
+        raise ValueError(
+            f"{data.path!r} must have the columns that the model was trained on, it lacks {_some(missing)}"
+        )
     if new:
         raise ValueError(
             f"{data.path!r} must have the columns that the model was trained on alone, it has {_some(new)} besides: "

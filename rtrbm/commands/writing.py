@@ -100,6 +100,11 @@ def say(text):
     print(text, flush=True)
 
 
+def settings_of(path):
+    """The file of settings beside that of a model."""
+    return f"{os.path.splitext(path)[0]}.settings.json"
+
+
 def write_settings(path, settings, **versions):
     """Write settings as JSON, with the machine and the versions of everything that took part."""
     import scipy

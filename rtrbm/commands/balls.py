@@ -1,0 +1,65 @@
+"""``rtrbm balls``: an RTRBM learns bouncing balls. `experiments.bouncing_balls` has more sizes and recipes."""
+
+import os
+import pathlib
+
+from ..datasets import BouncingBalls, bouncing_balls
+from ..models import RTRBM
+from . import STOPPED
+from .errors import COLUMNS, error_rows
+from .writing import has, print_table, say, write_settings, write_table
+
+VIDEOS = {"n_frames": 100, "resolution": 15, "n_balls": 3}
+N_TEST, N_LINEAR = 25, 400  # videos that are predicted, and those that the linear predictor is fitted to
+TEST_SEED_OFFSET = 1_000_003  # fresh videos, not those of training
+UPDATES, HIDDEN, ENGINE = 3000, 200, "auto"
+RECIPE = {"dynamic_visible_bias": True, "optimizer": "spectral", "learning_rate": 7e-3, "batch_size": 8}
+LENGTHENED = {0: 1, 0.25: 3, 0.6: 10}  # steps of the chain, from these parts of the training on
+
+
+def run(options):
+    """Train, measure, draw."""
+    folder, updates = pathlib.Path(options.out), options.updates or UPDATES
+    seed = options.seed or 0
+    path = folder / "rtrbm.h5"
+    model = RTRBM(
+        options.hidden or HIDDEN,
+        n_gibbs={int(part * updates): k for part, k in LENGTHENED.items()},
+        n_updates=updates,
+        engine=options.engine or ENGINE,
+        n_jobs=-1 if options.n_jobs is None else options.n_jobs,
+        random_state=seed,
+        verbose=1,
+        **RECIPE,
+    )
+    if path.exists() and not options.force and not options.resume:
+        raise ValueError(f"--out: {options.out!r} has a model already; --force replaces it, --resume goes on with it")
+    folder.mkdir(parents=True, exist_ok=True)
+    say(f"training {model!r} on fresh videos of bouncing balls")
+    stream = BouncingBalls(RECIPE["batch_size"], **VIDEOS, random_state=seed)
+    try:
+        model.fit(stream, checkpoint=path, resume=options.resume)
+    except KeyboardInterrupt:
+        say(f"\nrtrbm balls: stopped; the same command with --resume goes on from {path}")
+        return STOPPED
+    say(f"predicting {N_TEST} fresh videos")
+    test = bouncing_balls(N_TEST, **VIDEOS, random_state=seed + TEST_SEED_OFFSET)
+    known = bouncing_balls(N_LINEAR, **VIDEOS, random_state=seed)
+    rows = error_rows("RTRBM", model.predict(test), test, known, (0, 1))
+    write_table(folder / "errors.csv", COLUMNS, rows)
+    print_table(COLUMNS, rows, f"Squared error of the next frame of {N_TEST} fresh videos")
+    settings = {"videos": VIDEOS, "n_test": N_TEST, "n_linear": N_LINEAR, "test_seed": seed + TEST_SEED_OFFSET}
+    write_settings(
+        folder / "settings.json", {"model": "RTRBM", **model._settings(), **settings, "warnings": options.warned}
+    )
+    if has("matplotlib"):
+        from .pictures import draw_run
+
+        draw_run({"RTRBM": model}, test, seed, folder)
+    else:
+        say("pip install 'rtrbm[figures]' and --resume add pictures: dreams.gif, predictions.png, receptive fields")
+    if has("rtrbm.report"):
+        from ..report import write_report
+
+        write_report(folder / "report.html", model, test, train=known, warnings=options.warned)
+    say(f"\n{folder} has {', '.join(sorted(os.listdir(folder)))}")
