@@ -33,12 +33,13 @@ class Room(NamedTuple):
 
 
 ROOMS = {
-    "models": Room(0, 1.0, 3.25, "a file each: its parameters,\nits conditioner, its class"),
-    "plots": Room(0, 3.33, 3.93, "figures"),
-    "datasets": Room(0, 4.0, 5.5, "data"),
+    "commands": Room(-1, 1.0, 5.5, "the command line: a module each, over what is below"),
+    "models": Room(0, 1.2, 3.25, "a file each: its parameters,\nits conditioner, its class"),
+    "plots": Room(0, 3.42, 3.93, "figures"),
+    "datasets": Room(0, 4.1, 5.28, "data"),
     "convert": Room(1, 4.72, 5.45, "your data"),
-    "estimators": Room(1, 1.25, 3.05, "the habits of scikit-learn:\nfit, predict, sample, save"),
-    "callbacks": Room(1, 3.5, 4.6, "the best model,\na log, lines of text"),
+    "estimators": Room(1, 1.4, 3.05, "the habits of scikit-learn:\nfit, predict, sample, save"),
+    "callbacks": Room(1, 3.6, 4.6, "the best model,\na log, lines of text"),
     "evaluate": Room(2, 1.0, 2.0, "errors, linear\npredictors"),
     "training": Room(2, 2.8, 5.5, "from a gradient to parameters:\nupdates, optimisers, files"),
     "gradient": Room(3, 1.6, 4.0, "eq. 3.25: the gradient of every model,\nthe sum of two halves"),
@@ -73,9 +74,10 @@ def imports(package):
     Returns
     -------
     dict of str to set of str
-        For each folder or module the others that it imports. The package's own ``__init__`` is left out.
+        For each folder or module the others that it imports. The package's own ``__init__`` and ``__main__`` are left out.
     """
-    paths = [path for path in package.rglob("*.py") if path != package / "__init__.py"]
+    own = [package / "__init__.py", package / "__main__.py"]
+    paths = [path for path in package.rglob("*.py") if path not in own]
     found = {path.relative_to(package).parts[0].removesuffix(".py"): set() for path in paths}
     for path in paths:
         own, *_ = parts = path.relative_to(package).with_suffix("").parts
@@ -153,7 +155,7 @@ class House:
         self.small = sorted(set(found) - set(ROOMS))
         rows = -(-len(self.small) // IN_A_ROW)
         self.bottom = KEY + 0.1 + rows * (SMALL_HEIGHT + 0.06)
-        self.figure, self.axes = blank(self.bottom + ROOMS[SMALL].floor * PITCH + 0.1)
+        self.figure, self.axes = blank(max(map(self.top, ROOMS)) + 0.1)
         self._rooms(found)
         self._arrows(arrows(found))
         self._key()

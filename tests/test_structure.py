@@ -28,6 +28,8 @@ LEVELS = (
     ("plots", "convert"),
     ("datasets",),
     ("",),  # rtrbm/__init__.py
+    ("commands",),
+    ("__main__",),
 )
 MODELS = {"RTRBM", "TRBM", "CRBM", "RNNRBM", "SRTRBM", "LSTMRBM", "Stack"}
 CLASS_LINES, FUNCTION_LINES = 200, 50

@@ -7,11 +7,7 @@ import re
 import h5py
 import numpy as np
 
-from ..estimators.features import from_bytes
-from ..estimators.settings import as_setting
-from ..training.files import FORMAT
-
-START = FORMAT.rpartition(" ")[0]  # of the format's name, before the number of its version
+START = "rtrbm model, version"  # of the attribute `format` (`rtrbm.training.files`)
 LAST = {"history": ("reconstruction_error", "gradient_norm"), "validation": ("error", "log_likelihood")}
 
 
@@ -74,7 +70,7 @@ def _layer(group):
     found["parameters"] = sum(int(np.prod(shape)) for shape in arrays.values())
     found["features"] = int(params["W"].shape[0])
     names = group["features"].get("names") if "features" in group else None
-    found["feature_names"] = None if names is None else from_bytes(names[()]).tolist()
+    found["feature_names"] = None if names is None else [name.decode() for name in names[()]]
     found["data"], found["validation_data"] = (_text(group, part, "fingerprint") for part in ("data", "validation"))
     found["last"] = {
         ("validation_" if part == "validation" else "") + name: float(group[part][name][-1])
@@ -93,9 +89,14 @@ def _text(group, part, name):
     return None if value is None else str(value)
 
 
+def _setting(value):
+    """A setting as it was given: a schedule is a dict."""
+    return dict(value["schedule"]) if isinstance(value, dict) and "schedule" in value else value
+
+
 def _lines(layer):
     """What is known of one model, in lines."""
-    settings = {name: as_setting(name, value) for name, value in layer["settings"].items() if value is not None}
+    settings = {name: _setting(value) for name, value in layer["settings"].items() if value is not None}
     yield f"{layer['model']}, {layer['updates']} updates, seed {layer['seed']}, engine {layer['engine'] or 'not known'}"
     shapes = ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in layer["arrays"].items())
     yield f"arrays: {shapes}; {layer['parameters']} numbers"

@@ -1,31 +1,38 @@
 """``rtrbm report``: a page about a model, or about a training that runs."""
 
+import importlib
 import json
 
 from .reading import read_data, read_model
 from .verbs import for_model
 from .writing import check_out, has, say, settings_of
 
+PAGES = "rtrbm.report"  # the package that makes pages
+
 
 def run(options):
     """Write the page, or serve it."""
-    if not has("rtrbm.report"):
+    if not has(PAGES):
         raise ImportError("this version of rtrbm has no reports")
-    from ..report import watch, write_report
-
     if options.watch is not None:
-        return watch(options.watch)
+        return importlib.import_module(PAGES).watch(options.watch)
     if options.model is None:
         raise ValueError("MODEL must be given, the file that `rtrbm train` wrote, or --watch FOLDER")
     check_out(options, (".html",), options.model, options.data, options.train)
     model = read_model(options.model)
-    X, train = (
-        None if path is None else for_model(read_data(path, options, label, name), model).sequences
-        for path, label, name in ((options.data, "--data", None), (options.train, "--train", options.train_name))
-    )
+    X = train = None
+    if options.data is not None:
+        X = for_model(read_data(options.data, options, "--data"), model).sequences
+    if options.train is not None:
+        train = for_model(read_data(options.train, options, "--train", options.train_name), model).sequences
     say(f"writing {options.out}")
-    write_report(options.out, model, X, train=train, image_shape=options.shape, warnings=_warnings(options.model))
-    say(options.out)
+    write(options.out, model, X, train, image_shape=options.shape, warnings=_warnings(options.model))
+
+
+def write(path, model, X, train, **options):
+    """Write a page about a model, if this version has the package for it."""
+    if has(PAGES):
+        importlib.import_module(PAGES).write_report(path, model, X, train=train, **options)
 
 
 def _warnings(path):

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from ..models import RBM, Stack
-from ..rbm.units import BERNOULLI
 from ..training.scale import Scale
 
 SCALE = ("mean", "deviation")
@@ -38,7 +36,7 @@ def parameters(model):
     >>> {name: array.shape for name, array in parameters(model).items()}
     {'W': (3, 2), 'b_v': (3,), 'b_h': (2,)}
     """
-    if isinstance(model, Stack):
+    if hasattr(model, "layers"):
         layers = [parameters(layer) for layer in model.layers]
         return {f"layer_{i}/{name}": array for i, own in enumerate(layers, 1) for name, array in own.items()}
     model._check_fitted()
@@ -118,41 +116,43 @@ def to_sklearn(model):
     >>> to_sklearn(model)["components_"].shape
     (2, 3)
     """
-    if not isinstance(model, RBM):
+    if len(getattr(model, "_axes", ())) != 2:  # the axes of its data
         raise TypeError(f"model must be an RBM, which knows no time, got {type(model).__name__}")
-    if model._units() != BERNOULLI:
+    if not model._units().binary:
         raise ValueError(f"model must have Bernoulli units, as BernoulliRBM has, got visible={model.visible!r}")
     arrays = parameters(model)
     return dict(zip(SKLEARN, (arrays["W"].T.copy(), arrays["b_h"], arrays["b_v"])))
 
 
-def from_sklearn(rbm, **settings):
-    """An RBM with the parameters of a BernoulliRBM: it predicts and samples, and ``partial_fit`` goes on from them.
+def from_sklearn(rbm):
+    """The parameters of a BernoulliRBM under the names they have here.
+
+    ``RBM.from_params(from_sklearn(rbm))`` is a model that has them. `partial_fit` goes on from them.
 
     Parameters
     ----------
     rbm : fitted sklearn.neural_network.BernoulliRBM, or dict of its arrays
-    **settings
-        Hyper-parameters of `rtrbm.RBM`.
 
     Returns
     -------
-    RBM
+    dict of str to ndarray
+        W (n_visible, n_hidden), b_v (n_visible,), b_h (n_hidden,).
 
     Raises
     ------
-    TypeError, ValueError
-        If an attribute is missing, or shapes do not fit together.
+    TypeError
+        If an array is missing.
 
     Examples
     --------
+    >>> from rtrbm import RBM
     >>> arrays = {"components_": np.zeros((2, 3)), "intercept_hidden_": np.zeros(2), "intercept_visible_": np.zeros(3)}
-    >>> from_sklearn(arrays).n_features_in_
+    >>> RBM.from_params(from_sklearn(arrays)).n_features_in_
     3
     """
     held = rbm if isinstance(rbm, dict) else vars(rbm)
     missing = [name for name in SKLEARN if name not in held]
     if missing:
         raise TypeError(f"rbm must be a fitted BernoulliRBM, or a dict of its arrays, it lacks {', '.join(missing)}")
-    components, b_h, b_v = (np.asarray(held[name]) for name in SKLEARN)
-    return RBM.from_params({"W": components.T, "b_v": b_v, "b_h": b_h}, **settings)
+    components, b_h, b_v = (np.array(held[name]) for name in SKLEARN)
+    return {"W": components.T.copy(), "b_v": b_v, "b_h": b_h}
