@@ -99,8 +99,8 @@ def read_data(path, options, label="FILE", name=None):
         with about(label, "path"):
             held = read_arrays(path, name)
     except TypeError as error:
-        option = "--name" if label == "FILE" else f"{label}-name"
-        raise ValueError(f"{option} ARRAY: {error}" if name is None else str(error)) from error
+        option, there = "--name" if label == "FILE" else f"{label}-name", str(error).rpartition("; there in ")[2]
+        raise ValueError(f"{option} ARRAY must say which array of the file is meant; there in {there}") from error
     if is_table(held):
         return _table(path, held, options)
     for option, column in (("--by", options.by), ("--time", options.time)):
@@ -135,7 +135,7 @@ def _table(path, table, options):
     for column in table.columns:
         if table[column].dtype.kind == "U" and column not in (by, options.time):
             raise ValueError(
-                f"{path!r} has text in its column {column!r}, {table[column][0]!r} in the first row: --by {column} if "
+                f"{path!r} has text in its column {column!r}, {str(table[column][0])!r} in the first row: --by {column} if "
                 f"it names the sequence of a row, --time {column} if it holds times, or leave the column out"
             )
     with about(path, "X"):

@@ -51,8 +51,7 @@ def is_static(model):
 def check_verb(model, verb, path):
     """Raise unless a model has this verb."""
     if not hasattr(model, verb):
-        kind = type(model).__name__
-        raise ValueError(f"{verb} is not for a {kind}, which is what {path!r} holds; `rtrbm info {path}` says more")
+        raise ValueError(f"MODEL must be one that can {verb}, {path!r} holds one of class {type(model).__name__}")
 
 
 def for_model(data, model):
@@ -61,9 +60,12 @@ def for_model(data, model):
     Raises
     ------
     ValueError
-        If a column is missing, or was not there in training.
+        If there are more or fewer, a column is missing, or was not there in training.
     """
-    wanted = getattr(bottom_of(model), "feature_names_in_", None)
+    wanted, n_features = getattr(bottom_of(model), "feature_names_in_", None), data.sequences[0].shape[1]
+    if n_features != bottom_of(model).n_features_in_ and (wanted is None or data.names is None):
+        known = bottom_of(model).n_features_in_
+        raise ValueError(f"{data.path!r} must have the {known} features of the model, got {n_features}")
     if wanted is None or data.names is None or list(wanted) == data.names:
         return data
     missing = [name for name in wanted if name not in data.names]

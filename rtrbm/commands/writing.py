@@ -78,6 +78,11 @@ def write_table(path, columns, rows):
         writer.writerows(rows)
 
 
+def short(rows):
+    """Rows with floating point numbers in 10 digits, or as many as single precision holds."""
+    return ([f"{value:.10g}" if isinstance(value, float) else str(value) for value in row] for row in rows)
+
+
 def print_table(columns, rows, title=None):
     """Print rows under their columns; floats with four significant digits, NaN and None as a blank."""
     cells = [[_cell(value) for value in row] for row in rows]
@@ -205,9 +210,9 @@ def _as_table(sequences, like):
         for i, sequence in enumerate(sequences):
             for t, frame in enumerate(sequence):
                 first = [] if labels is None else [labels[i]]
-                yield [*first, *([] if like.times is None else [like.times[i][t]]), *map(str, frame)]
+                yield [*first, *([] if like.times is None else [like.times[i][t]]), *frame]
 
-    return [*columns, *features] if columns or like.names is not None else None, rows()
+    return [*columns, *features] if columns or like.names is not None else None, short(rows())
 
 
 def feature_columns(n, names):

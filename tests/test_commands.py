@@ -1,0 +1,577 @@
+"""The command line: every example of every help text runs, files in all forms, mistakes, Ctrl-C."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import rtrbm
+from rtrbm import convert
+from rtrbm.commands import balls, main, parser, pictures, settings
+from rtrbm.compute import engine
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(rtrbm.__file__).parent.parent)}
+SMALL = {"train": "--updates 3 --hidden 4 --engine numpy --n-jobs 1", "balls": "--updates 3 --hidden 4 --engine numpy"}
+REAL = "train joints.csv --standardize --updates 3 --hidden 4 --engine numpy --n-jobs 1"
+BINARY = "train rolls.npz --name train --updates 3 --hidden 4 --engine numpy --n-jobs 1"
+
+
+def write_joints(path, n, gaps=0.0, seed=0, columns=("hip", "knee", "toe")):
+    """A table of so many rows of numbers around 20, some of them missing."""
+    rng = np.random.default_rng(seed)
+    X = 20 + rng.standard_normal((n, len(columns))).cumsum(axis=0)
+    X[rng.random(X.shape) < gaps] = np.nan
+    rows = [",".join("" if np.isnan(x) else f"{x:.4f}" for x in row) for row in X]
+    path.write_text("\n".join([",".join(columns), *rows]) + "\n")
+    return X.round(4)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder of data, and models of some of them."""
+    folder = tmp_path_factory.mktemp("trained")
+    write_joints(folder / "joints.csv", 70)
+    write_joints(folder / "more.csv", 30, seed=1)
+    write_joints(folder / "gaps.csv", 30, 0.1, seed=2)
+    rolls = np.random.default_rng(0).random((3, 12, 88)) < 0.1
+    np.savez(folder / "rolls.npz", train=rolls.astype(float), valid=rolls[:1, 1:].astype(float))
+    here = os.getcwd()
+    os.chdir(folder)
+    try:
+        for command in (f"{REAL} --window 20", f"{BINARY} --out rolls.h5", f"{BINARY} --model rbm --out rbm.h5"):
+            assert main(command.split()) == 0
+    finally:
+        os.chdir(here)
+    return folder
+
+
+@pytest.fixture
+def folder(trained, tmp_path, monkeypatch):
+    """A copy of that folder, in which the test is."""
+    for path in trained.iterdir():
+        os.link(path, tmp_path / path.name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def told(capsys, command):
+    """The status of a command, and what it said on standard output and standard error."""
+    status = main(shlex.split(command))
+    return status, *capsys.readouterr()
+
+
+# ------------------------------------------------------------------------------------------------ help
+
+
+def examples(text):
+    """The commands in a help text."""
+    return [line.strip() for line in text.splitlines() if line.startswith("  rtrbm ")]
+
+
+@pytest.mark.parametrize("command", parser.EXAMPLES)
+def test_the_examples_of_a_help_text_run(command, folder, monkeypatch):
+    monkeypatch.setattr(balls, "N_TEST", 2)
+    monkeypatch.setattr(balls, "N_LINEAR", 2)
+    lines = examples(parser.parser()[1][command].format_help())
+    assert lines and all(line.split()[1] == command for line in lines)
+    if command == "report" and find_spec("rtrbm.report") is None:
+        pytest.skip("there is no rtrbm.report yet")
+    for line in lines:
+        if line == "rtrbm balls --updates 6000 --resume":  # as without matplotlib, and quicker
+            monkeypatch.setattr(balls, "has", lambda library: False)
+        more = SMALL.get(command, "") if "--resume" not in line else SMALL[command].replace("3", "4", 1)
+        more += " --force" * ("--out" in line or command == "train" and "--resume" not in line)
+        assert main(shlex.split(f"{line.removeprefix('rtrbm ')} {more}")) == 0
+
+
+def test_a_wrong_example_is_noticed(folder):
+    """Control."""
+    assert examples("examples:\n  rtrbm info model.h5\n  rtrbmm\nrtrbm is") == ["rtrbm info model.h5"]
+    assert main(["info", "models.h5"]) == 1
+
+
+def test_help_comes_at_once():
+    """In a process of its own, which must not import numpy."""
+    code = "import sys; from rtrbm.commands import main\ntry: main(['train', '-h'])\nfinally: print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT)
+    assert "examples:" in done.stdout and done.stdout.splitlines()[-1] == "False"
+
+
+def test_the_top_help_has_every_command_and_status(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert all(f"\n    {command.__name__} " in said for command in parser.COMMANDS)
+    assert all(f"\n  {status} " in said for status in (0, 1, 2, 130))
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"rtrbm {rtrbm.__version__}\n"
+
+
+def test_choices_are_those_of_the_package():
+    """The parser writes them down, because it imports nothing."""
+    assert {name.upper() for name in parser.MODELS} == set(rtrbm.models.__all__) - {"Stack", "load"}
+    assert set(parser.ENGINES) == set(engine.ENGINES)
+
+
+def test_names_of_the_package_come_when_they_are_asked_for():
+    assert set(rtrbm.__all__) <= set(dir(rtrbm)) and rtrbm.convert is convert
+    with pytest.raises(AttributeError, match="no attribute 'RTRBMs'"):
+        rtrbm.RTRBMs
+
+
+# ---------------------------------------------------------------------------------------------- mistakes
+
+
+@pytest.mark.parametrize(
+    "command, said",
+    [
+        ("trian joints.csv", "did you mean train?"),
+        ("train joints.csv --hiden 4", "--hiden 4; did you mean --hidden?"),
+        ("train joints.csv --hid=4", "--hid=4; did you mean --hidden?"),
+        ("train joints.csv --hidden four", "--hidden: must be a whole number of at least 1, got 'four'"),
+        ("train joints.csv --hidden 0", "--hidden: must be a whole number of at least 1, got '0'"),
+        ("train joints.csv --model rnrbm", "did you mean rnnrbm?"),
+        ("train joints.csv --n-jobs 0", "--n-jobs: must be"),
+        ("predict model.h5 joints.csv --uot a.csv", "there is no --uot; did you mean --out?"),
+        ("sample model.h5 --out a.gif --shape 15", "--shape: must be HEIGHTxWIDTH"),
+        ("forecast model.h5 joints.csv --futures 5 --out a.csv", "--futures: must be a whole number of at least 9"),
+    ],
+)
+def test_wrong_usage_ends_with_2(command, said, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(command.split())
+    assert said in capsys.readouterr().err
+
+
+TOML = {"good.toml": 'model = "crbm"\nn_taps = 2\nn_gibbs = {0 = 1, 2 = 3}\nmax_norm = "none"\nwindow = 10\n'}
+TOML |= {"typo.toml": "n_hiden = 3\n", "broken.toml": "n_hidden =\n", "value.toml": "n_hidden = 0.5\n"}
+TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
+
+
+@pytest.mark.parametrize(
+    "command, said",
+    [
+        ("train joints.csv --out a.h5", "columns hip, knee, toe.*add --standardize for real values$"),
+        ("train counts.csv --out a.h5", "--set visible=poisson for counts$"),
+        ("train joint.csv --out a.h5", "FILE: no file at 'joint.csv'"),
+        ("train text.csv --out a.h5", "text in its column 'who', 'ann' in the first row: --by who"),
+        ("train joints.csv --by walk --out a.h5", "--by=walk must be a column of 'joints.csv', one of hip, knee, toe"),
+        ("train rolls.npz --out a.h5", "--name ARRAY must say which .*'train', 'valid'"),
+        ("train rolls.npz --name trai --out a.h5", "FILE must name an array .* got 'trai'; there: 'train', 'valid'"),
+        ("train rolls.npz --name train --by a --out a.h5", "--by=a is for a table with a header"),
+        ("train empty.csv --standardize --out a.h5", "'empty.csv' must have values in every column, column 'b' has none"),
+        ("train joints.csv --standardize --set n_hiden=4 --out a.h5", "did you mean n_hidden"),
+        ("train joints.csv --standardize --set window=4 --out a.h5", "an option of its own, --window 4"),
+        ("train joints.csv --standardize --set n_hidden --out a.h5", "--set must be NAME=VALUE, got 'n_hidden'"),
+        ("train joints.csv --standardize --set n_gibbs=many --out a.h5", "--set n_gibbs must be an integer, got 'many'"),
+        ("train joints.csv --standardize --set learning_rate=-1 --out a.h5", "--set learning_rate must be greater than 0"),
+        ("train joints.csv --standardize --set optimizer=adm --out a.h5", "--set optimizer must be one of 'adam'"),
+        ("train joints.csv --standardize --set visible=gausian --out a.h5", "--set visible must be one of .*'gaussian'"),
+        ("train joints.csv --standardize --set visible=bernoulli --out a.h5", "standardize=True is for real values"),
+        ("train joints.csv --standardize --config typo.toml --out a.h5", "typo.toml: .*n_hiden.*did you mean n_hidden"),
+        ("train joints.csv --standardize --config broken.toml --out a.h5", "--config must be a TOML file, 'broken.toml'"),
+        ("train joints.csv --standardize --config value.toml --out a.h5", "value.toml: n_hidden must be an integer"),
+        ("train joints.csv --standardize --config model.toml --out a.h5", "model must be one of crbm, .*'RTRBMs'"),
+        ("train joints.csv --standardize --config window.toml --out a.h5", "window must be a whole number"),
+        ("train joints.csv --standardize --config no.toml --out a.h5", "No such file or directory: 'no.toml'"),
+        ("train joints.csv --standardize --model rbm --window 9 --out a.h5", "--window=9 is for models of sequences"),
+        ("train joints.csv --standardize --validation gaps.csv --out a.h5", "'gaps.csv' has missing values, the first"),
+        ("train joints.csv --standardize --validation other.csv --out a.h5", "--validation.*feature names"),
+        ("train joints.csv --standardize", "'model.h5' is there already; --force replaces it, --resume goes on with it"),
+        ("train joints.csv --standardize --out a.npz", "--out must end in one of .h5, got 'a.npz'"),
+        ("train joints.csv --standardize --out no/a.h5", "--out must be in a folder that exists"),
+        ("train joints.csv --standardize --hidden 5 --resume", "these differ: .*n_hidden"),
+        ("predict joints.csv model.h5 --out a.csv", "MODEL must be a complete .*'joints.csv'"),
+        ("predict model.h5 joints.csv --out joints.csv --force", "--out must not be a file that is read"),
+        ("predict model.h5 gaps.csv --out a.csv", "has missing values, .*column '.*': `rtrbm impute` fills them in"),
+        ("predict model.h5 other.csv --out a.csv", "must have the columns .* lacks toe"),
+        ("predict model.h5 timed.csv --out a.csv", "it has when besides: --time when if it holds times"),
+        ("predict model.h5 rolls.npz --name train --out a.csv", "'rolls.npz' must have the 3 features of the model, got 88"),
+        ("predict rbm.h5 rolls.npz --name train --out a.csv", "MODEL must be one that can predict, 'rbm.h5' .* RBM"),
+        ("impute model.h5 gaps.csv --out a.png", "--out must end in one of .csv, .npz, .npy, .h5, got 'a.png'"),
+        ("sample model.h5 --out a.mid", "MIDI wants the 88 keys of a piano, the model has 3 features"),
+        ("sample rolls.h5 --out a.gif", "--shape HxW must say the shape of images, the model's 88 features"),
+        ("sample rolls.h5 --out a.gif --shape 8x10", "--shape must have the 88 features of the model, got 8x10"),
+        ("info joints.csv", "MODEL must be a complete model file, 'joints.csv' cannot be read"),
+        ("info other.h5", "MODEL must be a file that `rtrbm train` or a model's save wrote, 'other.h5' is another"),
+        ("balls --out joints.csv", "joints.csv"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_line_and_1(command, said, folder, capsys):
+    write_joints(folder / "other.csv", 30, columns=("hip", "knee", "foot"))
+    write_joints(folder / "timed.csv", 30, columns=("when", "hip", "knee", "toe"))
+    (folder / "counts.csv").write_text("a,b\n1,2\n3,4\n")
+    (folder / "text.csv").write_text("who,a\nann,1\nann,2\n")
+    (folder / "empty.csv").write_text("a,b\n1,\n2,\n3,\n")
+    h5py.File(folder / "other.h5", "w").close()
+    for name, text in TOML.items():
+        (folder / name).write_text(text)
+    before = sorted(os.listdir(folder))
+    status, _, err = told(capsys, command)
+    assert status == 1 and err.count("\n") == 1
+    assert err.startswith(f"rtrbm {command.split()[0]}: ")
+    assert re.search(said, err.strip())
+    assert sorted(os.listdir(folder)) == before
+
+
+@pytest.mark.parametrize(
+    "command, remedy",
+    [
+        ("train joints.csv --updates 2 --hidden 2 --out a.h5", "--standardize"),
+        ("train counts.csv --updates 2 --hidden 2 --out a.h5", "--set visible=poisson"),
+        ("train rolls.npz --updates 2 --hidden 2 --out a.h5", "--name train"),
+        ("train joints.csv --standardize --updates 2 --hidden 2", "--force"),
+        ("predict model.h5 timed.csv --out a.csv", "--time when"),
+        ("sample rolls.h5 --out a.gif", "--shape 1x88"),
+    ],
+)
+def test_the_remedy_works(command, remedy, folder, capsys):
+    X = np.c_[np.arange(30), 20 + np.random.default_rng(0).standard_normal((30, 3))]
+    np.savetxt(folder / "timed.csv", X, delimiter=",", header="when,hip,knee,toe", comments="")
+    (folder / "counts.csv").write_text("a,b\n" + "1,2\n3,4\n" * 9)
+    status, _, err = told(capsys, command)
+    assert status == 1 and remedy.split()[0] in err
+    assert told(capsys, f"{command} {remedy}")[0] == 0
+
+
+# ------------------------------------------------------------------------------------------------- training
+
+
+def test_train_says_what_it_does_and_writes_its_settings(folder, capsys):
+    status, out, _ = told(capsys, f"{REAL} --validation more.csv --out a.h5 --seed 3")
+    assert status == 0
+    assert "1 sequence of 70 frames, 3 features" in out and "of more.csv" in out
+    assert all(name in out for name in ("copy-previous", "mean frame", "linear predictor on 2 frames", "this RTRBM"))
+    model, kept = rtrbm.load("a.h5"), json.loads(Path("a.settings.json").read_text())
+    assert model.seed_ == 3 and model.n_updates_ == kept["updates"] == 3 and kept["visible"] == "scaled_gaussian"
+    assert list(model.feature_names_in_) == ["hip", "knee", "toe"] and model.best_ is not None
+    assert kept["errors"][-1]["predictor"] == "this RTRBM" and kept["versions"]["rtrbm"] == rtrbm.__version__
+    V = convert.read("more.csv")
+    assert kept["errors"][-1]["squared_error_per_frame"] == pytest.approx(-model.score([V]), rel=1e-6)
+
+
+def test_training_data_are_called_so(folder, capsys):
+    assert "joints.csv, which the model has learned from" in told(capsys, f"{REAL} --out a.h5")[1]
+
+
+def test_long_recordings_are_cut(folder, capsys):
+    write_joints(folder / "long.csv", 201)
+    long = f"{REAL} --out a.h5 --force".replace("joints", "long")
+    assert "windows of 100 frames" in told(capsys, long)[1]
+    assert "windows of 50 frames" in told(capsys, f"{long} --window 50")[1]
+    assert "windows" not in told(capsys, f"{long} --window 0")[1]
+
+
+def test_settings_come_from_file_set_and_options(folder, capsys):
+    for name, text in TOML.items():
+        (folder / name).write_text(text)
+    assert main(f"{REAL} --config good.toml --set n_taps=1 --set n_hidden=9 --out a.h5".split()) == 0
+    model = rtrbm.load("a.h5")
+    assert type(model).__name__ == "CRBM" and model.n_gibbs == {0: 1, 2: 3} and model.max_norm is None
+    assert model.n_taps == 1 and model.n_hidden == 4  # --set over the file, --hidden over --set
+    assert "windows of 10 frames" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [("3", 3), ("0.5", 0.5), ("true", True), ("False", False), ("none", None), ("adam", "adam")]
+    + [("{0:1,200:3}", {0: 1, 200: 3}), ("('VH','VV')", ("VH", "VV")), ("__import__('os')", "__import__('os')")],
+)
+def test_a_value_is_read_and_never_run(text, value):
+    found = settings.value_of(text)
+    assert found == value and type(found) is type(value)
+
+
+def test_gaps_are_learned_from(folder, capsys):
+    status, out, _ = told(capsys, f"{REAL} --out a.h5".replace("joints", "gaps"))
+    assert status == 0 and "values are missing, each update draws them" in out and "no table of errors" in out
+    assert "linear predictor" in told(capsys, f"{REAL} --validation more.csv --out b.h5".replace("joints", "gaps"))[1]
+
+
+def test_a_warning_is_one_line_and_kept(folder, capsys):
+    (folder / "flat.csv").write_text("a,b\n" + "".join(f"{i % 7},5\n" for i in range(60)))
+    status, _, err = told(capsys, f"{REAL} --out a.h5".replace("joints", "flat"))
+    assert status == 0 and "rtrbm train: warning: X does not vary in feature 'b'" in err
+    assert "does not vary" in json.loads(Path("a.settings.json").read_text())["warnings"][0]
+
+
+def test_resume_goes_on_bit_for_bit(folder):
+    whole = REAL.replace("--updates 3", "--set learning_rate=0.001 --updates 6")
+    assert main(f"{whole} --out whole.h5".split()) == 0
+    assert main(f"{whole} --out begun.h5 --resume".split()) == 0  # from the start: there is no such file
+    again = [rtrbm.load(path) for path in ("whole.h5", "begun.h5")]
+    assert all((a == b).all() for a, b in zip(again[0].params_, again[1].params_) if a is not None)
+
+
+INTERRUPTED = """
+import os, signal, sys
+from rtrbm.commands import main
+from rtrbm.training import loop
+make, n = loop.update, 0
+def update(*arguments):
+    global n
+    n += 1
+    if n == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+    return make(*arguments)
+loop.update = update
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent as on Unix")
+def test_ctrl_c_saves_and_the_run_goes_on(folder):
+    command = f"{REAL} --out a.h5".replace("--updates 3", "--updates 6").split()
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *command], capture_output=True, text=True, env=ENVIRONMENT
+    )
+    assert done.returncode == 130 and "--resume goes on from a.h5" in done.stdout and "Traceback" not in done.stderr
+    assert rtrbm.load("a.h5").n_updates_ == 3
+    assert main([*command, "--resume"]) == 0
+    assert main([*command[:-1], "b.h5"]) == 0
+    a, b = (rtrbm.load(path).params_ for path in ("a.h5", "b.h5"))
+    assert all((x == y).all() for x, y in zip(a, b) if x is not None)
+
+
+def test_ctrl_c_elsewhere(folder, monkeypatch, capsys):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rtrbm.RTRBM, "predict", stop)
+    status, _, err = told(capsys, "predict model.h5 joints.csv --out a.csv")
+    assert status == 130 and err == "\nrtrbm predict: stopped\n" and not Path("a.csv").exists()
+
+
+# --------------------------------------------------------------------------------------- what comes out
+
+
+def test_a_table_comes_back_with_its_columns(folder):
+    X = np.asarray(convert.read("joints.csv"))
+    assert main("predict model.h5 joints.csv --out a.csv".split()) == 0
+    found, wanted = convert.read("a.csv"), rtrbm.load("model.h5").predict([convert.read("joints.csv")])[0]
+    assert found.columns == ["hip", "knee", "toe"] and np.allclose(found, wanted, rtol=1e-6) and len(found) == len(X)
+    assert main("predict model.h5 joints.csv --out a.npz".split()) == 0
+    assert np.array_equal(convert.read("a.npz"), wanted)
+    assert main("denoise model.h5 joints.csv --out a.h5".split()) == 0
+    assert convert.read("a.h5").shape == X.shape
+    with h5py.File("a.h5") as file:
+        assert list(file["denoised"].attrs["features"]) == ["hip", "knee", "toe"]
+
+
+def test_columns_in_another_order_are_found(folder, capsys):
+    X = np.asarray(convert.read("joints.csv"))
+    np.savetxt("turned.csv", X[:, ::-1], delimiter=",", header="toe,knee,hip", comments="")
+    assert main("predict model.h5 joints.csv --out a.csv".split()) == 0
+    assert main("predict model.h5 turned.csv --out b.csv".split()) == 0
+    assert "order of training, hip, knee, toe" in capsys.readouterr().out
+    assert np.array_equal(convert.read("a.csv"), convert.read("b.csv"))
+
+
+def test_sequences_and_times_of_a_table_come_back(folder):
+    rng = np.random.default_rng(0)
+    rows = [(name, t / 10, *rng.standard_normal(2)) for name, n in (("b", 8), ("a", 5)) for t in range(n)]
+    Path("walks.csv").write_text("walk,t,x,y\n" + "".join(",".join(map(str, row)) + "\n" for row in rows))
+    assert main(f"{REAL} --by walk --time t --out w.h5".replace("joints", "walks").split()) == 0
+    assert main("predict w.h5 walks.csv --by walk --time t --out a.csv".split()) == 0
+    table = convert.read("a.csv")
+    assert table.columns == ["walk", "t", "x", "y"]
+    assert table["walk"].tolist() == [row[0] for row in rows] and table["t"].tolist() == [row[1] for row in rows]
+    assert main("forecast w.h5 walks.csv --by walk --time t --frames 3 --futures 9 --out f.csv".split()) == 0
+    table = convert.read("f.csv")
+    assert table.columns == ["walk", "statistic", "frame", "x", "y"] and len(table) == 2 * 4 * 3
+    assert main("predict w.h5 walks.csv --by walk --time t --out a.h5".split()) == 0
+    with h5py.File("a.h5") as file:
+        assert [len(file["prediction"][name]) for name in sorted(file["prediction"])] == [8, 5]
+    assert main("predict w.h5 walks.csv --by walk --time t --out a.npy".split()) == 1  # one array alone
+
+
+def test_a_column_called_sequence_names_sequences(folder):
+    assert main("sample model.h5 --frames 7 --n 3 --out a.csv".split()) == 0
+    assert convert.read("a.csv").columns == ["sequence", "hip", "knee", "toe"]
+    assert main("predict model.h5 a.csv --out b.csv".split()) == 0
+    assert np.array_equal(convert.read("b.csv")["sequence"], np.repeat([0, 1, 2], 7))
+
+
+def test_arrays_come_back_in_their_form(folder):
+    assert main("predict rolls.h5 rolls.npz --name train --out a.npy".split()) == 0
+    assert convert.read("a.npy").shape == (3, 12, 88)
+    np.savetxt("bare.csv", np.load("rolls.npz")["train"][0], delimiter=",")
+    assert main("predict rolls.h5 bare.csv --out a.csv".split()) == 0
+    assert convert.read("a.csv").shape == (12, 88)  # without a header, as it came
+    assert main("denoise rbm.h5 rolls.npz --name train --out b.npy".split()) == 0
+    assert convert.read("b.npy").shape == (3, 12, 88)
+
+
+def test_gaps_are_filled_and_nothing_else_is_changed(folder):
+    assert main("impute model.h5 gaps.csv --out a.csv".split()) == 0
+    X, filled = np.asarray(convert.read("gaps.csv")), np.asarray(convert.read("a.csv"))
+    there = ~np.isnan(X)
+    assert np.isfinite(filled).all() and not there.all()
+    assert np.allclose(filled[there], X[there], rtol=1e-6)
+
+
+def test_a_forecast_is_the_models_own(folder):
+    assert main("forecast model.h5 joints.csv --frames 4 --futures 20 --seed 5 --out a.csv".split()) == 0
+    wanted = rtrbm.load("model.h5").forecast([convert.read("joints.csv")], 4, 20, random_state=5)
+    table = convert.read("a.csv")
+    assert table["statistic"].tolist() == [name for name in ("mean", "0.1", "0.5", "0.9") for _ in range(4)]
+    assert table["frame"].tolist() == [1, 2, 3, 4] * 4
+    blocks = np.stack([table[name] for name in ("hip", "knee", "toe")], axis=1).reshape(4, 4, 3)
+    assert np.allclose(blocks, [wanted.mean[0], *wanted.quantiles[:, 0]], rtol=1e-6)
+    assert main("forecast model.h5 joints.csv --frames 4 --futures 20 --seed 5 --out a.npz".split()) == 0
+    with np.load("a.npz") as arrays:
+        assert np.array_equal(arrays["quantiles"], wanted.quantiles) and arrays["levels"].tolist() == [0.1, 0.5, 0.9]
+
+
+def test_samples_are_the_models_own(folder):
+    means, states = rtrbm.load("rolls.h5").sample(6, 2, random_state=4, return_states=True)
+    for option, wanted in (("", means), ("--states", states)):
+        assert main(f"sample rolls.h5 --frames 6 --n 2 --seed 4 {option} --force --out a.npz".split()) == 0
+        assert np.array_equal(convert.read("a.npz"), wanted)
+
+
+def test_music_is_written_and_read(folder):
+    pytest.importorskip("mido")
+    assert main("sample rolls.h5 --frames 6 --n 2 --seed 4 --out a.mid".split()) == 0
+    states = rtrbm.load("rolls.h5").sample(6, 2, random_state=4, return_states=True)[1]
+    for i in (1, 2):
+        read = convert.read_midi(f"a-{i}.mid")
+        assert np.array_equal(read, states[i - 1][: len(read)])
+    assert main("sample rolls.h5 --frames 6 --n 2 --out a.mid".split()) == 1  # they are there already
+    assert main("predict rolls.h5 a-1.mid --out a.npy".split()) == 0
+
+
+@pytest.mark.parametrize("path", ["a.png", "a.gif"])
+def test_samples_as_pictures(path, folder):
+    Image = pytest.importorskip("PIL.Image")
+    pytest.importorskip("matplotlib")
+    assert main(f"sample rolls.h5 --frames 6 --n 2 --shape 8x11 --out {path}".split()) == 0
+    assert main(f"sample rolls.h5 --frames 6 --n 2 --shape 8x11 --out {path}".split()) == 1
+    with Image.open(path) as image:
+        assert getattr(image, "n_frames", 1) == (1 if path == "a.png" else 6)
+
+
+@pytest.mark.parametrize("model", ["rolls.h5", "model.h5"])
+def test_samples_that_are_no_images(model, folder):
+    Image = pytest.importorskip("PIL.Image")
+    pytest.importorskip("matplotlib")
+    assert main(f"sample {model} --frames 6 --n 2 --out a.png".split()) == 0
+    with Image.open("a.png") as image:
+        assert np.ptp(np.asarray(image.convert("L"))) > 100
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the program is a script with #!")
+def test_a_film_is_handed_to_ffmpeg(folder, monkeypatch):
+    """A program in its place keeps what it is told."""
+    program = folder / "bin" / "ffmpeg"
+    program.parent.mkdir()
+    code = "import sys; open(sys.argv[-1], 'wb').write(b' '.join(a.encode() for a in sys.argv[1:]) + sys.stdin.buffer.read())"
+    program.write_text(f"#!{sys.executable}\n{code}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    video = np.linspace(0, 1, 3 * 15).reshape(1, 3, 15)
+    pictures.write_mp4("a.mp4", video, (3, 5))
+    kept = Path("a.mp4").read_bytes()
+    side = 40  # pixels of a pixel, so that the longer side has 200
+    head, frames = kept[: -3 * 120 * 200].decode(), np.frombuffer(kept[-3 * 120 * 200 :], "u1").reshape(3, 120, 200)
+    assert "-f rawvideo" in head and "-s 200x120" in head and "-pix_fmt yuv420p" in head
+    assert np.array_equal(frames[:, ::side, ::side], np.rint(255 * video[0]).reshape(3, 3, 5))
+    program.write_text(f"#!{sys.executable}\nraise SystemExit('no such codec')\n")
+    with pytest.raises(RuntimeError, match="ffmpeg failed: no such codec"):
+        pictures.write_mp4("b.mp4", video, (3, 5))
+    assert not Path("b.mp4").exists()
+    monkeypatch.setenv("PATH", "")
+    assert main("sample rolls.h5 --shape 8x11 --out c.mp4".split()) == 1
+
+
+def test_score_says_likelihood_and_what_baselines_are_fitted_to(folder, capsys):
+    out = told(capsys, "score rolls.h5 rolls.npz --name valid --likelihood")[1]
+    assert "fitted to these data" in out and "log-likelihood: " in out and "nats a frame" in out
+    out = told(capsys, "score rolls.h5 rolls.npz --name valid --train rolls.npz --train-name train")[1]
+    assert "fitted to these data" not in out and "likelihood" not in out
+    assert "nats a row" in told(capsys, "score rbm.h5 rolls.npz --name valid")[1]
+
+
+# ---------------------------------------------------------------------------------------------------- info
+
+
+def test_info_says_what_a_file_holds(folder, capsys):
+    out = told(capsys, "info model.h5")[1]
+    assert "RTRBM, 3 updates, seed 0, engine numpy" in out and "features: 3, hip, knee, toe" in out
+    found = json.loads(told(capsys, "info model.h5 --json")[1])
+    model = rtrbm.load("model.h5")
+    assert found["arrays"]["W"] == [3, 4] and found["parameters"] == sum(a.size for a in model.params_ if a is not None)
+    assert found["last"]["reconstruction_error"] == model.history_["reconstruction_error"][-1]
+    assert found["data"].startswith("1 sequences; 3 features") and found["settings"]["n_gibbs"] == 3
+
+
+def test_info_of_a_stack(folder, capsys):
+    X = np.load("rolls.npz")["train"]
+    own = {"n_gibbs": {0: 1, 2: 3}, "n_updates": 3, "random_state": 0}
+    rtrbm.Stack([rtrbm.RTRBM(4, **own), rtrbm.CRBM(3, **own)]).fit(X).save("stack.h5")
+    out = told(capsys, "info stack.h5")[1]
+    assert "RTRBM, 3 updates" in out and "CRBM, 3 updates" in out and "n_gibbs={0: 1, 2: 3}" in out
+    found = json.loads(told(capsys, "info stack.h5 --json")[1])
+    assert found["model"] == "Stack" and [layer["features"] for layer in found["layers"]] == [88, 4]
+    assert main("predict stack.h5 rolls.npz --name train --out a.npy".split()) == 0
+    assert main("sample stack.h5 --out b.npy".split()) == 0
+
+
+def test_info_reads_no_array(folder, monkeypatch):
+    from rtrbm.commands import info
+
+    read = []
+    get = h5py.Dataset.__getitem__
+    monkeypatch.setattr(
+        h5py.Dataset, "__getitem__", lambda self, at, **more: read.append((self.name, at)) or get(self, at, **more)
+    )
+    info.info("model.h5")
+    assert {at for name, at in read if name != "/features/names"} == {-1}
+
+
+# ------------------------------------------------------------------------------------------- parameters
+
+
+def test_parameters_go_and_come_back(folder):
+    model = rtrbm.load("model.h5")
+    arrays = convert.parameters(model)
+    assert set(arrays) == {"W", "U", "b_v", "b_h", "b_init", "U_v", "A", "C", "b_v_init", "units", "mean", "deviation"}
+    again = convert.from_parameters(rtrbm.RTRBM, arrays, visible="scaled_gaussian", random_state=0)
+    X = np.asarray(convert.read("joints.csv"))
+    assert np.array_equal(
+        again.denoise([X])[0], np.asarray(model.set_params(verbose=0).denoise([convert.read("joints.csv")])[0])
+    )
+    arrays["W"][:] = 0
+    assert model.params_.W.any()  # they were copies
+    with pytest.raises(ValueError, match="deviation above 0"):
+        convert.from_parameters(rtrbm.RTRBM, arrays | {"deviation": np.zeros(3)}, visible="scaled_gaussian")
+
+
+def test_parameters_in_the_layout_of_scikit_learn():
+    sklearn = pytest.importorskip("sklearn.neural_network")
+    X = (np.random.default_rng(0).random((50, 6)) < 0.3).astype(float)
+    theirs = sklearn.BernoulliRBM(4, random_state=0, n_iter=2).fit(X)
+    ours = rtrbm.RBM.from_params(convert.from_sklearn(theirs))
+    assert np.allclose(ours.transform(X), theirs.transform(X), rtol=0, atol=1e-12)
+    back = convert.to_sklearn(ours)
+    assert all(np.array_equal(back[name], getattr(theirs, name)) for name in back) and len(back) == 3
+    with pytest.raises(TypeError, match="lacks components_"):
+        convert.from_sklearn(sklearn.BernoulliRBM())
+    real = rtrbm.RBM(2, visible="gaussian", n_updates=1, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="Bernoulli units.*'gaussian'"):
+        convert.to_sklearn(real)
+    with pytest.raises(TypeError, match="knows no time, got RTRBM"):
+        convert.to_sklearn(rtrbm.RTRBM(2, n_updates=1, random_state=0).fit([X]))
