@@ -135,8 +135,8 @@ def _table(path, table, options):
     for column in table.columns:
         if table[column].dtype.kind == "U" and column not in (by, options.time):
             raise ValueError(
-                f"{path!r} has text in its column {column!r}, {str(table[column][0])!r} in the first row: --by {column} if "
-                f"it names the sequence of a row, --time {column} if it holds times, or leave the column out"
+                f"{path!r} has text in its column {column!r}, {str(table[column][0])!r} in the first row: "
+                f"--by {column} if it names the sequence of a row, --time {column} if it holds times, or leave it out"
             )
     with about(path, "X"):
         sequences = tables(table, by, options.time)

@@ -12,7 +12,7 @@ from .errors import COLUMNS
 from .reading import about, check_complete, read_data
 from .score import print_errors
 from .settings import for_data, given_settings
-from .verbs import about_data
+from .verbs import about_data, with_columns
 from .writing import check_out, say, settings_of, write_settings
 
 LONG, WINDOW = 200, 100  # a sequence of more frames is cut into windows of so many, unless --window says otherwise
@@ -25,7 +25,7 @@ def run(options):
     kind, given = given_settings(options)
     data = read_data(options.file, options)
     model, static = kind(**for_data(kind, given, data)), kind is RBM
-    held_out, missing, window = _held_out(options), _missing(data), _window(options, data, static)
+    held_out, missing, window = _held_out(options, data), _missing(data), _window(options, data, static)
     say(f"{options.file}: {data}" + (f"; windows of {window} frames" if window else ""))
     if options.resume and not os.path.exists(options.out):
         say(f"--resume: there is no {options.out}, training begins anew")
@@ -55,13 +55,13 @@ def _stopped(options):
     return STOPPED
 
 
-def _held_out(options):
+def _held_out(options, data):
     """The validation data, or None."""
     if options.validation is None:
         return None
-    data = read_data(options.validation, options, "--validation", options.validation_name)
-    check_complete(data, "it must have none; `rtrbm impute` fills them in")
-    return data
+    held_out = read_data(options.validation, options, "--validation", options.validation_name)
+    check_complete(held_out, "it must have none; `rtrbm impute` fills them in")
+    return with_columns(held_out, data.names, data.sequences[0].shape[1])
 
 
 def _missing(data):

@@ -55,33 +55,49 @@ def check_verb(model, verb, path):
 
 
 def for_model(data, model):
-    """Data with the columns of a model, in its order.
+    """Data with the columns of a model, in its order; raises as `with_columns`."""
+    bottom = bottom_of(model)
+    return with_columns(data, getattr(bottom, "feature_names_in_", None), bottom.n_features_in_)
+
+
+def with_columns(data, names, n_features):
+    """Data with the columns of the training data, in their order.
+
+    Parameters
+    ----------
+    data : Data
+    names : sequence of str or None
+        Those of the columns in training.
+    n_features : int
+        Their number.
+
+    Returns
+    -------
+    Data
 
     Raises
     ------
     ValueError
         If there are more or fewer, a column is missing, or was not there in training.
     """
-    wanted, n_features = getattr(bottom_of(model), "feature_names_in_", None), data.sequences[0].shape[1]
-    if n_features != bottom_of(model).n_features_in_ and (wanted is None or data.names is None):
-        known = bottom_of(model).n_features_in_
-        raise ValueError(f"{data.path!r} must have the {known} features of the model, got {n_features}")
-    if wanted is None or data.names is None or list(wanted) == data.names:
+    known, n = [] if names is None else list(names), data.sequences[0].shape[1]
+    if data.names is None or names is None:
+        if n != n_features:
+            raise ValueError(f"{data.path!r} must have the {n_features} features of the training data, got {n}")
         return data
-    missing = [name for name in wanted if name not in data.names]
-    new = [name for name in data.names if name not in wanted]
+    missing = [name for name in known if name not in data.names]
+    new = [name for name in data.names if name not in known]
     if missing:
-        raise ValueError(
-            f"{data.path!r} must have the columns that the model was trained on, it lacks {_some(missing)}"
-        )
+        raise ValueError(f"{data.path!r} must have the columns of the training data, it lacks {_some(missing)}")
     if new:
         raise ValueError(
-            f"{data.path!r} must have the columns that the model was trained on alone, it has {_some(new)} besides: "
-            f"--time {new[0]} if it holds times, --by {new[0]} if it names the sequence of a row, or leave it out"
+            f"{data.path!r} must have the columns of the training data alone, it has {_some(new)} besides: --time "
+            f"{new[0]} if it holds times, --by {new[0]} if it names the sequence of a row, or leave it out"
         )
-    say(f"{data.path}: columns are taken in the order of training, {_some(list(wanted))}")
-    names = list(wanted)
-    return data._replace(sequences=[sequence[names] for sequence in data.sequences], names=names)
+    if known == data.names:
+        return data
+    say(f"{data.path}: columns are taken in the order of training, {_some(known)}")
+    return data._replace(sequences=[sequence[known] for sequence in data.sequences], names=known)
 
 
 def _some(names):
