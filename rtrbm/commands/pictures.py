@@ -6,7 +6,7 @@ import subprocess
 
 import numpy as np
 
-from ..training.files import replacing
+from ..replacing import replacing
 from .writing import ending_of, save_figure
 
 FRAMES_PER_SECOND = 20

@@ -3,7 +3,7 @@
 import os
 
 from ..convert import write_midi
-from ..training.files import replacing
+from ..replacing import replacing
 from .parser import ARRAYS, SAMPLES
 from .pictures import check_images, draw
 from .reading import Data, read_model

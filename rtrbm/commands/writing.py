@@ -1,6 +1,7 @@
 """What commands write: tables, arrays, pictures, settings. Every file is whole or not there."""
 
 import csv
+import io
 import json
 import os
 import pathlib
@@ -13,7 +14,7 @@ import numpy as np
 
 from .. import __version__
 from ..machine import processors
-from ..training.files import replacing
+from ..replacing import replacing
 from .reading import SEQUENCE
 
 
@@ -175,20 +176,19 @@ def write_sequences(path, what, sequences, like):
 
 def write_arrays(path, arrays, names=None):
     """Write arrays by their names as .npz or .h5, where a slash parts a group from its members, or one as .npy."""
-    ending = ending_of(path)
-    with replacing(path) as temporary:
-        if ending == ".h5":
-            with h5py.File(temporary, "w") as file:
-                for name, array in arrays.items():
-                    file[name] = array
-                    if names is not None:
-                        file[name].attrs["features"] = list(names)
-            return
-        with open(temporary, "wb") as file:
-            if ending == ".npy":
-                np.save(file, *arrays.values())
-            else:
-                np.savez(file, **{name.replace("/", "_"): array for name, array in arrays.items()})
+    ending, held = ending_of(path), io.BytesIO()
+    if ending == ".h5":
+        with h5py.File(held, "w") as file:
+            for name, array in arrays.items():
+                file[name] = array
+                if names is not None:
+                    file[name].attrs["features"] = list(names)
+    elif ending == ".npy":
+        np.save(held, *arrays.values())
+    else:
+        np.savez(held, **{name.replace("/", "_"): array for name, array in arrays.items()})
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(held.getbuffer())
 
 
 def _as_arrays(what, sequences, form):
