@@ -74,7 +74,7 @@ def imports(package):
     Returns
     -------
     dict of str to set of str
-        For each folder or module the others that it imports. The package's own ``__init__`` and ``__main__`` are left out.
+        For each folder or module the others that it imports. The package's ``__init__`` and ``__main__`` are left out.
     """
     own = [package / "__init__.py", package / "__main__.py"]
     paths = [path for path in package.rglob("*.py") if path not in own]

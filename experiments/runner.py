@@ -2,24 +2,18 @@
 
 import argparse
 import contextlib
-import csv
 import functools
 import json
 import pathlib
-import platform
 import shutil
 import subprocess
 import sys
 import time
 from importlib.util import find_spec
 
-import h5py
-import numpy as np
-import scipy
-
-import rtrbm
 from rtrbm.checks import check_count, check_n_jobs
-from rtrbm.machine import processors
+from rtrbm.commands import readable, writing
+from rtrbm.commands.writing import print_table, save_figure, write_table  # noqa: F401, scripts take them from here
 from rtrbm.training import locks, ranks
 from rtrbm.training.files import replacing
 
@@ -133,21 +127,12 @@ def run(main, by_ranks=False):
         sys.exit(main())
     except (ValueError, TypeError, FloatingPointError, OSError, RuntimeError, ImportError) as error:
         if ranks.is_first(comm):
-            print(f"{pathlib.Path(sys.argv[0]).stem}: {_readable(error)}", file=sys.stderr)
+            print(f"{pathlib.Path(sys.argv[0]).stem}: {readable(error)}", file=sys.stderr)
         ranks.meet(comm)
         sys.exit(1)
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         sys.exit(130)
-
-
-def _readable(error):
-    """An exception's message; an OSError's without its number, and with the file if it names one."""
-    if not isinstance(error, OSError) or error.strerror is None:
-        return str(error)
-    if error.filename is None or str(error.filename) in error.strerror:
-        return error.strerror
-    return f"{error.strerror}: {error.filename!r}"
 
 
 def commit():
@@ -160,13 +145,6 @@ def commit():
     except (OSError, subprocess.CalledProcessError):
         return None
     return found.stdout.strip()
-
-
-def machine():
-    """The processors of this process, and their vector instructions as numpy finds them (from its version 1.26 on)."""
-    config = np.show_config(mode="dicts") if np.lib.NumpyVersion(np.__version__) >= "1.26.0" else {}
-    simd = config.get("SIMD Extensions", {}).get("found", [])
-    return {"processors": processors(), "architecture": platform.machine(), "simd": " ".join(simd)}
 
 
 def minutes_before(folder, resume):
@@ -186,54 +164,11 @@ def timed(minutes, name):
 
 
 def write_settings(path, settings):
-    """Write settings as JSON, with the machine and the versions of everything that took part."""
-    versions = {
-        "rtrbm": rtrbm.__version__,
-        "commit": commit(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "h5py": h5py.__version__,
-    }
-    if "numba" in sys.modules:
-        versions["numba"] = sys.modules["numba"].__version__
-    with replacing(path) as temporary:
-        everything = {**settings, "versions": versions, "machine": machine()}
-        pathlib.Path(temporary).write_text(json.dumps(everything, indent=2) + "\n")
-
-
-def write_table(path, columns, rows):
-    """Write rows as CSV."""
-    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(rows)
-
-
-def print_table(columns, rows, title=None):
-    """Print rows under their columns; floats with four significant digits, NaN and None as a blank."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(columns, *cells)]
-    if title:
-        print(f"\n{title}")
-    for line in [columns, ["-" * width for width in widths], *cells]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
-    sys.stdout.flush()
-
-
-def _cell(value):
-    if value is None or value != value:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    """Write settings as JSON, with the machine, the commit and the versions of everything that took part."""
+    writing.write_settings(path, settings, commit=commit())
 
 
 def check_figures():
     """Raise ValueError if pictures cannot be drawn. Scripts call this before any work."""
     if find_spec("matplotlib") is None:
         raise ValueError("pictures need matplotlib: install rtrbm[figures]")
-
-
-def save_figure(figure, path):
-    """Write a figure as PNG, whole or not at all."""
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=200)

@@ -92,6 +92,23 @@ def test_the_examples_of_a_help_text_run(command, folder, monkeypatch):
         assert main(shlex.split(f"{line.removeprefix('rtrbm ')} {more}")) == 0
 
 
+def test_the_commands_of_the_page_run(folder):
+    """Those of docs/command-line.md in their order."""
+    page = (Path(__file__).parent.parent / "docs" / "command-line.md").read_text()
+    lines = [line for block in re.findall(r"^```\n(.*?)^```", page, re.M | re.S) for line in block.splitlines()]
+    (toml,) = re.findall(r"^```toml\n(.*?)^```", page, re.M | re.S)
+    Path("settings.toml").write_text(toml)
+    walks = "".join(f"{'ab'[i // 20]},{i},{i % 7},{i % 5}\n" for i in range(40))
+    Path("walks.csv").write_text(f"walk,t,x,y\n{walks}")
+    Path("rolls.h5").unlink()  # of another test
+    assert len(lines) > 15 and all(line.startswith("rtrbm ") for line in lines)
+    for line in lines[1:]:  # the first one is `rtrbm balls`, as in its help
+        name = line.split()[1]
+        if name != "report" or find_spec("rtrbm.report"):
+            more = SMALL.get(name, "").replace("3", "4" if "--resume" in line else "3", 1)
+            assert main(shlex.split(f"{line.removeprefix('rtrbm ')} {more}")) == 0, line
+
+
 def test_a_wrong_example_is_noticed(folder):
     """Control."""
     assert examples("examples:\n  rtrbm info model.h5\n  rtrbmm\nrtrbm is") == ["rtrbm info model.h5"]

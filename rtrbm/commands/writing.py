@@ -138,9 +138,9 @@ def machine():
 
 
 def save_figure(figure, path):
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure, of the kind that the ending says, whole or not at all."""
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=200, format="png")
+        figure.savefig(temporary, dpi=200)
 
 
 # ------------------------------------------------------------------------------------------------- sequences
