@@ -34,12 +34,12 @@ class Room(NamedTuple):
 
 ROOMS = {
     "commands": Room(-1, 1.0, 5.5, "the command line: a module each, over what is below"),
-    "models": Room(0, 1.2, 3.25, "a file each: its parameters,\nits conditioner, its class"),
-    "plots": Room(0, 3.42, 3.93, "figures"),
-    "datasets": Room(0, 4.1, 5.28, "data"),
-    "convert": Room(1, 4.72, 5.45, "your data"),
+    "models": Room(0, 1.2, 3.3, "a file each: its parameters,\nits conditioner, its class"),
+    "plots": Room(0, 3.37, 3.87, "figures"),
+    "datasets": Room(0, 4.61, 5.34, "data"),
+    "convert": Room(1, 4.75, 5.52, "your data"),
     "estimators": Room(1, 1.4, 3.05, "the habits of scikit-learn:\nfit, predict, sample, save"),
-    "callbacks": Room(1, 3.6, 4.6, "the best model,\na log, lines of text"),
+    "callbacks": Room(1, 3.4, 4.4, "the best model,\na log, lines of text"),
     "evaluate": Room(2, 1.0, 2.0, "errors, linear\npredictors"),
     "training": Room(2, 2.8, 5.5, "from a gradient to parameters:\nupdates, optimisers, files"),
     "gradient": Room(3, 1.6, 4.0, "eq. 3.25: the gradient of every model,\nthe sum of two halves"),
