@@ -208,6 +208,8 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("TRAIN --validation gaps.csv", "'gaps.csv' has missing values, the first"),
         ("TRAIN --validation other.csv", "'other.csv' must have the columns of the training data, it lacks toe"),
         ("train joints.csv", "'model.h5' is there already; --force replaces it, --resume goes on with it"),
+        ("train joints.csv --out other.h5 --force --standardize", "--out must be another file, .* no model file"),
+        ("train joints.csv --standardize --out b.h5", "'b.settings.json' is there already; --force"),
         ("train joints.csv --standardize --out a.npz", "--out must end in one of .h5, got 'a.npz'"),
         ("train joints.csv --standardize --out no/a.h5", "--out must be in a folder that exists"),
         ("train joints.csv --standardize --hidden 5 --resume", "these differ: .*n_hidden"),
@@ -225,6 +227,7 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("info joints.csv", "MODEL must be a complete model file, 'joints.csv' cannot be read"),
         ("info other.h5", "MODEL must be a file that `rtrbm train` or a model's save wrote, 'other.h5' is another"),
         ("balls --out joints.csv", "joints.csv"),
+        ("balls --out .", "--out: '.' is not empty; --force replaces what is in it"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_one_line_and_1(command, said, folder, capsys):
@@ -234,6 +237,7 @@ def test_a_mistake_is_one_line_and_1(command, said, folder, capsys):
     (folder / "text.csv").write_text("who,a\nann,1\nann,2\n")
     (folder / "empty.csv").write_text("a,b\n1,\n2,\n3,\n")
     h5py.File(folder / "other.h5", "w").close()
+    (folder / "b.settings.json").write_text("mine")
     for name, text in TOML.items():
         (folder / name).write_text(text)
     before = sorted(os.listdir(folder))

@@ -33,9 +33,11 @@ def run(options):
         verbose=1,
         **RECIPE,
     )
-    if path.exists() and not options.force and not options.resume:
-        raise ValueError(f"--out: {options.out!r} has a model already; --force replaces it, --resume goes on with it")
     folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()) and not options.force and not options.resume:
+        raise ValueError(
+            f"--out: {options.out!r} is not empty; --force replaces what is in it, --resume goes on with it"
+        )
     say(f"training {model!r} on fresh videos of bouncing balls")
     stream = BouncingBalls(RECIPE["batch_size"], **VIDEOS, random_state=seed)
     try:

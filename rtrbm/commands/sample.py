@@ -17,8 +17,8 @@ def run(options):
     """Draw samples and write them."""
     ending = ending_of(options.out)
     is_midi = ending == ".mid"
-    check_out(options, SAMPLES, options.model)
     midis = _midi_paths(options) if is_midi else ()
+    check_out(options, SAMPLES, options.model, beside=midis)
     model = read_model(options.model)
     check_verb(model, "sample", options.model)
     bottom = bottom_of(model)
@@ -53,12 +53,8 @@ def _drawn(model, options):
 
 
 def _midi_paths(options):
-    """A file for each sample, which must not be there unless --force says so."""
+    """A file for each sample."""
     if options.n == 1:
         return [options.out]
     base, ending = os.path.splitext(options.out)
-    paths = [f"{base}-{i}{ending}" for i in range(1, options.n + 1)]
-    there = [path for path in paths if os.path.exists(path)]
-    if there and not options.force:
-        raise ValueError(f"--out: {there[0]!r} is there already; --force replaces it")
-    return paths
+    return [f"{base}-{i}{ending}" for i in range(1, options.n + 1)]

@@ -21,7 +21,8 @@ LONG, WINDOW = 200, 100  # a sequence of more frames is cut into windows of so m
 def run(options):
     """Train a model, say what it is worth, write it and its settings."""
     started = time.perf_counter()
-    check_out(options, (".h5",), options.file, options.validation, options.config)
+    settings = settings_of(options.out)
+    check_out(options, (".h5",), options.file, options.validation, options.config, beside=[settings])
     kind, given = given_settings(options)
     data = read_data(options.file, options)
     model, static = kind(**for_data(kind, given, data)), kind is RBM
@@ -36,7 +37,7 @@ def run(options):
     if missing is not None:
         extra["mask"] = np.concatenate(missing) if static else missing
     try:
-        with about_data(data), about("--validation", "validation"):
+        with about_data(data), about("--validation", "validation"), about("--out", "checkpoint"):
             model.fit(data.rows() if static else data.sequences, checkpoint=options.out, resume=options.resume, **extra)
     except KeyboardInterrupt:
         return _stopped(options)
@@ -44,8 +45,8 @@ def run(options):
     record = {"file": options.file, "data": str(data), "validation": options.validation, "window": window}
     record |= {"model": kind.__name__, **model._settings(), "updates": model.n_updates_, "errors": errors}
     record |= {"warnings": options.warned, "minutes": round((time.perf_counter() - started) / 60, 3)}
-    write_settings(settings_of(options.out), record)
-    say(f"\n{options.out} has the model, {settings_of(options.out)} its settings and errors")
+    write_settings(settings, record)
+    say(f"\n{options.out} has the model, {settings} its settings and errors")
 
 
 def _stopped(options):
@@ -97,5 +98,6 @@ def _errors(model, data, held_out, missing):
         return []
     where = f" of {data.path}, which the model has learned from" if held_out is None else f" of {held_out.path}"
     scored = data if held_out is None else held_out
+    say("measuring the error of the next frame")
     rows = print_errors(model, scored, data if missing is None else None, where)
     return [{name: None if value != value else value for name, value in zip(COLUMNS, row)} for row in rows]

@@ -18,7 +18,7 @@ from ..replacing import replacing
 from .reading import SEQUENCE
 
 
-def check_out(options, endings, *paths):
+def check_out(options, endings, *paths, beside=()):
     """Raise, before any work, unless the file of `--out` can be written.
 
     Parameters
@@ -28,6 +28,8 @@ def check_out(options, endings, *paths):
         Of files that the command writes.
     *paths : str
         Files that are read.
+    beside : iterable of str
+        Files that are written beside it.
 
     Raises
     ------
@@ -45,9 +47,10 @@ def check_out(options, endings, *paths):
     if any(os.path.exists(read) and os.path.exists(path) and os.path.samefile(read, path) for read in paths if read):
         raise ValueError(f"--out must not be a file that is read, got {path!r}")
     resume = getattr(options, "resume", None)
-    if os.path.exists(path) and not options.force and not resume:
+    there = [file for file in (path, *beside) if os.path.exists(file)]
+    if there and not options.force and not resume:
         more = "" if resume is None else ", --resume goes on with it"
-        raise ValueError(f"--out: {path!r} is there already; --force replaces it{more}")
+        raise ValueError(f"--out: {there[0]!r} is there already; --force replaces it{more}")
     if ending == ".mp4" and shutil.which("ffmpeg") is None:
         raise ValueError(f"--out {path}: an .mp4 file wants the program ffmpeg, which is not installed; take a .gif")
     library = {".gif": "matplotlib", ".png": "matplotlib", ".mid": "mido"}.get(ending)
