@@ -307,6 +307,13 @@ def test_settings_come_from_file_set_and_options(folder, capsys):
     assert "windows of 10 frames" in capsys.readouterr().out
 
 
+def test_few_frames_of_real_values_are_not_learned_by_heart(folder, capsys):
+    write_joints(folder / "long.csv", 5000)
+    assert "weight_decay=0.03" in told(capsys, f"{REAL} --out a.h5")[1]
+    assert "weight_decay=0.5" in told(capsys, f"{REAL} --set weight_decay=0.5 --out b.h5")[1]
+    assert "weight_decay" not in told(capsys, f"{REAL} --updates 1 --out c.h5".replace("joints", "long"))[1]
+
+
 @pytest.mark.parametrize(
     "text, value",
     [("3", 3), ("0.5", 0.5), ("true", True), ("False", False), ("none", None), ("adam", "adam")]

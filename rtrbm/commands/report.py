@@ -27,6 +27,7 @@ def run(options):
         train = for_model(read_data(options.train, options, "--train", options.train_name), model).sequences
     say(f"writing {options.out}")
     write(options.out, model, X, train, image_shape=options.shape, warnings=_warnings(options.model))
+    say(options.out)
 
 
 def write(path, model, X, train, **options):

@@ -22,6 +22,7 @@ REAL = {
     "learning_rate": 1e-3,
     "n_gibbs": 3,
 }  # docs/your-data.md, "Where to start"
+FEW, FOR_FEW = 5000, {"weight_decay": 0.03}  # frames of real values that many updates would learn by heart
 
 
 def value_of(text):
@@ -145,6 +146,8 @@ def for_data(kind, given, data):
     if not given.get("standardize") and "visible" not in given:
         _check_probabilities(data)
     start = START | (REAL if given.get("standardize") else BERNOULLI)
+    if given.get("standardize") and sum(map(len, data.sequences)) < FEW:
+        start |= FOR_FEW
     return {name: value for name, value in start.items() if name in known} | given
 
 
