@@ -100,7 +100,8 @@ def test_the_commands_of_the_page_run(folder):
     Path("settings.toml").write_text(*(block for kind, block in blocks if kind == "toml"))
     walks = "".join(f"{'ab'[i // 20]},{i},{i % 7},{i % 5}\n" for i in range(40))
     Path("walks.csv").write_text(f"walk,t,x,y\n{walks}")
-    Path("rolls.h5").unlink()  # of another test
+    for name in ("rolls.h5", "rolls.settings.json"):  # of other tests
+        Path(name).unlink()
     assert len(lines) > 15 and all(line.startswith("rtrbm ") for line in lines)
     for line in lines[1:]:  # the first one is `rtrbm balls`, as in its help
         name = line.split()[1]
@@ -307,8 +308,9 @@ def test_settings_come_from_file_set_and_options(folder, capsys):
     assert "windows of 10 frames" in capsys.readouterr().out
 
 
-def test_few_frames_of_real_values_are_not_learned_by_heart(folder, capsys):
-    write_joints(folder / "long.csv", 5000)
+def test_few_frames_of_real_values_are_not_learned_by_heart(folder, capsys, monkeypatch):
+    monkeypatch.setattr(settings, "FEW", 71)
+    write_joints(folder / "long.csv", 71)
     assert "weight_decay=0.03" in told(capsys, f"{REAL} --out a.h5")[1]
     assert "weight_decay=0.5" in told(capsys, f"{REAL} --set weight_decay=0.5 --out b.h5")[1]
     assert "weight_decay" not in told(capsys, f"{REAL} --updates 1 --out c.h5".replace("joints", "long"))[1]
