@@ -1,0 +1,51 @@
+"""The log-likelihood of data with its bounds, beside that of features without each other."""
+
+import warnings
+
+import numpy as np
+
+from .html import listed, table
+from .parts import LeftOut, Part, cost, known, need_data, paragraph, split
+
+
+def likelihood(subject):
+    """Nats per frame with bounds, and those of features without each other."""
+    need_data(subject)
+    if not hasattr(subject.model, "likelihood"):
+        raise LeftOut(f"A {type(subject.model).__name__} has no likelihood of its own.")
+    n = int(min(2e7 / cost(subject), 400))
+    if n < 20:
+        raise LeftOut(
+            "It would take minutes for a model of this size: model.likelihood(X) estimates it, on a few frames first."
+        )
+    parts = split(subject, n)
+    X = [v[parts.n_warm :] for v in parts.scored]
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        own = subject.model.likelihood(X[0][:n] if subject.static else X, random_state=subject.seed)
+    how = "by sums over all states" if own.method == "exact" else "by annealed importance sampling"
+    rows = [(type(subject.model).__name__, own.nats, own.lower, own.upper)]
+    alone = _alone(subject, parts.fit, np.concatenate(X)[: own.n_frames])
+    if alone is not None:
+        rows.append(("every feature by itself", alone, None, None))
+    html = paragraph(
+        "The log-likelihood says how probable the frames are under the model, each given those before it. Larger is "
+        f"better. It is found {how}; the truth lies between the bounds, unless the chains missed a part of the "
+        f"distribution.{known(subject)}"
+    )
+    columns = ("model", "nats per frame", "lower bound", "upper bound")
+    html += table(f"Log-likelihood, mean over {own.n_frames:,} frames", columns, rows, marked=[0])
+    html += listed(str(one.message) for one in found) if found else ""
+    return Part("likelihood", "Likelihood", html)
+
+
+def _alone(subject, fit, X):
+    """Nats per frame of features that know neither each other nor time; None for kinds without such a formula."""
+    fit, X = np.concatenate(fit).astype(float), np.asarray(X, float)
+    if subject.bottom._units().binary:
+        p = (fit.sum(axis=0) + 0.5) / (len(fit) + 1)
+        return float((X * np.log(p) + (1 - X) * np.log1p(-p)).sum(axis=1).mean())
+    if not subject.bottom._units().linear:
+        return None
+    mean, variance = fit.mean(axis=0), np.maximum(fit.var(axis=0), 1e-12)
+    return float(-0.5 * (np.square(X - mean) / variance + np.log(2 * np.pi * variance)).sum(axis=1).mean())

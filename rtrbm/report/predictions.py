@@ -1,0 +1,60 @@
+"""One-step predictions, and their errors beside those of predictors without a model."""
+
+import numpy as np
+
+from .. import evaluate
+from . import drawn
+from .html import figure, number, table
+from .parts import LARGEST_LINEAR, Part, bounds, cost, known, need_data, need_time, paragraph, shown_features, split
+
+
+def predictions(subject):
+    """One-step predictions beside the data, and their errors beside those of simple predictors."""
+    need_time(subject, "predicts no next frame")
+    need_data(subject)
+    parts = split(subject, int(np.clip(4e7 / cost(subject), 60, 2000)))
+    X, own = parts.scored, type(subject.model).__name__
+    predicted = {own: subject.model.predict(X, random_state=subject.seed)}
+    predicted["copy of the frame before"] = evaluate.copy_previous(X)
+    predicted["mean frame"] = evaluate.mean_frame(X, parts.fit)
+    if subject.n_visible <= LARGEST_LINEAR:
+        predicted["linear predictor, 2 frames"] = evaluate.autoregression(X, parts.fit, 2, *bounds(subject))
+    cut = {name: [p[parts.n_warm :] for p in of_one] for name, of_one in {"data": X, **predicted}.items()}
+    errors = {name: evaluate.squared_error(cut["data"], cut[name]) for name in predicted}
+    copying = errors["copy of the frame before"][0] or np.nan
+    order = sorted(errors, key=lambda name: errors[name][0])
+    rows = [(name, *errors[name], errors[name][0] / copying) for name in order]
+    columns = ("predictor", "squared error per frame", "standard error", "of the error of copying")
+    n = sum(len(v) for v in cut["data"])
+    caption = f"Squared error of the next frame, summed over features, mean over {n:,} frames"
+    html = paragraph(verdict(own, errors))
+    html += paragraph(
+        f"The model predicts every frame from those before it (the mean of 16 chains). {parts.words}{known(subject)}"
+    )
+    html += table(caption, columns, rows, marked=[order.index(own)])
+    i = int(np.argmax([len(v) for v in cut["data"]]))
+    shown = {name: v[i][: subject.most()] for name, v in cut.items()}
+    data, ahead = shown["data"], shown[own]
+    by_frame = {}
+    for name in predicted:
+        if name != "mean frame":
+            by_frame[name] = [None, *drawn.short(np.square(data - shown[name]).sum(axis=1)[1:])]
+    words = shown_features(subject, "Move the slider to go through time. The difference is prediction minus data.")
+    html += figure("prediction", "Data, prediction and difference, frame by frame", words)
+    panels = {"data": data, "prediction": ahead, "difference": ahead - data}
+    drawing = subject.figure(panels, signed=["difference"], errors=by_frame, playable=True)
+    return Part("predictions", "Predictions", html, {"prediction": drawing})
+
+
+def verdict(own, errors):
+    """One sentence about how a model compares with the best simple predictor."""
+    rivals = {name: error for name, error in errors.items() if name != own}
+    best = min(rivals, key=lambda name: rivals[name][0])
+    one, other = errors[own][0], rivals[best][0]
+    word = "better than" if one < other else "worse than"
+    if np.hypot(errors[own][1], rivals[best][1]) * 2 > abs(one - other):
+        word = "not clearly better or worse than"
+    return (
+        f"<strong>The {own} has an error of {number(one, 3)} per frame, {word} the best simple predictor</strong> "
+        f"({best}, {number(other, 3)})."
+    )
