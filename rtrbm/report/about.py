@@ -10,8 +10,10 @@ import numpy as np
 import scipy
 
 from ..minibatches.fingerprint import fingerprint
-from .html import number, table, text
+from .html import folded, number, table, text
 from .parts import Part
+
+ASIDE = ("comm", "verbose")  # settings that change no number
 
 
 def about(subject):
@@ -19,22 +21,21 @@ def about(subject):
     html = ""
     for i, model in enumerate(subject.layers, 1):
         name = f"layer {i}, {type(model).__name__}" if len(subject.layers) > 1 else type(model).__name__
-        fields = {field.name: field.default for field in dataclasses.fields(model)}
-        rows = [
-            (key, _one_line(value), "default" if repr(value) == repr(fields.get(key)) else "set")
-            for key, value in model.get_params(deep=False).items()
-            if key not in ("comm", "verbose")
-        ]
-        own = [n for n, row in enumerate(rows) if row[2] == "set"]
-        html += table(f"Settings of the {name}; those in bold differ from the default", ("setting", "value", ""), rows, own)
+        defaults = {field.name: repr(field.default) for field in dataclasses.fields(model)}
+        values = {key: repr(value) for key, value in model.get_params(deep=False).items() if key not in ASIDE}
+        rows = [(key, _one_line(value)) for key, value in values.items()]
+        as_ever = [(key, value) for key, value in rows if values[key] == defaults[key]]
+        own = [row for row in rows if row not in as_ever]
+        html += table(f"Settings of the {name} that differ from the default", ("setting", "value"), own)
+        html += folded(f"The {len(as_ever)} settings at their default", table("Defaults", ("setting", "value"), as_ever))
         html += table(f"Parameters of the {name}", ("parameter", "shape", "root mean square"), _parameters(model))
-    html += table("Data", ("", "sequences", "frames", "features", "fingerprint"), _data(subject))
+    html += table("Data", ("", "sequences", "frames", "fingerprint of the values"), _data(subject))
     html += table("Versions", ("", "version"), versions())
     return Part("about", "Settings, data, versions", html)
 
 
 def _one_line(value):
-    shown = " ".join(repr(value).split())
+    shown = " ".join(value.split())
     return shown if len(shown) <= 200 else f"{shown[:200]} ..."
 
 
@@ -48,12 +49,20 @@ def _parameters(model):
 
 
 def _data(subject):
-    kept = subject.bottom._fingerprints
-    rows = [(f"trained on ({name})", None, None, subject.n_visible, mark) for name, mark in kept.items() if mark]
-    for name, X in (("this page", subject.X), ("other predictors", subject.train)):
+    """What is known of the data of `fit`, and the data of the page."""
+    rows = []
+    for name, mark in subject.bottom._fingerprints.items():
+        if mark is not None:
+            rows.append(({"X": "training"}.get(name, name), mark.partition(" ")[0], None, _values(mark)))
+    for name, X in (("shown on this page", subject.X), ("learnt by other predictors", subject.train)):
         if X is not None:
-            rows.append((name, len(X), sum(map(len, X)), subject.n_visible, fingerprint(X)))
+            rows.append((name, len(X), sum(map(len, X)), _values(fingerprint(X))))
     return rows
+
+
+def _values(mark):
+    """The part of a fingerprint that tells values."""
+    return mark.rpartition("values ")[2]
 
 
 def versions():
@@ -76,7 +85,7 @@ def head(subject, title, notes):
         ("features", f"{subject.n_visible:,}"),
         ("updates", made),
         ("parameters", number(sum(np.size(a) for layer in subject.layers for a in layer.params_ if a is not None))),
-        ("written", time.strftime("%Y-%m-%d %H:%M")),
+        ("written", time.strftime("%Y-%m-%d")),
     ]
     cells = "".join(f"<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>" for name, value in facts)
     said = "".join(f"<li>{text(note)}</li>" for note in notes)

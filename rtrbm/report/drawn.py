@@ -43,7 +43,7 @@ def short(value):
     return float(f"{value:.4g}") if np.isfinite(value) else None
 
 
-def curve(label, x, y, style="solid", low=None, high=None):
+def curve(label, x, y, style="first solid", low=None, high=None):
     """A line of a chart, and the band between `low` and `high` around it."""
     line = {"label": label, "x": np.asarray(x).tolist(), "y": short(y), "style": style}
     return line if low is None else {**line, "low": short(low), "high": short(high)}
@@ -128,4 +128,4 @@ QUANTITIES = {
     "gradient_norm": "norm of the gradient",
     "learning_rate": "learning rate",
 }
-STYLES = ("solid", "dashed", "dotted")
+STYLES = ("first solid", "second dashed", "third dotted", "fourth chained")

@@ -21,9 +21,10 @@ def dreams(subject):
         panels |= {"first dream": drawn_ones[0], "second dream": drawn_ones[1]}
         words = "Each dream starts from nothing. Every frame is drawn from the model given the frames drawn before it."
     rows = [(name, *_moments(v)) for name, v in panels.items()]
+    binary = subject.bottom._units().binary
+    means = "the probability of 1" if binary else "the mean, without noise: a dream is smoother than data"
     html = paragraph(
-        f"{words} A good model's dreams move as the data do and keep their shapes. The dreams show means: the "
-        "probability of 1 of a binary unit."
+        f"{words} A good model's dreams move as the data do and keep their shapes. They show {means}."
     )
     html += figure("dreams", "Data and dreams, frame by frame", shown_features(subject, "Press play, or move the slider."))
     columns = ("", "mean", "standard deviation", "change from frame to frame")

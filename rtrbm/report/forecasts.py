@@ -30,7 +30,7 @@ def forecasts(subject):
     )
     means = {type(subject.model).__name__: found.mean, "last frame stays": np.stack([v[-1:] for v in seen])}
     if subject.n_visible <= LARGEST_LINEAR:
-        means["linear predictor, 2 frames"] = evaluate.autoregressive_forecast(
+        means["linear predictor (2 frames)"] = evaluate.autoregressive_forecast(
             seen, horizon, parts.fit, 2, *bounds(subject)
         )
     errors = {name: np.square(came - mean).sum(axis=2).mean(axis=0) for name, mean in means.items()}
@@ -38,7 +38,7 @@ def forecasts(subject):
     lines = [drawn.curve(name, ahead, e, style) for (name, e), style in zip(errors.items(), drawn.STYLES)]
     html = paragraph(
         f"After {len(seen[0])} frames the model draws {n_samples} futures of {horizon} frames. A good fan is narrow "
-        "and what came lies in it: 8 of 10 values should lie between its edges." + _coverage(subject, found, came)
+        f"and what came lies in it.{_coverage(subject, found, came)}"
     )
     html += figure("fan", "Fan charts of the forecast", _fan_words(subject))
     figures = {"fan": _fan(subject, found, seen[0], came[0])}
@@ -67,7 +67,7 @@ def _coverage(subject, found, came):
     if subject.bottom._units().binary:
         return ""
     share, _ = evaluate.coverage(came, found.quantiles[0], found.quantiles[-1])
-    return f" Here it is {100 * share:.0f} % of them."
+    return f" 8 of 10 values should lie between its edges; here {100 * share:.0f} % do."
 
 
 def _fan_words(subject):

@@ -7,25 +7,26 @@ import numpy as np
 from .html import listed, table
 from .parts import LeftOut, Part, cost, known, need_data, paragraph, split
 
+N_STEPS, N_FRAMES, FEWEST = 256, 200, 20  # temperatures; frames, at most and at least
+
 
 def likelihood(subject):
     """Nats per frame with bounds, and those of features without each other."""
     need_data(subject)
     if not hasattr(subject.model, "likelihood"):
         raise LeftOut(f"A {type(subject.model).__name__} has no likelihood of its own.")
-    n = int(min(2e7 / cost(subject), 400))
-    if n < 20:
-        raise LeftOut(
-            "It would take minutes for a model of this size: model.likelihood(X) estimates it, on a few frames first."
-        )
+    n = int(min(3e6 / cost(subject), N_FRAMES))
+    if n < FEWEST:
+        raise LeftOut("A model of this size would take minutes for enough frames: model.likelihood(X) estimates it.")
     parts = split(subject, n)
     X = [v[parts.n_warm :] for v in parts.scored]
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
-        own = subject.model.likelihood(X[0][:n] if subject.static else X, random_state=subject.seed)
+        X = X[0][:n] if subject.static else X
+        own = subject.model.likelihood(X, random_state=subject.seed, n_steps=N_STEPS)
     how = "by sums over all states" if own.method == "exact" else "by annealed importance sampling"
     rows = [(type(subject.model).__name__, own.nats, own.lower, own.upper)]
-    alone = _alone(subject, parts.fit, np.concatenate(X)[: own.n_frames])
+    alone = _alone(subject, parts.fit, X if subject.static else np.concatenate(X))
     if alone is not None:
         rows.append(("every feature by itself", alone, None, None))
     html = paragraph(

@@ -18,7 +18,7 @@ def predictions(subject):
     predicted["copy of the frame before"] = evaluate.copy_previous(X)
     predicted["mean frame"] = evaluate.mean_frame(X, parts.fit)
     if subject.n_visible <= LARGEST_LINEAR:
-        predicted["linear predictor, 2 frames"] = evaluate.autoregression(X, parts.fit, 2, *bounds(subject))
+        predicted["linear predictor (2 frames)"] = evaluate.autoregression(X, parts.fit, 2, *bounds(subject))
     cut = {name: [p[parts.n_warm :] for p in of_one] for name, of_one in {"data": X, **predicted}.items()}
     errors = {name: evaluate.squared_error(cut["data"], cut[name]) for name in predicted}
     copying = errors["copy of the frame before"][0] or np.nan
@@ -27,7 +27,7 @@ def predictions(subject):
     columns = ("predictor", "squared error per frame", "standard error", "of the error of copying")
     n = sum(len(v) for v in cut["data"])
     caption = f"Squared error of the next frame, summed over features, mean over {n:,} frames"
-    html = paragraph(verdict(own, errors))
+    html = paragraph(verdict(own, errors, cut))
     html += paragraph(
         f"The model predicts every frame from those before it (the mean of 16 chains). {parts.words}{known(subject)}"
     )
@@ -38,23 +38,38 @@ def predictions(subject):
     by_frame = {}
     for name in predicted:
         if name != "mean frame":
-            by_frame[name] = [None, *drawn.short(np.square(data - shown[name]).sum(axis=1)[1:])]
-    words = shown_features(subject, "Move the slider to go through time. The difference is prediction minus data.")
+            by_frame["prediction" if name == own else name] = [None, *drawn.short(np.square(data - shown[name]).sum(axis=1)[1:])]
+    last = "The last chart is the squared error" if subject.view == "curves" else "The difference is prediction minus data"
+    words = shown_features(subject, f"Move the slider to go through time. {last}.")
     html += figure("prediction", "Data, prediction and difference, frame by frame", words)
     panels = {"data": data, "prediction": ahead, "difference": ahead - data}
     drawing = subject.figure(panels, signed=["difference"], errors=by_frame, playable=True)
     return Part("predictions", "Predictions", html, {"prediction": drawing})
 
 
-def verdict(own, errors):
+def verdict(own, errors, predicted):
     """One sentence about how a model compares with the best simple predictor."""
-    rivals = {name: error for name, error in errors.items() if name != own}
-    best = min(rivals, key=lambda name: rivals[name][0])
-    one, other = errors[own][0], rivals[best][0]
-    word = "better than" if one < other else "worse than"
-    if np.hypot(errors[own][1], rivals[best][1]) * 2 > abs(one - other):
+    best = min((name for name in errors if name != own), key=lambda name: errors[name][0])
+    difference, error = paired(predicted["data"], predicted[own], predicted[best])
+    word = "better than" if difference < 0 else "worse than"
+    if not abs(difference) > 2 * error:
         word = "not clearly better or worse than"
     return (
-        f"<strong>The {own} has an error of {number(one, 3)} per frame, {word} the best simple predictor</strong> "
-        f"({best}, {number(other, 3)})."
+        f"<strong>The {own} has an error of {number(errors[own][0], 3)} per frame, {word} the best simple "
+        f"predictor</strong> ({best}, {number(errors[best][0], 3)})."
     )
+
+
+def paired(X, one, other, n_blocks=10):
+    """The difference of two squared errors per frame, and its standard error; blocks of one sequence count as several.
+
+    Parameters
+    ----------
+    X, one, other : list of (n_frames_i, n_visible) ndarrays
+    n_blocks : int
+    """
+    gains = [(np.square(v - a) - np.square(v - b)).sum(axis=1)[1:] for v, a, b in zip(X, one, other)]
+    gains = np.array_split(gains[0], n_blocks) if len(gains) == 1 else gains
+    sums, lengths = np.array([gain.sum() for gain in gains]), np.array([len(gain) for gain in gains])
+    mean, n = sums.sum() / lengths.sum(), len(sums)
+    return mean, np.sqrt(np.square(sums - mean * lengths).sum() * n / (n - 1)) / lengths.sum()

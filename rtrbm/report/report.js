@@ -171,7 +171,7 @@
     };
     const words = (i) => {
       const each = panels.map((panel) => `${panel.label}: ${strongest(panel, i)}`).join("; ");
-      return withErrors(spec, i, `Frame ${spec.start + i}. ${each}`);
+      return withErrors(spec, i, `Frame ${spec.start + i}, the strongest features. ${each}`);
     };
     player(figure, n, show, words, spec);
   }
@@ -262,18 +262,18 @@
     return () => ((before = 0), again());
   }
 
-  function ticks(low, high, log) {
+  function ticks(low, high, log, n = 3) {
     if (log) {
       const found = [];
       for (let p = Math.floor(Math.log10(low)); p <= Math.log10(high); p++)
         for (const m of high / low < 300 ? [1, 2, 5] : [1]) found.push(m * 10 ** p);
       return found.filter((x) => x >= low * 0.999 && x <= high * 1.001);
     }
-    const rough = (high - low) / 3;
+    const rough = (high - low) / n;
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = [1, 2, 5, 10].find((m) => m * power >= rough) * power;
     const found = [];
-    for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) found.push(k * step);
+    for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) found.push(k * step + 0);
     return found;
   }
 
@@ -299,17 +299,17 @@
 
   function legend(spec) {
     const known = new Map();
-    for (const { lines } of spec.panels) lines.forEach(({ label, style }, i) => known.set(label, [style, i]));
+    for (const { label, style } of spec.panels.flatMap(({ lines }) => lines)) known.set(label, style);
     known.delete("");
-    const items = [...known].map(([label, [style, i]]) => {
+    const items = [...known].map(([label, style]) => {
       const sample = svg("svg", { viewBox: "0 0 34 10", "aria-hidden": "true" });
-      sample.append(svg("path", { d: "M0 5H34", class: `line s${i % 3} ${style}` }));
+      sample.append(svg("path", { d: "M0 5H34", class: `line ${style}` }));
       return html("li", {}, sample, label);
     });
     return items.length > 1 ? [html("ul", { class: "legend" }, ...items)] : [];
   }
 
-  const HEIGHT = 112, ABOVE = 30, LEFT = 56, RIGHT = 10;
+  const HEIGHT = 112, ABOVE = 40, LEFT = 56, RIGHT = 10;
 
   function chart(figure, spec) {
     const lines = spec.panels.flatMap((panel) => panel.lines);
@@ -331,32 +331,30 @@
         const top = p * (HEIGHT + ABOVE) + ABOVE;
         const { low, high, place } = scaleOf(panel);
         const up = (y) => (y === null ? NaN : top + HEIGHT * (1 - place(y)));
-        drawing.append(svg("text", { x: 0, y: top - 12, class: "title" }, panel.title));
+        drawing.append(svg("text", { x: 0, y: top - 14, class: "title" }, panel.title));
         for (const tick of ticks(low, high, panel.log)) {
           drawing.append(svg("path", { d: `M${LEFT} ${up(tick)}H${width - RIGHT}`, class: "grid" }));
           drawing.append(svg("text", { x: LEFT - 8, y: up(tick) + 4, "text-anchor": "end" }, format(tick)));
         }
         for (const [x] of spec.marks || []) drawing.append(svg("path", { d: `M${along(x)} ${top}V${top + HEIGHT}`, class: "mark" }));
-        panel.lines.forEach((line, i) => {
+        for (const line of panel.lines) {
           if (line.low) {
             const edge = (side) => line.x.map((x, k) => [along(x), up(line[side][k])]);
             drawing.append(svg("path", { d: `${path(edge("low"))}${path(edge("high").reverse()).replace("M", "L")}Z`, class: "band" }));
           }
           const points = line.x.map((x, k) => [along(x), up(line.y[k])]);
-          drawing.append(svg("path", { d: path(points), class: `line s${i % 3} ${line.style}` }));
-          const dot = svg("circle", { r: 4.5, class: `dot s${i % 3}` });
+          drawing.append(svg("path", { d: path(points), class: `line ${line.style}` }));
+          const dot = svg("circle", { r: 4.5, class: `dot ${line.style}` });
           moving.push([dot, line, up]);
-        });
+        }
       });
       const foot = total - 22;
-      const fits = Math.max(1, Math.floor((width - LEFT) / 90));
-      const along_ticks = ticks(first, last > first ? last : first + 1, false).filter((x, i, all) => x <= last && i % Math.ceil(all.length / fits) === 0);
-      for (const tick of along_ticks) drawing.append(svg("text", { x: along(tick), y: foot, "text-anchor": "middle" }, format(tick)));
+      for (const tick of ticks(first, last > first ? last : first + 1, false, Math.max(2, width / 110))) drawing.append(svg("text", { x: along(tick), y: foot, "text-anchor": "middle" }, format(tick)));
       drawing.append(svg("text", { x: width - RIGHT, y: foot + 18, "text-anchor": "end" }, spec.axis));
       let free = -Infinity;
       for (const [x, label] of spec.marks || []) {
         const room = along(x) > free && along(x) + 7 * label.length < width;
-        if (room) drawing.append(svg("text", { x: along(x) + 4, y: ABOVE - 1 }, label));
+        if (room) drawing.append(svg("text", { x: along(x) + 4, y: ABOVE - 2 }, label));
         if (room) free = along(x) + 7 * label.length;
       }
       const hair = svg("path", { class: "cursor" });

@@ -1,6 +1,7 @@
 """The subject of a report: a trained model, the data that it is shown on, and the way to show a frame."""
 
 import math
+from copy import copy
 
 import numpy as np
 
@@ -56,6 +57,8 @@ class Subject:
         names = getattr(self.bottom, "feature_names_in_", None)
         self.names = list(map(str, range(self.n_visible) if names is None else names))
         self.X, self.train = self._sequences(X, "X"), self._sequences(train, "train")
+        self.model, self.layers = _without_names(model, self.layers)  # which the sequences no longer have
+        self.bottom = self.layers[0]
         self.was_trained_on = _is_known(self.bottom, self.X)
         self.image_shape = self._shape_of_images(image_shape, names is not None)
         linear = self.bottom._units().linear
@@ -158,9 +161,20 @@ class Subject:
         if errors:
             n = len(next(iter(errors.values())))
             x = range(start + 1, start + 1 + n)
-            lines = [drawn.curve(name, x, e, style) for (name, e), style in zip(errors.items(), drawn.STYLES)]
+            lines = [drawn.curve(name, x, e, style) for (name, e), style in zip(errors.items(), drawn.STYLES[1:])]
             charts.append(drawn.panel("squared error of the frame", lines, zero=True))
         return drawn.chart("frame", charts, **more)
+
+
+def _without_names(model, layers):
+    """A model and its layers as they are, for arrays made of tables."""
+    bottom = copy(layers[0])
+    bottom._keep_names(None)
+    if model is layers[0]:
+        return bottom, [bottom]
+    model, layers = copy(model), [bottom, *layers[1:]]
+    model.layers = layers
+    return model, layers
 
 
 def _is_known(model, X):
