@@ -27,7 +27,9 @@ def about(subject):
         as_ever = [(key, value) for key, value in rows if values[key] == defaults[key]]
         own = [row for row in rows if row not in as_ever]
         html += table(f"Settings of the {name} that differ from the default", ("setting", "value"), own)
-        html += folded(f"The {len(as_ever)} settings at their default", table("Defaults", ("setting", "value"), as_ever))
+        html += folded(
+            f"The {len(as_ever)} settings at their default", table("Defaults", ("setting", "value"), as_ever)
+        )
         html += table(f"Parameters of the {name}", ("parameter", "shape", "root mean square"), _parameters(model))
     html += table("Data", ("", "sequences", "frames", "fingerprint of the values"), _data(subject))
     html += table("Versions", ("", "version"), versions())
@@ -42,7 +44,11 @@ def _one_line(value):
 def _parameters(model):
     parts = model.params_._asdict().items()
     return [
-        (name, " \N{MULTIPLICATION SIGN} ".join(map(str, np.shape(a))), float(np.sqrt(np.mean(np.square(a, dtype=float)))))
+        (
+            name,
+            " \N{MULTIPLICATION SIGN} ".join(map(str, np.shape(a))),
+            float(np.sqrt(np.mean(np.square(a, dtype=float)))),
+        )
         for name, a in parts
         if a is not None and np.size(a)
     ]

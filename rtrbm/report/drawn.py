@@ -56,8 +56,8 @@ def thinned(x, y, n=N_POINTS):
         return x, y
     half = max(1, len(y) // n)
     at = np.unique(np.linspace(0, len(y) - 1, n).astype(int))
-    # At the start, where a curve is steep, the window shrinks and stays centred.
-    return x[at], np.array([np.median(y[i - min(i, half) : i + min(i, half) + 1]) for i in at])
+    reach = np.minimum(half, np.minimum(at, len(y) - 1 - at))  # at the ends windows shrink and stay centred
+    return x[at], np.array([np.median(y[i - r : i + r + 1]) for i, r in zip(at, reach)])
 
 
 def panel(title, lines, log=False, zero=False):
@@ -107,8 +107,8 @@ def history_chart(histories):
         lines = []
         for n, (name, history) in enumerate(histories.items()):
             y = np.asarray(history.get(key, ()), float)
-            x = np.asarray(history["validation_update"]) if key.startswith("validation") else np.arange(1, len(y) + 1)
-            if len(y) and np.isfinite(y).any():
+            if np.isfinite(y).any():
+                x = history["validation_update"] if key.startswith("validation") else np.arange(1, len(y) + 1)
                 lines.append(curve(name, *thinned(x, y), STYLES[n % len(STYLES)]))
         values = [v for line in lines for v in line["y"] if v is not None]
         if lines:

@@ -23,13 +23,13 @@ def dreams(subject):
     rows = [(name, *_moments(v)) for name, v in panels.items()]
     binary = subject.bottom._units().binary
     means = "the probability of 1" if binary else "the mean, without noise: a dream is smoother than data"
-    html = paragraph(
-        f"{words} A good model's dreams move as the data do and keep their shapes. They show {means}."
+    html = paragraph(f"{words} A good model's dreams move as the data do and keep their shapes. They show {means}.")
+    html += figure(
+        "dreams", "Data and dreams, frame by frame", shown_features(subject, "Press play, or move the slider.")
     )
-    html += figure("dreams", "Data and dreams, frame by frame", shown_features(subject, "Press play, or move the slider."))
     columns = ("", "mean", "standard deviation", "change from frame to frame")
     html += table("Values of data and dreams: a dream that is alive has the numbers of the data", columns, rows)
-    return Part("dreams", "Dreams", html, {"dreams": subject.figure(panels, playable=True)})
+    return Part("dreams", "Dreams", html, {"dreams": subject.figure(panels, playable=True, autoplay=True)})
 
 
 def _moments(v):

@@ -25,9 +25,7 @@ def forecasts(subject):
     pairs = [_cut(v, horizon) for v in long]
     seen, came = [a for a, _ in pairs], np.stack([b for _, b in pairs])
     n_samples = int(np.clip(1e9 / cost(subject) / horizon / len(seen), 19, 100))
-    found = subject.model.forecast(
-        seen, horizon, n_samples, LEVELS, subject.seed, n_gibbs=50, return_samples=True
-    )
+    found = subject.model.forecast(seen, horizon, n_samples, LEVELS, subject.seed, n_gibbs=50, return_samples=True)
     means = {type(subject.model).__name__: found.mean, "last frame stays": np.stack([v[-1:] for v in seen])}
     if subject.n_visible <= LARGEST_LINEAR:
         means["linear predictor (2 frames)"] = evaluate.autoregressive_forecast(
@@ -43,7 +41,9 @@ def forecasts(subject):
     html += figure("fan", "Fan charts of the forecast", _fan_words(subject))
     figures = {"fan": _fan(subject, found, seen[0], came[0])}
     if subject.view != "curves":
-        html += figure("futures", "What came, and the forecast", shown_features(subject, "The frames to come, one by one."))
+        html += figure(
+            "futures", "What came, and the forecast", shown_features(subject, "The frames to come, one by one.")
+        )
         panels = {"what came": came[0], "mean of all futures": found.mean[0], "one future": found.means[0, 0]}
         figures["futures"] = subject.figure(panels, start=len(seen[0]), playable=True)
     words = f"The further ahead, the harder. Mean over {len(seen)} sequence{'s' * (len(seen) > 1)}."
@@ -89,6 +89,6 @@ def _fan(subject, found, seen, came):
         name = subject.names[i]
         if subject.image_shape:
             name = "pixel in row {}, column {}".format(*(k + 1 for k in divmod(int(i), subject.image_shape[1])))
-        fan = drawn.curve("forecast", later, middle[:, i], "dashed", low[:, i], high[:, i])
+        fan = drawn.curve("forecast", later, middle[:, i], drawn.STYLES[1], low[:, i], high[:, i])
         panels.append(drawn.panel(name, [drawn.curve("data", x, truth[:, i]), fan]))
     return drawn.chart("frame", panels, marks=[[n, "forecast from here"]])

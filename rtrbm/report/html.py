@@ -20,9 +20,9 @@ def number(value, digits=4):
     """A number as people read it; a dash for None and NaN."""
     if value is None or value != value:
         return "\N{EN DASH}"
-    if isinstance(value, int | np.integer) or abs(value) >= 1000 and np.isfinite(value):
-        return f"{round(value):,}"
-    return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}", 1) if value < 0 else f"{value:.{digits}g}"
+    whole = isinstance(value, int | np.integer) or abs(value) >= 1000 and np.isfinite(value)
+    shown = f"{round(value):,}" if whole else f"{value:.{digits}g}"
+    return shown.replace("-", "\N{MINUS SIGN}", 1) if value < 0 else shown
 
 
 def table(caption, columns, rows, marked=()):

@@ -62,7 +62,9 @@ def remarks(subject):
     for model, (name, history) in zip(subject.layers, named_histories(subject).items()):
         about = f"{name}: " if name else ""
         if model.n_epochs is None and model.n_updates_ < model.n_updates:
-            said.append(f"{about}{model.n_updates_:,} of {model.n_updates:,} updates were made: the run broke off or stopped.")
+            said.append(
+                f"{about}{model.n_updates_:,} of {model.n_updates:,} updates were made: the run broke off or stopped."
+            )
         errors = history.get("validation_error", [])
         if len(errors) > 2 and errors[-1] > LATE * min(errors):
             at = history["validation_update"][int(np.argmin(errors))]
@@ -73,5 +75,7 @@ def remarks(subject):
         errors = history.get("reconstruction_error", [])
         same_k = len(set(history.get("n_gibbs", []))) == 1
         if same_k and len(errors) >= 40 and np.mean(errors[-10:]) > np.mean(errors[:10]):
-            said.append(f"{about}the reconstruction error is not lower than at the beginning: try a smaller learning_rate.")
+            said.append(
+                f"{about}the reconstruction error is not lower than at the beginning: try a smaller learning_rate."
+            )
     return said

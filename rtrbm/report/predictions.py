@@ -38,8 +38,13 @@ def predictions(subject):
     by_frame = {}
     for name in predicted:
         if name != "mean frame":
-            by_frame["prediction" if name == own else name] = [None, *drawn.short(np.square(data - shown[name]).sum(axis=1)[1:])]
-    last = "The last chart is the squared error" if subject.view == "curves" else "The difference is prediction minus data"
+            by_frame["prediction" if name == own else name] = [
+                None,
+                *drawn.short(np.square(data - shown[name]).sum(axis=1)[1:]),
+            ]
+    last = (
+        "The last chart is the squared error" if subject.view == "curves" else "The difference is prediction minus data"
+    )
     words = shown_features(subject, f"Move the slider to go through time. {last}.")
     html += figure("prediction", "Data, prediction and difference, frame by frame", words)
     panels = {"data": data, "prediction": ahead, "difference": ahead - data}

@@ -38,7 +38,7 @@
   // ------------------------------------------------------------------------- a slider, a button, words
 
   // show(i) draws step i of n, words(i) says what is seen. Space plays and stops, arrows step.
-  function player(figure, n, show, words, { playable = false, autoplay = false, name = "Frame" } = {}) {
+  function player(figure, n, show, words, { playable = false, autoplay = false, name = "Frame", begin = 0 } = {}) {
     const slider = html("input", { type: "range", min: 0, max: n - 1, step: 1, value: 0 });
     const readout = html("p", { class: "readout" });
     const button = html("button", { type: "button" }, "Play");
@@ -88,7 +88,7 @@
       controls.addEventListener("keydown", () => watching.disconnect());
     }
     figure.querySelector(".drawing").after(controls);
-    go(0);
+    go(begin);
     return { go: step, again: () => show(+slider.value) };
   }
 
@@ -210,7 +210,7 @@
   function matrix(figure, spec) {
     const { shape, steps, value, high } = unpacked(spec.values);
     const [rows, columns] = shape;
-    const longest = Math.max(...spec.rows.map((name) => name.length), spec.axes[0].length);
+    const longest = Math.max(...spec.rows.map((name) => name.length), 1.3 * spec.axes[0].length + 2);
     const left = Math.min(130, 14 + 6.6 * longest);
     key(figure, high);
     sized(figure, (width) => {
@@ -385,7 +385,7 @@
     let control = null;
     sized(figure, draw);
     const name = spec.axis[0].toUpperCase() + spec.axis.slice(1);
-    control = player(figure, xs.length, (i) => cursor(i), words, { ...spec, name });
+    control = player(figure, xs.length, (i) => cursor(i), words, { ...spec, name, begin: spec.playable ? 0 : xs.length - 1 });
   }
 
   // --------------------------------------------------------------------------------------- the page

@@ -138,7 +138,9 @@ class Subject:
         shown = []
         for name, v in panels.items():
             is_signed = name in signed
-            limits = {"low": -(high - low), "high": high - low, "signed": True} if is_signed else {"low": low, "high": high}
+            limits = (
+                {"low": -(high - low), "high": high - low, "signed": True} if is_signed else {"low": low, "high": high}
+            )
             values = self.images(v) if self.image_shape else v[:, rows]
             shown.append({"label": name, "signed": is_signed, "values": drawn.packed(values, **limits)})
         kind = {"kind": "images"} if self.image_shape else {"kind": "roll", "names": [self.names[i] for i in rows]}

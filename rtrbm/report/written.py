@@ -27,9 +27,7 @@ PARTS = {
 }
 
 
-def write_report(
-    path, model, X=None, *, train=None, title=None, image_shape=None, warnings=(), random_state=None
-):
+def write_report(path, model, X=None, *, train=None, title=None, image_shape=None, warnings=(), random_state=None):
     """Write a page about a trained model: what it dreams, predicts and forecasts, how it learnt, its weights, settings.
 
     The page is one HTML file that a browser opens from the disk. It fetches nothing. With X it takes some ten seconds:
