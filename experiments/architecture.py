@@ -36,6 +36,7 @@ ROOMS = {
     "commands": Room(-1, 1.0, 5.5, "the command line: a module each, over what is below"),
     "models": Room(0, 1.2, 3.3, "a file each: its parameters,\nits conditioner, its class"),
     "plots": Room(0, 3.37, 3.87, "figures"),
+    "report": Room(0, 4.05, 4.57, "a page"),
     "datasets": Room(0, 4.61, 5.34, "data"),
     "convert": Room(1, 4.75, 5.52, "your data"),
     "estimators": Room(1, 1.4, 3.05, "the habits of scikit-learn:\nfit, predict, sample, save"),

@@ -2,7 +2,7 @@
 
 Trains on an endless stream of fresh videos, prints the one-step error beside that of predictors without a model, and
 writes settings.json, the models with their learning histories (HDF5), errors.csv, hidden_units.csv, rollouts.csv (the
-error 1 to 20 frames ahead, `experiments.rollouts`) and the pictures to a folder.
+error 1 to 20 frames ahead, `experiments.rollouts`), the pictures and report.html, a page with all of it, to a folder.
 
     python -m experiments.bouncing_balls                      15x15 pixels, 5 minutes, with numba 2
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, under 20 minutes
@@ -18,6 +18,7 @@ import time
 import numpy as np
 
 from experiments import rollouts
+from experiments.reports import report
 from experiments.runner import (
     TEST_SEED_OFFSET,
     check_command_line,
@@ -41,6 +42,7 @@ from rtrbm.commands.pictures import draw_run
 from rtrbm.compute import engine
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.rbm.expectation import PROTOCOLS
+from rtrbm.report import noted
 from rtrbm.training import ranks
 
 PROFILES = {
@@ -223,9 +225,10 @@ def main(arguments=None):
                 model.check_resume(folder / f"{name}.h5")
     minutes = minutes_before(folder, options.resume)
     try:
-        for name, model in models.items():
-            with timed(minutes, name):
-                train(model, name, options, settings, folder)
+        with noted() as warned:
+            for name, model in models.items():
+                with timed(minutes, name):
+                    train(model, name, options, settings, folder)
     except KeyboardInterrupt:
         if not ranks.is_first(comm):
             return 130
@@ -253,7 +256,10 @@ def main(arguments=None):
     print_table(rollouts.COLUMNS, ahead, f"Roll-outs from {rollouts.N_PREFIX} frames of {rollouts.N_VIDEOS} videos")
     save_figure(rollouts.draw_rollouts(ahead), folder / "rollouts.png")
     draw_run(titled, test, options.seed, folder)
-    print(f"\n{time.perf_counter() - started:.0f} s; model, history, table and pictures are in {folder}")
+    for name, model in models.items():
+        title, own = f"{TITLES[name]} of bouncing balls", "" if name == names[0] else name
+        report(folder, model, test, train_videos, name=own, title=title, warnings=warned)
+    print(f"\n{time.perf_counter() - started:.0f} s; model, history, table, pictures and report.html are in {folder}")
     return 0
 
 

@@ -14,6 +14,7 @@ import time
 
 import numpy as np
 
+from experiments.reports import report
 from experiments.runner import (
     TEST_SEED_OFFSET,
     check_command_line,
@@ -222,6 +223,8 @@ def main(arguments=None):
     write_table(folder / "errors.csv", COLUMNS, rows)
     print_table(COLUMNS, rows, f"{N_TEST} fresh videos, frames 1..{N_FRAMES}, seed {options.seed}")
     draw(clean, estimates, folder)
+    for name, stack in stacks.items():
+        report(folder, stack, clean, name="" if name == names[0] else name, title=f"{name}, two layers")
     print(f"\n{time.perf_counter() - started:.0f} s; models, table and picture are in {folder}")
     return 0
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from experiments import recurrent_net
 from experiments.real_data import Split, ends, error, standardised, windows
+from experiments.reports import report
 from experiments.runner import (
     check_figures,
     minutes_before,
@@ -438,6 +439,9 @@ def main(arguments=None):
     finally:
         write_settings(folder / "settings.json", {**vars(options), **said, "minutes": minutes})
     dream({name: models[name] for name in ("RTRBM, thesis", DYNAMIC)}, data, folder, options.seeds[0])
+    for name in ("RTRBM, thesis", DYNAMIC):
+        own = "" if name == DYNAMIC else name
+        report(folder, models[name], data.split.test, data.split.train, name=own, title=f"{name}: {options.set}")
     print(f"\ntables, models and pictures are in {folder}")
     return 0
 

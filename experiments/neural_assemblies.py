@@ -31,6 +31,7 @@ from experiments.assemblies_measured import (
     oriented,
     recovery,
 )
+from experiments.reports import report
 from experiments.runner import (
     check_figures,
     output_folder,
@@ -264,6 +265,8 @@ def main(arguments=None):
             result = one_run(recording, visible, seed, options, folder, tables)
             if seed == seeds[0]:
                 save_figure(draw(recording, *result), folder / f"{visible}.png")
+                title = f"RTRBM of spikes, {visible} units"
+                report(folder, result[0]["RTRBM"], recording.test, recording.train, name=visible, title=title)
             if known:
                 tables["summary"] = summary_rows(tables["recovery"])
             for name, rows in tables.items():

@@ -33,6 +33,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments import music_baselines as baselines
+from experiments.reports import report
 from experiments.runner import (
     check_figures,
     model_file,
@@ -272,6 +273,7 @@ def scores_of(name, music, learnt, options, folder):
         bounds = found.nats, found.standard_error, found.lower, found.upper, found.n_frames, found.method
         how = -model.best_.error, model.n_updates_, model.best_.update, watch.minutes
         rows.append(Score(part, name, learnt, options.seed, *bounds, accuracy, *how))
+    report(folder, model, next(iter(music.tests.values())), music.train, name=title, title=title)
     return rows
 
 

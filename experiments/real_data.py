@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiments.reports import report
 from experiments.runner import output_folder, print_table, run, script, write_settings, write_table
 from rtrbm import RTRBM, TRBM, evaluate
 from rtrbm.checks import check_count, check_n_jobs
@@ -145,6 +146,9 @@ def one_run(name, task, path, seed, options):
     each = [model.predict(split.test, random_state=number) for number in range(task.n_predictions)]
     predicted = [sum(parts) / len(each) for parts in zip(*each)]
     found, linear, copy = (error(split, these, task.per_feature) for these in (predicted, *rivals))
+    if seed == options.seeds[0]:
+        title = f"{task.model.__name__}: {name}"
+        report(pathlib.Path(options.out), model, split.test, split.train, name=name, title=title)
     return name, seed, found, linear, copy, found / linear, minutes
 
 

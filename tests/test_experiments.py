@@ -81,8 +81,10 @@ def test_bouncing_balls(tiny, tmp_path, arguments):
         assert (tmp_path / f"{name}_hidden_units.png").exists()
     ahead = {row["frames_ahead"] for row in table(tmp_path / "rollouts.csv") if row["prediction"] == "one future"}
     assert ahead == {"1", "2", "5", "10", "20"}
-    for picture in ("dreams.png", "dreams.gif", "predictions.png", "learning_curves.png", "rollouts.png"):
+    pictures = ("dreams.png", "dreams.gif", "predictions.png", "learning_curves.png", "rollouts.png")
+    for picture in (*pictures, "report.html"):
         assert (tmp_path / picture).stat().st_size > 1000
+    assert (tmp_path / "report-trbm.html").exists() == (len(names) == 2)
     settings = json.loads((tmp_path / "settings.json").read_text())
     assert settings["engine"] == named("auto").name  # the one that was at work
     assert settings["seed"] == 3 and settings["n_hidden"] == 12 and {"commit", "scipy"} < set(settings["versions"])

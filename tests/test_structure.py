@@ -25,7 +25,7 @@ LEVELS = (
     ("training",),
     ("estimators",),
     ("models", "callbacks"),
-    ("plots", "convert"),
+    ("plots", "convert", "report"),
     ("datasets",),
     ("",),  # rtrbm/__init__.py
     ("commands",),
