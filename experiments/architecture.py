@@ -18,7 +18,7 @@ from experiments.graphical_models import blank, write
 from experiments.runner import run, save_figure
 from rtrbm.plots import COLOURS
 
-BLUE, RED, GREEN, PINK, ORANGE, *_ = COLOURS
+BLUE, RED, GREEN, PINK, ORANGE, SKY, *_ = COLOURS
 GREY = "0.55"
 SMALL = "small modules"
 
@@ -51,6 +51,7 @@ ROOMS = {
     SMALL: Room(6, 1.0, 5.5, ""),
 }
 LINES = {
+    ("evaluate", "left"): (0.08, SKY),
     ("rbm", "left"): (0.75, RED),
     ("compute", "left"): (0.5, ORANGE),
     (SMALL, "left"): (0.25, "black"),

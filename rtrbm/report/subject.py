@@ -6,8 +6,6 @@ from copy import copy
 import numpy as np
 
 from ..checks import any_value, as_given, check_count, check_sequences
-from ..estimators.protocol import not_fitted
-from ..estimators.settings import Estimator
 from ..foreign import is_table
 from ..minibatches.fingerprint import difference, fingerprint
 from ..streams import as_seed
@@ -45,12 +43,12 @@ class Subject:
     """
 
     def __init__(self, model, X=None, train=None, image_shape=None, random_state=None):
-        if not isinstance(model, Estimator):
+        if not hasattr(model, "get_params"):
             raise TypeError(f"model must be a model of this package, got {type(model).__name__}")
         self.model, self.layers = model, getattr(model, "layers", [model])
         for layer in self.layers:
             if not hasattr(layer, "params_"):
-                raise not_fitted(f"model must be fitted, this {type(model).__name__} is not: call fit first")
+                raise ValueError(f"model must be fitted, this {type(model).__name__} is not: call fit first")
         self.bottom = self.layers[0]
         self.static = not hasattr(self.bottom, "forecast")
         self.seed = self.bottom.seed_ if random_state is None else as_seed(random_state)
