@@ -242,6 +242,7 @@ SMALLER = {
         'piano_rolls("data/polyphonic_music/JSB_Chorales.mat")': "[[__import__('numpy').eye(120, 88)]] * 3",
         "n_updates=8000": "n_updates=2",
     },
+    "docs/report.md": {"n_updates=300": "n_updates=2", "resolution=15": "resolution=10", "RTRBM(100": "RTRBM(5"},
     "docs/your-data.md": {'"n_updates": 1000': '"n_updates": 2'},
 }  # numbers of the pages' code, and those that it is tested with
 
