@@ -136,9 +136,7 @@ def _read(path):
     """A chart and words about a file; None if it is neither a model file nor a log."""
     if path.suffix == ".csv":
         return _read_log(path)
-    contents = files.read(path)
-    layers = contents if isinstance(contents, list) else [contents]
-    histories, words = {}, []
+    layers, histories, words = files.read(path, _layers), {}, []
     for i, layer in enumerate(layers, 1):
         name = f"layer {i}" if len(layers) > 1 else ""
         measured = {f"validation_{key}": value for key, value in layer.groups.get("validation", {}).items()}
@@ -147,6 +145,18 @@ def _read(path):
         of = "" if settings.get("n_epochs") else f" of {settings.get('n_updates', 0):,}"
         words.append(f"{layer.model}{name and ', ' + name}: update {layer.progress['n_updates']:,}{of}")
     return {"words": "; ".join(words), "chart": drawn.history_chart(histories)}
+
+
+def _layers(contents, path):
+    """The contents of all layers of a file with their arrays: a file of which less is read counts as damaged."""
+    layers = contents if isinstance(contents, list) else [contents]
+    return [layer._replace(groups=_arrays(layer.groups)) for layer in layers]
+
+
+def _arrays(part):
+    if isinstance(part, dict):
+        return {name: _arrays(inner) for name, inner in part.items()}
+    return part if isinstance(part, str) else part.read()
 
 
 def _read_log(path):

@@ -4,7 +4,7 @@ import contextlib
 import warnings as python_warnings
 
 from ..progress import bar
-from ..training.files import check_path, replacing
+from ..replacing import check_path, replacing
 from .about import about, head
 from .dreams import dreams
 from .forecasts import forecasts
@@ -69,7 +69,7 @@ def write_report(path, model, X=None, *, train=None, title=None, image_shape=Non
     >>> model = RTRBM(10, n_gibbs=1, n_updates=50, random_state=0).fit(X)
     >>> write_report("report.html", model, X)  # doctest: +SKIP
     """
-    check_path("path", path)
+    path = check_path("path", path)
     subject = Subject(model, X, train, image_shape, random_state)
     title = f"{type(model).__name__} with {subject.layers[-1].n_hidden:,} hidden units" if title is None else title
     notes = [str(getattr(one, "message", one)) for one in warnings] + remarks(subject)
