@@ -218,6 +218,16 @@ def test_other_models(kind, tmp_path):
     assert page.data["figures"]["dreams"]["kind"] == ("roll" if kind == "counts" else "images")
 
 
+@pytest.mark.parametrize("n_frames", [1, 2, 4, 9])
+def test_short_data_make_a_report_too(n_frames, images, tmp_path):
+    """One recording, and several sequences, of a few frames."""
+    for X in (pixels(1, n_frames)[0], pixels(3, n_frames)):
+        page, text = report(tmp_path, images[0], X)
+        check_page(page, text)
+        assert "It failed" not in page.text
+        assert ("forecasts" in titles(page)) == (n_frames == 9)
+
+
 def test_a_part_that_fails_costs_no_report(images, tmp_path, monkeypatch):
     def broken(subject):
         raise RuntimeError(EVIL)
@@ -341,6 +351,9 @@ def test_the_paired_difference():
     residuals = [p.sum() - mean * len(p) for p in per]
     expected = np.sqrt(np.square(residuals).sum() * 3 / 2) / 18
     np.testing.assert_allclose(paired(X, one, other), (mean, expected))
+    blocks = np.array([per[1][at].mean() for at in np.split(np.arange(8), 8)])  # a frame each
+    np.testing.assert_allclose(paired(X[1:2], one[1:2], other[1:2])[1], blocks.std(ddof=1) / np.sqrt(8))
+    assert np.isnan(paired([X[0][:2]], [one[0][:2]], [other[0][:2]])[1])
 
 
 def test_the_verdict_is_honest():

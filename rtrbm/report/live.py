@@ -95,8 +95,8 @@ def _page(folder, state):
     name = folder.resolve().name
     title = f"{name}, live"
     body = (
-        '<header class="top"><h1>A run as it goes on</h1><p class="lead">The learning curves of the files in the folder '
-        f'<span id="folder"></span>.</p><p id="state" role="status"></p></header><main id="main" tabindex="-1">'
+        '<header class="top"><h1>A run as it goes on</h1><p class="lead">The learning curves of the files in the '
+        'folder <span id="folder"></span>.</p><p id="state" role="status"></p></header><main id="main" tabindex="-1">'
         "</main><footer><p>This page comes from your own machine and asks it every few seconds.</p></footer>"
     )
     return page(title, body, {"figures": {}, "live": {"folder": name, **state}})

@@ -1,4 +1,4 @@
-"""What all parts of a report share: their form, the reason why one is left out, data to score and data to learn from."""
+"""What all parts of a report share: their form, why one is left out, data to score and data to learn from."""
 
 from typing import NamedTuple
 

@@ -74,7 +74,9 @@ def paired(X, one, other, n_blocks=10):
     n_blocks : int
     """
     gains = [(np.square(v - a) - np.square(v - b)).sum(axis=1)[1:] for v, a, b in zip(X, one, other)]
-    gains = np.array_split(gains[0], n_blocks) if len(gains) == 1 else gains
+    gains = np.array_split(gains[0], min(n_blocks, len(gains[0]))) if len(gains) == 1 else gains
     sums, lengths = np.array([gain.sum() for gain in gains]), np.array([len(gain) for gain in gains])
     mean, n = sums.sum() / lengths.sum(), len(sums)
+    if n == 1:
+        return mean, np.nan
     return mean, np.sqrt(np.square(sums - mean * lengths).sum() * n / (n - 1)) / lengths.sum()

@@ -37,14 +37,14 @@ def weights(subject):
         figures["fields"] = {"kind": "fields", "labels": labels, "values": fields}
     else:
         rows = np.sort(np.argsort(-np.linalg.norm(W, axis=1), kind="stable")[:N_FEATURES])
-        words = "Rows are features, columns are hidden units. A plus is a strong positive weight, a minus a strong negative one."
+        words = "Rows are features, columns are units. A plus is a strong positive weight, a minus a negative one."
         html += figure("fields", "Weights between features and hidden units", words)
         names = [subject.names[i] for i in rows]
         figures["fields"] = matrix(W[np.ix_(rows, units)], names, labels, "feature", "unit")
     if U is not None:
         words = (
-            "Row: the unit that acts, at the frame before. Column: the unit that it drives. A plus: it switches the unit "
-            "on at the next frame. A minus: it switches it off. The strongest weights have marks."
+            "Row: the unit that acts, at the frame before. Column: the unit that it drives. A plus: it switches the "
+            "unit on at the next frame. A minus: it switches it off. The strongest weights have marks."
         )
         html += figure("hidden", "Weights between hidden units", words)
         figures["hidden"] = matrix(U[np.ix_(units, units)], labels, labels, "from unit", "to unit")
