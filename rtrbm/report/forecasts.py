@@ -86,9 +86,6 @@ def _fan(subject, found, seen, came):
     x, later = np.arange(1, len(truth) + 1), np.arange(n + 1, len(truth) + 1)
     features = np.argsort(-np.var(truth, axis=0), kind="stable")[:4]
     for i in np.sort(features):
-        name = subject.names[i]
-        if subject.image_shape:
-            name = "pixel in row {}, column {}".format(*(k + 1 for k in divmod(int(i), subject.image_shape[1])))
         fan = drawn.curve("forecast", later, middle[:, i], drawn.STYLES[1], low[:, i], high[:, i])
-        panels.append(drawn.panel(name, [drawn.curve("data", x, truth[:, i]), fan]))
+        panels.append(drawn.panel(subject.title(i), [drawn.curve("data", x, truth[:, i]), fan]))
     return drawn.chart("frame", panels, marks=[[n, "forecast from here"]])

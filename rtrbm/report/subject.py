@@ -54,11 +54,12 @@ class Subject:
         self.seed = self.bottom.seed_ if random_state is None else as_seed(random_state)
         names = getattr(self.bottom, "feature_names_in_", None)
         self.names = list(map(str, range(self.n_visible) if names is None else names))
+        self._named = names is not None
         self.X, self.train = self._sequences(X, "X"), self._sequences(train, "train")
         self.model, self.layers = _without_names(model, self.layers)  # which the sequences no longer have
         self.bottom = self.layers[0]
         self.was_trained_on = _is_known(self.bottom, self.X)
-        self.image_shape = self._shape_of_images(image_shape, names is not None)
+        self.image_shape = self._shape_of_images(image_shape)
         linear = self.bottom._units().linear
         self.view = "images" if self.image_shape else "curves" if linear else "roll"
 
@@ -79,7 +80,7 @@ class Subject:
         check_sequences(X, any_value, dtype, self.n_visible, name)
         return list(check_sequences(X, units.check, dtype, self.n_visible, name))
 
-    def _shape_of_images(self, shape, named):
+    def _shape_of_images(self, shape):
         """(height, width) of frames that are images, or None."""
         n = self.n_visible
         if shape is not None:
@@ -89,7 +90,7 @@ class Subject:
                 raise ValueError(f"image_shape must be (height, width) of {n} pixels, got {shape!r}")
             return tuple(map(int, shape))
         side = math.isqrt(n)
-        is_image = side**2 == n >= SMALLEST_IMAGE and not named and self.bottom._units().binary
+        is_image = side**2 == n >= SMALLEST_IMAGE and not self._named and self.bottom._units().binary
         return (side, side) if is_image else None
 
     def most(self, n_frames=N_FRAMES):
@@ -103,6 +104,13 @@ class Subject:
             return np.arange(min(n, self.n_visible))
         spread = np.var(np.concatenate([x[: 10 * N_FRAMES] for x in self.X[:10]]), axis=0)
         return np.sort(np.argsort(-spread, kind="stable")[:n])
+
+    def title(self, i):
+        """What feature i is called where it stands alone."""
+        if self.image_shape:
+            row, column = divmod(int(i), self.image_shape[1])
+            return f"pixel in row {row + 1}, column {column + 1}"
+        return self.names[i] if self._named else f"feature {i}"
 
     def images(self, rows):
         """Rows of values of all pixels as images that are no larger than a page wants them."""
@@ -157,7 +165,7 @@ class Subject:
                 drawn.curve(name, range(start + 1, start + 1 + len(v)), v[:, i], style)
                 for (name, v), style in zip(panels.items(), drawn.STYLES)
             ]
-            charts.append(drawn.panel(self.names[i], lines))
+            charts.append(drawn.panel(self.title(i), lines))
         if errors:
             n = len(next(iter(errors.values())))
             x = range(start + 1, start + 1 + n)

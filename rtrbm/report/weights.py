@@ -48,7 +48,7 @@ def weights(subject):
         )
         html += figure("hidden", "Weights between hidden units", words)
         figures["hidden"] = matrix(U[np.ix_(units, units)], labels, labels, "from unit", "to unit")
-    rows = [_row(W, U, unit, subject.names) for unit in units]
+    rows = [_row(W, U, unit, subject) for unit in units]
     columns = ("unit", "size of its weights", "size of those from other units", "strongest feature", "its weight")
     html += folded("The units in numbers", table("Hidden units and their weights", columns, rows))
     return Part("weights", "Weights", html, figures)
@@ -81,7 +81,13 @@ def matrix(values, rows, columns, row_axis, column_axis):
     }
 
 
-def _row(W, U, unit, names):
+def _row(W, U, unit, subject):
     strongest = int(np.abs(W[:, unit]).argmax())
     others = None if U is None else float(np.linalg.norm(U[:, unit]))
-    return f"{unit}", float(np.linalg.norm(W[:, unit])), others, names[strongest], number(float(W[strongest, unit]))
+    return (
+        f"{unit}",
+        float(np.linalg.norm(W[:, unit])),
+        others,
+        subject.title(strongest),
+        number(float(W[strongest, unit])),
+    )
