@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import h5py
@@ -82,8 +81,6 @@ def test_the_examples_of_a_help_text_run(command, folder, monkeypatch):
     monkeypatch.setattr(balls, "N_LINEAR", 2)
     lines = examples(parser.parser()[1][command].format_help())
     assert lines and all(line.split()[1] == command for line in lines)
-    if command == "report" and find_spec("rtrbm.report") is None:
-        pytest.skip("there is no rtrbm.report yet")
     for line in lines:
         if line == "rtrbm balls --updates 6000 --resume":  # as without matplotlib, and quicker
             monkeypatch.setattr(balls, "has", lambda library: False)
@@ -105,9 +102,8 @@ def test_the_commands_of_the_page_run(folder):
     assert len(lines) > 15 and all(line.startswith("rtrbm ") for line in lines)
     for line in lines[1:]:  # the first one is `rtrbm balls`, as in its help
         name = line.split()[1]
-        if name != "report" or find_spec("rtrbm.report"):
-            more = SMALL.get(name, "").replace("3", "4" if "--resume" in line else "3", 1)
-            assert main(shlex.split(f"{line.removeprefix('rtrbm ')} {more}")) == 0, line
+        more = SMALL.get(name, "").replace("3", "4" if "--resume" in line else "3", 1)
+        assert main(shlex.split(f"{line.removeprefix('rtrbm ')} {more}")) == 0, line
 
 
 def test_a_wrong_example_is_noticed(folder):

@@ -5,9 +5,9 @@ import pathlib
 
 from ..datasets import BouncingBalls, bouncing_balls
 from ..models import RTRBM
+from ..report import write_report
 from . import STOPPED
 from .errors import COLUMNS, error_rows
-from .report import write
 from .writing import has, print_table, say, write_settings, write_table
 
 VIDEOS = {"n_frames": 100, "resolution": 15, "n_balls": 3}
@@ -61,5 +61,5 @@ def run(options):
         draw_run({"RTRBM": model}, test, seed, folder)
     else:
         say("pip install 'rtrbm[figures]' and --resume add pictures: dreams.gif, predictions.png, receptive fields")
-    write(folder / "report.html", model, test, known, warnings=options.warned)
+    write_report(folder / "report.html", model, test, train=known, warnings=options.warned)
     say(f"\n{folder} has {', '.join(sorted(os.listdir(folder)))}")

@@ -1,21 +1,17 @@
 """``rtrbm report``: a page about a model, or about a training that runs."""
 
-import importlib
 import json
 
+from ..report import watch, write_report
 from .reading import read_data, read_model
 from .verbs import for_model
-from .writing import check_out, has, say, settings_of
-
-PAGES = "rtrbm.report"  # the package that makes pages
+from .writing import check_out, say, settings_of
 
 
 def run(options):
     """Write the page, or serve it."""
-    if not has(PAGES):
-        raise ImportError("this version of rtrbm has no reports")
     if options.watch is not None:
-        return importlib.import_module(PAGES).watch(options.watch)
+        return watch(options.watch)
     if options.model is None:
         raise ValueError("MODEL must be given, the file that `rtrbm train` wrote, or --watch FOLDER")
     check_out(options, (".html",), options.model, options.data, options.train)
@@ -26,14 +22,8 @@ def run(options):
     if options.train is not None:
         train = for_model(read_data(options.train, options, "--train", options.train_name), model).sequences
     say(f"writing {options.out}")
-    write(options.out, model, X, train, image_shape=options.shape, warnings=_warnings(options.model))
+    write_report(options.out, model, X, train=train, image_shape=options.shape, warnings=_warnings(options.model))
     say(options.out)
-
-
-def write(path, model, X, train, **options):
-    """Write a page about a model, if this version has the package for it."""
-    if has(PAGES):
-        importlib.import_module(PAGES).write_report(path, model, X, train=train, **options)
 
 
 def _warnings(path):
