@@ -221,6 +221,7 @@ NOTES = {
     "rtrbm": "RTRBM, dynamic visible bias",
     "rtrbm-static": "RTRBM",
     "rnnrbm": "RNN-RBM",
+    "rbm": "RBM",
     "lstmrbm": "LSTM-RBM",
     "1-gram": "1-gram of notes",
     "markov": "Markov chain of each note",
