@@ -5,7 +5,7 @@ writes settings.json, the models with their learning histories (HDF5), errors.cs
 error 1 to 20 frames ahead, `experiments.rollouts`), the pictures and report.html, a page with all of it, to a folder.
 
     python -m experiments.bouncing_balls                      15x15 pixels, 5 minutes, with numba 2
-    python -m experiments.bouncing_balls --profile standard   30x30 pixels, under 20 minutes
+    python -m experiments.bouncing_balls --profile standard   30x30 pixels, 9 minutes
     python -m experiments.bouncing_balls --profile taps       the same with delay taps and a dynamic visible bias
     python -m experiments.bouncing_balls --profile best       the same with 800 hidden units, about 95 minutes
     python -m experiments.bouncing_balls --profile long       30x30 pixels without taps, about 75 minutes
