@@ -1,7 +1,14 @@
 """Fixtures: a small random model whose every probability can be summed by hand."""
 
+import signal
+
 import pytest
 from helpers import model_with, random_params
+
+# What ran these tests in the background may have had signals ignored, which stay so.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -159,8 +159,8 @@ def test_a_small_minibatch_needs_no_thread(monkeypatch):
 
 def test_minibatches_made_at_once_are_not_made_ahead():
     asked = []
-    with Ahead(lambda update: asked.append(update) or update, 9, at_once=True) as ahead:
-        assert ahead.minibatch(4, None) == 4 and asked == [4]
+    with Ahead(lambda update: asked.append(update) or update, 9, None, at_once=True) as ahead:
+        assert ahead.minibatch(4) == 4 and asked == [4]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**31, 2**32, 2**63 - 1, 2**128 + 3, 2**200 + 7])

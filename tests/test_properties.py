@@ -284,6 +284,10 @@ def _forecast():
     return fitted(CRBM, "gaussian", "float64").forecast(np.zeros((1, 3, N_VISIBLE)), 2, n_samples=9, n_gibbs=1)
 
 
+def _arrays():
+    return {"W": np.eye(3, 2), "b_v": np.zeros(3), "b_h": np.zeros(2)}
+
+
 def lazily(make):
     """Given of something that is made when it is first drawn."""
     made = functools.cache(make)
@@ -312,6 +316,13 @@ FUNCTIONS = {
         ),
     ),
     "convert.piano_roll": (convert.piano_roll, arguments(X=arrays(88, 3), pitches=of(None, "rows"))),
+    "convert.parameters": (convert.parameters, arguments(model=lazily(lambda: fitted(CRBM, "gaussian", "float64")))),
+    "convert.from_parameters": (convert.from_parameters, arguments(kind=of(RBM), arrays=lazily(_arrays))),
+    "convert.to_sklearn": (convert.to_sklearn, arguments(model=lazily(lambda: RBM.from_params(_arrays())))),
+    "convert.from_sklearn": (
+        convert.from_sklearn,
+        arguments(rbm=lazily(lambda: convert.to_sklearn(RBM.from_params(_arrays())))),
+    ),
     "convert.read": (
         convert.read,
         arguments(path=of(None).map(lambda _: Given(SAVED(), SAVED())), name=of("params/W")),

@@ -26,8 +26,8 @@ def parameters(model):
 
     Raises
     ------
-    ValueError
-        If the model is not fitted.
+    TypeError, ValueError
+        If it is no model of this package, or not fitted.
 
     Examples
     --------
@@ -36,6 +36,8 @@ def parameters(model):
     >>> {name: array.shape for name, array in parameters(model).items()}
     {'W': (3, 2), 'b_v': (3,), 'b_h': (2,)}
     """
+    if isinstance(model, type) or not hasattr(model, "from_params") and not hasattr(model, "layers"):
+        raise TypeError(f"model must be a fitted model of this package, got {model!r:.80}")
     if hasattr(model, "layers"):
         layers = [parameters(layer) for layer in model.layers]
         return {f"layer_{i}/{name}": array for i, own in enumerate(layers, 1) for name, array in own.items()}
@@ -75,6 +77,10 @@ def from_parameters(kind, arrays, **settings):
     >>> bool((again.denoise(X) == model.denoise(X)).all())
     True
     """
+    if not isinstance(kind, type) or not hasattr(kind, "from_params"):
+        raise TypeError(f"kind must be a class of models, rtrbm.RTRBM say, got {kind!r:.80}")
+    if not isinstance(arrays, dict):
+        raise TypeError(f"arrays must be a dict of arrays, got {type(arrays).__name__}")
     arrays, settings = dict(arrays), {**settings, "standardize": False}
     scale = [np.array(arrays.pop(name), float) for name in SCALE if name in arrays]
     model = kind.from_params(arrays, **settings)
@@ -150,7 +156,7 @@ def from_sklearn(rbm):
     >>> RBM.from_params(from_sklearn(arrays)).n_features_in_
     3
     """
-    held = rbm if isinstance(rbm, dict) else vars(rbm)
+    held = rbm if isinstance(rbm, dict) else getattr(rbm, "__dict__", {})
     missing = [name for name in SKLEARN if name not in held]
     if missing:
         raise TypeError(f"rbm must be a fitted BernoulliRBM, or a dict of its arrays, it lacks {', '.join(missing)}")

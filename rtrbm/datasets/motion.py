@@ -298,8 +298,9 @@ def mocap6(path):
             f"path: {name!r} is no npz file with X and doc_range, or only a part of one: {error}"
         ) from None
     frames = check_frames(frames, any_value, float, None, f"X of {name!r}", ("n_frames", "n_features"))
-    if ends.dtype.kind not in "iu" or ends.ndim != 1 or not ends.size or ends[0] != 0 or ends[-1] != len(frames):
+    is_whole = ends.dtype.kind in "iuf" and ends.ndim == 1 and ends.size and (ends == np.rint(ends)).all()
+    if not is_whole or ends[0] != 0 or ends[-1] != len(frames):
         raise ValueError(f"path: doc_range of {name!r} must be whole numbers from 0 to the {len(frames)} frames of X")
     if (ends[1:] <= ends[:-1]).any():
         raise ValueError(f"path: doc_range of {name!r} must rise")
-    return np.split(frames, ends[1:-1])
+    return np.split(frames, ends[1:-1].astype(int))
