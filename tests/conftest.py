@@ -1,5 +1,6 @@
 """Fixtures: a small random model whose every probability can be summed by hand."""
 
+import os
 import signal
 
 import pytest
@@ -9,6 +10,18 @@ from helpers import model_with, random_params
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+WITHOUT_COMPILER = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
+if WITHOUT_COMPILER:
+    import emulated
+
+    emulated.install()
+
+
+def pytest_configure(config):
+    """Compiled code has whole numbers that wrap around, and divisions by 0, without a word."""
+    if WITHOUT_COMPILER:
+        config.addinivalue_line("filterwarnings", "ignore:.* encountered in:RuntimeWarning")
 
 
 @pytest.fixture

@@ -62,6 +62,8 @@ def inner(function):
     There is no way to call them from Python, and none of its own for an argument that is a constant.
     """
     dispatcher = compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    if dispatcher is function:  # NUMBA_DISABLE_JIT
+        return function
     template = dispatcher.get_call_template
 
     def of_any_value(types_of_arguments, keywords):
