@@ -111,8 +111,8 @@ class Case(NamedTuple):
         return f"{self.n_visible}x{self.n_hidden}-{self.lengths}"
 
 
-def random_cases(seed):
-    """Cases in which every value of a setting meets every value of every other; sizes are random."""
+def random_cases(seed, largest=(200, 200, 70)):
+    """Cases in which every value of a setting meets every value of every other; units and frames are random."""
     rng, cases, names = np.random.default_rng(seed), [], list(SETTINGS)
     left = set(pairs([range(len(values)) for values in SETTINGS.values()]))
     while left:
@@ -121,7 +121,7 @@ def random_cases(seed):
         left -= set(pairs([[i] for i in best]))
         chosen = {name: SETTINGS[name][i] for name, i in zip(names, best)}
         n_sequences, ragged = chosen.pop("n_sequences"), chosen.pop("ragged")
-        n_visible, n_hidden, longest = (int(np.exp(rng.uniform(0, np.log(most + 0.999)))) for most in (200, 200, 70))
+        n_visible, n_hidden, longest = (int(np.exp(rng.uniform(0, np.log(most + 0.999)))) for most in largest)
         lengths = rng.integers(1, longest + 1, n_sequences) if ragged else [longest] * n_sequences
         cases.append(Case(**chosen, n_visible=n_visible, n_hidden=n_hidden, lengths=tuple(map(int, lengths))))
     return cases
