@@ -1,4 +1,4 @@
-"""Compiled code as plain Python: its vector operations in numpy (emulated.py) do the same, and so does all made of them.
+"""Compiled code as plain Python: its vector operations in numpy (emulated.py) are the same, its loops too.
 
 With numba's compiler the operations are compared, and the rest of this file is run by a process without the compiler,
 where an index outside of an array fails. There the sizes are tiny.
@@ -289,7 +289,7 @@ def test_recurrences(m, activation):
 
 
 @without_compiler
-@pytest.mark.parametrize("n_rows, n_in, n_out", [(32, 3, 5), (33, 21, WIDTH + 1)])
+@pytest.mark.parametrize("n_rows, n_in, n_out", [(64, 3, 5), (70, 21, WIDTH + 1)])
 def test_products(n_rows, n_in, n_out):
     rng, engine = np.random.default_rng(0), named("numba")
     W, states = rng.standard_normal((n_in, n_out)).astype(np.float32), rng.random((n_rows, n_in)) < 0.5

@@ -205,8 +205,7 @@ def _add_frames(few, lists, low, high, W, n_in, n_units, n_out, out, stride, roo
         j = i + 1
         while j < high and lists[j] == lists[j - 1] + 1:
             j += 1
-        if lists[i] >= 0:
-            add_product(room.v, lists[i] * n_in, j - i, n_in, n_in, W, n_units, n_blocks, out, i * stride, stride)
+        add_product(room.v, lists[i] * n_in, j - i, n_in, n_in, W, n_units, n_blocks, out, i * stride, stride)
         i = j
 
 
