@@ -31,7 +31,12 @@ thread.start()
 thread.join()
 print(*found, sum(caller.stats.cache_misses.values()), repr(numba.config.CACHE_DIR))
 """
-FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))"
+FULL = """
+import atexit, resource
+before = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+atexit.register(resource.setrlimit, resource.RLIMIT_FSIZE, before)  # coverage writes its data at the end
+"""
 NOWHERE = "import tempfile; tempfile.tempdir = '/dev/null/none'"
 
 
