@@ -26,6 +26,18 @@ every_engine = pytest.mark.parametrize(
     "engine", ["numpy", pytest.param("numba", marks=needs_numba)]
 )
 
+FILES_UP_TO = """
+import atexit, resource
+before = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({}, before[1]))
+atexit.register(resource.setrlimit, resource.RLIMIT_FSIZE, before)  # coverage writes its file at the end
+"""
+
+
+def files_up_to(n_bytes):
+    """Lines of a program that can write files of so many bytes until it ends."""
+    return FILES_UP_TO.format(n_bytes)
+
 
 def binary_states(n):
     """All states of n binary units, (2^n, n); the first unit is the slowest."""

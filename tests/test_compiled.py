@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import needs_numba
+from helpers import files_up_to, needs_numba
 
 import rtrbm
 from rtrbm import RTRBM
@@ -30,12 +30,6 @@ thread = threading.Thread(target=lambda: found.extend(caller(eval(x)) for x in s
 thread.start()
 thread.join()
 print(*found, sum(caller.stats.cache_misses.values()), repr(numba.config.CACHE_DIR))
-"""
-FULL = """
-import atexit, resource
-before = resource.getrlimit(resource.RLIMIT_FSIZE)
-resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
-atexit.register(resource.setrlimit, resource.RLIMIT_FSIZE, before)  # coverage writes its data at the end
 """
 NOWHERE = "import tempfile; tempfile.tempdir = '/dev/null/none'"
 
@@ -107,7 +101,7 @@ def test_a_folder_that_cannot_be_written(package, tmp_path):
     assert run(package, "1") == ("2 1 ''\n", KEPT)
     (kept,) = folders(tmp_path / "user" / "rtrbm")
     shutil.rmtree(kept)
-    values, said = run(package, "1", "0.5", first=FULL)
+    values, said = run(package, "1", "0.5", first=files_up_to(500))
     first, *others = said.split("\n")
     assert values == "2 1.5 2 ''\n" and first + "\n" == KEPT
     assert others == [f"rtrbm: not kept: {kept} cannot be written: File too large", ""]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 import pytest
-from helpers import altered, whole as read
+from helpers import altered, files_up_to, whole as read
 
 from rtrbm import replacing as writing
 from rtrbm.replacing import before, check_path, replacing
@@ -625,7 +625,7 @@ except OSError as error:
     if sys.argv[1:] == ["raise"]:
         raise
 """
-LIMITED = WRITES + "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n" + FULL
+LIMITED = WRITES + files_up_to(10_000) + FULL
 
 
 def run(command, folder):

@@ -285,7 +285,7 @@ def test_lists_of_numbers_and_their_products(n_rows, n, n_out, share):
         np.testing.assert_array_equal(rebuilt, matrix)
     (starts, columns, values), (starts_t, rows, values_t) = found
     M, start, to = normal((n, n_out), 1), normal((n_rows + 2, n_out), 2), 5
-    lists = np.random.default_rng(7).integers(-1, n_rows, n_rows + 2)  # row i of the result is that of list lists[i]
+    lists = np.random.default_rng(7).integers(0, n_rows, n_rows + 2)  # row i of the result is that of list lists[i]
     stride, low, high = n_out + 3, 1, n_rows + 2
     blocks, between = np.concatenate([packed(M, n + 2), unwritten(WIDTH)]), (n + 2) * WIDTH
     out = np.concatenate([unwritten(to), padded(start, stride, np.nan).ravel(), unwritten(WIDTH)])
@@ -294,8 +294,7 @@ def test_lists_of_numbers_and_their_products(n_rows, n, n_out, share):
         starts, columns, values, lists, low, high, blocks, WIDTH, between, n_out, np.float32(-1), out, to, stride
     )  # fmt: skip
     result = out[to:-WIDTH].reshape(n_rows + 2, stride)
-    chosen = np.where(lists[low:, None] < 0, 0, kept[lists[low:]])
-    assert_is_product(result[low:, :n_out], -chosen, M, start[low:])
+    assert_is_product(result[low:, :n_out], -kept[lists[low:]], M, start[low:])
     np.testing.assert_array_equal(result[0, :n_out], start[0])
     assert np.isnan(out[:to]).all() and np.isnan(result[:, n_out:]).all()
     # the sum over rows: columns listed, d in rows of whole blocks

@@ -234,16 +234,14 @@ def list_by_columns(n_rows, n, starts, columns, values, starts_t, rows_t, values
 def add_listed(starts, listed, values, lists, low, high, M, step, between, n_out, sign, out, to, stride):
     """Rows of out += sign times sums of listed rows of M, each times its value.
 
-    Row i, for i from low to high - 1, takes list lists[i], if that is not below 0, and begins at number to + i stride
-    of out. Row j of M begins at number j step, in a block of columns that is `between` numbers after the one before.
+    Row i, for i from low to high - 1, takes list lists[i] and begins at number to + i stride of out. Row j of M begins
+    at number j step, in a block of columns that is `between` numbers after the one before.
     """
     wide()
     for block in range(0, -(-n_out // WIDTH), 2):
         base, left = block * between, n_out - block * WIDTH
         beside = base + between if left > WIDTH else base
         for i in range(low, high):
-            if lists[i] < 0:
-                continue
             at, end = starts[lists[i]], starts[lists[i] + 1]
             x, y, x_2, y_2 = zeros(), zeros(), zeros(), zeros()
             while at + 1 < end:
