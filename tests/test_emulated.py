@@ -2,6 +2,7 @@
 
 # flake8: noqa: F821
 
+import inspect
 import os
 import subprocess
 import sys
@@ -102,6 +103,23 @@ def test_every_operation_is_here():
     source = "".join(path.read_text() for path in Path(vectors.__file__).parent.glob("*.py"))
     assert source.count("@intrinsic") == len(ALL) - 3  # add, subtract, multiply and divide share one
     assert ALL.keys() == emulated.OPERATIONS.keys()
+
+
+def test_arrays_of_another_type_are_refused_by_what_takes_arrays():
+    wrong, takers = numba.typeof(np.zeros(WIDTH)), set()
+    for name, operation in ALL.items():
+        names = list(inspect.signature(operation.__wrapped__).parameters)[1:]
+        if {"array", "on", "words", "tables"} & set(names):
+            takers.add(name)
+            assert operation.__wrapped__(None, *[wrong] * len(names)) is None
+    assert len(takers) == 14
+
+
+@pytest.mark.parametrize("features, name, width", [("+avx512f", None, 32), ("+avx2", None, 16), (None, "generic", 16)])
+def test_registers_of_a_processor(features, name, width, monkeypatch):
+    monkeypatch.setattr(numba.config, "CPU_FEATURES", features)
+    monkeypatch.setattr(numba.config, "CPU_NAME", name)
+    assert vectors._registers() == width
 
 
 def test_arithmetic_has_the_same_bits():

@@ -59,6 +59,27 @@ def test_updates(case, n_jobs, monkeypatch):
     assert differences(by_numba(case, seed, n_jobs), expected) == set()
 
 
+def test_a_matrix_of_several_slices(monkeypatch):
+    """Each takes a few rows of it."""
+    monkeypatch.setattr(whole, "SLICE", 24)
+    whole.prepared.cache_clear()
+    case = Case(TAPS, n_visible=7, n_hidden=9, lengths=(3, 2), max_norm=0.1)
+    seed, expected = reference(case)
+    found = by_numba(case, seed)
+    assert len(whole.prepared(TAPS.form, 1, True, 7, 9).slices) > 20
+    whole.prepared.cache_clear()
+    assert differences(found, expected) == set()
+
+
+def test_sums_of_ranks():
+    """Those of all tiles in one row; a rank without sequences has none of another size."""
+    kernel = whole.prepared(TAPS.form, 1, True, 5, 4)
+    sums = np.random.default_rng(0).standard_normal((3, kernel.at.rest + WIDTH)).astype(np.float32)
+    expected = sums.sum(axis=0)[: kernel.at.rest + 2]
+    np.testing.assert_allclose(kernel.added(sums), expected, atol=1e-6)
+    assert kernel.nothing().shape == expected.shape
+
+
 def small_rbm(n_rows, n_visible, n_hidden):
     """W, biases for every row, and states, in single precision."""
     rng = np.random.default_rng(0)
@@ -132,7 +153,8 @@ def test_products(n_rows, n_in, n_out):
     W, states = rng.standard_normal((n_in, n_out)).astype(np.float32), rng.random((n_rows, n_in)) < 0.5
     for a in (states, states / 2, states[:5]):
         a = a.astype(np.float32)
-        assert_same([engine.product(a, W), engine.product(np.asfortranarray(a), W)], [a @ W] * 2)
+        layouts = a, np.asfortranarray(a), np.repeat(a, 2, axis=1)[:, ::2]
+        assert_same([engine.product(each, W) for each in layouts], [a @ W] * 3)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
