@@ -1,0 +1,56 @@
+"""Errors of arguments that no other test hands in, each by its name, its value and a way out."""
+
+import numpy as np
+import pytest
+
+pd = pytest.importorskip("pandas")
+from rtrbm import checks  # noqa: E402
+from rtrbm.checks import rows_without_missing, without_missing  # noqa: E402
+from rtrbm.convert import frames_of, midi_notes, notes, spikes, tables  # noqa: E402
+
+HUGE = 10**400
+ROWS = np.zeros((3, 2))
+
+
+@pytest.mark.parametrize(
+    "refused, error, message",
+    [
+        (lambda: checks.check_number("rate", HUGE, 0), ValueError, "rate must be a number that double precision has"),
+        (lambda: checks.check_callables("callbacks", print), TypeError, "callbacks must be a list of functions"),
+        (lambda: checks.check_n_jobs("n_jobs", 0), ValueError, "n_jobs must be None or an integer other than 0"),
+        (lambda: checks.any_value(np.float32([[1e30]]), "X"), ValueError, "got values from 1e.30 .* divide by a"),
+        (lambda: checks.check_probabilities(np.float32([1.5]), "h"), ValueError, r"h must lie in \[0, 1\]"),
+        (lambda: without_missing([ROWS, ROWS], [ROWS > 0]), ValueError, "the form of X, a list of 2 arrays, got 1"),
+        (lambda: without_missing([ROWS], 3), ValueError, "the form of X, a list of 1 arrays, got int"),
+        (lambda: rows_without_missing(ROWS, np.ma.masked_array(ROWS > 0)), TypeError, "not itself be a masked array"),
+        (lambda: rows_without_missing(ROWS, ROWS), TypeError, "mask must hold booleans, .* got dtype float64"),
+        (lambda: rows_without_missing(ROWS, ROWS[1:] > 0), ValueError, r"the shape of X, \(3, 2\), got \(2, 2\)"),
+        (lambda: spikes([[0.0, 1.0]], 1e-300), ValueError, "width=1e-300 must not be so small"),
+        (lambda: notes([[60, 0, 1]], 1e-300), ValueError, "step=1e-300 must not be so small"),
+        (lambda: midi_notes(ROWS, 1), ValueError, r"X must have shape \(n_frames, 88\), got \(3, 2\)"),
+        (lambda: midi_notes(np.full((3, 88), np.nan), 1), ValueError, "X must hold finite numbers"),
+        (lambda: midi_notes(np.zeros((3, 88)), 1e308), ValueError, "step=1e.308 must not be so large"),
+        (lambda: frames_of(np.full((1, 2, 12), np.nan), 4, 3), ValueError, "X must hold numbers, got NaN"),
+        (lambda: tables(pd.DataFrame({"a": [1.0, 2], "b": ["x", None]}), by="b"), ValueError, "row 1 has no name"),
+    ],
+)
+def test_the_argument_is_named(refused, error, message):
+    with pytest.raises(error, match=message):
+        refused()
+
+
+def test_masks_of_lists_are_where_values_are_nan():
+    X = [np.array([[1.0, np.nan]]), np.zeros((2, 2))]
+    filled, masks = without_missing(X, None)
+    assert [mask.tolist() for mask in masks] == [[[False, True]], [[False, False]] * 2]
+    assert all(np.isfinite(x).all() for x in filled) and np.isnan(X[0][0, 1])
+    with pytest.warns(UserWarning, match="X has no NaN and no mask is given"):
+        without_missing([np.zeros((2, 2))], None)
+
+
+def test_one_row_larger_than_a_piece_is_cut(monkeypatch):
+    monkeypatch.setattr(checks, "PIECE", 4)
+    X = np.arange(24).reshape(2, 4, 3)
+    parts = list(checks.pieces(X))
+    assert [part.shape for part in parts] == [(1, 1, 3)] * 8
+    np.testing.assert_array_equal(np.concatenate([part.reshape(-1) for part in parts]), X.reshape(-1))
