@@ -7,6 +7,8 @@ pd = pytest.importorskip("pandas")
 from rtrbm import checks  # noqa: E402
 from rtrbm.checks import rows_without_missing, without_missing  # noqa: E402
 from rtrbm.convert import frames_of, midi_notes, notes, spikes, tables  # noqa: E402
+from rtrbm.models import srtrbm  # noqa: E402
+from rtrbm.rbm import Poisson, Softmax, tempered  # noqa: E402
 
 HUGE = 10**400
 ROWS = np.zeros((3, 2))
@@ -54,3 +56,31 @@ def test_one_row_larger_than_a_piece_is_cut(monkeypatch):
     parts = list(checks.pieces(X))
     assert [part.shape for part in parts] == [(1, 1, 3)] * 8
     np.testing.assert_array_equal(np.concatenate([part.reshape(-1) for part in parts]), X.reshape(-1))
+
+
+THREE = np.full((1, 3), 0.5, np.float32)
+
+
+@pytest.mark.parametrize(
+    "refused, error, message",
+    [
+        (lambda: tempered.checked_betas([[0, 1]]), ValueError, "betas must be a list of inverse temperatures"),
+        (lambda: tempered.checked_betas([0, 2]), ValueError, r"betas must lie in \[0, 1\]"),
+        (lambda: tempered.checked_betas([0, 0.5]), ValueError, "betas must contain 1, the model itself"),
+        (lambda: tempered.checked_betas([0, 1, 0.5]), ValueError, "betas must increase or decrease"),
+        (lambda: srtrbm._check_groups("g", [0.5]), TypeError, "g must be None or a list of integers"),
+        (lambda: srtrbm._check_groups("g", [0, 2]), ValueError, r"leave out none, got \[0, 2\]"),
+        (lambda: srtrbm._check_mask("mask", 3), TypeError, "mask must be None or a pair, .* got int"),
+        (lambda: srtrbm._check_mask("mask", ([[1], [1, 0]], None)), ValueError, "rectangular arrays, that of W is not"),
+        (lambda: srtrbm._check_mask("mask", (None, 3 * THREE)), ValueError, "of 0 and 1, that of U has shape"),
+        (lambda: Poisson().check(-THREE, "X"), ValueError, "X must hold counts for Poisson units"),
+        (lambda: Poisson().check(np.rint(1e9 * THREE), "X"), ValueError, "X must hold counts of at most"),
+        (lambda: Softmax(3), TypeError, "groups must be None or a tuple"),
+        (lambda: Softmax((2,)).check(THREE, "X"), ValueError, "add up to the 3 features of X"),
+        (lambda: Softmax((3,)).check(THREE, "X"), ValueError, "X must be one-hot for softmax units"),
+        (lambda: Softmax((3,)).check(THREE, "X", THREE > [[0, 1, 1]]), ValueError, "must be whole groups of softmax"),
+    ],
+)
+def test_values_and_settings_that_units_and_models_cannot_have(refused, error, message):
+    with pytest.raises(error, match=message):
+        refused()
