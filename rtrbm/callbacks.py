@@ -4,7 +4,10 @@ A callback is any function of the model, called after every update; if it return
 has something to do before the first update or at the end is a subclass of `Callback`.
 """
 
+from __future__ import annotations
+
 import os
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +17,7 @@ from .replacing import check_path, replacing
 from .training import ranks
 from .training.monitor import Callback, Lines
 from .training.state import HISTORY, VALIDATION, Best
+from .types import Path
 
 __all__ = ["Callback", "EarlyStopping", "Log", "Print"]
 
@@ -47,7 +51,7 @@ class EarlyStopping(Callback):
     True
     """
 
-    def __init__(self, patience=None):
+    def __init__(self, patience: int | None = None) -> None:
         if patience is not None:
             check_count("patience", patience)
         self.patience = patience
@@ -55,7 +59,7 @@ class EarlyStopping(Callback):
     def start(self, model):
         return self(model)
 
-    def __call__(self, model):
+    def __call__(self, model: Any) -> bool | None:
         error = _error(model)
         if error is not None and (model.best_ is None or error < model.best_.error):
             model.best_ = Best(each(np.copy, model.params_), model.n_updates_, error)
@@ -104,7 +108,7 @@ class Log(Callback):
 
     COLUMNS = ("update", *HISTORY, *VALIDATION[1:])
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.path = check_path("path", path)
 
     def of_layer(self, i):
@@ -125,7 +129,7 @@ class Log(Callback):
         with replacing(self.path) as temporary, open(temporary, "w", encoding="ascii") as file:
             file.write("".join(f"{line}\n" for line in lines))
 
-    def __call__(self, model):
+    def __call__(self, model: Any) -> None:
         if ranks.is_first(model.comm):
             with open(self.path, "a", encoding="ascii") as file:
                 last = {n: -1 for n in model._history.get("validation_update", [])[-1:]}
@@ -153,13 +157,13 @@ class Print(Callback):
     >>> model = RBM(2, n_updates=3, random_state=0).fit(np.eye(4), callbacks=[Print(60)])  # over before that
     """
 
-    def __init__(self, seconds=60):
+    def __init__(self, seconds: float = 60) -> None:
         check_number("seconds", seconds, 0, closed=True)
         self.seconds = seconds
 
     def start(self, model):
         self._lines = Lines(model._plan.n_updates, model.n_updates_, self.seconds, print)
 
-    def __call__(self, model):
+    def __call__(self, model: Any) -> None:
         if ranks.is_first(model.comm):
             self._lines.advance(model._history)

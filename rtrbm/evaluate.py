@@ -5,18 +5,22 @@ before the first frame, so no predictor is scored on it. Every predictor returns
 form of X: an array (n_sequences, n_frames, n_visible) or a list of arrays (n_frames_i, n_visible).
 """
 
+from __future__ import annotations
+
 import numbers
+from typing import overload
 
 import numpy as np
 
 from .checks import any_value, as_float, as_given, check_count, check_memory, check_number, check_sequences
 from .compute.threads import one_blas_thread
 from .foreign import is_array
+from .types import Array, Lists, Sequences
 
 FARTHEST = 1e38  # bounds that single precision has
 
 
-def squared_error(X, predicted):
+def squared_error(X: Sequences, predicted: Sequences) -> tuple[float, float]:
     """Squared error per frame of one-step predictions, over frames 2..T of all sequences, and its standard error.
 
     Parameters
@@ -51,7 +55,7 @@ def squared_error(X, predicted):
     return _ratio(sums, n_frames)
 
 
-def coverage(X, low, high):
+def coverage(X: Sequences, low: Sequences, high: Sequences) -> tuple[float, float]:
     """The share of values that lie between two quantiles of their forecast, and its standard error.
 
     A forecast from 0.1 to 0.9 whose spread is right has a coverage of 0.8 on data that it has not seen. A smaller one
@@ -124,12 +128,28 @@ def _previous(v):
     return np.concatenate([np.zeros_like(v[:1]), v[:-1]])
 
 
-def copy_previous(X):
+@overload
+def copy_previous(X: Lists) -> list[Array]: ...
+
+
+@overload
+def copy_previous(X: Sequences) -> Array: ...
+
+
+def copy_previous(X: Sequences) -> Array | list[Array]:
     """Predict v_t by v_{t-1} (the first frame by zero)."""
     return _each(_sequences(X), _previous)
 
 
-def linear_extrapolation(X, low=-np.inf, high=np.inf):
+@overload
+def linear_extrapolation(X: Lists, low: float = ..., high: float = ...) -> list[Array]: ...
+
+
+@overload
+def linear_extrapolation(X: Sequences, low: float = ..., high: float = ...) -> Array: ...
+
+
+def linear_extrapolation(X: Sequences, low: float = -np.inf, high: float = np.inf) -> Array | list[Array]:
     """Predict v_t by 2 v_{t-1} - v_{t-2} clipped to [low, high]; the second frame by the first, the first by zero."""
     _check_bounds(low, high)
 
@@ -151,7 +171,15 @@ def _check_bounds(low, high):
         raise ValueError(f"low must be at most high, got low={low}, high={high}")
 
 
-def mean_frame(X, train):
+@overload
+def mean_frame(X: Lists, train: Sequences) -> list[Array]: ...
+
+
+@overload
+def mean_frame(X: Sequences, train: Sequences) -> Array: ...
+
+
+def mean_frame(X: Sequences, train: Sequences) -> Array | list[Array]:
     """Predict every frame by the mean of all frames of the training sequences."""
     mean = _mean(_sequences(train, "train"))
     return _each(_sequences(X, n_visible=len(mean)), lambda v: np.full(v.shape, mean, v.dtype))
@@ -161,8 +189,22 @@ def _mean(train):
     return sum(np.sum(v, axis=0, dtype=float) for v in train) / sum(len(v) for v in train)
 
 
+@overload
+def autoregression(
+    X: Lists, train: Sequences, n_taps: int = 2, low: float = ..., high: float = ..., ridge: float = 1e-6
+) -> list[Array]: ...
+
+
+@overload
+def autoregression(
+    X: Sequences, train: Sequences, n_taps: int = 2, low: float = ..., high: float = ..., ridge: float = 1e-6
+) -> Array: ...
+
+
 @one_blas_thread()  # rounding does not depend on the number of threads
-def autoregression(X, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
+def autoregression(
+    X: Sequences, train: Sequences, n_taps: int = 2, low: float = -np.inf, high: float = np.inf, ridge: float = 1e-6
+) -> Array | list[Array]:
     """Predict v_t by an affine function of v_{t-1}, ..., v_{t-n_taps}, clipped to [low, high]: the linear predictor.
 
     With m the mean of all frames of the training sequences,
@@ -218,7 +260,15 @@ def autoregression(X, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
 
 
 @one_blas_thread()
-def autoregressive_forecast(X, horizon, train, n_taps=2, low=-np.inf, high=np.inf, ridge=1e-6):
+def autoregressive_forecast(
+    X: Sequences,
+    horizon: int,
+    train: Sequences,
+    n_taps: int = 2,
+    low: float = -np.inf,
+    high: float = np.inf,
+    ridge: float = 1e-6,
+) -> Array:
     """The frames after every sequence of X by `autoregression`, which takes each prediction for the frame itself.
 
     Parameters

@@ -1,5 +1,7 @@
 """MIDI files as piano rolls, and back, by the library mido (``pip install 'rtrbm[music]'``)."""
 
+from __future__ import annotations
+
 import io
 import re
 
@@ -8,6 +10,7 @@ import numpy as np
 from ..checks import check_number
 from ..minibatches.bounds import check_regular
 from ..replacing import check_path, replacing
+from ..types import Array, ArrayLike, Path
 from .music import midi_notes, notes
 
 DRUMS = 9  # the channel whose notes are instruments of percussion, no pitches
@@ -18,7 +21,7 @@ ENDLESS = re.compile(rb"[\x80-\xff]{4096}")  # numbers end with a byte below, an
 MAX_FRAMES = 2**17  # 9 hours of eighth notes, 46 MB
 
 
-def read_midi(path, step=0.5):
+def read_midi(path: Path, step: float = 0.5) -> Array:
     """The notes of a MIDI file as a sequence: frame by frame, which of the 88 keys sound.
 
     A frame is a part of a quarter note, so that tempo does not matter. All tracks and channels count but percussion's.
@@ -76,7 +79,7 @@ def read_midi(path, step=0.5):
         raise ValueError(f"path: the notes of {path!r} make no piano roll: {error}") from error
 
 
-def write_midi(path, X, step=0.5):
+def write_midi(path: Path, X: ArrayLike, step: float = 0.5) -> None:
     """Write a piano roll as a MIDI file that plays it, 120 quarter notes a minute.
 
     Parameters

@@ -1,16 +1,19 @@
 """Piano rolls and lists of notes."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..checks import check_choice, check_count, check_memory, check_number
 from ..foreign import numbers
+from ..types import Array, ArrayLike
 
 LOWEST, N_KEYS, N_MIDI = 21, 88, 128  # MIDI's number of the lowest key of a piano; keys; MIDI's pitches
 FARTHEST = 1e300  # of onsets
 LONGEST = 2**53  # frames: whole numbers beyond are no floating point numbers
 
 
-def piano_roll(X, pitches=None):
+def piano_roll(X: ArrayLike, pitches: str | None = None) -> Array:
     """A piano roll as a sequence: frame by frame, which of the 88 keys sound.
 
     Parameters
@@ -61,7 +64,7 @@ def piano_roll(X, pitches=None):
     return (roll > 0).astype(np.float32)
 
 
-def notes(X, step, n_frames=None):
+def notes(X: ArrayLike, step: float, n_frames: int | None = None) -> Array:
     """A list of notes as a sequence: a note sounds in the frames that begin while it lasts, at least in one.
 
     Parameters
@@ -124,7 +127,7 @@ def _joined(first, last):
     return zip(first[begins].tolist(), last[np.r_[begins[1:] - 1, -1]].tolist())
 
 
-def midi_notes(X, step):
+def midi_notes(X: ArrayLike, step: float) -> Array:
     """The list of notes of a sequence, the way back from `notes`.
 
     Parameters

@@ -1,14 +1,19 @@
 """Spikes in bins of time."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from ..checks import as_given, check_count, check_memory, check_number, is_sequence
 from ..foreign import numbers
+from ..types import Array, ArrayLike
 
 MOST = 2**53  # whole numbers beyond are no floating point numbers
 
 
-def spikes(times, width, start=0.0, stop=None):
+def spikes(times: Any, width: float, start: float = 0.0, stop: float | None = None) -> Any:
     """Counts of spikes in bins of time.
 
     Bin t holds the spikes from start + t width up to, not including, start + (t + 1) width.
@@ -111,7 +116,7 @@ def _binned(times, width, start, n_bins):
     return np.bincount(places[places < n_bins], minlength=n_bins).astype(np.float32)
 
 
-def counts(X, n):
+def counts(X: ArrayLike, n: int) -> Array:
     """Counts in bins n times as long.
 
     Parameters

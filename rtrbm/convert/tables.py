@@ -1,5 +1,8 @@
 """Tables as sequences."""
 
+from __future__ import annotations
+
+from typing import Any
 from collections.abc import Hashable
 
 import numpy as np
@@ -7,7 +10,7 @@ import numpy as np
 from ..foreign import columns, dressed, is_table
 
 
-def tables(X, by=None, time=None):
+def tables(X: Any, by: str | None = None, time: str | None = None) -> list[Any]:
     """Tables as sequences: one table a sequence, columns that name sequences or give times left out.
 
     Parameters

@@ -1,12 +1,15 @@
 """Videos as sequences of rows of pixels."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..checks import check_count
 from ..foreign import numbers
+from ..types import Array, ArrayLike
 
 
-def video(X):
+def video(X: ArrayLike) -> Array:
     """Videos as sequences: the pixels of a frame in a row, between 0 and 1.
 
     Parameters
@@ -56,7 +59,7 @@ def video(X):
     return X.reshape(*X.shape[:2], -1).astype(np.float32, copy=False)
 
 
-def frames_of(X, height, width):
+def frames_of(X: ArrayLike, height: int, width: int) -> Array:
     """Sequences of rows of pixels as videos of uint8, the way back from `video`.
 
     Parameters

@@ -1,5 +1,7 @@
 """Spikes of a population whose neurons form assemblies that drive and inhibit one another after one frame."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +11,7 @@ from ..functions import sigmoid
 from ..rbm.poisson import Poisson
 from ..rbm.units import BERNOULLI
 from ..streams import as_seed, stream
+from ..types import Seed
 
 VISIBLE = {
     "bernoulli": (BERNOULLI, lambda p: np.log(p) - np.log1p(-p), 1.0),
@@ -33,19 +36,19 @@ class Assemblies(NamedTuple):
 
 
 def assemblies(
-    n_frames,
-    n_assemblies=10,
-    n_members=8,
+    n_frames: int,
+    n_assemblies: int = 10,
+    n_members: int = 8,
     *,
-    off=0.05,
-    on=0.25,
-    persistence=5.0,
-    drive=5.0,
-    inhibition=4.0,
-    rest=-4.5,
-    visible="bernoulli",
-    random_state=None,
-):
+    off: float = 0.05,
+    on: float = 0.25,
+    persistence: float = 5.0,
+    drive: float = 5.0,
+    inhibition: float = 4.0,
+    rest: float = -4.5,
+    visible: str = "bernoulli",
+    random_state: Seed = None,
+) -> Assemblies:
     """A recording of a population with known assemblies, and known connections in time.
 
     Every neuron belongs to one assembly, drawn at random. Assembly j is active at frame t with the probability

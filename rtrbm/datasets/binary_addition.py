@@ -1,14 +1,17 @@
 """Additions of two binary numbers, bit by bit: a task that a network without memory cannot do."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..checks import check_count, check_memory
 from ..streams import as_seed, stream
+from ..types import Array, Seed
 
 MAX_BITS = 63  # so that the sums are 64-bit integers
 
 
-def binary_addition(n_sequences, n_bits=8, *, random_state=None):
+def binary_addition(n_sequences: int, n_bits: int = 8, *, random_state: Seed = None) -> Array:
     """Additions of two random numbers, the least significant bit in the first frame, as one adds on paper.
 
     The numbers are uniform on 0, ..., 2^(n_bits - 1) - 1, so that their sum has at most n_bits bits: in the last frame

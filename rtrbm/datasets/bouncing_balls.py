@@ -5,13 +5,17 @@ steps, each a function: `initial_state`, `simulate`, `render`. The state of a vi
 (n_balls, 2), positions and velocities, x before y, in units of a box of side 10; one unit of time a frame.
 """
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from ..checks import check_count, check_memory
 from ..streams import as_seed, stream
+from ..types import Array, Seed
 
 BOX = 10.0  # side of the box
 RADIUS = 1.2  # of a ball
@@ -26,7 +30,9 @@ _UPDATES = 16  # whose balls are simulated at once, where updates follow one ano
 _BLOCK_PIXELS = 2**16  # rendered at once: few enough to stay in the processor's cache
 
 
-def bouncing_balls(n_sequences, n_frames=100, *, resolution=30, n_balls=3, random_state=None):
+def bouncing_balls(
+    n_sequences: int, n_frames: int = 100, *, resolution: int = 30, n_balls: int = 3, random_state: Seed = None
+) -> Array:
     """Videos of bouncing balls: the first minibatch of `BouncingBalls`.
 
     Parameters
@@ -103,14 +109,22 @@ class BouncingBalls:
     True
     """
 
-    def __init__(self, batch_size, n_frames=100, *, resolution=30, n_balls=3, random_state=None):
+    def __init__(
+        self,
+        batch_size: int,
+        n_frames: int = 100,
+        *,
+        resolution: int = 30,
+        n_balls: int = 3,
+        random_state: Seed = None,
+    ) -> None:
         sizes = _check_sizes(batch_size=batch_size, n_frames=n_frames, resolution=resolution, n_balls=n_balls)
         self.batch_size, self.n_frames, self.resolution, self.n_balls = sizes
         self.n_visible = self.resolution**2
         self.seed = as_seed(random_state)
         self._known = 0, ()  # the first of some updates, and where their balls are
 
-    def minibatch(self, update):
+    def minibatch(self, update: int) -> Array:
         """The minibatch of one update, the same whenever it is asked for.
 
         Parameters
@@ -136,7 +150,7 @@ class BouncingBalls:
             self._known = first, positions
         return render(positions[update - first], self.resolution)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Array]:
         return map(self.minibatch, itertools.count())
 
 

@@ -1,5 +1,7 @@
 """Motion capture from BVH files, read by pybvh (the extra `motion`)."""
 
+from __future__ import annotations
+
 import warnings
 from typing import NamedTuple
 
@@ -7,6 +9,7 @@ import numpy as np
 
 from ..checks import any_value, check_frames, check_number
 from ..minibatches.bounds import check_regular
+from ..types import Path
 
 
 class BVHMotion(NamedTuple):
@@ -21,7 +24,7 @@ class BVHMotion(NamedTuple):
     frames_per_second: float
 
 
-def bvh_motion(path):
+def bvh_motion(path: Path) -> BVHMotion:
     """A recording in a BVH file, such as the CMU motion capture data base in that form.
 
     Parameters

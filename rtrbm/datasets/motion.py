@@ -1,5 +1,7 @@
 """Motion capture: Hsu's walking data as angles and as the papers' features, a skeleton to draw them, and mocap6."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +11,7 @@ from ..foreign import numbers
 from ..minibatches.bounds import check_regular
 from ..minibatches.arrays import read_npz
 from ..replacing import as_path
+from ..types import Array, ArrayLike, Path, Sequences
 from .matlab import read_matlab
 
 N_COLUMNS = 108
@@ -19,8 +22,8 @@ TEST_PART = 0.2
 class Motion(NamedTuple):
     """sequences : list of (n_frames_i, 108) ndarrays; skeleton : Skeleton; frames_per_second : int."""
 
-    sequences: list
-    skeleton: "Skeleton"
+    sequences: list[Array]
+    skeleton: Skeleton
     frames_per_second: int = 30
 
 
@@ -42,7 +45,7 @@ class Skeleton(NamedTuple):
     rotations: np.ndarray
     offsets: np.ndarray
 
-    def positions(self, frames):
+    def positions(self, frames: ArrayLike) -> Array:
         """Where the joints are: steps and turns are summed up, so that the figure goes through space.
 
         It starts at the origin and faces the x axis; z points up.
@@ -71,7 +74,7 @@ class Skeleton(NamedTuple):
             turns.append(turns[parent] @ Rotation.from_rotvec(frames[:, rotation]).as_matrix())
         return np.stack(places, axis=1)
 
-    def sides(self, frame):
+    def sides(self, frame: ArrayLike) -> Array:
         """1 for joints of the left side, -1 for those of the right, 0 between, by the offsets in one frame."""
         found = np.zeros(len(self.parents), int)
         for i, parent in enumerate(self.parents[1:], 1):
@@ -131,7 +134,7 @@ class MotionFeatures(NamedTuple):
     deviation: np.ndarray
 
     @classmethod
-    def measured(cls, sequences, statistics="train"):
+    def measured(cls, sequences: Sequences, statistics: str = "train") -> MotionFeatures:
         """Means and deviations of sequences.
 
         Parameters
@@ -161,12 +164,12 @@ class MotionFeatures(NamedTuple):
             raise ValueError(f"sequences must vary in every feature, columns {still.tolist()} (from 1) are constant")
         return cls(known.mean(axis=0), deviation)
 
-    def inward(self, frames):
+    def inward(self, frames: ArrayLike) -> Array:
         """Features (n_frames, 49) of frames (n_frames, 108)."""
         frames = check_frames(frames, any_value, float, N_COLUMNS, "frames", ("n_frames", "n_columns"))
         return (frames[:, KEPT] - self.mean[KEPT]) / self.deviation
 
-    def outward(self, features):
+    def outward(self, features: ArrayLike) -> Array:
         """Frames (n_frames, 108) of features (n_frames, 49); the other columns are at their constants."""
         features = check_frames(features, any_value, float, len(KEPT), "features", ("n_frames", "n_features"))
         frames = np.tile(self.mean, (len(features), 1))
@@ -174,7 +177,7 @@ class MotionFeatures(NamedTuple):
         return frames
 
 
-def training_part(sequences, part=TEST_PART):
+def training_part(sequences: Sequences, part: float = TEST_PART) -> tuple[list[Array], list[int]]:
     """The sequences without the last part of each, and where they were cut: the split of the 2008 code.
 
     Parameters
@@ -194,7 +197,7 @@ def training_part(sequences, part=TEST_PART):
     return [v[:cut] for v, cut in zip(sequences, cuts)], cuts
 
 
-def hsu_motion(path):
+def hsu_motion(path: Path) -> Motion:
     """Eugene Hsu's walking data before any scaling, 30 frames a second, and their skeleton.
 
     Parameters
@@ -241,7 +244,7 @@ def _cell(cell, name):
     return cell.ravel()
 
 
-def hsu_walking(path):
+def hsu_walking(path: Path) -> list[Array]:
     """Eugene Hsu's walking data in the form of the RTRBM papers: 3 sequences of 49 features, standardised.
 
     Parameters
@@ -271,7 +274,7 @@ def hsu_walking(path):
     return np.split(frames, np.cumsum(lengths.astype(int))[:-1])
 
 
-def mocap6(path):
+def mocap6(path: Path) -> list[Array]:
     """Six sequences of exercises, 12 joint angles each, 10 frames a second (from the CMU motion capture data base).
 
     Parameters

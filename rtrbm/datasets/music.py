@@ -1,5 +1,7 @@
 """Polyphonic music from files that the user has: piano rolls in three parts, to train, to validate and to test."""
 
+from __future__ import annotations
+
 import json
 import numbers
 import os
@@ -13,6 +15,7 @@ from ..convert.music import LOWEST, N_KEYS
 from ..minibatches.bounds import check_regular
 from ..minibatches.paths import MAGIC, read
 from ..replacing import as_path
+from ..types import Array, Path
 from .archives import is_archive, unpack
 from .opcodes import read_plain
 
@@ -22,7 +25,7 @@ PICKLES = b"\x80", b"(", b"}", b"]", b"c"  # the opcodes that may come first
 MIDI = ".mid", ".midi"
 
 
-def piano_rolls(path, step=0.5):
+def piano_rolls(path: Path, step: float = 0.5) -> tuple[list[Array], list[Array], list[Array]]:
     """Polyphonic music with its split, of Boulanger-Lewandowski, Bengio & Vincent (2012) or your own.
 
     Parameters

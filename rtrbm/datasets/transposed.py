@@ -1,12 +1,17 @@
 """Pieces of music in all keys: every piece is transposed anew whenever it is learnt from."""
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from ..checks import any_value, check_count, check_sequences
 from ..minibatches.windows import Example, Recordings, Windows
 from ..streams import as_seed, stream
+from ..types import Seed, Sequences
 
 
 class Transposed:
@@ -53,7 +58,16 @@ class Transposed:
     [65, 64, 63, 54]
     """
 
-    def __init__(self, pieces, batch_size, *, window=None, warm_up=10, semitones=(-6, 5), random_state=None):
+    def __init__(
+        self,
+        pieces: Sequences,
+        batch_size: int,
+        *,
+        window: int | None = None,
+        warm_up: int = 10,
+        semitones: tuple[int, int] = (-6, 5),
+        random_state: Seed = None,
+    ) -> None:
         check_count("batch_size", batch_size)
         check_count("warm_up", warm_up, minimum=0)
         if window is not None:
@@ -65,7 +79,7 @@ class Transposed:
         self._windows = Windows(Recordings(pieces, window=window, warm_up=int(warm_up)), int(batch_size), self.seed)
         self.n_minibatches = self._windows.n_minibatches
 
-    def minibatch(self, update):
+    def minibatch(self, update: int) -> list[Any]:
         """The windows of one update, the same whenever they are asked for.
 
         Parameters
@@ -90,7 +104,7 @@ class Transposed:
             for i, example in enumerate(examples)
         ]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return map(self.minibatch, itertools.count())
 
     def _transposed(self, v, rng):

@@ -1,9 +1,12 @@
 """Joint angles of somebody who walks, now faster and now slower."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..checks import check_count, check_memory
 from ..streams import as_seed, stream
+from ..types import Array, Seed
 
 FRAMES_PER_SECOND = 25
 JOINTS = {  # degrees: mean, then size and place in the stride of the first and of the second harmonic
@@ -14,7 +17,7 @@ JOINTS = {  # degrees: mean, then size and place in the stride of the first and 
 }
 
 
-def walking(n_frames, *, random_state=None):
+def walking(n_frames: int, *, random_state: Seed = None) -> Array:
     """Angles of eight joints, 25 frames a second.
 
     Each joint follows two harmonics of the stride, chosen to look like the curves of textbooks. The right side is half

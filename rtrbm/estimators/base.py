@@ -1,8 +1,12 @@
 """Fitting, the same for every model."""
 
+from __future__ import annotations
+
 import contextlib
 import os
+from collections.abc import Mapping
 from functools import partial
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -18,6 +22,7 @@ from ..streams import as_seed
 from ..training import locks, loop, ranks
 from ..training.scale import measured
 from ..training.start import initial_params, shapes
+from ..types import ArrayLike, Callbacks, Data, Path, Self, Sequences
 from . import doubts
 from .features import check_names, feature_names
 from .stored import APART
@@ -37,21 +42,21 @@ class TrainedRBM(Watched):
 
     def fit(
         self,
-        X,
-        y=None,
+        X: Data,
+        y: object = None,
         *,
-        window=None,
-        warm_up=10,
-        mask=None,
-        inputs=None,
-        checkpoint=None,
-        checkpoint_every=500,
-        resume=False,
-        validation=None,
-        validation_every=None,
-        callbacks=(),
-        **unknown,
-    ):
+        window: int | None = None,
+        warm_up: int = 10,
+        mask: Sequences | None = None,
+        inputs: Sequences | None = None,
+        checkpoint: Path | None = None,
+        checkpoint_every: int = 500,
+        resume: bool = False,
+        validation: Data | None = None,
+        validation_every: int | None = None,
+        callbacks: Callbacks = (),
+        **unknown: NoReturn,
+    ) -> Self:
         """Train for `n_updates` updates, the learning rate falling linearly to 0.
 
         Parameters
@@ -179,7 +184,15 @@ class TrainedRBM(Watched):
             self._doubt_model(latest)
         return self
 
-    def partial_fit(self, X, y=None, *, mask=None, inputs=None, **unknown):
+    def partial_fit(
+        self,
+        X: Sequences,
+        y: object = None,
+        *,
+        mask: Sequences | None = None,
+        inputs: Sequences | None = None,
+        **unknown: NoReturn,
+    ) -> Self:
         """Make one update on the data X, at the constant `learning_rate`.
 
         The first call on a new model initialises the parameters; later ones go on where the last update, `fit` or
@@ -257,7 +270,7 @@ class TrainedRBM(Watched):
         share_processors(ranks.on_this_machine(self.comm))
 
     @classmethod
-    def from_params(cls, params, **settings):
+    def from_params(cls, params: Mapping[str, ArrayLike] | tuple[Any, ...], **settings: Any) -> Self:
         """A model with given parameters: it predicts and samples, and `partial_fit` goes on from them.
 
         Parameters

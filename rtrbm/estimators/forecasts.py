@@ -1,6 +1,8 @@
 """Verbs for time that runs: forecasts of the frames to come, and filtering of frames that arrive one at a time."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from ..progress import bar
 from ..rbm.chains import Draw
 from ..rbm.conditionals import hidden_mean
 from ..streams import as_seed
+from ..types import Array, ArrayLike, Seed, Sequences
 from .frames import FrameByFrame, groups
 
 
@@ -24,11 +27,11 @@ class Forecast(NamedTuple):
     draws.
     """
 
-    mean: np.ndarray
-    quantiles: np.ndarray | None = None
-    levels: tuple = ()
-    samples: np.ndarray | None = None
-    means: np.ndarray | None = None
+    mean: Array
+    quantiles: Array | None = None
+    levels: tuple[float, ...] = ()
+    samples: Array | None = None
+    means: Array | None = None
 
 
 class Filtered(NamedTuple):
@@ -38,9 +41,9 @@ class Filtered(NamedTuple):
     state; n_sequences : int.
     """
 
-    learned: tuple
-    effective: tuple
-    past: object
+    learned: Any
+    effective: Any
+    past: Any
     n_sequences: int
 
 
@@ -49,16 +52,16 @@ class Forecasting(FrameByFrame):
 
     def forecast(
         self,
-        X,
-        horizon,
-        n_samples=100,
-        quantiles=(0.1, 0.5, 0.9),
-        random_state=None,
+        X: Sequences,
+        horizon: int,
+        n_samples: int = 100,
+        quantiles: ArrayLike | None = (0.1, 0.5, 0.9),
+        random_state: Seed = None,
         *,
-        n_gibbs=50,
-        return_samples=False,
-        inputs=None,
-    ):
+        n_gibbs: int = 50,
+        return_samples: bool = False,
+        inputs: Sequences | None = None,
+    ) -> Forecast:
         """The frames after every sequence of X: their means, and quantiles of `n_samples` continuations.
 
         Every continuation is drawn as by `sample` with the sequence as its prefix; all of them run as rows of one
@@ -131,7 +134,9 @@ class Forecasting(FrameByFrame):
         at = None if at is None else np.concatenate(at, axis=1)
         return Forecast(np.concatenate(mean), at, tuple(quantiles.tolist()), *joined)
 
-    def filter_step(self, state, frame, *, inputs=None):
+    def filter_step(
+        self, state: Filtered | None, frame: ArrayLike, *, inputs: Sequences | None = None
+    ) -> tuple[Array, Filtered]:
         """Take in the next frame of a stream: P(h_t = 1 | v_1..v_t) as `transform`, and the state that the next needs.
 
         It takes one step of the filter and keeps what the model needs of the past, whatever the length of the stream.

@@ -1,7 +1,9 @@
 """The verbs of a temporal RBM that go frame by frame: sampling, decoding, filling in."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from ..rbm.expectation import expectation
 from ..rbm.negative import NegativePhase
 from ..streams import as_seed, stream
 from ..training.missing import fill_in
+from ..types import Array, Lists, Seed, Sequences
 from .base import TrainedRBM
 from .settings import setting, settings
 
@@ -49,10 +52,37 @@ def _check_initialization(name, value):
 class FrameByFrame(TrainedRBM):
     """A model of sequences, whose next frame depends on those before."""
 
-    initialization: object = setting("auto", _check_initialization)
-    comm: object = setting(None, checks.check_anything)
+    initialization: Any = setting(default="auto", check=_check_initialization)
+    comm: Any = setting(default=None, check=checks.check_anything)
 
-    def impute(self, X, mask=None, random_state=None, *, inputs=None):
+    @overload
+    def impute(
+        self,
+        X: Lists,
+        mask: Sequences | None = None,
+        random_state: Seed = None,
+        *,
+        inputs: Sequences | None = None,
+    ) -> list[Array]: ...
+
+    @overload
+    def impute(
+        self,
+        X: Sequences,
+        mask: Sequences | None = None,
+        random_state: Seed = None,
+        *,
+        inputs: Sequences | None = None,
+    ) -> Array: ...
+
+    def impute(
+        self,
+        X: Sequences,
+        mask: Sequences | None = None,
+        random_state: Seed = None,
+        *,
+        inputs: Sequences | None = None,
+    ) -> Array | list[Array]:
         """Fill in missing pixels or frames with their mean given the rest of the frame and the past.
 
         Frame by frame, E[v_t, missing | v_t, present, past]: the average of E[v | h] over Gibbs chains of frame t's RBM
@@ -101,17 +131,43 @@ class FrameByFrame(TrainedRBM):
 
         return self._grouped(X, group, inputs, mask, X)
 
+    @overload
     def sample(
         self,
-        n_frames,
-        n_sequences=1,
-        prefix=None,
-        random_state=None,
+        n_frames: int,
+        n_sequences: int = 1,
+        prefix: Sequences | None = None,
+        random_state: Seed = None,
         *,
-        n_gibbs=50,
-        return_states=False,
-        inputs=None,
-    ):
+        n_gibbs: int = 50,
+        return_states: Literal[False] = False,
+        inputs: Sequences | None = None,
+    ) -> Array: ...
+
+    @overload
+    def sample(
+        self,
+        n_frames: int,
+        n_sequences: int = 1,
+        prefix: Sequences | None = None,
+        random_state: Seed = None,
+        *,
+        n_gibbs: int = 50,
+        return_states: Literal[True],
+        inputs: Sequences | None = None,
+    ) -> tuple[Array, Array]: ...
+
+    def sample(
+        self,
+        n_frames: int,
+        n_sequences: int = 1,
+        prefix: Sequences | None = None,
+        random_state: Seed = None,
+        *,
+        n_gibbs: int = 50,
+        return_states: bool = False,
+        inputs: Sequences | None = None,
+    ) -> Array | tuple[Array, Array]:
         """Draw sequences: at every frame a Gibbs chain of that frame's RBM, the end of which is past to later frames.
 
         In an RTRBM r_t goes on (Algorithm 3). Without BPTT (a TRBM, RTRBM(bptt=False)) h_t goes on as drawn
@@ -195,8 +251,35 @@ class FrameByFrame(TrainedRBM):
             h = hidden_mean(v, params.W, biases.h)  # r_t, eq. 3.20
         return mean, v, past.step(params, state, v, h)
 
+    @overload
+    def decode(
+        self,
+        H: Sequences,
+        prefix: Sequences | None = None,
+        random_state: Seed = None,
+        *,
+        return_states: Literal[False] = False,
+    ) -> Array: ...
+
+    @overload
+    def decode(
+        self,
+        H: Sequences,
+        prefix: Sequences | None = None,
+        random_state: Seed = None,
+        *,
+        return_states: Literal[True],
+    ) -> tuple[Array, Array]: ...
+
     @one_blas_thread()
-    def decode(self, H, prefix=None, random_state=None, *, return_states=False):
+    def decode(
+        self,
+        H: Sequences,
+        prefix: Sequences | None = None,
+        random_state: Seed = None,
+        *,
+        return_states: bool = False,
+    ) -> Array | tuple[Array, Array]:
         """Draw the frames that hidden states call for, on line (3.4): v_t ~ P(v_t | h_t = H_t, past), frame by frame.
 
         The past are the frames drawn so far, with r_t or, without BPTT, h_t of each, as in `sample`.

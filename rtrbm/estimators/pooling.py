@@ -1,8 +1,11 @@
 """Features of whole sequences, for a classifier or a regression behind a model of sequences."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from .. import checks
+from ..types import Array, ArrayLike, Self, Sequences
 from .protocol import configured, flat_names, not_fitted
 from .settings import Estimator, setting, settings
 
@@ -75,9 +78,9 @@ class Pool(Estimator):
            [1., 1., 1.]])
     """
 
-    pool: str = setting("mean", check_pool, kw_only=False)
+    pool: str = setting(default="mean", check=check_pool, kw_only=False)
 
-    def fit(self, X, y=None):
+    def fit(self, X: Sequences, y: object = None) -> Self:
         """Note the number of features and, with "flat", that of frames.
 
         Parameters
@@ -103,7 +106,7 @@ class Pool(Estimator):
         return self
 
     @configured
-    def transform(self, X):
+    def transform(self, X: Sequences) -> Array:
         """One row for each sequence.
 
         Parameters
@@ -127,7 +130,7 @@ class Pool(Estimator):
             raise ValueError(f"X must have sequences of {self.n_frames_} frames, as in fit, got {n_frames}")
         return H
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> Array:
         """Names of the columns that `transform` makes: those of the features, with the frame behind it for "flat".
 
         Parameters

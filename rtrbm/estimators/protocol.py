@@ -1,5 +1,7 @@
 """What scikit-learn asks of an estimator besides its settings. It is imported only where it calls."""
 
+from __future__ import annotations
+
 import functools
 import sys
 
@@ -7,6 +9,7 @@ import numpy as np
 
 from ..checks import check_choice
 from ..foreign import array
+from ..types import Array, Self, Sequences, Verb
 from .features import check_names, check_number
 from .picture import picture
 
@@ -23,7 +26,7 @@ def not_fitted(message):
     return (theirs.NotFittedError if theirs else NotFittedError)(message)
 
 
-def configured(transform):
+def configured(transform: Verb) -> Verb:
     """Decorator of `transform`: a 2-D result becomes the kind of table that `set_output` asks for."""
 
     @functools.wraps(transform)
@@ -67,7 +70,7 @@ class Protocol:
             twin._sklearn_output_config = dict(self._sklearn_output_config)
         return twin
 
-    def set_output(self, *, transform=None):
+    def set_output(self, *, transform: str | None = None) -> Self:
         """Choose the kind of table that `transform` returns where its result has two dimensions.
 
         Parameters
@@ -89,7 +92,7 @@ class Protocol:
             self._sklearn_output_config = {"transform": transform}
         return self
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: Sequences | None = None) -> Array:
         """Names of the hidden units, the columns that `transform` makes: the class's name and a number.
 
         Parameters

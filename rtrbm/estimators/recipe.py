@@ -1,5 +1,7 @@
 """Settings, and the parts of a model that they stand for: units, negative phase, optimiser, engine."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 from functools import partial
@@ -14,6 +16,7 @@ from ..rbm.units import Units
 from ..training import loop, optimizers, ranks, spectral
 from ..training.penalties import Penalties
 from ..streams import check_random_state
+from ..types import DTypeLike, Seed
 from .settings import Estimator, setting, settings
 
 OPTIMIZERS = ("adam", "momentum", "spectral")
@@ -31,29 +34,31 @@ def _check_random_state(name, value):
 class Recipe(Estimator):
     """The hyper-parameters of every trained model."""
 
-    n_hidden: int = setting(100, checks.check_size, kw_only=False)
-    visible: str | Units = setting("bernoulli", partial(kinds.named, Units), fixed=True)
-    negative: str | NegativePhase = setting("cd", partial(kinds.named, NegativePhase))
-    standardize: bool = setting(False, checks.check_flag, fixed=True)
-    n_gibbs: int | dict = setting(10, checks.check_n_gibbs, free=True)
-    sample_visible: bool = setting(True, checks.check_flag, free=True)
-    optimizer: str = setting("adam", partial(checks.check_choice, choices=OPTIMIZERS))
-    learning_rate: float = setting(3e-3, partial(checks.check_number, minimum=0), free=True)
-    momentum: float = setting(0.9, partial(checks.check_number, minimum=0, maximum=1, closed=True), free=True)
-    centering: bool | str = setting(True, partial(checks.check_choice, choices=CENTERING), free=True)
-    max_norm: float | None = setting(None, checks.check_max_norm, free=True)
-    weight_decay: float = setting(0.0, _check_factor, free=True)
-    l1: float = setting(0.0, _check_factor, free=True)
-    sparsity_cost: float = setting(0.0, _check_factor, free=True)
-    sparsity_target: float = setting(0.1, partial(checks.check_number, minimum=0, maximum=1), free=True)
-    batch_size: int = setting(8, checks.check_size, free=True)
-    n_updates: int = setting(2000, checks.check_count, free=True)
-    n_epochs: int | None = setting(None, checks.check_n_epochs, free=True)
-    dtype: str = setting("float32", checks.check_dtype)
-    engine: str = setting("numpy", partial(checks.check_choice, choices=engines.ENGINES))
-    n_jobs: int | None = setting(-1, checks.check_n_jobs)
-    random_state: int | None = setting(None, _check_random_state)
-    verbose: int = setting(0, check=checks.check_verbose)
+    n_hidden: int = setting(default=100, check=checks.check_size, kw_only=False)
+    visible: str | Units = setting(default="bernoulli", check=partial(kinds.named, Units), fixed=True)
+    negative: str | NegativePhase = setting(default="cd", check=partial(kinds.named, NegativePhase))
+    standardize: bool = setting(default=False, check=checks.check_flag, fixed=True)
+    n_gibbs: int | dict[int, int] = setting(default=10, check=checks.check_n_gibbs, free=True)
+    sample_visible: bool = setting(default=True, check=checks.check_flag, free=True)
+    optimizer: str = setting(default="adam", check=partial(checks.check_choice, choices=OPTIMIZERS))
+    learning_rate: float = setting(default=3e-3, check=partial(checks.check_number, minimum=0), free=True)
+    momentum: float = setting(
+        default=0.9, check=partial(checks.check_number, minimum=0, maximum=1, closed=True), free=True
+    )
+    centering: bool | str = setting(default=True, check=partial(checks.check_choice, choices=CENTERING), free=True)
+    max_norm: float | None = setting(default=None, check=checks.check_max_norm, free=True)
+    weight_decay: float = setting(default=0.0, check=_check_factor, free=True)
+    l1: float = setting(default=0.0, check=_check_factor, free=True)
+    sparsity_cost: float = setting(default=0.0, check=_check_factor, free=True)
+    sparsity_target: float = setting(default=0.1, check=partial(checks.check_number, minimum=0, maximum=1), free=True)
+    batch_size: int = setting(default=8, check=checks.check_size, free=True)
+    n_updates: int = setting(default=2000, check=checks.check_count, free=True)
+    n_epochs: int | None = setting(default=None, check=checks.check_n_epochs, free=True)
+    dtype: DTypeLike = setting(default="float32", check=checks.check_dtype)
+    engine: str = setting(default="numpy", check=partial(checks.check_choice, choices=engines.ENGINES))
+    n_jobs: int | None = setting(default=-1, check=checks.check_n_jobs)
+    random_state: Seed = setting(default=None, check=_check_random_state)
+    verbose: int = setting(default=0, check=checks.check_verbose)
 
     comm = None
 

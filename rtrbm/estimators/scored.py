@@ -1,18 +1,25 @@
 """The log-likelihood of sequences under a temporal RBM, eq. 3.22: a verb for frames, sequences and their mean."""
 
+from __future__ import annotations
+
+from typing import Any, Literal, overload
+
 import numpy as np
 
 from ..checks import check_flag
 from ..rbm.partition import check_settings
 from ..streams import as_seed
+from ..types import Array, Lists, Seed, Sequences
 from .forecasts import Forecasting
-from .likelihoods import Scores, scores_of_packed, warn_of_wide
+from .likelihoods import Likelihood, Scores, scores_of_packed, warn_of_wide
 
 
 class Scored(Forecasting):
     """A model of sequences that has a likelihood."""
 
-    def log_likelihood(self, X, method="auto", random_state=None, *, inputs=None):
+    def log_likelihood(
+        self, X: Sequences, method: str = "auto", random_state: Seed = None, *, inputs: Sequences | None = None
+    ) -> Array:
         """Log-likelihood of each sequence, sum_t log Q(v_t | r_{t-1}) (eq. 3.22): the sums of `score_samples`.
 
         Parameters
@@ -33,7 +40,48 @@ class Scored(Forecasting):
         found = self._scores(X, method, random_state, None, None, inputs)
         return np.array([frames[:, 0].sum() for frames in found])
 
-    def score_samples(self, X, method="auto", random_state=None, *, return_bracket=False, inputs=None):
+    @overload
+    def score_samples(
+        self,
+        X: Lists,
+        method: str = "auto",
+        random_state: Seed = None,
+        *,
+        return_bracket: Literal[False] = False,
+        inputs: Sequences | None = None,
+    ) -> list[Array]: ...
+
+    @overload
+    def score_samples(
+        self,
+        X: Sequences,
+        method: str = "auto",
+        random_state: Seed = None,
+        *,
+        return_bracket: Literal[False] = False,
+        inputs: Sequences | None = None,
+    ) -> Array: ...
+
+    @overload
+    def score_samples(
+        self,
+        X: Sequences,
+        method: str = "auto",
+        random_state: Seed = None,
+        *,
+        return_bracket: Literal[True],
+        inputs: Sequences | None = None,
+    ) -> tuple[Any, Any, Any]: ...
+
+    def score_samples(
+        self,
+        X: Sequences,
+        method: str = "auto",
+        random_state: Seed = None,
+        *,
+        return_bracket: bool = False,
+        inputs: Sequences | None = None,
+    ) -> Any:
         """Log-likelihood of every frame given those before it, log Q(v_t | r_{t-1}) = -F(v_t) - log Z_t (eq. 3.22).
 
         The mean over all frames of all sequences is the nats per frame of the literature (`likelihood`).
@@ -73,7 +121,16 @@ class Scored(Forecasting):
         log_q, *bracket = (np.stack(part) if isinstance(found, np.ndarray) else list(part) for part in three)
         return (log_q, *bracket) if return_bracket else log_q
 
-    def likelihood(self, X, method="auto", random_state=None, *, n_chains=None, n_steps=None, inputs=None):
+    def likelihood(
+        self,
+        X: Sequences,
+        method: str = "auto",
+        random_state: Seed = None,
+        *,
+        n_chains: int | None = None,
+        n_steps: int | None = None,
+        inputs: Sequences | None = None,
+    ) -> Likelihood:
         """Nats per frame: the mean log-likelihood of all frames of all sequences, with its bounds.
 
         Every frame has the same weight, as in the literature on polyphonic music; a mean over sequences of their means

@@ -1,8 +1,12 @@
 """Hyper-parameters with the habits of scikit-learn: the fields of a dataclass, stored as they are given."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import numbers
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -10,13 +14,17 @@ from ..checks import check_anything, check_flag, check_known
 from ..kinds import from_json, to_json
 from ..rbm.negative import NegativePhase
 from ..rbm.units import Units
+from ..types import Data, Self, dataclass_transform
 from .protocol import Protocol
 
 LONGEST = 1000  # characters of a value that are shown
 NOT_KEPT = ("random_state", "comm")
+Model = TypeVar("Model")
 
 
-def setting(default, check, fixed=False, free=False, **options):
+def setting(
+    default: Any, check: Callable[[str, Any], object], fixed: bool = False, free: bool = False, **options: Any
+) -> Any:
     """A hyper-parameter: its default, and `check(name, value)`, which raises if a model cannot have this value.
 
     `fixed` says that a fitted model has parameters for this value alone, `free` that a run can go on with another one.
@@ -24,7 +32,8 @@ def setting(default, check, fixed=False, free=False, **options):
     return dataclasses.field(default=default, metadata={"check": check, "fixed": fixed, "free": free}, **options)
 
 
-def settings(cls):
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(setting, dataclasses.field))
+def settings(cls: type[Model]) -> type[Model]:
     """Class decorator: the annotated fields are the hyper-parameters, all but inherited ones by keyword.
 
     An unknown keyword is refused with the name that was probably meant.
@@ -54,7 +63,7 @@ class Estimator(Protocol):
         for field in dataclasses.fields(self):
             field.metadata.get("check", check_anything)(field.name, getattr(self, field.name))
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Hyper-parameters by name.
 
         Parameters
@@ -73,7 +82,7 @@ class Estimator(Protocol):
                 own |= {place: model} | {f"{place}__{key}": inner for key, inner in model.get_params().items()}
         return own
 
-    def set_params(self, **params):
+    def set_params(self, **params: Any) -> Self:
         """Set hyper-parameters by name.
 
         Parameters
@@ -112,7 +121,7 @@ class Estimator(Protocol):
             place = next(place for place in models if name.startswith(f"{place}__"))
             models[place].set_params(**{name.removeprefix(f"{place}__"): value})
 
-    def fit_transform(self, X, y=None, **options):
+    def fit_transform(self, X: Data, y: object = None, **options: Any) -> Any:
         """`fit` on X with these options, then `transform` X."""
         return self.fit(X, y, **options).transform(X)
 

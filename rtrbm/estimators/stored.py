@@ -1,10 +1,13 @@
 """A trained model and its file."""
 
+from __future__ import annotations
+
 import dataclasses
 import numbers
 import operator
 import os
 import weakref
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +18,7 @@ from ..training import files, loop, restored
 from ..training.kept import shortened
 from ..training.start import shapes
 from ..training.state import HEALTH, HISTORY, VALIDATION, Training
+from ..types import Array, Path, Self
 from .features import as_bytes, from_bytes
 from .protocol import not_fitted
 from .recipe import Recipe
@@ -42,7 +46,15 @@ PRINTS = {"X": "data", "validation": "validation"}  # the groups of a file with 
 class Stored(Recipe):
     """The state of training, written to files and read from them."""
 
-    def save(self, path):
+    params_: Any
+    best_: Any
+    scale_: Any
+    n_updates_: int
+    seed_: int
+    n_features_in_: int
+    feature_names_in_: Array
+
+    def save(self, path: Path) -> None:
         """Write hyper-parameters, parameters and the state of training to an HDF5 file, whole or not at all.
 
         Parameters
@@ -63,7 +75,7 @@ class Stored(Recipe):
         files.write(path, self._contents(), keep=True)
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: Path) -> Self:
         """The model that `save` wrote: it predicts and samples as the saved one would.
 
         `partial_fit` goes on training it; `fit` starts afresh, unless it is told to resume from the file.
@@ -90,7 +102,7 @@ class Stored(Recipe):
         """
         return files.read(path, cls._loaded, cls.__name__)
 
-    def check_resume(self, path):
+    def check_resume(self, path: Path) -> None:
         """Raise, with nothing changed, unless `fit` can go on from a file.
 
         Parameters
@@ -123,7 +135,7 @@ class Stored(Recipe):
         return self
 
     @property
-    def history_(self):
+    def history_(self) -> dict[str, list[float]]:
         """A value for each update made, and for each measurement on the validation data, in lists by name."""
         n = {name: self.n_updates_ for name in HISTORY}
         return {name: values[: n.get(name)] for name, values in self._history.items()}

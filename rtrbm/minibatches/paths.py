@@ -1,14 +1,18 @@
 """Files of data: what a file is by its first bytes, which of its arrays is meant, and its numbers."""
 
+from __future__ import annotations
+
 import contextlib
 import math
 import os
+from typing import Any
 
 import h5py
 import numpy as np
 
 from .. import checks, foreign, hdf5, probe
 from ..replacing import as_path
+from ..types import Path
 from .arrays import read_npy, read_npz
 from .bounds import check_regular
 from .matlab import read_mat
@@ -45,7 +49,7 @@ READERS = {"an .npz file": read_npz, "an .npy file": read_npy, "a .mat file": re
 HEAD = 512  # bytes, after which an HDF5 file may begin too
 
 
-def read(path, name=None):
+def read(path: Path, name: str | None = None) -> Any:
     """The data in a file, in memory: what `fit` takes from the same path.
 
     Parameters

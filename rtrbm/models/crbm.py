@@ -92,7 +92,7 @@ class CRBM(TemporalRBM):
     (8, 20, 3)
     """
 
-    n_taps: int = setting(3, check_size, fixed=True)
+    n_taps: int = setting(default=3, check=check_size, fixed=True)
 
     def _past(self):
         return Window(int(self.n_taps))

@@ -208,7 +208,7 @@ class LSTMRBM(TemporalRBM):
     ((8, 20, 64), (10, 40))
     """
 
-    n_recurrent: int | None = setting(None, check_n_recurrent, fixed=True)
+    n_recurrent: int | None = setting(default=None, check=check_n_recurrent, fixed=True)
 
     def _past(self):
         return LSTM(int(self.n_hidden if self.n_recurrent is None else self.n_recurrent))

@@ -1,13 +1,16 @@
 """The static RBM (chapter 3.1): frames without order."""
 
+from __future__ import annotations
+
 from functools import partial
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from .. import checks
 from ..compute.threads import one_blas_thread
 from ..estimators.base import TrainedRBM
-from ..estimators.likelihoods import Scores, scores, warn_of_wide
+from ..estimators.likelihoods import Likelihood, Scores, scores, warn_of_wide
 from ..estimators.protocol import configured
 from ..estimators.recipe import CENTERING
 from ..estimators.settings import setting, settings
@@ -23,6 +26,7 @@ from ..rbm.expectation import expectation
 from ..rbm.partition import log_partition
 from ..biases import Biases
 from ..streams import as_seed, stream
+from ..types import Array, ArrayLike, Seed, Sequences
 
 __all__ = ["RBM", "RBMParams"]
 
@@ -131,11 +135,11 @@ class RBM(TrainedRBM):
     True
     """
 
-    n_gibbs: int | dict = setting(1, checks.check_n_gibbs, free=True)
-    learning_rate: float = setting(0.05, partial(checks.check_number, minimum=0), free=True)
-    centering: bool | str = setting("visible", partial(checks.check_choice, choices=CENTERING), free=True)
-    batch_size: int = setting(128, checks.check_size, free=True)
-    n_updates: int = setting(750, checks.check_count, free=True)
+    n_gibbs: int | dict[int, int] = setting(default=1, check=checks.check_n_gibbs, free=True)
+    learning_rate: float = setting(default=0.05, check=partial(checks.check_number, minimum=0), free=True)
+    centering: bool | str = setting(default="visible", check=partial(checks.check_choice, choices=CENTERING), free=True)
+    batch_size: int = setting(default=128, check=checks.check_size, free=True)
+    n_updates: int = setting(default=750, check=checks.check_count, free=True)
 
     _axes = ("n_samples", "n_visible")
 
@@ -145,7 +149,7 @@ class RBM(TrainedRBM):
     @configured
     @checks.in_parts
     @one_blas_thread()
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> Array:
         """P(h = 1 | v) of each row.
 
         Parameters
@@ -159,7 +163,7 @@ class RBM(TrainedRBM):
         v = self._check_rows(X)
         return hidden_mean(v, self.params_.W, self.params_.b_h)
 
-    def gibbs(self, X, random_state=None):
+    def gibbs(self, X: ArrayLike, random_state: Seed = None) -> Array:
         """One step of Gibbs sampling from each row: h ~ P(h | v), then v' ~ P(v | h).
 
         Parameters
@@ -178,7 +182,7 @@ class RBM(TrainedRBM):
         return self._outward(states)
 
     @one_blas_thread()
-    def denoise(self, X):
+    def denoise(self, X: ArrayLike) -> Array:
         """E[v | h = P(h = 1 | X)] of each row: up and down once.
 
         Parameters
@@ -192,7 +196,7 @@ class RBM(TrainedRBM):
         units, h = self._units(), hidden_mean(self._check_rows(X), self.params_.W, self.params_.b_h)
         return self._outward(reconstruction_mean(h, self.params_.W, self.params_.b_v, units))
 
-    def impute(self, X, mask=None, random_state=None):
+    def impute(self, X: ArrayLike, mask: Sequences | None = None, random_state: Seed = None) -> Array:
         """Fill in missing values of each row with E[v_missing | v_present], averaged over Gibbs chains.
 
         All rows have the same random numbers: what is filled in does not depend on the other rows of X.
@@ -230,7 +234,37 @@ class RBM(TrainedRBM):
             )  # fmt: skip
         return np.where(mask, self._outward(filled), X.astype(v.dtype, copy=False))
 
-    def sample(self, n_samples=1, random_state=None, *, n_gibbs=1000, betas=None, return_states=False):
+    @overload
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: Seed = None,
+        *,
+        n_gibbs: int = 1000,
+        betas: ArrayLike | None = None,
+        return_states: Literal[False] = False,
+    ) -> Array: ...
+
+    @overload
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: Seed = None,
+        *,
+        n_gibbs: int = 1000,
+        betas: ArrayLike | None = None,
+        return_states: Literal[True],
+    ) -> tuple[Array, Array]: ...
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: Seed = None,
+        *,
+        n_gibbs: int = 1000,
+        betas: ArrayLike | None = None,
+        return_states: bool = False,
+    ) -> Array | tuple[Array, Array]:
         """Draw rows, each from a Gibbs chain of its own that starts with all hidden units off.
 
         A model with modes far apart wants parallel tempering (`rtrbm.rbm.tempered`). With `betas` each row has a chain
@@ -275,7 +309,7 @@ class RBM(TrainedRBM):
 
     @checks.in_parts
     @one_blas_thread()
-    def free_energy(self, X):
+    def free_energy(self, X: ArrayLike) -> Array:
         """F(v) = -log sum_h exp(v b_v + h b_h + v W h) of each row, minus log_base(v) of its units.
 
         Parameters
@@ -293,7 +327,9 @@ class RBM(TrainedRBM):
         W, b_v, b_h, _ = self._float64()
         return free_energy(v.astype(float, copy=False), W, b_v, b_h, self._units()) - self._log_volume()
 
-    def log_partition(self, random_state=None, *, method="auto", X=None):
+    def log_partition(
+        self, random_state: Seed = None, *, method: str = "auto", X: ArrayLike | None = None
+    ) -> float:
         """log Z, exact if that costs less than its estimate (`rtrbm.rbm.partition.log_partition`).
 
         Parameters
@@ -315,7 +351,24 @@ class RBM(TrainedRBM):
         found = self._log_z(None if X is None else self._check_rows(X), method, random_state)
         return float(found.log_z[0]), float(found.standard_error[0])
 
-    def score_samples(self, X, method="auto", random_state=None, *, return_bracket=False):
+    @overload
+    def score_samples(
+        self,
+        X: ArrayLike,
+        method: str = "auto",
+        random_state: Seed = None,
+        *,
+        return_bracket: Literal[False] = False,
+    ) -> Array: ...
+
+    @overload
+    def score_samples(
+        self, X: ArrayLike, method: str = "auto", random_state: Seed = None, *, return_bracket: Literal[True]
+    ) -> tuple[Array, Array, Array]: ...
+
+    def score_samples(
+        self, X: ArrayLike, method: str = "auto", random_state: Seed = None, *, return_bracket: bool = False
+    ) -> Any:
         """log P(v) = -F(v) - log Z of each row.
 
         Parameters
@@ -342,7 +395,15 @@ class RBM(TrainedRBM):
         found = self._scores(X, method, random_state)
         return (found.log_p, found.lower, found.upper) if return_bracket else found.log_p
 
-    def likelihood(self, X, method="auto", random_state=None, *, n_chains=None, n_steps=None):
+    def likelihood(
+        self,
+        X: ArrayLike,
+        method: str = "auto",
+        random_state: Seed = None,
+        *,
+        n_chains: int | None = None,
+        n_steps: int | None = None,
+    ) -> Likelihood:
         """Nats per row: the mean of `score_samples`, with its bounds.
 
         Parameters
@@ -359,7 +420,7 @@ class RBM(TrainedRBM):
         """
         return self._scores(X, method, random_state, n_chains, n_steps).mean()
 
-    def score(self, X, y=None):
+    def score(self, X: ArrayLike, y: object = None) -> float:
         """The mean of `score_samples`, in nats per row.
 
         Parameters

@@ -179,8 +179,8 @@ class RNNRBM(TemporalRBM):
     ((8, 20, 64), (10,))
     """
 
-    n_recurrent: int | None = setting(None, check_n_recurrent, fixed=True)
-    activation: str = setting("tanh", partial(check_choice, choices=("tanh", "sigmoid")), fixed=True)
+    n_recurrent: int | None = setting(default=None, check=check_n_recurrent, fixed=True)
+    activation: str = setting(default="tanh", check=partial(check_choice, choices=("tanh", "sigmoid")), fixed=True)
 
     def _past(self):
         n_recurrent = self.n_hidden if self.n_recurrent is None else self.n_recurrent

@@ -218,9 +218,9 @@ class RTRBM(TemporalRBM):
     (2, 5, 64)
     """
 
-    n_taps: int = setting(0, partial(check_size, minimum=0), fixed=True)
-    dynamic_visible_bias: bool = setting(False, check_flag, fixed=True)
-    bptt: bool = setting(True, check_flag)
+    n_taps: int = setting(default=0, check=partial(check_size, minimum=0), fixed=True)
+    dynamic_visible_bias: bool = setting(default=False, check=check_flag, fixed=True)
+    bptt: bool = setting(default=True, check=check_flag)
 
     def _past(self):
         return Recurrent(int(self.n_taps), bool(self.dynamic_visible_bias), bool(self.bptt))

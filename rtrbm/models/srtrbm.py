@@ -1,8 +1,10 @@
 """The structured RTRBM (Mittelman, Kuipers, Savarese & Lee 2014), which learns which units depend on which."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from ..estimators.settings import setting, settings
 from ..estimators.temporal import TemporalRBM
 from ..functions import sigmoid
 from ..parameters import each
+from ..types import Array, ArrayLike
 from .rtrbm import Recurrent, RTRBMParams
 
 SHARED = ("b_v", "b_h", "b_init", "U_v", "units", "D_v", "D_h")  # parameters without gates
@@ -249,20 +252,20 @@ class SRTRBM(TemporalRBM):
     True
     """
 
-    sparsity: float = setting(0.0, partial(check_number, minimum=0, closed=True), free=True)
-    mask: tuple | None = setting(None, _check_mask, fixed=True)
-    visible_groups: list | None = setting(None, _check_groups, fixed=True)
-    hidden_groups: list | None = setting(None, _check_groups, fixed=True)
-    dynamic_visible_bias: bool = setting(False, check_flag, fixed=True)
+    sparsity: float = setting(default=0.0, check=partial(check_number, minimum=0, closed=True), free=True)
+    mask: Any = setting(default=None, check=_check_mask, fixed=True)
+    visible_groups: ArrayLike | None = setting(default=None, check=_check_groups, fixed=True)
+    hidden_groups: ArrayLike | None = setting(default=None, check=_check_groups, fixed=True)
+    dynamic_visible_bias: bool = setting(default=False, check=check_flag, fixed=True)
 
     @property
-    def effective_(self):
+    def effective_(self) -> RTRBMParams:
         """The RTRBM that this is, its weights multiplied by gates and masks: `RTRBMParams`."""
         self._check_fitted()
         return self._effective()
 
     @property
-    def gates_(self):
+    def gates_(self) -> tuple[Array, Array]:
         """sigmoid(G_W) and sigmoid(G_U)."""
         self._check_fitted()
         return sigmoid(self.params_.G_W), sigmoid(self.params_.G_U)

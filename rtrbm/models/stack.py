@@ -1,10 +1,13 @@
 """Models upon models (chapter 3.4): each layer learns the filtered hidden states of the one below as its data."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import field
+from typing import Any, Literal, NoReturn, overload
 
 import h5py
 import numpy as np
@@ -25,6 +28,7 @@ from ..replacing import check_path
 from ..streams import as_seed, stream
 from ..training import files, ranks
 from ..training.monitor import Callback
+from ..types import Array, Callbacks, Data, Lists, Path, Seed, Self, Sequences
 
 
 @settings
@@ -47,21 +51,21 @@ class Stack(Estimator):
     ((8, 20, 10), (8, 20, 64), (1, 5, 64))
     """
 
-    layers: list = field(kw_only=False)
+    layers: list[Any] | tuple[Any, ...] = field(kw_only=False)
 
     def fit(
         self,
-        X,
-        y=None,
+        X: Data,
+        y: object = None,
         *,
-        checkpoint=None,
-        checkpoint_every=500,
-        resume=False,
-        validation=None,
-        validation_every=None,
-        callbacks=(),
-        **unknown,
-    ):
+        checkpoint: Path | None = None,
+        checkpoint_every: int = 500,
+        resume: bool = False,
+        validation: Data | None = None,
+        validation_every: int | None = None,
+        callbacks: Callbacks = (),
+        **unknown: NoReturn,
+    ) -> Self:
         """Train the layers one after the other, each by its own `fit`.
 
         Parameters
@@ -128,8 +132,14 @@ class Stack(Estimator):
                     layer._derived = False
         return self
 
+    @overload
+    def transform(self, X: Lists, *, pool: None = None) -> list[Array]: ...
+
+    @overload
+    def transform(self, X: Sequences, *, pool: str | None = None) -> Array: ...
+
     @configured
-    def transform(self, X, *, pool=None):
+    def transform(self, X: Sequences, *, pool: str | None = None) -> Array | list[Array]:
         """Filtered hidden states of the top layer, from the bottom up.
 
         Parameters
@@ -146,7 +156,13 @@ class Stack(Estimator):
             X = layer.transform(X)
         return pooled(X, pool)
 
-    def denoise(self, X):
+    @overload
+    def denoise(self, X: Lists) -> list[Array]: ...
+
+    @overload
+    def denoise(self, X: Sequences) -> Array: ...
+
+    def denoise(self, X: Sequences) -> Array | list[Array]:
         """Filter up to the top, reconstruct down from it (3.4).
 
         Parameters
@@ -159,7 +175,13 @@ class Stack(Estimator):
         """
         return _down(self._fitted(), X, lambda top, H: top.denoise(H))
 
-    def predict(self, X, protocol="mean", random_state=None):
+    @overload
+    def predict(self, X: Lists, protocol: str = "mean", random_state: Seed = None) -> list[Array]: ...
+
+    @overload
+    def predict(self, X: Sequences, protocol: str = "mean", random_state: Seed = None) -> Array: ...
+
+    def predict(self, X: Sequences, protocol: str = "mean", random_state: Seed = None) -> Array | list[Array]:
         """One-step predictions: the top layer predicts its visible units, the layers below reconstruct from these.
 
         Parameters
@@ -175,7 +197,15 @@ class Stack(Estimator):
         """
         return _down(self._fitted(), X, lambda top, H: top.predict(H, protocol, random_state))
 
-    def impute(self, X, mask=None, random_state=None):
+    @overload
+    def impute(self, X: Lists, mask: Sequences | None = None, random_state: Seed = None) -> list[Array]: ...
+
+    @overload
+    def impute(self, X: Sequences, mask: Sequences | None = None, random_state: Seed = None) -> Array: ...
+
+    def impute(
+        self, X: Sequences, mask: Sequences | None = None, random_state: Seed = None
+    ) -> Array | list[Array]:
         """Fill in missing pixels or frames: the bottom layer's `impute`, then, of several layers, `denoise` there.
 
         Parameters
@@ -200,7 +230,40 @@ class Stack(Estimator):
             values[missing] = better[missing]
         return filled
 
-    def sample(self, n_frames, n_sequences=1, prefix=None, random_state=None, *, n_gibbs=50, return_states=False):
+    @overload
+    def sample(
+        self,
+        n_frames: int,
+        n_sequences: int = 1,
+        prefix: Sequences | None = None,
+        random_state: Seed = None,
+        *,
+        n_gibbs: int = 50,
+        return_states: Literal[False] = False,
+    ) -> Array: ...
+
+    @overload
+    def sample(
+        self,
+        n_frames: int,
+        n_sequences: int = 1,
+        prefix: Sequences | None = None,
+        random_state: Seed = None,
+        *,
+        n_gibbs: int = 50,
+        return_states: Literal[True],
+    ) -> tuple[Array, Array]: ...
+
+    def sample(
+        self,
+        n_frames: int,
+        n_sequences: int = 1,
+        prefix: Sequences | None = None,
+        random_state: Seed = None,
+        *,
+        n_gibbs: int = 50,
+        return_states: bool = False,
+    ) -> Array | tuple[Array, Array]:
         """Draw sequences from the top down (3.4): the top layer its own, every layer below the frames they call for.
 
         Parameters
@@ -232,16 +295,16 @@ class Stack(Estimator):
             probabilities, states = layers[i].decode(states, prefixes[i], noise, return_states=True)
         return (probabilities, states) if return_states else probabilities
 
-    def score(self, X, y=None):
+    def score(self, X: Sequences, y: object = None) -> float:
         """Minus the squared error of one-step prediction (`predict`), summed over features, mean over frames 2..T."""
         return -squared_error(X, self.predict(X))[0]
 
-    def save(self, path):
+    def save(self, path: Path) -> None:
         """Write all layers to one HDF5 file, whole or not at all; as `rtrbm.RTRBM.save`."""
         files.write_stack(path, type(self).__name__, [layer._contents() for layer in self._fitted()])
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: Path) -> Self:
         """The stack that `save` wrote; raises as `rtrbm.RTRBM.load`."""
         return files.read(path, cls._loaded, cls.__name__)
 
@@ -254,12 +317,12 @@ class Stack(Estimator):
         return stack
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         """Features of the data."""
         return self.layers[0].n_features_in_
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> Array:
         """Their names, if the stack was fitted to tables."""
         return self.layers[0].feature_names_in_
 
@@ -309,7 +372,7 @@ class Stack(Estimator):
         return self.layers
 
 
-def load(path):
+def load(path: Path) -> Any:
     """The model that a file holds, of whatever class.
 
     Parameters

@@ -1,5 +1,7 @@
 """The Temporal RBM with delay taps (chapter 3.2), and its ablations."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -154,10 +156,10 @@ class TRBM(TemporalRBM):
     (8, 20, 64)
     """
 
-    n_taps: int = setting(4, check_size, fixed=True)
-    without: str | tuple = setting((), _check_without, fixed=True)
-    vv_rate: float = setting(1.0, partial(check_number, minimum=0, closed=True), free=True)
-    bptt: bool = setting(False, check_flag)
+    n_taps: int = setting(default=4, check=check_size, fixed=True)
+    without: str | tuple[str, ...] = setting(default=(), check=_check_without, fixed=True)
+    vv_rate: float = setting(default=1.0, check=partial(check_number, minimum=0, closed=True), free=True)
+    bptt: bool = setting(default=False, check=check_flag)
 
     def _past(self):
         without = _kinds(self.without)

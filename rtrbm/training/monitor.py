@@ -1,7 +1,10 @@
 """What a training run shows: a progress bar, or lines of text."""
 
+from __future__ import annotations
+
 import sys
 import time
+from typing import Any
 
 from ..progress import is_seen, shown
 
@@ -14,17 +17,17 @@ class Callback:
     The model is as the update left it: `params_`, `history_` and `n_updates_` belong together.
     """
 
-    def start(self, model):
+    def start(self, model: Any) -> object:
         """Called before the first update of a run, or of its part after a resume. If it returns True, training ends."""
 
-    def of_layer(self, i):
+    def of_layer(self, i: int) -> Callback:
         """The callback for layer i of a stack, from 1."""
         return self
 
-    def __call__(self, model):
+    def __call__(self, model: Any) -> object:
         """Called after every update. If it returns True, training ends."""
 
-    def end(self, model):
+    def end(self, model: Any) -> None:
         """Called when training has ended, also by an error or Ctrl-C."""
 
 
