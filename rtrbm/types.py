@@ -5,10 +5,13 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike as ArrayLike, DTypeLike as DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+__all__ = ["Array", "ArrayLike", "Callbacks", "DTypeLike", "Data", "Given", "Indexed", "Lists", "Path", "Seed", "Self"]
+__all__ += ["Sequences", "Stream", "Verb", "dataclass_transform"]
 
 if TYPE_CHECKING:  # later than Python 3.10
-    from typing_extensions import Self as Self, dataclass_transform as dataclass_transform
+    from typing_extensions import Self, dataclass_transform
 else:
     Self = Any
 
@@ -34,6 +37,7 @@ Array = NDArray[Any]
 Path = str | PathLike[str]
 Seed = int | np.integer[Any] | np.random.RandomState | np.random.Generator | None
 Sequences = ArrayLike  # one array, or a list of arrays of any lengths
+Given = Sequences | None
 Lists = list[Any] | tuple[Any, ...]  # of sequences; the result is a list then
 Data = ArrayLike | Path | Iterable[Any] | Indexed | Stream  # what `fit` reads
 Callbacks = Iterable[Callable[[Any], object]]

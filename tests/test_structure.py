@@ -15,6 +15,7 @@ from rtrbm.rbm import Units
 ROOT = Path(rtrbm.__file__).parent
 LEVELS = (
     ("functions", "biases", "parameters", "kinds", "streams", "hdf5", "machine", "probe", "progress", "replacing"),
+    ("types",),
     ("foreign",),
     ("checks",),
     ("compute",),
@@ -185,10 +186,17 @@ def docstrings(tree):
             yield node.body[0]
 
 
+def is_overload(node):
+    """Whether a function is but a signature for type checkers."""
+    names = [getattr(mark, "id", None) for mark in getattr(node, "decorator_list", ())]
+    return "overload" in names
+
+
 def code_lines(text, tree):
-    """Numbers of the lines that hold code: neither blank, nor a comment, nor a docstring."""
+    """Numbers of the lines that hold code: neither blank, nor a comment, a docstring or one more signature."""
     lines = {n for n, line in enumerate(text.splitlines(), 1) if line.strip() and not line.strip().startswith("#")}
-    return lines.difference(*(range(node.lineno, node.end_lineno + 1) for node in docstrings(tree)))
+    apart = [*docstrings(tree), *(node for node in ast.walk(tree) if is_overload(node))]
+    return lines.difference(*(range(node.lineno, node.end_lineno + 1) for node in apart))
 
 
 def too_long(sources):

@@ -110,13 +110,7 @@ class BouncingBalls:
     """
 
     def __init__(
-        self,
-        batch_size: int,
-        n_frames: int = 100,
-        *,
-        resolution: int = 30,
-        n_balls: int = 3,
-        random_state: Seed = None,
+        self, batch_size: int, n_frames: int = 100, *, resolution: int = 30, n_balls: int = 3, random_state: Seed = None
     ) -> None:
         sizes = _check_sizes(batch_size=batch_size, n_frames=n_frames, resolution=resolution, n_balls=n_balls)
         self.batch_size, self.n_frames, self.resolution, self.n_balls = sizes

@@ -22,7 +22,7 @@ from ..streams import as_seed
 from ..training import locks, loop, ranks
 from ..training.scale import measured
 from ..training.start import initial_params, shapes
-from ..types import ArrayLike, Callbacks, Data, Path, Self, Sequences
+from ..types import ArrayLike, Callbacks, Data, Given, Path, Self, Sequences
 from . import doubts
 from .features import check_names, feature_names
 from .stored import APART
@@ -47,8 +47,8 @@ class TrainedRBM(Watched):
         *,
         window: int | None = None,
         warm_up: int = 10,
-        mask: Sequences | None = None,
-        inputs: Sequences | None = None,
+        mask: Given = None,
+        inputs: Given = None,
         checkpoint: Path | None = None,
         checkpoint_every: int = 500,
         resume: bool = False,
@@ -185,13 +185,7 @@ class TrainedRBM(Watched):
         return self
 
     def partial_fit(
-        self,
-        X: Sequences,
-        y: object = None,
-        *,
-        mask: Sequences | None = None,
-        inputs: Sequences | None = None,
-        **unknown: NoReturn,
+        self, X: Sequences, y: object = None, *, mask: Given = None, inputs: Given = None, **unknown: NoReturn
     ) -> Self:
         """Make one update on the data X, at the constant `learning_rate`.
 

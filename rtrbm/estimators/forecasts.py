@@ -13,7 +13,7 @@ from ..progress import bar
 from ..rbm.chains import Draw
 from ..rbm.conditionals import hidden_mean
 from ..streams import as_seed
-from ..types import Array, ArrayLike, Seed, Sequences
+from ..types import Array, ArrayLike, Given, Seed, Sequences
 from .frames import FrameByFrame, groups
 
 
@@ -60,7 +60,7 @@ class Forecasting(FrameByFrame):
         *,
         n_gibbs: int = 50,
         return_samples: bool = False,
-        inputs: Sequences | None = None,
+        inputs: Given = None,
     ) -> Forecast:
         """The frames after every sequence of X: their means, and quantiles of `n_samples` continuations.
 
@@ -134,9 +134,7 @@ class Forecasting(FrameByFrame):
         at = None if at is None else np.concatenate(at, axis=1)
         return Forecast(np.concatenate(mean), at, tuple(quantiles.tolist()), *joined)
 
-    def filter_step(
-        self, state: Filtered | None, frame: ArrayLike, *, inputs: Sequences | None = None
-    ) -> tuple[Array, Filtered]:
+    def filter_step(self, state: Filtered | None, frame: ArrayLike, *, inputs: Given = None) -> tuple[Array, Filtered]:
         """Take in the next frame of a stream: P(h_t = 1 | v_1..v_t) as `transform`, and the state that the next needs.
 
         It takes one step of the filter and keeps what the model needs of the past, whatever the length of the stream.

@@ -19,7 +19,7 @@ from ..rbm.expectation import expectation
 from ..rbm.negative import NegativePhase
 from ..streams import as_seed, stream
 from ..training.missing import fill_in
-from ..types import Array, Lists, Seed, Sequences
+from ..types import Array, Given, Lists, Seed, Sequences
 from .base import TrainedRBM
 from .settings import setting, settings
 
@@ -57,31 +57,14 @@ class FrameByFrame(TrainedRBM):
 
     @overload
     def impute(
-        self,
-        X: Lists,
-        mask: Sequences | None = None,
-        random_state: Seed = None,
-        *,
-        inputs: Sequences | None = None,
+        self, X: Lists, mask: Given = None, random_state: Seed = None, *, inputs: Given = None
     ) -> list[Array]: ...
 
     @overload
-    def impute(
-        self,
-        X: Sequences,
-        mask: Sequences | None = None,
-        random_state: Seed = None,
-        *,
-        inputs: Sequences | None = None,
-    ) -> Array: ...
+    def impute(self, X: Sequences, mask: Given = None, random_state: Seed = None, *, inputs: Given = None) -> Array: ...
 
     def impute(
-        self,
-        X: Sequences,
-        mask: Sequences | None = None,
-        random_state: Seed = None,
-        *,
-        inputs: Sequences | None = None,
+        self, X: Sequences, mask: Given = None, random_state: Seed = None, *, inputs: Given = None
     ) -> Array | list[Array]:
         """Fill in missing pixels or frames with their mean given the rest of the frame and the past.
 
@@ -136,12 +119,12 @@ class FrameByFrame(TrainedRBM):
         self,
         n_frames: int,
         n_sequences: int = 1,
-        prefix: Sequences | None = None,
+        prefix: Given = None,
         random_state: Seed = None,
         *,
         n_gibbs: int = 50,
         return_states: Literal[False] = False,
-        inputs: Sequences | None = None,
+        inputs: Given = None,
     ) -> Array: ...
 
     @overload
@@ -149,24 +132,24 @@ class FrameByFrame(TrainedRBM):
         self,
         n_frames: int,
         n_sequences: int = 1,
-        prefix: Sequences | None = None,
+        prefix: Given = None,
         random_state: Seed = None,
         *,
         n_gibbs: int = 50,
         return_states: Literal[True],
-        inputs: Sequences | None = None,
+        inputs: Given = None,
     ) -> tuple[Array, Array]: ...
 
     def sample(
         self,
         n_frames: int,
         n_sequences: int = 1,
-        prefix: Sequences | None = None,
+        prefix: Given = None,
         random_state: Seed = None,
         *,
         n_gibbs: int = 50,
         return_states: bool = False,
-        inputs: Sequences | None = None,
+        inputs: Given = None,
     ) -> Array | tuple[Array, Array]:
         """Draw sequences: at every frame a Gibbs chain of that frame's RBM, the end of which is past to later frames.
 
@@ -253,32 +236,17 @@ class FrameByFrame(TrainedRBM):
 
     @overload
     def decode(
-        self,
-        H: Sequences,
-        prefix: Sequences | None = None,
-        random_state: Seed = None,
-        *,
-        return_states: Literal[False] = False,
+        self, H: Sequences, prefix: Given = None, random_state: Seed = None, *, return_states: Literal[False] = False
     ) -> Array: ...
 
     @overload
     def decode(
-        self,
-        H: Sequences,
-        prefix: Sequences | None = None,
-        random_state: Seed = None,
-        *,
-        return_states: Literal[True],
+        self, H: Sequences, prefix: Given = None, random_state: Seed = None, *, return_states: Literal[True]
     ) -> tuple[Array, Array]: ...
 
     @one_blas_thread()
     def decode(
-        self,
-        H: Sequences,
-        prefix: Sequences | None = None,
-        random_state: Seed = None,
-        *,
-        return_states: bool = False,
+        self, H: Sequences, prefix: Given = None, random_state: Seed = None, *, return_states: bool = False
     ) -> Array | tuple[Array, Array]:
         """Draw the frames that hidden states call for, on line (3.4): v_t ~ P(v_t | h_t = H_t, past), frame by frame.
 

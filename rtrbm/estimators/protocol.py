@@ -9,7 +9,7 @@ import numpy as np
 
 from ..checks import check_choice
 from ..foreign import array
-from ..types import Array, Self, Sequences, Verb
+from ..types import Array, Given, Self, Verb
 from .features import check_names, check_number
 from .picture import picture
 
@@ -92,7 +92,7 @@ class Protocol:
             self._sklearn_output_config = {"transform": transform}
         return self
 
-    def get_feature_names_out(self, input_features: Sequences | None = None) -> Array:
+    def get_feature_names_out(self, input_features: Given = None) -> Array:
         """Names of the hidden units, the columns that `transform` makes: the class's name and a number.
 
         Parameters

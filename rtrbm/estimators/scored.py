@@ -9,7 +9,7 @@ import numpy as np
 from ..checks import check_flag
 from ..rbm.partition import check_settings
 from ..streams import as_seed
-from ..types import Array, Lists, Seed, Sequences
+from ..types import Array, Given, Lists, Seed, Sequences
 from .forecasts import Forecasting
 from .likelihoods import Likelihood, Scores, scores_of_packed, warn_of_wide
 
@@ -18,7 +18,7 @@ class Scored(Forecasting):
     """A model of sequences that has a likelihood."""
 
     def log_likelihood(
-        self, X: Sequences, method: str = "auto", random_state: Seed = None, *, inputs: Sequences | None = None
+        self, X: Sequences, method: str = "auto", random_state: Seed = None, *, inputs: Given = None
     ) -> Array:
         """Log-likelihood of each sequence, sum_t log Q(v_t | r_{t-1}) (eq. 3.22): the sums of `score_samples`.
 
@@ -48,7 +48,7 @@ class Scored(Forecasting):
         random_state: Seed = None,
         *,
         return_bracket: Literal[False] = False,
-        inputs: Sequences | None = None,
+        inputs: Given = None,
     ) -> list[Array]: ...
 
     @overload
@@ -59,7 +59,7 @@ class Scored(Forecasting):
         random_state: Seed = None,
         *,
         return_bracket: Literal[False] = False,
-        inputs: Sequences | None = None,
+        inputs: Given = None,
     ) -> Array: ...
 
     @overload
@@ -70,7 +70,7 @@ class Scored(Forecasting):
         random_state: Seed = None,
         *,
         return_bracket: Literal[True],
-        inputs: Sequences | None = None,
+        inputs: Given = None,
     ) -> tuple[Any, Any, Any]: ...
 
     def score_samples(
@@ -80,7 +80,7 @@ class Scored(Forecasting):
         random_state: Seed = None,
         *,
         return_bracket: bool = False,
-        inputs: Sequences | None = None,
+        inputs: Given = None,
     ) -> Any:
         """Log-likelihood of every frame given those before it, log Q(v_t | r_{t-1}) = -F(v_t) - log Z_t (eq. 3.22).
 
@@ -129,7 +129,7 @@ class Scored(Forecasting):
         *,
         n_chains: int | None = None,
         n_steps: int | None = None,
-        inputs: Sequences | None = None,
+        inputs: Given = None,
     ) -> Likelihood:
         """Nats per frame: the mean log-likelihood of all frames of all sequences, with its bounds.
 

@@ -17,7 +17,7 @@ from ..rbm.conditionals import hidden_mean
 from ..rbm.expectation import PROTOCOLS, expectation
 from ..rbm.negative import Exact
 from ..streams import as_seed, check_random_state
-from ..types import Array, Lists, Seed, Sequences
+from ..types import Array, Given, Lists, Seed, Sequences
 from .pooling import pooled
 from .protocol import configured
 from .scored import Scored
@@ -27,15 +27,13 @@ class TemporalRBM(Scored):
     """A model of sequences. A subclass names its conditioner (`_past`)."""
 
     @overload
-    def transform(self, X: Lists, *, pool: None = None, inputs: Sequences | None = None) -> list[Array]: ...
+    def transform(self, X: Lists, *, pool: None = None, inputs: Given = None) -> list[Array]: ...
 
     @overload
-    def transform(self, X: Sequences, *, pool: str | None = None, inputs: Sequences | None = None) -> Array: ...
+    def transform(self, X: Sequences, *, pool: str | None = None, inputs: Given = None) -> Array: ...
 
     @configured
-    def transform(
-        self, X: Sequences, *, pool: str | None = None, inputs: Sequences | None = None
-    ) -> Array | list[Array]:
+    def transform(self, X: Sequences, *, pool: str | None = None, inputs: Given = None) -> Array | list[Array]:
         """Hidden states r_t = P(h_t = 1 | v_1..v_t) (eq. 3.20, Algorithm 4).
 
         Parameters
@@ -61,16 +59,16 @@ class TemporalRBM(Scored):
 
     @overload
     def predict(
-        self, X: Lists, protocol: str = "mean", random_state: Seed = None, *, inputs: Sequences | None = None
+        self, X: Lists, protocol: str = "mean", random_state: Seed = None, *, inputs: Given = None
     ) -> list[Array]: ...
 
     @overload
     def predict(
-        self, X: Sequences, protocol: str = "mean", random_state: Seed = None, *, inputs: Sequences | None = None
+        self, X: Sequences, protocol: str = "mean", random_state: Seed = None, *, inputs: Given = None
     ) -> Array: ...
 
     def predict(
-        self, X: Sequences, protocol: str = "mean", random_state: Seed = None, *, inputs: Sequences | None = None
+        self, X: Sequences, protocol: str = "mean", random_state: Seed = None, *, inputs: Given = None
     ) -> Array | list[Array]:
         """One-step predictions E[v_t | v_1..v_{t-1}], for every t including the first.
 
@@ -109,7 +107,7 @@ class TemporalRBM(Scored):
 
         return self._map(X, group, inputs=inputs)
 
-    def score(self, X: Sequences, y: object = None, *, inputs: Sequences | None = None) -> float:
+    def score(self, X: Sequences, y: object = None, *, inputs: Given = None) -> float:
         """Minus the squared error of one-step prediction (`predict`), summed over features, mean over frames 2..T.
 
         Parameters
@@ -128,12 +126,12 @@ class TemporalRBM(Scored):
         return -squared_error(X, self.predict(X, inputs=inputs))[0]
 
     @overload
-    def denoise(self, X: Lists, *, inputs: Sequences | None = None) -> list[Array]: ...
+    def denoise(self, X: Lists, *, inputs: Given = None) -> list[Array]: ...
 
     @overload
-    def denoise(self, X: Sequences, *, inputs: Sequences | None = None) -> Array: ...
+    def denoise(self, X: Sequences, *, inputs: Given = None) -> Array: ...
 
-    def denoise(self, X: Sequences, *, inputs: Sequences | None = None) -> Array | list[Array]:
+    def denoise(self, X: Sequences, *, inputs: Given = None) -> Array | list[Array]:
         """Filter and reconstruct: E[v_t | h_t = r_t, past] with r_t = P(h_t = 1 | v_1..v_t), X taken as noisy (3.3).
 
         Parameters
@@ -156,12 +154,12 @@ class TemporalRBM(Scored):
         return self._map(X, lambda seen: self._reconstructed(seen, self._states(seen)), inputs=inputs)
 
     @overload
-    def reconstruct(self, X: Lists, H: Sequences, *, inputs: Sequences | None = None) -> list[Array]: ...
+    def reconstruct(self, X: Lists, H: Sequences, *, inputs: Given = None) -> list[Array]: ...
 
     @overload
-    def reconstruct(self, X: Sequences, H: Sequences, *, inputs: Sequences | None = None) -> Array: ...
+    def reconstruct(self, X: Sequences, H: Sequences, *, inputs: Given = None) -> Array: ...
 
-    def reconstruct(self, X: Sequences, H: Sequences, *, inputs: Sequences | None = None) -> Array | list[Array]:
+    def reconstruct(self, X: Sequences, H: Sequences, *, inputs: Given = None) -> Array | list[Array]:
         """E[v_t | h_t = H_t, past] of frames whose hidden states are given, by another layer say.
 
         Parameters
@@ -189,9 +187,7 @@ class TemporalRBM(Scored):
             raise ValueError(f"H must have the sequences and frames of X, {summary(wanted)}, got {summary(given)}")
         return self._map(X, self._reconstructed, H, inputs=inputs)
 
-    def gradient(
-        self, X: Sequences, method: str = "cd", random_state: Seed = None, *, inputs: Sequences | None = None
-    ) -> Any:
+    def gradient(self, X: Sequences, method: str = "cd", random_state: Seed = None, *, inputs: Given = None) -> Any:
         """Gradient of the mean over sequences of the log-likelihood sum_t log Q(v_t | r_{t-1}), as the model learns it.
 
         Without BPTT (a TRBM, RTRBM(bptt=False)) it is the learning rule of 3.2.2: the gradient with the past's hidden

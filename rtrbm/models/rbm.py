@@ -26,7 +26,7 @@ from ..rbm.expectation import expectation
 from ..rbm.partition import log_partition
 from ..biases import Biases
 from ..streams import as_seed, stream
-from ..types import Array, ArrayLike, Seed, Sequences
+from ..types import Array, ArrayLike, Given, Seed
 
 __all__ = ["RBM", "RBMParams"]
 
@@ -196,7 +196,7 @@ class RBM(TrainedRBM):
         units, h = self._units(), hidden_mean(self._check_rows(X), self.params_.W, self.params_.b_h)
         return self._outward(reconstruction_mean(h, self.params_.W, self.params_.b_v, units))
 
-    def impute(self, X: ArrayLike, mask: Sequences | None = None, random_state: Seed = None) -> Array:
+    def impute(self, X: ArrayLike, mask: Given = None, random_state: Seed = None) -> Array:
         """Fill in missing values of each row with E[v_missing | v_present], averaged over Gibbs chains.
 
         All rows have the same random numbers: what is filled in does not depend on the other rows of X.
@@ -327,9 +327,7 @@ class RBM(TrainedRBM):
         W, b_v, b_h, _ = self._float64()
         return free_energy(v.astype(float, copy=False), W, b_v, b_h, self._units()) - self._log_volume()
 
-    def log_partition(
-        self, random_state: Seed = None, *, method: str = "auto", X: ArrayLike | None = None
-    ) -> float:
+    def log_partition(self, random_state: Seed = None, *, method: str = "auto", X: ArrayLike | None = None) -> float:
         """log Z, exact if that costs less than its estimate (`rtrbm.rbm.partition.log_partition`).
 
         Parameters
@@ -353,12 +351,7 @@ class RBM(TrainedRBM):
 
     @overload
     def score_samples(
-        self,
-        X: ArrayLike,
-        method: str = "auto",
-        random_state: Seed = None,
-        *,
-        return_bracket: Literal[False] = False,
+        self, X: ArrayLike, method: str = "auto", random_state: Seed = None, *, return_bracket: Literal[False] = False
     ) -> Array: ...
 
     @overload

@@ -28,7 +28,7 @@ from ..replacing import check_path
 from ..streams import as_seed, stream
 from ..training import files, ranks
 from ..training.monitor import Callback
-from ..types import Array, Callbacks, Data, Lists, Path, Seed, Self, Sequences
+from ..types import Array, Callbacks, Data, Given, Lists, Path, Seed, Self, Sequences
 
 
 @settings
@@ -198,14 +198,12 @@ class Stack(Estimator):
         return _down(self._fitted(), X, lambda top, H: top.predict(H, protocol, random_state))
 
     @overload
-    def impute(self, X: Lists, mask: Sequences | None = None, random_state: Seed = None) -> list[Array]: ...
+    def impute(self, X: Lists, mask: Given = None, random_state: Seed = None) -> list[Array]: ...
 
     @overload
-    def impute(self, X: Sequences, mask: Sequences | None = None, random_state: Seed = None) -> Array: ...
+    def impute(self, X: Sequences, mask: Given = None, random_state: Seed = None) -> Array: ...
 
-    def impute(
-        self, X: Sequences, mask: Sequences | None = None, random_state: Seed = None
-    ) -> Array | list[Array]:
+    def impute(self, X: Sequences, mask: Given = None, random_state: Seed = None) -> Array | list[Array]:
         """Fill in missing pixels or frames: the bottom layer's `impute`, then, of several layers, `denoise` there.
 
         Parameters
@@ -235,7 +233,7 @@ class Stack(Estimator):
         self,
         n_frames: int,
         n_sequences: int = 1,
-        prefix: Sequences | None = None,
+        prefix: Given = None,
         random_state: Seed = None,
         *,
         n_gibbs: int = 50,
@@ -247,7 +245,7 @@ class Stack(Estimator):
         self,
         n_frames: int,
         n_sequences: int = 1,
-        prefix: Sequences | None = None,
+        prefix: Given = None,
         random_state: Seed = None,
         *,
         n_gibbs: int = 50,
@@ -258,7 +256,7 @@ class Stack(Estimator):
         self,
         n_frames: int,
         n_sequences: int = 1,
-        prefix: Sequences | None = None,
+        prefix: Given = None,
         random_state: Seed = None,
         *,
         n_gibbs: int = 50,

@@ -20,8 +20,10 @@ class Stop(Callback):
 
 def main(folder: Path) -> float:
     X = bouncing_balls(4, n_frames=6, resolution=4, n_balls=1, random_state=0)
-    model = RTRBM(5, n_gibbs={1: 1, 2: 2}, learning_rate=0.01, n_updates=2, dtype=np.float64, random_state=0, bptt=True)
-    model = model.fit(X, validation=X, checkpoint=folder / "run.h5", callbacks=[EarlyStopping(3), Stop(), Log("log.csv")])
+    model = RTRBM(5, n_gibbs={0: 1, 1: 2}, learning_rate=0.01, n_updates=2, dtype=np.float64, random_state=0, bptt=True)
+    model = model.fit(
+        X, validation=X, checkpoint=folder / "run.h5", callbacks=[EarlyStopping(3), Stop(), Log("log.csv")]
+    )
     length: int = model.predict(X).shape[1] + len(model.predict(list(X))[0]) + model.params_.W.shape[0]
     dream = model.sample(3, 4, prefix=X[:, :2], random_state=np.random.default_rng(0))
     probabilities, states = model.sample(3, return_states=True)
@@ -35,11 +37,24 @@ def main(folder: Path) -> float:
     TRBM(3, n_updates=1).fit(folder / "x.npy").impute(X, X > 2).mean()
     CRBM(3, n_taps=2, n_updates=1).fit(BouncingBalls(2, 6, resolution=4, n_balls=1)).denoise(X)
     rows = RBM(3, negative=Persistent(k=1), n_updates=1).fit(X[0]).transform(X[0].tolist())
-    real = RNNRBM(3, visible=Gaussian(), standardize=True, n_updates=1).fit([np.random.default_rng(0).random((6, 2))] * 2)
+    real = RNNRBM(3, visible=Gaussian(), standardize=True, n_updates=1).fit(
+        [np.random.default_rng(0).random((6, 2))] * 2
+    )
     stack = Stack([RTRBM(3, n_updates=1), RTRBM(2, n_updates=1)]).fit(X, callbacks=[lambda layer: True])
     pooled = stack.transform(list(X), pool="mean") + np.zeros(2)
     h, state = again.filter_step(None, X[0, 0])
     h, state = again.filter_step(state, X[0, 1])
-    binned = counts(spikes([[0.1, 0.2], [0.3]], width=0.1), 2) if read(folder / "x.npy") is not None else video(dream)
+    binned = [
+        counts(spikes([[0.1, 0.2], [0.3]], width=0.1), 2),
+        video(dream[0].reshape(3, 4, 4))[0],
+        read(folder / "x.npy")[0],
+    ]
     losses: list[float] = other.history_["reconstruction_error"] + real.history_["gradient_norm"]
-    return error + of_linear + bits + length + sum(losses) + float(np.sum(states) + ahead.sum() + pooled.sum() + rows.sum())
+    return (
+        error
+        + of_linear
+        + bits
+        + length
+        + sum(losses)
+        + float(np.sum(states) + ahead.sum() + pooled.sum() + binned[0].sum() + rows.sum())
+    )

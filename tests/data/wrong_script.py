@@ -15,7 +15,7 @@ model = RTRBM(3)
 model.fit(X, windw=3)  # wrong
 model.fit(None)  # wrong
 model.predict(X).upper()  # wrong
-model.predict([X[0], X[1]]).shape  # wrong
+model.predict([np.zeros((5, 3)), np.zeros((4, 3))]).shape  # wrong
 model.score(X).upper()  # wrong
 first, second = model.sample(3)
 first, second = model.sample(3, return_states=True)
