@@ -83,7 +83,7 @@ def imports(package):
     found = {path.relative_to(package).parts[0].removesuffix(".py"): set() for path in paths}
     for path in paths:
         own, *_ = parts = path.relative_to(package).with_suffix("").parts
-        names = _imported(ast.parse(path.read_text()), (package.name, *parts[:-1]))
+        names = _imported(ast.parse(path.read_text(encoding="utf-8")), (package.name, *parts[:-1]))
         found[own] |= {name for name in names if name in found and name != own}
     return found
 

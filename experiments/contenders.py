@@ -294,14 +294,14 @@ def _memory(field):
     status = Path("/proc/self/status")
     if not status.exists():
         return None
-    line = next(line for line in status.read_text().splitlines() if line.startswith(field + ":"))
+    line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith(field + ":"))
     return 1024 * int(line.split()[1])
 
 
 def _reset_peak():
     """Set the peak of memory back, where the system can; elsewhere it includes the first updates."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
 
 def _threads(name):

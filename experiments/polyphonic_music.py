@@ -147,7 +147,7 @@ class BestLikelihood(EarlyStopping):
     def start(self, model):
         n, rows = model.n_updates_, []
         if n and self.path.exists():
-            with open(self.path, newline="") as file:
+            with open(self.path, newline="", encoding="utf-8") as file:
                 rows = [tuple(map(float, row)) for row in list(csv.reader(file))[1:]]
         self._rows = [(int(row[0]), *row[1:]) for row in rows if row[0] <= n]
         self._begun = time.perf_counter() - 60 * self.minutes
@@ -390,7 +390,7 @@ def earlier_rows(path):
     """The rows of a table of scores that is there."""
     if not path.exists():
         return []
-    with open(path, newline="") as file:
+    with open(path, newline="", encoding="utf-8") as file:
         return [Score(**row)._replace(seed=int(row["seed"])) for row in csv.DictReader(file)]
 
 

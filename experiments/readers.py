@@ -66,7 +66,7 @@ class Measured(NamedTuple):
 
 def read_run(folder):
     """The run in a folder; cells of its tables are numbers where they can be, None where they are empty."""
-    settings, tables = json.loads((folder / "settings.json").read_text()), {}
+    settings, tables = json.loads((folder / "settings.json").read_text(encoding="utf-8")), {}
     for path in sorted(folder.glob("*.csv")):
         tables[path.stem] = [{name: _cell(cell) for name, cell in row.items()} for row in read_table(path)]
     return Run(folder.name, settings, tables)
@@ -74,7 +74,7 @@ def read_run(folder):
 
 def read_table(path):
     """The rows of a CSV file, dicts of str; of columns with one name the first counts."""
-    with open(path, newline="") as file:
+    with open(path, newline="", encoding="utf-8") as file:
         columns, *rows = csv.reader(file)
     return [dict(zip(reversed(columns), reversed(row))) for row in rows]
 

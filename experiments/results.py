@@ -85,7 +85,7 @@ def add(source, kept):
             raise ValueError(
                 f"{table} has {table.stat().st_size:,} bytes, more than the {LARGEST:,} of a table to keep"
             )
-    found = json.loads(settings.read_text())
+    found = json.loads(settings.read_text(encoding="utf-8"))
     commit = found.get("versions", {}).get("commit")
     if not commit:
         raise ValueError(f"{settings} names no commit: run the script in a clone of the repository")
@@ -95,7 +95,7 @@ def add(source, kept):
     for table in tables:
         (folder / table.name).write_bytes(table.read_bytes().replace(b"\r\n", b"\n"))
     found = {name: value for name, value in found.items() if "/" not in json.dumps(value)}
-    (folder / "settings.json").write_text(json.dumps(found, indent=2) + "\n")
+    (folder / "settings.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     changed = commit.endswith("-dirty")
     return f"{source}: files had changed since commit {commit[:12]}, nobody can repeat this run" if changed else None
 
@@ -248,10 +248,10 @@ def main(arguments=None):
     kept, target = options.out / "results", options.out / "results.md"
     notes = [add(source, kept) for source in options.add]
     rows = gather(kept)
-    text = within(target.read_text(), page(rows, read_table(kept / "published.csv")))
+    text = within(target.read_text(encoding="utf-8"), page(rows, read_table(kept / "published.csv")))
     for path, new in ((kept / "summary.csv", summary(rows)), (target, text)):
         with replacing(path) as temporary:
-            Path(temporary).write_text(new)
+            Path(temporary).write_text(new, encoding="utf-8")
     print("\n".join([f"{len(rows)} numbers in {target}", *filter(None, notes)]))
     return 0
 

@@ -150,7 +150,7 @@ def commit():
 def minutes_before(folder, resume):
     """The minutes of each model's training before --resume goes on with it, from the folder's settings."""
     path = folder / "settings.json"
-    return json.loads(path.read_text()).get("minutes", {}) if resume and path.exists() else {}
+    return json.loads(path.read_text(encoding="utf-8")).get("minutes", {}) if resume and path.exists() else {}
 
 
 @contextlib.contextmanager

@@ -79,6 +79,6 @@ def _words(path):
 def _text(path):
     """What a file holds; nothing if it cannot be read."""
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except OSError:
         return ""

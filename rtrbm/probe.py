@@ -162,7 +162,7 @@ def _asked(task, path, name="/"):
 
 def _answer(task, path, name, seconds):
     """Do a task, and print the answer as JSON."""
-    with open(os.devnull, "w") as null:
+    with open(os.devnull, "w", encoding="utf-8") as null:
         faulthandler.dump_traceback_later(WAITED * float(seconds), exit=True, file=null)  # ends this process
         if hasattr(signal, "setitimer"):
             signal.signal(signal.SIGPROF, signal.SIG_DFL)

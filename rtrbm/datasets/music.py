@@ -61,7 +61,7 @@ def piano_rolls(path: Path, step: float = 0.5) -> tuple[list[Array], list[Array]
     --------
     >>> import os, tempfile
     >>> path = os.path.join(tempfile.mkdtemp(), "two-frames.json")
-    >>> with open(path, "w") as file:
+    >>> with open(path, "w", encoding="utf-8") as file:
     ...     _ = file.write('{"train": [[[60, 64], [60]]], "valid": [[[60]]], "test": [[[62]]]}')
     >>> train, valid, test = piano_rolls(path)
     >>> train[0].shape, train[0].sum(axis=1)

@@ -81,7 +81,7 @@ def read(path: Path, name: str | None = None) -> Any:
     --------
     >>> import os, tempfile
     >>> path = os.path.join(tempfile.mkdtemp(), "walk.csv")
-    >>> with open(path, "w") as file:
+    >>> with open(path, "w", encoding="utf-8") as file:
     ...     _ = file.write("hip,knee\\n0.5,1\\n0.25,0\\n")
     >>> table = read(path)
     >>> table.columns, np.asarray(table)

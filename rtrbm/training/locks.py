@@ -154,7 +154,7 @@ def _start(pid):
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             ticks = file.read().rpartition(b")")[2].split()[19].decode()
-        with open("/proc/sys/kernel/random/boot_id") as file:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return f"{ticks} {file.read().strip()}"
     except (OSError, IndexError):
         return None

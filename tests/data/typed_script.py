@@ -1,4 +1,4 @@
-"""A user's script, which `mypy --strict` and pyright must find right; tests/test_types.py runs them, and this script."""
+"""A user's script, which `mypy --strict` and pyright must find right (tests/test_types.py)."""
 
 from pathlib import Path
 
