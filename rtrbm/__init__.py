@@ -18,7 +18,7 @@ _HOMES = {name: "models" for name in __all__ if name not in _MODULES} | {"Pool":
 if not TYPE_CHECKING:  # a type checker would let any name pass
 
     def __getattr__(name):
-        """A class or a module, imported when it is first asked for, so that ``rtrbm --help`` need not wait for numpy."""
+        """A class or a module, imported when first asked for, so that ``rtrbm --help`` need not wait for numpy."""
         home = f"{__name__}.{_HOMES.get(name, name)}"
         try:
             found = importlib.import_module(home)
