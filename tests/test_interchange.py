@@ -18,6 +18,6 @@ def test_the_filter_has_the_numbers_of_transform(library, code, tmp_path, monkey
     exec(MODEL.replace("n_updates=200", "n_updates=20"), made)
     exec(code, own)
     wanted = made["model"].transform(made["X"][:1])[0]
-    assert "rtrbm" not in code and len([line for line in code.splitlines() if line.strip()]) == 10
+    assert "rtrbm" not in code and len([line for line in code.splitlines() if line.strip()]) <= 10
     np.testing.assert_allclose(np.stack([np.asarray(r) for r in own["r"]]), wanted, rtol=0, atol=1e-5)
     assert np.ptp(wanted, axis=0).max() > 1e-3
