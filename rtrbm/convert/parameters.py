@@ -1,14 +1,21 @@
 """The parameters of a model as plain arrays by their names, in scikit-learn's layout too, and back."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
 import numpy as np
 
 from ..training.scale import Scale
+from ..types import Array, ArrayLike
 
+Model = TypeVar("Model")
 SCALE = ("mean", "deviation")
 SKLEARN = ("components_", "intercept_hidden_", "intercept_visible_")
 
 
-def parameters(model):
+def parameters(model: Any) -> dict[str, Array]:
     """The arrays of a fitted model by their names.
 
     The names are those of ``params_``, and docs/symbols.md has their shapes: W, b_v, b_h and so on. A model that
@@ -46,7 +53,7 @@ def parameters(model):
     return found if model.scale_ is None else found | {name: np.array(getattr(model.scale_, name)) for name in SCALE}
 
 
-def from_parameters(kind, arrays, **settings):
+def from_parameters(kind: type[Model], arrays: Mapping[str, ArrayLike], **settings: Any) -> Model:
     """The model of the arrays that `parameters` gave.
 
     Parameters
@@ -97,7 +104,7 @@ def from_parameters(kind, arrays, **settings):
     return model._set_state(model._new(model.params_, model.seed_, Scale(*scale)))
 
 
-def to_sklearn(model):
+def to_sklearn(model: Any) -> dict[str, Array]:
     """The parameters of a static RBM in the layout of scikit-learn's BernoulliRBM.
 
     Parameters
@@ -130,7 +137,7 @@ def to_sklearn(model):
     return dict(zip(SKLEARN, (arrays["W"].T.copy(), arrays["b_h"], arrays["b_v"])))
 
 
-def from_sklearn(rbm):
+def from_sklearn(rbm: Any) -> dict[str, Array]:
     """The parameters of a BernoulliRBM under the names they have here.
 
     ``RBM.from_params(from_sklearn(rbm))`` is a model that has them. `partial_fit` goes on from them.

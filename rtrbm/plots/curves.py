@@ -1,6 +1,9 @@
 """Learning curves."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +18,7 @@ CURVES = {
 }
 
 
-def learning_curves(models, quantities=None, *, ax=None):
+def learning_curves(models: Any, quantities: Mapping[str, str] | None = None, *, ax: Any = None) -> Any:
     """Learning curves against the update: a panel for each quantity, a colour and a kind of line for each model.
 
     More than 300 records are drawn faint beneath their running median (over a fiftieth of them). Records of a

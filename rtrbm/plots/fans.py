@@ -1,15 +1,29 @@
 """Fan charts of forecasts."""
 
+from __future__ import annotations
+
 import textwrap
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..checks import any_value, as_float, as_given, check_count
 from ..foreign import array, check_open, is_table, numbers
+from ..types import Given
 from .paper import COLOURS, LINES, chosen, label_axes, legend, panels
 
 
-def forecast(predicted, X=None, truth=None, features=4, names=None, sequence=0, *, ax=None):
+def forecast(
+    predicted: Any,
+    X: Given = None,
+    truth: Given = None,
+    features: Any = 4,
+    names: Sequence[str] | None = None,
+    sequence: int = 0,
+    *,
+    ax: Any = None,
+) -> Any:
     """A fan chart: the frames before, bands between quantiles of the forecast, its median, and what came.
 
     Each band lies between a quantile and the one as far from the other end. Bands are darker towards the middle.

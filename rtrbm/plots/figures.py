@@ -1,11 +1,16 @@
 """Stick figures: people as the joints that motion capture measures."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from ..checks import any_value, check_count, check_memory
 from ..foreign import array
+from ..types import ArrayLike, Given, Path
 from .paper import COLOURS, WIDTH, load, mapping, panels
 from .videos import check_gif, save_gif
 
@@ -14,7 +19,15 @@ GRID = "#cccccc"
 MOST = 10**6  # figures in a row, or frames from one to the next
 
 
-def figure_strip(rows, parents, sides=None, n_shown=12, step=3, *, ax=None):
+def figure_strip(
+    rows: Mapping[str, ArrayLike],
+    parents: ArrayLike,
+    sides: Given = None,
+    n_shown: int = 12,
+    step: int = 3,
+    *,
+    ax: Any = None,
+) -> Any:
     """Stick figures side by side, one row a person, every `step`-th frame, as seen from their right.
 
     Parameters
@@ -68,7 +81,14 @@ def figure_strip(rows, parents, sides=None, n_shown=12, step=3, *, ax=None):
     return drawn
 
 
-def animate_figures(rows, parents, path, sides=None, frames_per_second=30, size=240):
+def animate_figures(
+    rows: Mapping[str, ArrayLike],
+    parents: ArrayLike,
+    path: Path,
+    sides: Given = None,
+    frames_per_second: float = 30,
+    size: int = 240,
+) -> None:
     """Write a looping GIF of stick figures side by side, each under its title; it is complete or not there at all.
 
     The camera goes along beside each person, and a grid on the floor shows the way.

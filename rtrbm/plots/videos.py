@@ -1,18 +1,29 @@
 """Videos: rows of frames, predictions beneath them, animations."""
 
+from __future__ import annotations
+
 import math
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from ..checks import check_count, check_flag, check_memory, check_number
 from ..foreign import array
 from ..replacing import check_path, replacing
+from ..types import ArrayLike, Path
 from .paper import WIDTH, check_image_shape, colour_bar, colour_limit, draw_image, load, mapping, mosaic, panels
 
 
-def film_strip(rows, n_shown=12, image_shape=None, start=0, *, ax=None):
+def film_strip(
+    rows: Mapping[str, ArrayLike],
+    n_shown: int = 12,
+    image_shape: tuple[int, int] | None = None,
+    start: int = 0,
+    *,
+    ax: Any = None,
+) -> Any:
     """Consecutive frames of videos, one row a video, frame numbers beneath.
 
     Parameters
@@ -46,7 +57,16 @@ def film_strip(rows, n_shown=12, image_shape=None, start=0, *, ax=None):
     return _strips(_videos(rows, image_shape, "rows"), {}, n_shown, start, ax)
 
 
-def predictions(frames, predicted, n_shown=12, image_shape=None, start=0, errors=True, *, ax=None):
+def predictions(
+    frames: ArrayLike,
+    predicted: ArrayLike | Mapping[str, ArrayLike],
+    n_shown: int = 12,
+    image_shape: tuple[int, int] | None = None,
+    start: int = 0,
+    errors: bool = True,
+    *,
+    ax: Any = None,
+) -> Any:
     """One-step predictions beneath the frames they predict, and their signed errors.
 
     Parameters
@@ -80,7 +100,13 @@ def predictions(frames, predicted, n_shown=12, image_shape=None, start=0, errors
     return _strips(videos, signed, n_shown, start, ax)
 
 
-def animate(rows, path, image_shape=None, frames_per_second=20, scale=None):
+def animate(
+    rows: Mapping[str, ArrayLike],
+    path: Path,
+    image_shape: tuple[int, int] | None = None,
+    frames_per_second: float = 20,
+    scale: int | None = None,
+) -> None:
     """Write a looping GIF of videos side by side, each under its title; it appears complete or not at all.
 
     A GIF counts in hundredths of a second: the rate is rounded to that, and is 50 frames per second at most.

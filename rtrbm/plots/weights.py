@@ -1,11 +1,15 @@
 """Figures of a model's weights."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
 
 from ..checks import check_count, check_flag
 from ..foreign import array
+from ..types import ArrayLike
 from .paper import (
     COLOURS,
     check_fitted,
@@ -21,7 +25,15 @@ from .paper import (
 )
 
 
-def receptive_fields(model, U=None, units=None, image_shape=None, arrange=False, *, ax=None):
+def receptive_fields(
+    model: Any,
+    U: ArrayLike | None = None,
+    units: Any = None,
+    image_shape: tuple[int, int] | None = None,
+    arrange: bool = False,
+    *,
+    ax: Any = None,
+) -> Any:
     """Receptive fields of some hidden units beside the hidden-to-hidden weights among them.
 
     Row i of the matrix holds the weights into unit i: it is the chapter's W', U transposed. Its lines part
@@ -72,7 +84,7 @@ def receptive_fields(model, U=None, units=None, image_shape=None, arrange=False,
     return drawn
 
 
-def hidden_unit_norms(model, U=None, highlight=2, *, ax=None):
+def hidden_unit_norms(model: Any, U: ArrayLike | None = None, highlight: int = 2, *, ax: Any = None) -> Any:
     """How strongly each hidden unit is driven by the frame and by the past: norms of its columns of W and U.
 
     Units with weak visible and strong temporal weights, at the upper left, are in effect a second layer.

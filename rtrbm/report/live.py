@@ -1,5 +1,7 @@
 """A page that shows the runs in a folder while they go on, for this machine alone."""
 
+from __future__ import annotations
+
 import csv
 import pathlib
 import time
@@ -8,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from .. import checks
 from ..callbacks import Log
 from ..training import files
+from ..types import Path
 from . import drawn
 from .html import as_json, page
 
@@ -15,7 +18,7 @@ LEFT_ASIDE = (".previous.h5", ".earlier.h5")  # copies that scripts keep
 COLUMNS = ",".join(Log.COLUMNS)
 
 
-def watch(folder, port=0):
+def watch(folder: Path, port: int = 0) -> None:
     """Serve a page that shows the learning curves of the runs in a folder, until Ctrl-C.
 
     It reads the model files and checkpoints (``fit(checkpoint="FOLDER/run.h5")``) and the logs

@@ -1,10 +1,15 @@
 """A report is written: its parts are made one after the other, and a part that fails is left out with the reason."""
 
+from __future__ import annotations
+
 import contextlib
 import warnings as python_warnings
+from collections.abc import Iterable
+from typing import Any
 
 from ..progress import bar
 from ..replacing import check_path, replacing
+from ..types import Path, Seed
 from .about import about, head
 from .dreams import dreams
 from .forecasts import forecasts
@@ -27,7 +32,17 @@ PARTS = {
 }
 
 
-def write_report(path, model, X=None, *, train=None, title=None, image_shape=None, warnings=(), random_state=None):
+def write_report(
+    path: Path,
+    model: Any,
+    X: Any = None,
+    *,
+    train: Any = None,
+    title: str | None = None,
+    image_shape: tuple[int, int] | None = None,
+    warnings: Iterable[Any] = (),
+    random_state: Seed = None,
+) -> None:
     """Write a page about a trained model: what it dreams, predicts and forecasts, how it learnt, its weights, settings.
 
     The page is one HTML file that a browser opens from the disk. It fetches nothing. With X it takes some ten seconds:

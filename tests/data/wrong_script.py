@@ -13,6 +13,7 @@ model = RTRBM(3, 4)  # wrong
 model = RTRBM(3, bptt="no")  # wrong
 model = RTRBM(3)
 model.fit(X, windw=3)  # wrong
+model.fit(x=X)  # wrong
 model.fit(None)  # wrong
 model.predict(X).upper()  # wrong
 model.predict([np.zeros((5, 3)), np.zeros((4, 3))]).shape  # wrong
