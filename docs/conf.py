@@ -37,7 +37,6 @@ html_math_renderer = "mathml"
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"  # the notebooks are kept as they ran
-nb_mime_priority_overrides = [("html", "image/png", 0)]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
@@ -77,6 +76,16 @@ def as_written(app, what, name, obj, options, lines):
     lines[:] = "\n\n".join(blocks).splitlines()
 
 
+def front_page(app, exception):
+    """The root of the site leads to its front page, as docs/index.html is not where a browser looks first."""
+    if app.builder.format == "html":
+        Path(app.outdir, "index.html").write_text(
+            '<!doctype html><html lang="en"><title>rtrbm</title><meta http-equiv="refresh" content="0; url=docs/index.html">'
+            '<a href="docs/index.html">rtrbm</a></html>\n'
+        )
+
+
 def setup(app):
+    app.connect("build-finished", front_page)
     app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
     app.connect("autodoc-process-docstring", as_written, priority=400)  # before napoleon

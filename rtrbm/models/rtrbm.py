@@ -109,7 +109,7 @@ class RTRBM(TemporalRBM):
     Q(v_t, h_t | r_{t-1}) = exp(v_t b_v + v_t W h_t + h_t (b_h + r_{t-1} U)) / Z(r_{t-1}), with
     r_t = sigmoid(v_t W + b_h + r_{t-1} U) (eq. 3.20); trained to climb sum_t log Q(v_t | r_{t-1}) (eq. 3.22) by CD-k
     and backpropagation through time (eq. 3.25). In a clone of the repository docs/README.md leads to the equations,
-    the results and advice.
+    the results and advice; ``python -m sphinx -c docs . build/docs`` makes a site of these pages.
 
     Parameters
     ----------
