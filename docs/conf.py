@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 import rtrbm  # noqa: E402, from the clone that holds the pages
 
 project, author = "rtrbm", "rtrbm developers"
+html_show_copyright = False
 version = release = rtrbm.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "docs/index"
@@ -79,10 +80,9 @@ def as_written(app, what, name, obj, options, lines):
 def front_page(app, exception):
     """The root of the site leads to its front page, as docs/index.html is not where a browser looks first."""
     if app.builder.format == "html":
-        Path(app.outdir, "index.html").write_text(
-            '<!doctype html><html lang="en"><title>rtrbm</title><meta http-equiv="refresh" content="0; url=docs/index.html">'
-            '<a href="docs/index.html">rtrbm</a></html>\n'
-        )
+        leads = '<meta http-equiv="refresh" content="0; url=docs/index.html"><a href="docs/index.html">rtrbm</a>'
+        page = f'<!doctype html><html lang="en"><title>rtrbm</title>{leads}</html>'
+        Path(app.outdir, "index.html").write_text(page)
 
 
 def setup(app):
