@@ -47,8 +47,9 @@ napoleon_use_ivar = True
 
 
 def mathml(tex, as_block):
-    """An equation as MathML, in which brackets grow by themselves."""
-    return latex2mathml.tex2mathml(re.sub(r"\\[Bb]ig\b", "", tex), as_block=as_block)
+    """An equation as MathML, in which brackets grow by themselves; an index stands beside a letter with a hat."""
+    found = latex2mathml.tex2mathml(re.sub(r"\\[Bb]ig\b", "", tex), as_block=as_block)
+    return re.sub(r"<munder>(\s*<mover>.*?</mover>.*?)</munder>", r"<msub>\1</msub>", found, flags=re.DOTALL)
 
 
 def visit_inline(translator, node):
