@@ -49,7 +49,8 @@ napoleon_use_ivar = True
 def mathml(tex, as_block):
     """An equation as MathML, in which brackets grow by themselves; an index stands beside a letter with a hat."""
     found = latex2mathml.tex2mathml(re.sub(r"\\[Bb]ig\b", "", tex), as_block=as_block)
-    return re.sub(r"<munder>(\s*<mover>.*?</mover>.*?)</munder>", r"<msub>\1</msub>", found, flags=re.DOTALL)
+    hat = r"<munderover>\s*(<mi>\w</mi>)(.*?)(<mo[^>]*>\S</mo>)\s*</munderover>"
+    return re.sub(hat, r"<msub><mover>\1\3</mover>\2</msub>", found, flags=re.DOTALL)
 
 
 def visit_inline(translator, node):

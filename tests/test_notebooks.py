@@ -111,6 +111,50 @@ def test_from_spike_times_to_a_table_of_likelihoods(run):
     assert len(outputs(notebook, "image/png")) == 2
 
 
+SMALLER = {
+    "balls": {"n_updates=600": "n_updates=2", "bouncing_balls(20,": "bouncing_balls(2,", "(400,": "(10,"},
+    "gradient": {},
+    "motion": {"n_updates=600": "n_updates=2"},
+    "music": {"n_updates=1500": "n_updates=2", "n_updates=1000": "n_updates=2", "range(20)": "range(3)"},
+}  # numbers of the notebooks, and those that their code is run with, in this process
+
+
+@pytest.mark.parametrize("name", SMALLER)
+def test_the_code_of_a_notebook_runs(name, capsys):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    text = "\n".join(cell.source for cell in code(read(name)))
+    for number, smaller in SMALLER[name].items():
+        assert number in text
+        text = text.replace(number, smaller)
+    made = {"__name__": "__main__"}
+    exec(compile(text, name, "exec"), made)
+    pytest.importorskip("matplotlib.pyplot").close("all")
+    if name == "gradient":
+        largest = made["largest"]
+        assert [value < 1e-8 for value in largest.values()] == [True, True, False, False, False]
+        assert min(list(largest.values())[2:]) > 0.01
+
+
+def test_every_notebook_is_run():
+    assert {*SMALLER, "forecast", "spikes"} == set(NOTEBOOKS)
+
+
+def kept(name, pattern):
+    """The first groups of a pattern in the texts that a notebook keeps, as numbers."""
+    return [float(number) for number in re.findall(pattern, "\n".join(outputs(read(name), "text/plain")))]
+
+
+def test_the_models_of_the_gallery_gain_over_their_rivals():
+    """As kept: the errors of balls and joints rise from the model to its rivals, the nats of music rise to the model."""
+    errors = kept("balls", r"(?m)^\w+ +([\d.]+) a frame")
+    assert len(errors) == 3 and errors == sorted(errors)
+    degrees = kept("motion", r"([\d.]+) degrees off")
+    assert len(degrees) == 3 and degrees[0] == min(degrees)
+    nats = kept("music", r"(?m)^[A-Za-z ]+ (-[\d.]+)$")
+    assert len(nats) == 4 and nats == sorted(nats)
+
+
 def test_a_notebook_that_fails_or_warns_is_noticed(run):
     """Control."""
     for source in ("1 / 0", "import warnings; warnings.warn('a feature is constant')"):

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PUBLIC = ("rtrbm", "rtrbm.rbm", "rtrbm.convert", "rtrbm.datasets", "rtrbm.plots", "rtrbm.callbacks")
+PUBLIC = ("rtrbm", "rtrbm.rbm", "rtrbm.convert", "rtrbm.datasets", "rtrbm.plots", "rtrbm.report", "rtrbm.callbacks")
 COMMAND = "python -m sphinx -W --keep-going -c docs . build/docs"
 
 
