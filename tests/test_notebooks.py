@@ -146,7 +146,7 @@ def kept(name, pattern):
 
 
 def test_the_models_of_the_gallery_gain_over_their_rivals():
-    """As kept: the errors of balls and joints rise from the model to its rivals, the nats of music rise to the model."""
+    """As kept: the errors of balls and joints rise from the model to its rivals, the nats rise to the model."""
     errors = kept("balls", r"(?m)^\w+ +([\d.]+) a frame")
     assert len(errors) == 3 and errors == sorted(errors)
     degrees = kept("motion", r"([\d.]+) degrees off")
