@@ -115,7 +115,7 @@ SMALLER = {
     "balls": {"n_updates=600": "n_updates=2", "bouncing_balls(20,": "bouncing_balls(2,", "(400,": "(10,"},
     "gradient": {},
     "motion": {"n_updates=600": "n_updates=2"},
-    "music": {"n_updates=1500": "n_updates=2", "n_updates=1000": "n_updates=2", "range(20)": "range(3)"},
+    "music": {'"n_updates": 1500': '"n_updates": 2', "n_gibbs=1000": "n_gibbs=5", "range(20)": "range(3)"},
 }  # numbers of the notebooks, and those that their code is run with, in this process
 
 
