@@ -24,7 +24,7 @@ version = release = rtrbm.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "docs/index"
 include_patterns = ["*.md", "docs/**", "experiments/README.md", "data/README.md"]
-exclude_patterns = ["docs/results/**"]
+exclude_patterns = ["docs/results/**", "build", ".*"]
 default_role = "py:obj"
 language = "en"
 
