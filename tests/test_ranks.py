@@ -44,6 +44,7 @@ def launch(n_ranks, code, tmp_path, *, timeout=60):
     script = tmp_path / "script.py"
     script.write_text(PRELUDE + code)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"}
+    environment["PYTHONUNBUFFERED"] = ""  # a line is one write: those of two ranks cannot mix
     done = subprocess.run(
         [MPIEXEC, "-n", str(n_ranks), sys.executable, str(script)],
         env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=timeout,
