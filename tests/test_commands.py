@@ -16,6 +16,7 @@ import rtrbm
 from rtrbm import convert
 from rtrbm.commands import balls, main, parser, pictures, settings
 from rtrbm.compute import engine
+from rtrbm.training.kept import Kept
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(rtrbm.__file__).parent.parent)}
 SMALL = {"train": "--updates 3 --hidden 4 --engine numpy --n-jobs 1", "balls": "--updates 3 --hidden 4 --engine numpy"}
@@ -221,8 +222,8 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("sample model.h5 --out a.mid", "MIDI wants the 88 keys of a piano, the model has 3 features"),
         ("sample rolls.h5 --out a.gif", "--shape HxW must say the shape of images, the model's 88 features"),
         ("sample rolls.h5 --out a.gif --shape 8x10", "--shape must have the 88 features of the model, got 8x10"),
-        ("info joints.csv", "MODEL must be a complete model file, 'joints.csv' cannot be read"),
-        ("info other.h5", "MODEL must be a file that `rtrbm train` or a model's save wrote, 'other.h5' is another"),
+        ("info joints.csv", "MODEL must be a complete model file, 'joints.csv' is none"),
+        ("info other.h5", "MODEL must be a file of 'rtrbm model, version 3', 'other.h5' is another kind"),
         ("balls --out joints.csv", "joints.csv"),
         ("balls --out .", "--out: '.' is not empty; --force replaces what is in it"),
     ],
@@ -557,16 +558,28 @@ def test_info_of_a_stack(folder, capsys):
     assert main("sample stack.h5 --out b.npy".split()) == 0
 
 
-def test_info_reads_no_array(folder, monkeypatch):
+def test_info_reads_no_parameters(folder, monkeypatch):
     from rtrbm.commands import info
 
-    read = []
-    get = h5py.Dataset.__getitem__
-    monkeypatch.setattr(
-        h5py.Dataset, "__getitem__", lambda self, at, **more: read.append((self.name, at)) or get(self, at, **more)
-    )
+    read, W = [], rtrbm.load("model.h5").params_.W
+    get = Kept.read
+    monkeypatch.setattr(Kept, "read", lambda self: read.append(self.shape) or get(self))
     info.info("model.h5")
-    assert {at for name, at in read if name != "/features/names"} == {-1}
+    assert len(read) > 2 and W.shape not in read and (len(W),) in read  # the names
+
+
+def test_info_of_a_damaged_file_takes_no_other(folder):
+    model = rtrbm.RTRBM(2, n_updates=4, random_state=0)
+    model.fit(np.load("rolls.npz")["train"], checkpoint="run.h5", checkpoint_every=2)
+    with open("run.h5", "r+b") as file:
+        file.seek(2000)
+        file.write(b"damage")
+    with pytest.warns(UserWarning, match="the file before"):
+        rtrbm.load("run.h5")
+    with pytest.raises(ValueError, match="MODEL must be a complete model file, 'run.h5' has changed"):
+        from rtrbm.commands import info
+
+        info.info("run.h5")
 
 
 # ------------------------------------------------------------------------------------------- parameters

@@ -491,7 +491,7 @@ def test_version_1_is_read(path):
     write_version_1(path, [version_1_contents(0)])
     assert path.read_bytes().startswith(b"\x89HDF")
     assert same(read(path), version_1_contents(0)) and same(read(path, "RTRBM"), version_1_contents(0))
-    assert read(path).is_old
+    assert read(path).version == 1
     refused(path, "class TRBM, .* holds RTRBM", "TRBM")
 
 

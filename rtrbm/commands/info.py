@@ -1,14 +1,15 @@
 """``rtrbm info``: what a model's file holds, its arrays unread."""
 
 import json
+import math
 import os
-import re
 
-import h5py
-import numpy as np
+from ..estimators.features import from_bytes
+from ..training import files, restored
+from ..training.kept import Kept, printable
+from .reading import about
 
-START = "rtrbm model, version"  # of the attribute `format` (`rtrbm.training.files`)
-LAST = {"history": ("reconstruction_error", "gradient_norm"), "validation": ("error", "log_likelihood")}
+LAST = "reconstruction_error", "gradient_norm", "validation_error", "validation_log_likelihood"
 
 
 def run(options):
@@ -20,7 +21,7 @@ def run(options):
     for layer in found.get("layers", [found]):
         if layer is not found:
             print()
-        print("\n".join(_lines(layer)))
+        print("\n".join(map(printable, _lines(layer))))
     print(f"{found['bytes']} bytes, {found['format']}")
 
 
@@ -41,52 +42,42 @@ def info(path):
     FileNotFoundError, ValueError
         If there is no such file, or it is no model.
     """
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"MODEL: no file at {path!r}")
-    try:
-        with h5py.File(path, "r") as file:
-            kind = str(file.attrs.get("format"))
-            if not kind.startswith(START):
-                raise ValueError(
-                    f"MODEL must be a file that `rtrbm train` or a model's save wrote, {path!r} is another"
-                )
-            common = {"file": os.fspath(path), "bytes": os.path.getsize(path), "format": kind}
-            if "hyper_parameters" in file.attrs:
-                return common | _layer(file)
-            names = sorted((name for name in file if re.fullmatch(r"layer_\d+", name)), key=lambda name: int(name[6:]))
-            return common | {"model": str(file.attrs["model"]), "layers": [_layer(file[name]) for name in names]}
-    except (OSError, KeyError, RuntimeError, json.JSONDecodeError) as error:
-        raise ValueError(f"MODEL must be a complete model file, {path!r} cannot be read: {error}") from error
+    with about("MODEL", "path"):
+        return files.look(path, _described)
 
 
-def _layer(group):
+def _described(contents, path):
+    """What is known of the model or stack in a file."""
+    layers = contents if isinstance(contents, list) else [contents]
+    version = f"rtrbm model, version {layers[0].version}"
+    found = {"file": os.fspath(path), "bytes": os.path.getsize(path), "format": version}
+    if layers is contents:
+        return found | {"model": "Stack", "layers": [_layer(layer, path) for layer in layers]}
+    return found | _layer(contents, path)
+
+
+def _layer(contents, path):
     """What is known of one model."""
-    settings = json.loads(group.attrs["hyper_parameters"])
-    progress = json.loads(group.attrs["progress"])
-    params = group["params"]
-    arrays = {name: list(params[name].shape) for name in params if params[name].size}
-    found = {"model": str(group.attrs["model"]), "updates": progress["n_updates"], "seed": progress["seed"]}
-    found |= {"engine": _text(group, "engine", "name"), "settings": settings, "arrays": arrays}
-    found["parameters"] = sum(int(np.prod(shape)) for shape in arrays.values())
-    found["features"] = int(params["W"].shape[0])
-    names = group["features"].get("names") if "features" in group else None
-    found["feature_names"] = None if names is None else [name.decode() for name in names[()]]
-    found["data"], found["validation_data"] = (_text(group, part, "fingerprint") for part in ("data", "validation"))
-    found["last"] = {
-        ("validation_" if part == "validation" else "") + name: float(group[part][name][-1])
-        for part, names in LAST.items()
-        for name in names
-        if part in group and name in group[part] and len(group[part][name])
-    }
-    if "best" in group:
-        found["best"] = {"update": int(group["best/update"][()]), "error": float(group["best/error"][()])}
+    _, settings, progress, groups, _ = contents
+    restored.check_progress(progress, path)
+    arrays = {name: part.shape for name, part in groups["params"].items() if isinstance(part, Kept) and part.size}
+    found = {"model": contents.model, "updates": progress["n_updates"], "seed": progress["seed"]}
+    found["engine"] = restored.text(groups.get("engine", {}).get("name"), path)
+    found["settings"] = {name: _setting(value) for name, value in settings.items()}
+    found |= {"arrays": {name: list(shape) for name, shape in arrays.items()}}
+    found["parameters"] = sum(map(math.prod, arrays.values()))
+    found["features"] = n_features = arrays["W"][0]
+    names = groups.get("features", {}).get("names")
+    names = None if names is None else restored.array(names, (n_features,), "S", path)
+    found["feature_names"] = None if names is None else from_bytes(names).tolist()
+    for part, name in (("data", "data"), ("validation", "validation_data")):
+        found[name] = restored.text(groups.get(part, {}).get("fingerprint"), path)
+    history = restored.restored_history(groups, progress["n_updates"], path)
+    found["last"] = {name: history[name][-1] for name in LAST if history.get(name)}
+    if "best" in groups:
+        update, error = (restored.array(groups["best"][name], (), "iuf", path) for name in ("update", "error"))
+        found["best"] = {"update": int(update), "error": float(error)}
     return found
-
-
-def _text(group, part, name):
-    """A text that a part of a file keeps, or None."""
-    value = group[part].attrs.get(name) if part in group else None
-    return None if value is None else str(value)
 
 
 def _setting(value):
@@ -96,7 +87,7 @@ def _setting(value):
 
 def _lines(layer):
     """What is known of one model, in lines."""
-    settings = {name: _setting(value) for name, value in layer["settings"].items() if value is not None}
+    settings = {name: value for name, value in layer["settings"].items() if value is not None}
     yield f"{layer['model']}, {layer['updates']} updates, seed {layer['seed']}, engine {layer['engine'] or 'not known'}"
     shapes = ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in layer["arrays"].items())
     yield f"arrays: {shapes}; {layer['parameters']} numbers"

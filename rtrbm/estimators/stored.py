@@ -278,7 +278,7 @@ class Stored(Recipe):
                 f"path must hold hyper-parameters of this version, {path!r} has {shortened(', '.join(unknown))}"
             )
         missing = [name for name in names if name not in values]
-        if missing and not contents.is_old:
+        if missing and contents.version == files.VERSION:
             raise ValueError(
                 f"path must hold all hyper-parameters of a {cls.__name__}, {path!r} lacks {', '.join(missing)}: "
                 "another program wrote it, or the class got them later"

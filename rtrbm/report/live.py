@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from .. import checks
 from ..callbacks import Log
 from ..training import files
+from ..training.restored import check_progress, restored_history
 from ..types import Path
 from . import drawn
 from .html import as_json, page
@@ -139,27 +140,19 @@ def _read(path):
     """A chart and words about a file; None if it is neither a model file nor a log."""
     if path.suffix == ".csv":
         return _read_log(path)
-    layers, histories, words = files.read(path, _layers), {}, []
+    return files.look(path, _drawn)
+
+
+def _drawn(contents, path):
+    """The chart and the words about the layers of a model file."""
+    layers, histories, words = contents if isinstance(contents, list) else [contents], {}, []
     for i, layer in enumerate(layers, 1):
-        name = f"layer {i}" if len(layers) > 1 else ""
-        measured = {f"validation_{key}": value for key, value in layer.groups.get("validation", {}).items()}
-        histories[name] = {**layer.groups.get("history", {}), **measured}
-        settings = layer.hyper_parameters
+        check_progress(layer.progress, path)
+        n, settings, name = layer.progress["n_updates"], layer.hyper_parameters, f"layer {i}" if len(layers) > 1 else ""
+        histories[name] = restored_history(layer.groups, n, path)
         of = "" if settings.get("n_epochs") else f" of {settings.get('n_updates', 0):,}"
-        words.append(f"{layer.model}{name and ', ' + name}: update {layer.progress['n_updates']:,}{of}")
+        words.append(f"{layer.model}{name and ', ' + name}: update {n:,}{of}")
     return {"words": "; ".join(words), "chart": drawn.history_chart(histories)}
-
-
-def _layers(contents, path):
-    """The contents of all layers of a file with their arrays: a file of which less is read counts as damaged."""
-    layers = contents if isinstance(contents, list) else [contents]
-    return [layer._replace(groups=_arrays(layer.groups)) for layer in layers]
-
-
-def _arrays(part):
-    if isinstance(part, dict):
-        return {name: _arrays(inner) for name, inner in part.items()}
-    return part if isinstance(part, str) else part.read()
 
 
 def _read_log(path):

@@ -81,15 +81,15 @@ class Contents(NamedTuple):
 
     model : str, its class's name; hyper_parameters : dict, anything JSON can hold; progress : dict, the integers
     `n_updates`, `seed` and `begin`; groups : dict of dicts or NamedTuples of arrays, which can be nested. A text in a
-    group is kept as an attribute. A value that is None is left out. The arrays of a file are `Kept`. is_old : bool,
-    whether a setting may be missing.
+    group is kept as an attribute. A value that is None is left out. The arrays of a file are `Kept`. version : int, of
+    the format; a setting may be missing in an earlier one.
     """
 
     model: str
     hyper_parameters: dict
     progress: dict
     groups: dict
-    is_old: bool = False
+    version: int = VERSION
 
 
 # ------------------------------------------------------------------------------------------- writing
@@ -256,8 +256,17 @@ def read(path, parse, model=None):
         return found
 
 
-def _read(path, parse, model):
-    """What `parse` makes of a file."""
+def look(path, parse):
+    """What `parse` makes of the contents of a model file, most of its arrays unread.
+
+    The file before is not taken for a damaged one. The digest of a file above 256 MB is not checked. All else is as
+    `read` does it.
+    """
+    return _read(as_path("path", path), parse, whole=False)
+
+
+def _read(path, parse, model=None, whole=True):
+    """What `parse` makes of a file; `whole` says that it reads the arrays."""
     try:
         with ModelFile(path) as file:
             version, digest, n_table = _header(file)
@@ -269,12 +278,14 @@ def _read(path, parse, model):
                 if file.size < LARGE or isinstance(error, Damaged):
                     raise
                 raise Damaged(str(error)) from error  # it may be: its digest would take long
-            if digest is not None and file.size > SLACK + 2 * file.n_read:
+            if not whole or digest is None:
+                return found
+            if file.size > SLACK + 2 * file.n_read:
                 raise ValueError(
                     f"path must be a model file, {path!r} has {file.size} bytes and its model {file.n_read}: it holds "
                     "something else"
                 )
-            if digest is not None and file.size >= LARGE:  # it has been seen to be as large as its model
+            if file.size >= LARGE:  # it has been seen to be as large as its model
                 _check_digest(file, digest)
             return found
     except Exception as error:  # also what nobody thought of
@@ -386,7 +397,7 @@ def _of_model(table, path, version):
         if not isinstance(table["model"], str):
             raise ValueError("the name of its class is no text")
         groups = {name: part for name, part in table.items() if isinstance(part, dict)}
-        return Contents(table["model"], hyper_parameters, progress, groups, version < VERSION)
+        return Contents(table["model"], hyper_parameters, progress, groups, version)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"path must be a complete model file, the attributes of {path!r} cannot be read: {shortened(error)}"

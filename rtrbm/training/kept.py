@@ -179,9 +179,14 @@ def loads(text, constants=False):
 
 
 def shortened(text):
-    """The beginning of a text that may be too long for a message."""
+    """The beginning of a text that may be too long for a message, or hold more than a terminal should get."""
     text = str(text)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    return printable(text if len(text) <= SHOWN else f"{text[:SHOWN]}...")
+
+
+def printable(text):
+    """A text with escapes for characters that would move a terminal's cursor, or do more."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _once(pairs):
