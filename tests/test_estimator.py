@@ -10,6 +10,7 @@ import signal
 from dataclasses import dataclass
 from functools import partial
 
+import h5py
 import numpy as np
 import pytest
 from helpers import Tensor, model_with, random_array, random_params, random_sequences, state
@@ -1012,3 +1013,28 @@ def test_log_likelihood_is_one_number_per_sequence(fitted):
     each = [fitted.log_likelihood([v])[0] for v in ragged]
     # sums of a few float32 numbers in products of other sizes
     np.testing.assert_allclose(fitted.log_likelihood(ragged), each, rtol=1e-5)
+
+
+def closed_dataset(folder):
+    with h5py.File(folder / "closed.h5", "w") as file:
+        return file.create_dataset("X", data=np.ones((3, 5, 2)))
+
+
+@pytest.mark.parametrize("given", [range(3), ".", [range(3)]], ids=repr)
+def test_what_is_wrong_with_validation_data_is_said_of_them(given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for model in (RTRBM(**SETTINGS), Stack([RTRBM(**SETTINGS)])):
+        with pytest.raises((ValueError, OSError), match=r"^validation"):
+            model.fit(X, validation=given)
+        with pytest.raises((ValueError, OSError), match=r"^X"):
+            model.fit(given)
+
+
+def test_a_y_that_cannot_be_read_is_not_used(tmp_path):
+    assert state(RTRBM(**SETTINGS).fit(X, y=closed_dataset(tmp_path))) == state(RTRBM(**SETTINGS).fit(X))
+
+
+@pytest.mark.parametrize("name", ["weight_decay", "sparsity_cost"])
+def test_a_setting_that_is_too_large_is_named(name):
+    with pytest.raises(FloatingPointError, match=f"{name}=1.7e.308 is too large"), np.errstate(all="ignore"):
+        RTRBM(**SETTINGS | {name: 1.7e308}).fit(X)

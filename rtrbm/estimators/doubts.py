@@ -235,7 +235,10 @@ def of_y(y, X):
         raise TypeError("y is not used, but it looks like data: validation data go in fit(X, validation=...)")
     if len(x_shape) < 2 or None in x_shape or len(y_shape) != 1:
         return
-    y = np.asarray(y)
+    try:
+        y = np.asarray(y)
+    except Exception:  # what cannot be read is not used either
+        return
     if y.dtype.kind not in "iu" or not len(y) or y.min() < 1:
         return
     if len(x_shape) == 2 and y.sum() == x_shape[0] and len(y) < x_shape[0]:
@@ -254,10 +257,8 @@ def of_y(y, X):
 
 def _shape(X):
     """The shape of an array or a list of arrays; None stands for lengths that differ."""
-    if hasattr(X, "shape"):
-        return tuple(X.shape)
     try:
-        return np.shape(X)
+        return tuple(X.shape) if hasattr(X, "shape") else np.shape(X)
     except Exception:  # ragged lists, and whatever else fit takes
         return (len(X), None, None) if isinstance(X, list | tuple) else ()
 

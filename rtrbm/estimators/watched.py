@@ -76,7 +76,8 @@ class Watched(Fed):
             check_names(V, names, type(self).__name__, "validation")
             checked, cut = (self._check, self._check_one), window is not None
             V = sources.data(V, self._axes, *checked, self.batch_size, self.n_updates, cut)
-        if not hasattr(V, "__len__"):
+            n_features = V[0].shape[-1] if hasattr(V, "__len__") else None
+        if n_features is None:
             raise TypeError("validation must be data of a known length, got a stream or an iterable: take some of them")
         if getattr(data, "inputs", None) is not None:
             raise ValueError("validation cannot be measured with inputs: its error would want inputs too")
@@ -84,8 +85,8 @@ class Watched(Fed):
             first = data.cut(0, 0, 1).v
         else:
             first = data[0] if hasattr(data, "__len__") else self._frames_of(sources.look(data, 0))[0][0]
-        if V[0].shape[-1] != first.shape[-1]:
-            raise ValueError(f"validation must have the {first.shape[-1]} features of X, got {V[0].shape[-1]}")
+        if n_features != first.shape[-1]:
+            raise ValueError(f"validation must have the {first.shape[-1]} features of X, got {n_features}")
         return V
 
     def _prints(self, read, **data):
@@ -170,6 +171,6 @@ def about(name):
     """Errors about X become errors about the argument of that name."""
     try:
         yield
-    except (TypeError, ValueError, FileNotFoundError) as error:
+    except (TypeError, ValueError, OSError) as error:
         error.args = tuple(re.sub(r"\bX\b", name, part) if isinstance(part, str) else part for part in error.args)
         raise

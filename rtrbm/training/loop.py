@@ -122,9 +122,11 @@ def _made(rule, training, params, state, chains, norm, error, n_frames, rate, ph
     if not np.isfinite(norm):
         n, before = training.n_updates, training.history["gradient_norm"]
         was = f", {before[n - 1]:.3g} the update before" if n else ""
+        large = {"learning_rate": rule.learning_rate} | {k: v for k, v in rule.penalties._asdict().items() if v > 1}
         raise FloatingPointError(
-            f"update {n} is not finite: learning_rate={rule.learning_rate} is too large, or values of X are (the norm "
-            f"of the gradient is {norm:.3g}{was}, that of the parameters was {optimizers.norm(training.params):.3g}): "
+            f"update {n} is not finite: {' or '.join(f'{k}={v}' for k, v in large.items())} is too large, or values of "
+            f"X are (the norm of the gradient is {norm:.3g}{was}, that of the parameters was "
+            f"{optimizers.norm(training.params):.3g}): "
             f"{remedy(training.history, n)}"
         )
     values = (error / n_frames, norm, rate, getattr(phase, "k", 0))
