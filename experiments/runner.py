@@ -57,7 +57,7 @@ def output_folder(path, comm=None):
 
     A folder has one lock, ``run.lock``, that of a file ``run`` in it. Of several ranks the first one holds it.
     """
-    folder = pathlib.Path(path)
+    folder = pathlib.Path(path).expanduser()
 
     def hold():
         try:

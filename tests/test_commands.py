@@ -533,6 +533,14 @@ def test_score_says_likelihood_and_what_baselines_are_fitted_to(folder, capsys):
     assert "nats a row" in told(capsys, "score rbm.h5 rolls.npz --name valid")[1]
 
 
+def test_a_tilde_is_the_folder_of_the_user(folder, capsys, monkeypatch):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(folder))
+    assert "RTRBM" in told(capsys, "info ~/model.h5")[1]
+    assert main(["predict", "~/model.h5", "~/joints.csv", "--out=~/at-home.csv"]) == 0
+    assert (folder / "at-home.csv").exists()
+
+
 # ---------------------------------------------------------------------------------------------------- info
 
 

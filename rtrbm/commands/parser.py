@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import os
 import re
 import sys
 
@@ -327,4 +328,7 @@ def parsed(arguments=None):
     options, unknown = top.parse_known_args(sys.argv[1:] if arguments is None else arguments)
     if unknown:
         commands[options.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    for name, value in vars(options).items():
+        if isinstance(value, str):  # a shell leaves the ~ of --out=~/x
+            setattr(options, name, os.path.expanduser(value))
     return options

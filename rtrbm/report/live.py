@@ -52,7 +52,7 @@ def server(folder, port=0):
     checks.check_count("port", port, 0)
     if port > 65535:
         raise ValueError(f"port must be at most 65535, got {port}")
-    folder = pathlib.Path(folder)
+    folder = pathlib.Path(folder).expanduser()
     if not folder.is_dir():
         raise ValueError(f"folder must be a folder with the files of a run, there is no {str(folder)!r}")
     runs = Runs(folder)
