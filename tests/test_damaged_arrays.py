@@ -105,9 +105,9 @@ def numbers(kind, *values):
     return element(kind, struct.pack(f"<{len(values)}i", *values))
 
 
-def matrix(parts=(), kind=6, shape=(1, 1), data=b""):
+def matrix(parts=(), kind=6, shape=(1, 1), data=b"", name=b"x"):
     """An array: its flags, shape, name, and parts."""
-    named = element(1, b"x")
+    named = element(1, name)
     return element(14, numbers(6, kind, 0) + numbers(5, *shape) + named + b"".join(parts) + data)
 
 
@@ -116,6 +116,13 @@ def mat(*elements):
 
 
 DOUBLE = element(9, struct.pack("<d", 2.5))
+
+
+def sparse(row):
+    """A sparse matrix of 2 x 2 with a number in that row of the first column."""
+    return matrix([numbers(5, row), numbers(5, 0, 1, 1), DOUBLE], kind=5, shape=(2, 2))
+
+
 FIELDS = numbers(5, 8) + element(1, b"field\0\0\0")
 IN_CELLS = matrix([DOUBLE])
 for _ in range(40):
@@ -127,9 +134,15 @@ MAT = {
     "truncated, or has a variable of more than": mat(element(15, zlib.compress(matrix([DOUBLE]))[:-9])),
     "is damaged: Error -3": mat(element(15, b"no zlib stream")),
     "cells or structs in one another, more than 32": mat(IN_CELLS),
-    "is damaged: an array has the flags": mat(matrix([DOUBLE], shape=(1, -1))),
+    "is damaged: an array has the flags": mat(matrix([DOUBLE], kind=99)),
+    "is damaged: an array has the shape": mat(matrix([DOUBLE], shape=(1, -1))),
+    "is damaged: an array has an element of type 8": mat(matrix([element(8, bytes(8))])),
+    "is damaged: an array has an element of type 16": mat(matrix([element(16, bytes(8))])),  # a text for numbers
+    "is damaged: ValueError: .*ind": mat(sparse(5)),
+    "is damaged: an array has more parts than its class": mat(matrix([DOUBLE] * 2)),
+    "array lacks one of its parts": mat(matrix([DOUBLE], kind=6 | 0x800)),  # no imaginary one
     "is damaged: an array of the shape": mat(matrix([DOUBLE], shape=(1000, 1000))),
-    "a sparse matrix would take 1600000000 bytes": mat(matrix([DOUBLE], kind=5, shape=(2 * 10**8, 1))),
+    "a sparse matrix would take 1600000000 bytes": mat(matrix([DOUBLE] * 3, kind=5, shape=(2 * 10**8, 1))),
     "the names of a struct's fields have another length": mat(matrix([numbers(5, 0), element(1, b"")], kind=2)),
     "arrays should be in a cell or struct of": mat(matrix([FIELDS], kind=2, shape=(1000, 1))),
     "an element of type 9 is where one of type 6 should be": mat(element(14, DOUBLE)),
@@ -150,6 +163,17 @@ def test_mat_files_are_read(packed, tmp_path):
     array = matrix([DOUBLE])
     (tmp_path / "a.mat").write_bytes(mat(element(15, zlib.compress(array)) if packed else array))
     assert read(tmp_path / "a.mat").tolist() == [[2.5]]
+
+
+def test_what_is_no_array_may_lie_beside_one(tmp_path):
+    """A string or a table of MATLAB, a handle of a function, a sparse matrix."""
+    names = b"".join(element(1, name) for name in (b"table", b"MCOS", b"table"))
+    table = element(14, numbers(6, 17, 0) + names + matrix([DOUBLE]))
+    handle = matrix([matrix([DOUBLE])], kind=16, name=b"f")
+    (tmp_path / "a.mat").write_bytes(mat(table, handle, matrix([DOUBLE])))
+    assert read(tmp_path / "a.mat", "x").tolist() == [[2.5]]
+    (tmp_path / "b.mat").write_bytes(mat(sparse(1)))
+    assert np.asarray(read(tmp_path / "b.mat").todense()).tolist() == [[0, 0], [2.5, 0]]
 
 
 def test_a_file_may_hold_so_much(tmp_path):

@@ -3,7 +3,9 @@
 The format is that of "MAT-File Format" (The MathWorks, R2023b): a header of 128 bytes, then elements. An element has a
 tag (its type and its number of bytes) and data; that of an array has elements in it. scipy makes arrays as large as a
 file says. So all tags and sizes are looked at before: what they ask for must be there, and all arrays take no more
-memory together than the size of the file explains (`rtrbm.minibatches.bounds`).
+memory together than the size of the file explains (`rtrbm.minibatches.bounds`). It crashes on types of numbers that it
+does not know, as it meets them if an array has another number of parts than its class, and it uses a sparse matrix's
+indices as they come: these are looked at too.
 """
 
 import io
@@ -20,7 +22,9 @@ RATIO, RATIO_UNPACKED = 1000, 200  # of memory and file: Boulanger-Lewandowski's
 DEEPEST = 32  # cells and structs in one another
 OF_OBJECT = 256  # bytes that an array takes in memory besides its numbers
 MATRIX, PACKED, INT32, UINT32 = 14, 15, 5, 6  # types of elements
-CELL, STRUCT, OBJECT, CHAR, SPARSE = 1, 2, 3, 4, 5  # classes of arrays
+NUMBERS, TEXTS = {1, 2, 3, 4, 5, 6, 7, 9, 12, 13}, {16, 17, 18}
+CELL, STRUCT, OBJECT, CHAR, SPARSE, FUNCTION, OPAQUE = 1, 2, 3, 4, 5, 16, 17  # classes of arrays; numbers have others
+COMPLEX = 0x800  # the flag of an array with an imaginary part
 ORDERS = {b"IM": "<", b"MI": ">"}  # of bytes, by the last two of the header; version 4 has no such header
 
 
@@ -51,6 +55,8 @@ def read_mat(path, only=None):
         _Sizes(order, path).check(data)
     try:
         found = loadmat(io.BytesIO(data), variable_names=only)
+        for array in found.values():
+            _check_sparse(array)
     except Exception as error:  # scipy meets damage with errors of many kinds: zlib.error, IndexError, OSError, ...
         raise ValueError(f"it is damaged: {type(error).__name__}: {str(error).split(chr(10))[0]}") from error
     return {name: array for name, array in found.items() if not name.startswith("__")}
@@ -110,19 +116,37 @@ class _Sizes:
         if not len(data):
             return
         parts = self._elements(data)
-        flags, shape = (self._integers(_next(parts), kind) for kind in (UINT32, INT32))
-        if flags.size != 2 or not 2 <= shape.size <= 32 or shape.min() < 0:
-            raise ValueError(f"it is damaged: an array has the flags {flags} and the shape {shape}")
-        kind, n = int(flags[0]) & 0xFF, math.prod(shape.tolist())
+        flags = self._integers(_next(parts), UINT32)
+        if flags.size != 2 or not 1 <= flags[0] & 0xFF <= OPAQUE:
+            raise ValueError(f"it is damaged: an array has the flags {flags}")
+        kind = int(flags[0]) & 0xFF
+        if kind == OPAQUE:  # a string, a table or another object: its names and one array
+            for _ in range(3):
+                _next(parts)
+            return self._check_array(*_next(parts), depth + 1)
+        shape = self._integers(_next(parts), INT32)
+        if not 2 <= shape.size <= 32 or shape.min() < 0:
+            raise ValueError(f"it is damaged: an array has the shape {shape}")
+        n = math.prod(shape.tolist())
         _next(parts)  # its name
         if kind in (CELL, STRUCT, OBJECT):
             self._check_members(parts, kind, n, len(data), depth)
+        elif kind == FUNCTION:
+            self._check_array(*_next(parts), depth + 1)
         else:
-            self._budget.take(8 * int(shape.max()) if kind == SPARSE else 0, "a sparse matrix")
-            if kind != SPARSE and n > len(data):  # a number has a byte at least
-                raise ValueError(f"it is damaged: an array of the shape {shape.tolist()} has {len(data)} bytes")
-            for _, part in parts:
-                self._budget.take(len(part) * (16 if kind == CHAR else 1), "an array")  # a letter becomes a text
+            n_parts = (3 if kind == SPARSE else 1) + bool(flags[0] & COMPLEX)
+            self._check_numbers([_next(parts) for _ in range(n_parts)], kind, shape, len(data))
+        if next(parts, None) is not None:
+            raise ValueError("it is damaged: an array has more parts than its class")
+
+    def _check_numbers(self, parts, kind, shape, n_bytes):
+        self._budget.take(8 * int(shape.max()) if kind == SPARSE else 0, "a sparse matrix")
+        if kind != SPARSE and math.prod(shape.tolist()) > n_bytes:  # a number has a byte at least
+            raise ValueError(f"it is damaged: an array of the shape {shape.tolist()} has {n_bytes} bytes")
+        for type_, part in parts:
+            if type_ not in NUMBERS and not (kind == CHAR and type_ in TEXTS):
+                raise ValueError(f"it is damaged: an array has an element of type {type_}")
+            self._budget.take(len(part) * (16 if kind == CHAR else 1), "an array")  # a letter becomes a text
 
     def _check_members(self, parts, kind, n, n_bytes, depth):
         if kind == OBJECT:
@@ -150,3 +174,13 @@ def _next(elements):
     if found is None:
         raise ValueError("it is damaged: an array lacks one of its parts")
     return found
+
+
+def _check_sparse(array):
+    """Raise a ValueError if a sparse matrix, or one in cells or structs, has indices outside its shape."""
+    dtype = getattr(array, "dtype", None)
+    if hasattr(array, "check_format"):
+        array.check_format(full_check=True)
+    elif dtype is not None and dtype.hasobject:
+        for part in [array[name] for name in dtype.names] if dtype.names else np.ravel(array):
+            _check_sparse(part)

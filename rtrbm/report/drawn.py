@@ -4,6 +4,8 @@ import base64
 
 import numpy as np
 
+from ..training.state import HEALTH, VALIDATION
+
 N_POINTS = 240  # of a curve
 
 
@@ -107,13 +109,14 @@ def history_chart(histories):
         lines = []
         for n, (name, history) in enumerate(histories.items()):
             y = np.asarray(history.get(key, ()), float)
-            if np.isfinite(y).any():
-                x = history["validation_update"] if key.startswith("validation") else np.arange(1, len(y) + 1)
+            if np.isfinite(y).any() and (key not in HEALTH or y.any()):  # all is well without dead units
+                x = history[MEASURED[key]] if key in MEASURED else np.arange(1, len(y) + 1)
                 lines.append(curve(name, *thinned(x, y), STYLES[n % len(STYLES)]))
         values = [v for line in lines for v in line["y"] if v is not None]
         if lines:
-            log = key != "learning_rate" and min(values) > 0 and max(values) > 10 * min(values)
-            panels.append(panel(title, lines, log=log, zero=key == "learning_rate"))
+            zero = key == "learning_rate" or title.startswith("share")
+            log = not zero and min(values) > 0 and max(values) > 10 * min(values)
+            panels.append(panel(title, lines, log=log, zero=zero))
     if not panels:
         return None
     k = np.asarray(next(iter(histories.values())).get("n_gibbs", ()))
@@ -127,5 +130,10 @@ QUANTITIES = {
     "reconstruction_error": "training: reconstruction error per frame",
     "gradient_norm": "norm of the gradient",
     "learning_rate": "learning rate",
+    "dead_units": "share of hidden units that are dead",
+    "saturated_units": "share of hidden units that are saturated",
+    "still_chains": "share of chains that stand still",
+    "noise_error": "squared error per frame of chains from noise",
 }
+MEASURED = {key: names[0] for names in (VALIDATION, HEALTH) for key in names}  # the updates of each
 STYLES = ("first solid", "second dashed", "third dotted", "fourth chained")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..training.state import HEALTH
 from . import drawn
 from .html import figure, folded, table
 from .parts import LeftOut, Part, paragraph
@@ -40,6 +41,7 @@ def _numbers(history):
     for axis, keys in (
         ("validation_update", ("validation_error", "validation_log_likelihood")),
         ("update", ("reconstruction_error", "gradient_norm", "learning_rate", "n_gibbs")),
+        (HEALTH[0], HEALTH[1:]),
     ):
         keys = [key for key in keys if len(history.get(key, ()))]
         if keys:

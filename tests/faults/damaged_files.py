@@ -463,6 +463,8 @@ def readers():
     def arrays(value):
         for part in value if isinstance(value, list) else [value]:
             assert hasattr(part, "shape"), type(part)
+            if hasattr(part, "toarray"):
+                part.toarray()
 
     def rolls(value):
         for roll in [roll for part in value for roll in part] if isinstance(value, tuple) else [value]:
