@@ -1,10 +1,12 @@
 """Checks of users' input: every error names the argument, the value given and the values wanted."""
 
+import contextlib
 import difflib
 import functools
 import inspect
 import numbers
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Set
 
@@ -15,6 +17,23 @@ from . import foreign, machine
 
 FAR = 1e-4  # of the number whose square is the largest of a precision
 PIECE = 2**18  # numbers that are cast at a time when the values of data in memory are checked
+
+
+@contextlib.contextmanager
+def about(label, *names):
+    """Context in which errors that call an argument by one of these names call it `label`."""
+    try:
+        yield
+    except (TypeError, ValueError, OSError) as error:
+        pattern = rf"(?<![\w-])({'|'.join(names)})(?![\w'])"
+        said = (re.sub(pattern, lambda _: label, part) if isinstance(part, str) else part for part in error.args)
+        error.args = tuple(said)
+        raise
+
+
+def printable(text):
+    """A text with escapes for characters that would move a terminal's cursor, or do more."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def check_count(name, value, minimum=1):

@@ -16,6 +16,7 @@ import rtrbm
 from rtrbm import convert
 from rtrbm.commands import balls, main, parser, pictures, settings
 from rtrbm.compute import engine
+from rtrbm.report.described import described
 from rtrbm.training.kept import Kept
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(rtrbm.__file__).parent.parent)}
@@ -567,12 +568,10 @@ def test_info_of_a_stack(folder, capsys):
 
 
 def test_info_reads_no_parameters(folder, monkeypatch):
-    from rtrbm.commands import info
-
     read, W = [], rtrbm.load("model.h5").params_.W
     get = Kept.read
     monkeypatch.setattr(Kept, "read", lambda self: read.append(self.shape) or get(self))
-    info.info("model.h5")
+    described("model.h5")
     assert len(read) > 2 and W.shape not in read and (len(W),) in read  # the names
 
 
@@ -584,10 +583,8 @@ def test_info_of_a_damaged_file_takes_no_other(folder):
         file.write(b"damage")
     with pytest.warns(UserWarning, match="the file before"):
         rtrbm.load("run.h5")
-    with pytest.raises(ValueError, match="MODEL must be a complete model file, 'run.h5' has changed"):
-        from rtrbm.commands import info
-
-        info.info("run.h5")
+    with pytest.raises(ValueError, match="path must be a complete model file, 'run.h5' has changed"):
+        described("run.h5")
 
 
 # ------------------------------------------------------------------------------------------- parameters

@@ -1,12 +1,10 @@
 """Files of data as the sequences that models take, and models from their files."""
 
-import contextlib
-import re
 from typing import NamedTuple
 
 import numpy as np
 
-from ..checks import as_given
+from ..checks import about, as_given
 from ..convert import read as read_arrays, read_midi, tables, video
 from ..foreign import array, is_table
 from ..minibatches.text import Table
@@ -50,17 +48,6 @@ class Data(NamedTuple):
         frames = f"{few} frames" if few == many else f"{few} to {many} frames"
         features = np.shape(self.sequences[0])[1]
         return f"{n} sequence{'s' * (n > 1)} of {frames}, {features} feature{'s' * (features > 1)}"
-
-
-@contextlib.contextmanager
-def about(label, *names):
-    """Context in which errors that call an argument by one of these names call it `label`."""
-    try:
-        yield
-    except (TypeError, ValueError, OSError) as error:
-        pattern = rf"(?<![\w-])({'|'.join(names)})(?![\w'])"
-        error.args = tuple(re.sub(pattern, label, part) if isinstance(part, str) else part for part in error.args)
-        raise
 
 
 def read_model(path):

@@ -6,10 +6,11 @@ import time
 import numpy as np
 
 from ..callbacks import EarlyStopping
+from ..checks import about
 from ..models import RBM
 from . import STOPPED
 from .errors import COLUMNS
-from .reading import about, check_complete, read_data
+from .reading import check_complete, read_data
 from .score import print_errors
 from .settings import for_data, given_settings
 from .verbs import about_data, with_columns

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from ..checks import about
 from ..models import RBM, Stack
 from .parser import ARRAYS
-from .reading import about, check_complete, read_data, read_model
+from .reading import check_complete, read_data, read_model
 from .writing import check_out, say, write_sequences
 
 WHAT = {"predict": "prediction", "denoise": "denoised", "impute": "filled"}

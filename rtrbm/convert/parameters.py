@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..checks import about, as_float
 from ..training.scale import Scale
 from ..types import Array, ArrayLike
 
@@ -89,8 +90,9 @@ def from_parameters(kind: type[Model], arrays: Mapping[str, ArrayLike], **settin
     if not isinstance(arrays, dict):
         raise TypeError(f"arrays must be a dict of arrays, got {type(arrays).__name__}")
     arrays, settings = dict(arrays), {**settings, "standardize": False}
-    scale = [np.array(arrays.pop(name), float) for name in SCALE if name in arrays]
-    model = kind.from_params(arrays, **settings)
+    scale = [as_float(arrays.pop(name), f"arrays[{name!r}]").astype(float) for name in SCALE if name in arrays]
+    with about("arrays", "params"):
+        model = kind.from_params(arrays, **settings)
     if not scale:
         return model
     fits = len(scale) == 2 and all(part.shape == (model.n_features_in_,) for part in scale)

@@ -94,7 +94,7 @@ def _trials(times):
         for i, trial in enumerate(times if are_trials else [times])
     ]
     sizes = {len(trial) for trial in trials}
-    if len(sizes) > 1 or 0 in sizes:
+    if len(sizes) != 1 or 0 in sizes:
         raise ValueError(f"times must have the same neurons in every trial, got {sorted(sizes)} of them")
     return trials, are_trials
 

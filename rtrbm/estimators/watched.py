@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import os
-import re
 import warnings
 from functools import partial
 
@@ -71,7 +70,7 @@ class Watched(Fed):
         """Checked validation data, `opened`, of as many features as the data of the run, and of their names."""
         if V is None:
             return None
-        with about("validation"):
+        with checks.about("validation", "X"):
             V = opened(V) if window is None else as_recordings(opened(V))
             check_names(V, names, type(self).__name__, "validation")
             checked, cut = (self._check, self._check_one), window is not None
@@ -131,7 +130,7 @@ class Watched(Fed):
         def validate():
             nameless = copy.copy(self)  # V has been checked, and has no names any more
             nameless._keep_names(None)
-            with about("validation"):
+            with checks.about("validation", "X"):
                 values = ranks.same(nameless._measured(V) if ranks.is_first(self.comm) else None, self.comm)
             for name, value in zip(VALIDATION, (self.n_updates_, *values)):
                 if value is not None:
@@ -164,13 +163,3 @@ class Watched(Fed):
 def _any_true(results):
     """Whether one of them is True."""
     return any(isinstance(stop, bool | np.bool_) and bool(stop) for stop in results)
-
-
-@contextlib.contextmanager
-def about(name):
-    """Errors about X become errors about the argument of that name."""
-    try:
-        yield
-    except (TypeError, ValueError, OSError) as error:
-        error.args = tuple(re.sub(r"\bX\b", name, part) if isinstance(part, str) else part for part in error.args)
-        raise

@@ -144,7 +144,7 @@ def pack(sequences):
     """
     where = layout([len(sequence) for sequence in sequences])
     if isinstance(sequences, np.ndarray):
-        return sequences.swapaxes(0, 1).reshape(where.n_rows, -1), where
+        return np.ascontiguousarray(sequences.swapaxes(0, 1).reshape(where.n_rows, -1)), where
     packed = np.empty((where.n_rows, sequences[0].shape[1]), sequences[0].dtype)
     packed[packed_rows(where)] = np.concatenate(sequences)
     return packed, where

@@ -160,7 +160,10 @@ class Structured(Recurrent):
 def _check_groups(name, value):
     if value is None:
         return
-    groups = np.asarray(value)
+    try:
+        groups = np.asarray(value)
+    except Exception:  # rows of different lengths, an object that raises what it likes
+        groups = np.zeros(())
     if groups.ndim != 1 or groups.dtype.kind not in "iu" or not groups.size:
         raise TypeError(f"{name} must be None or a list of integers, the group of every unit, got {value!r}")
     if set(groups.tolist()) != set(range(groups.max() + 1)):
@@ -177,7 +180,7 @@ def _check_mask(name, value):
             continue
         try:
             part = np.asarray(part)
-        except ValueError:
+        except Exception:
             raise ValueError(f"{name} must hold rectangular arrays, that of {weights} is not") from None
         if part.ndim != 2 or part.dtype.kind not in "biuf" or not np.isin(part, (0, 1)).all():
             raise ValueError(

@@ -12,14 +12,13 @@ from typing import Any, Literal, NoReturn, overload
 import h5py
 import numpy as np
 
-from ..checks import check_callables, check_count, check_flag, check_keywords, without_missing
+from ..checks import about, check_callables, check_count, check_flag, check_keywords, without_missing
 from ..compute import engine as engines
 from ..estimators.base import TrainedRBM
 from ..estimators.pooling import pooled
 from ..estimators.protocol import configured, not_fitted
 from ..estimators.settings import Estimator, settings
 from ..estimators.temporal import TemporalRBM
-from ..estimators.watched import about
 from ..evaluate import squared_error
 from ..kinds import subclasses
 from ..minibatches import paths as data_files, sources
@@ -414,7 +413,7 @@ def _class(name, base, what="one of"):
 def _opened(files_of_X, X, V, checkpoints):
     """The data and those of the validation, opened if they name files, which no checkpoint may replace."""
     X = files_of_X.enter_context(data_files.opened(X))
-    with about("validation"):
+    with about("validation", "X"):
         V = files_of_X.enter_context(data_files.opened(V))
     for path in filter(None, checkpoints):  # the layers above do not see the user's file
         for opened in (X, V):

@@ -13,6 +13,8 @@ import stat
 
 import numpy as np
 
+from ..checks import printable
+
 DTYPE = re.compile("[<>|]([iu][1248]|f[248]|b1|S[1-9][0-9]{0,5})")
 BLOCK = 2**20  # bytes of a file that are hashed at a time
 DEPTH = 8  # of groups in groups
@@ -182,11 +184,6 @@ def shortened(text):
     """The beginning of a text that may be too long for a message, or hold more than a terminal should get."""
     text = str(text)
     return printable(text if len(text) <= SHOWN else f"{text[:SHOWN]}...")
-
-
-def printable(text):
-    """A text with escapes for characters that would move a terminal's cursor, or do more."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _once(pairs):

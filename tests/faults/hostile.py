@@ -21,8 +21,8 @@ import h5py
 import numpy as np
 
 from rtrbm import probe
-from rtrbm.commands import info
 from rtrbm.report import live
+from rtrbm.report.described import described
 from tests.faults import cases, models
 
 SECONDS, MEMORY = 2, 100  # MB
@@ -314,7 +314,7 @@ def forget():
 def told(path):
     """What `rtrbm info` finds in a file, and None; or None and the error."""
     try:
-        return info.info(path), None
+        return described(path), None
     except (ValueError, FileNotFoundError) as error:
         return None, error
 
