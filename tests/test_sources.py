@@ -658,3 +658,13 @@ def test_an_iterable_may_use_its_array_again(kind):
             yield buffer
 
     assert state(RTRBM(**SETTINGS).fit(kind(same()))) == state(RTRBM(**SETTINGS).fit(generator(24)))
+
+
+def test_recordings_larger_than_memory(tmp_path):
+    """Of windows no more is read than they hold; whole recordings are an error that names them."""
+    with h5py.File(tmp_path / "large.h5", "w") as file:  # which takes no room as long as nothing is written
+        file.create_dataset("X", (2, 10**5, 10**6), "f4", chunks=(1, 1, 10**6))
+    settings = {"n_updates": 1, "n_gibbs": 1, "batch_size": 2, "random_state": 0, "visible": "bernoulli"}
+    RTRBM(2, **settings).fit(tmp_path / "large.h5", window=5)
+    with pytest.raises(MemoryError, match=r"X\[\d\] is larger than memory from '.*large.h5' .*window="):
+        RTRBM(2, **settings).fit(tmp_path / "large.h5")

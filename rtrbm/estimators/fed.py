@@ -100,10 +100,12 @@ class Fed(Stored):
         """Warn of what looks wrong in checked data."""
         if not hasattr(data, "__len__") or not ranks.is_first(self.comm):
             return
-        data = data.data if isinstance(data, Recordings) else data
-        dtype, is_lazy = np.dtype(self.dtype), isinstance(data, sources.Lazy)
+        frames = data.data if isinstance(data, Recordings) else data
+        dtype, is_lazy = np.dtype(self.dtype), isinstance(frames, sources.Lazy)
         if is_lazy:  # no more is read than the first minibatch
-            data = self._check(sources.source(data, self.batch_size, self.seed_).minibatch(0))
+            first = sources.source(data, self.batch_size, self.seed_).minibatch(0)
+            frames = [v for v, _ in self._frames_of(first)]
+        data = frames
         sample = sources.sample(data, doubts.N_NUMBERS)
         found = list(doubts.of_rate(self.optimizer, self.learning_rate))
         found += list(doubts.of_data(sample, self._units(), dtype, self.standardize, names))

@@ -139,8 +139,8 @@ def opened(X, argument="X"):
         return
     try:
         arrays = READERS[kind](path)
-    except MemoryError:
-        raise
+    except MemoryError as error:
+        raise MemoryError(f"{argument}: {path!r} is larger than memory ({error}): take HDF5, read in parts") from error
     except Exception as error:  # readers of damaged files raise many kinds
         reason = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
         broken = f"{path!r} is {kind} that cannot be read, it may be truncated"

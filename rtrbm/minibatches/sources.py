@@ -225,14 +225,19 @@ class Lazy:
         X, key = self._X, self._keys[i]
         name, rows = "X" if key is WHOLE else f"X[{key!r}]", slice(start, stop)
         where = f" from {X.file.filename!r}" if isinstance(X, h5py.HLObject | hdf5.View) else ""
-        with foreign.dressed(name, where):
-            if key is WHOLE:
-                frames = X[rows]
-            elif len(getattr(X, "shape", ())) == 3:
-                frames = X[key, rows]
-            else:
-                frames = self._member(key)
-                frames = frames if rows == slice(0, None) and not isinstance(X, h5py.Group) else frames[rows]
+        try:
+            with foreign.dressed(name, where):
+                if key is WHOLE:
+                    frames = X[rows]
+                elif len(getattr(X, "shape", ())) == 3:
+                    frames = X[key, rows]
+                else:
+                    frames = self._member(key)
+                    frames = frames if rows == slice(0, None) and not isinstance(X, h5py.Group) else frames[rows]
+        except MemoryError as error:
+            raise MemoryError(
+                f"{name} is larger than memory{where} ({error}): hand in a part of it, or train with window="
+            ) from error
         return self._read(frames, name)
 
     def _member(self, key):
