@@ -207,6 +207,7 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("TRAIN --validation gaps.csv", "'gaps.csv' has missing values, the first"),
         ("TRAIN --validation other.csv", "'other.csv' must have the columns of the training data, it lacks toe"),
         ("train joints.csv", "'model.h5' is there already; --force replaces it, --resume goes on with it"),
+        ("train joint.csv", "FILE: no file at 'joint.csv'"),
         ("train joints.csv --out other.h5 --force --standardize", "--out must be another file, .* no model file"),
         ("train joints.csv --standardize --out b.h5", "'b.settings.json' is there already; --force"),
         ("train joints.csv --standardize --out a.npz", "--out must end in one of .h5, got 'a.npz'"),

@@ -44,7 +44,10 @@ def check_out(options, endings, *paths, beside=()):
         raise ValueError(f"--out must be in a folder that exists, got {path!r}")
     if os.path.isdir(path):
         raise ValueError(f"--out must be a file, {path!r} is a folder")
-    if any(os.path.exists(read) and os.path.exists(path) and os.path.samefile(read, path) for read in paths if read):
+    paths = [read for read in paths if read]
+    if not all(map(os.path.exists, paths)):
+        return  # their reader says which one is missing
+    if any(os.path.exists(path) and os.path.samefile(read, path) for read in paths):
         raise ValueError(f"--out must not be a file that is read, got {path!r}")
     resume = getattr(options, "resume", None)
     there = [file for file in (path, *beside) if os.path.exists(file)]

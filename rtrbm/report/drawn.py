@@ -109,7 +109,7 @@ def history_chart(histories):
         lines = []
         for n, (name, history) in enumerate(histories.items()):
             y = np.asarray(history.get(key, ()), float)
-            if np.isfinite(y).any() and (key not in HEALTH or y.any()):  # all is well without dead units
+            if np.isfinite(y).any() and (key not in HEALTH or len(y) > 1 and y.any()):  # all is well without dead units
                 x = history[MEASURED[key]] if key in MEASURED else np.arange(1, len(y) + 1)
                 lines.append(curve(name, *thinned(x, y), STYLES[n % len(STYLES)]))
         values = [v for line in lines for v in line["y"] if v is not None]
