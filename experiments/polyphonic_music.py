@@ -80,7 +80,16 @@ SMALLER = {
     "rnnrbm": {"n_recurrent": 30, "activation": "sigmoid", "weight_decay": 3e-4},
     "lstmrbm": {"n_recurrent": 30, "weight_decay": 3e-4},
 }  # networks that would soon know them by heart,
-SHORTER = 0.3  # and the part of the updates
+IN_ALL_KEYS = {
+    "rnnrbm": {
+        "n_recurrent": 150,
+        "activation": "sigmoid",
+        "learning_rate": 0.004,
+        "weight_decay": 1e-4,
+        "n_gibbs": {0: 5, 0.3: 10, 0.7: 25},
+    },
+}  # which keep a larger one busy,
+SHORTER = 0.3  # and the part of the updates for pieces that are not transposed
 FRAMES = {
     "n_hidden": 150, "optimizer": "spectral", "learning_rate": 0.006, "weight_decay": 1e-4, "batch_size": 200,
     "n_updates": 10_000,
@@ -230,9 +239,8 @@ def stream_of(music, options):
 def new_model(name, recipe, n_updates, options):
     """A model to be trained."""
     kind, own = MODELS[name]
-    if not options.transpose:
-        own = {**own, **SMALLER.get(name, {})}
-    n_gibbs = {int(part * n_updates): k for part, k in recipe["n_gibbs"].items()}
+    own = {"n_gibbs": recipe["n_gibbs"], **own, **(IN_ALL_KEYS if options.transpose else SMALLER).get(name, {})}
+    n_gibbs = {int(part * n_updates): k for part, k in own.pop("n_gibbs").items()}
     run_of = {"n_updates": n_updates, "random_state": options.seed, "n_jobs": options.n_jobs, "engine": options.engine}
     return kind(**{**recipe["model"], **own}, n_gibbs=n_gibbs, **run_of)
 
