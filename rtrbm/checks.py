@@ -21,11 +21,11 @@ PIECE = 2**18  # numbers that are cast at a time when the values of data in memo
 
 @contextlib.contextmanager
 def about(label, *names):
-    """Context in which errors that call an argument by one of these names call it `label`."""
+    """Context in which errors that call an argument by one of these names call it `label`; paths stay as they are."""
     try:
         yield
     except (TypeError, ValueError, OSError) as error:
-        pattern = rf"(?<![\w-])({'|'.join(names)})(?![\w'])"
+        pattern = rf"(?<![\w'\"/\\-])({'|'.join(names)})(?![\w'\"/\\])"
         said = (re.sub(pattern, lambda _: label, part) if isinstance(part, str) else part for part in error.args)
         error.args = tuple(said)
         raise

@@ -44,6 +44,9 @@ def trained(tmp_path_factory):
     write_joints(folder / "gaps.csv", 30, 0.1, seed=2)
     rolls = np.random.default_rng(0).random((3, 12, 88)) < 0.1
     np.savez(folder / "rolls.npz", train=rolls.astype(float), valid=rolls[:1, 1:].astype(float))
+    driven = np.ones((2, 5, 3))
+    np.save(folder / "driven.npy", driven)
+    rtrbm.TRBM(2, n_updates=1, engine="numpy", random_state=0).fit(driven, inputs=driven).save(folder / "driven.h5")
     here = os.getcwd()
     os.chdir(folder)
     try:
@@ -189,6 +192,19 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("train rolls.npz --name trai --out a.h5", "FILE must name an array .* got 'trai'; there: 'train', 'valid'"),
         ("train rolls.npz --name train --by a --out a.h5", "--by=a is for a table with a header"),
         ("train empty.csv --standardize --out a.h5", "every column, column 'b' has none"),
+        ("train trailing.csv --out a.h5", "every column, column '' has none"),
+        ("train comma.csv --standardize --out a.h5", "has decimal commas, '0,5' in column 'a': write decimal points"),
+        ("train latin.csv --standardize --out a.h5", "'latin.csv' is text that is not UTF-8, save it as UTF-8"),
+        ("train utf16.csv --standardize --out a.h5", "text in UTF-16: save it as UTF-8"),
+        ("train text.npy --out a.h5", "^rtrbm train: text.npy must hold real numbers, got dtype <U1"),
+        ("train complex.npy --out a.h5", "complex.npy must hold real numbers, got dtype complex128"),
+        ("train none.npy --out a.h5", "none.npy must have at least one frame and one feature, got shape .0, 3."),
+        ("train inf.csv --standardize --out a.h5", "'inf.csv' has infinite values, .* in row 1, column 'a'"),
+        ("train one.csv --standardize --out a.h5", "'one.csv' must have a sequence of at least 2 frames"),
+        ("score model.h5 one.csv", "'one.csv' must have a sequence of at least 2 frames"),
+        ("score model.h5 joints.csv --train one.csv", "'one.csv' must have a sequence of at least 2 frames"),
+        ("score path/a.h5 joints.csv", "no model file at 'path/a.h5'"),
+        ("score model.h5 path/a.csv", "FILE: no file at 'path/a.csv'"),
         ("TRAIN --set n_hiden=4", "did you mean n_hidden"),
         ("TRAIN --set window=4", "an option of its own, --window 4"),
         ("TRAIN --set n_hidden", "--set must be NAME=VALUE, got 'n_hidden'"),
@@ -203,6 +219,7 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("TRAIN --config model.toml", "model must be one of crbm, .*'RTRBMs'"),
         ("TRAIN --config window.toml", "window must be a whole number"),
         ("TRAIN --config no.toml", "No such file or directory: 'no.toml'"),
+        ("TRAIN --config t", "--config: Is a directory: 't'"),
         ("TRAIN --model rbm --window 9", "--window=9 is for models of sequences"),
         ("TRAIN --validation gaps.csv", "'gaps.csv' has missing values, the first"),
         ("TRAIN --validation other.csv", "'other.csv' must have the columns of the training data, it lacks toe"),
@@ -213,6 +230,9 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("train joints.csv --standardize --out a.npz", "--out must end in one of .h5, got 'a.npz'"),
         ("train joints.csv --standardize --out no/a.h5", "--out must be in a folder that exists"),
         ("train joints.csv --standardize --hidden 5 --resume", "these differ: .*n_hidden"),
+        ("train joints.csv --standardize --model crbm --resume", "--out must hold a model of class CRBM, .* RTRBM"),
+        ("predict driven.h5 driven.npy --out a.csv", "'driven.h5' was trained with inputs=, .*: call predict in"),
+        ("score driven.h5 driven.npy", "'driven.h5' was trained with inputs=, .*: call score in Python"),
         ("predict joints.csv model.h5 --out a.csv", "MODEL must be a complete .*'joints.csv'"),
         ("predict model.h5 joints.csv --out joints.csv --force", "--out must not be a file that is read"),
         ("predict model.h5 gaps.csv --out a.csv", "has missing values, .*column '.*': `rtrbm impute` fills them in"),
@@ -224,6 +244,10 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("sample model.h5 --out a.mid", "MIDI wants the 88 keys of a piano, the model has 3 features"),
         ("sample rolls.h5 --out a.gif", "--shape HxW must say the shape of images, the model's 88 features"),
         ("sample rolls.h5 --out a.gif --shape 8x10", "--shape must have the 88 features of the model, got 8x10"),
+        ("report model.h5 --data gaps.csv", "'gaps.csv' has missing values, .*: `rtrbm impute` fills them in"),
+        ("report model.h5 --data more.csv --train gaps.csv", "'gaps.csv' has missing values"),
+        ("report model.h5 --shape 3x5", "--shape must be .height, width. of 3 pixels"),
+        ("report --watch no", "--watch must be a folder with the files of a run, there is no 'no'"),
         ("info joints.csv", "MODEL must be a complete model file, 'joints.csv' is none"),
         ("info other.h5", "MODEL must be a file of 'rtrbm model, version 3', 'other.h5' is another kind"),
         ("balls --out joints.csv", "joints.csv"),
@@ -236,6 +260,16 @@ def test_a_mistake_is_one_line_and_1(command, said, folder, capsys):
     (folder / "counts.csv").write_text("a,b\n1,2\n3,4\n")
     (folder / "text.csv").write_text("who,a\nann,1\nann,2\n")
     (folder / "empty.csv").write_text("a,b\n1,\n2,\n3,\n")
+    (folder / "one.csv").write_text("hip,knee,toe\n1,2,3\n")
+    (folder / "inf.csv").write_text("a,b\n1,2\ninf,3\n")
+    (folder / "trailing.csv").write_text("a,b,\n1,2,\n2,3,\n")
+    (folder / "comma.csv").write_text("a;b\n0,5;1\n0,7;2\n")
+    (folder / "latin.csv").write_text("höhe\n1\n2\n", encoding="latin-1")
+    (folder / "utf16.csv").write_text("a\n1\n2\n", encoding="utf-16")
+    np.save(folder / "text.npy", np.array([["a"], ["b"]]))
+    np.save(folder / "complex.npy", np.ones((3, 3)) * 1j)
+    np.save(folder / "none.npy", np.ones((0, 3)))
+    (folder / "t").mkdir()
     h5py.File(folder / "other.h5", "w").close()
     (folder / "b.settings.json").write_text("mine")
     for name, text in TOML.items():
@@ -385,7 +419,56 @@ def test_ctrl_c_elsewhere(folder, monkeypatch, capsys):
     assert status == 130 and err == "\nrtrbm predict: stopped\n" and not Path("a.csv").exists()
 
 
+def test_a_configuration_may_begin_with_a_mark_of_its_encoding(folder):
+    Path("mark.toml").write_text("n_taps = 1\n", encoding="utf-8-sig")
+    assert main(f"{REAL} --config mark.toml --out a.h5".split()) == 0 and rtrbm.load("a.h5").n_taps == 1
+
+
+def test_too_little_memory_is_one_line(folder, monkeypatch, capsys):
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(rtrbm.RTRBM, "predict", full)
+    assert told(capsys, "predict model.h5 joints.csv --out a.csv")[::2] == (1, "rtrbm predict: MemoryError\n")
+
+
+def test_letters_that_a_terminal_has_not_end_no_command(folder):
+    os.rename("joints.csv", "höhe.csv")
+    command = [sys.executable, "-m", "rtrbm", "score", "model.h5", "höhe.csv"]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT | {"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and r"h\xf6he.csv: 1 sequence" in done.stdout and not done.stderr
+
+
+def test_without_standard_output(folder, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)  # as that of a service
+    assert main("score model.h5 joints.csv".split()) == 0
+
+
 # --------------------------------------------------------------------------------------- what comes out
+
+
+def test_times_and_labels_keep_their_digits(folder):
+    rows = "".join(f"{20240101123450 + i // 9},{1700000000123 + i % 9 / 2},{i % 2},{i % 3 / 2}\n" for i in range(18))
+    Path("times.csv").write_text(f"trial,t,a,b\n{rows}")
+    how = "times.csv --by trial --time t"
+    assert main(f"train {how} --updates 1 --hidden 2 --engine numpy --n-jobs 1 --out a.h5".split()) == 0
+    assert main(f"predict a.h5 {how} --out a.csv".split()) == 0
+    found, wanted = (convert.read(path) for path in ("a.csv", "times.csv"))
+    assert (found["t"] == wanted["t"]).all() and (found["trial"] == wanted["trial"]).all()
+    assert main(f"forecast a.h5 {how} --frames 2 --futures 9 --out b.csv".split()) == 0
+    assert set(convert.read("b.csv")["trial"]) == set(wanted["trial"])
+
+
+def test_frames_without_names_are_images_if_they_are_binary(folder, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(pictures, "save_figure", lambda figure, path: drawn.append(figure))
+    for module, name in ((rtrbm.plots, "film_strip"), (pictures, "_rasters"), (pictures, "_curves")):
+        monkeypatch.setattr(module, name, lambda *_, name=name, **__: name)
+    for is_binary in (True, False):
+        for n, names in ((4, None), (4, list("abcd")), (1, None)):
+            pictures.draw("a.png", np.zeros((1, 3, n)), None, names, is_binary)
+    pictures.draw("a.png", np.zeros((1, 3, 4)), (2, 2), None, False)
+    assert drawn == ["film_strip", "_rasters", "_rasters", "_curves", "_curves", "_curves", "film_strip"]
 
 
 def test_a_table_comes_back_with_its_columns(folder):

@@ -8,7 +8,7 @@ from .parser import parsed
 
 __all__ = ["main"]
 
-MISTAKES = (ValueError, TypeError, FloatingPointError, OSError, RuntimeError, ImportError)
+MISTAKES = (ValueError, TypeError, FloatingPointError, OSError, RuntimeError, ImportError, MemoryError)
 STOPPED = 130  # the status after Ctrl-C
 HOMES = dict.fromkeys(("predict", "denoise", "impute"), "verbs")  # modules of commands that are named otherwise
 
@@ -28,6 +28,8 @@ def main(arguments=None):
     """
     options = parsed(arguments)
     options.warned = []
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name in other letters than the terminal's ends no command
 
     def told(message, *_):
         options.warned.append(one_line(message))
@@ -50,8 +52,8 @@ def main(arguments=None):
 def readable(error):
     """An exception's message; an OSError's without its number, and with the file if it names one."""
     if not isinstance(error, OSError) or error.strerror is None:
-        return str(error)
-    if error.filename is None or str(error.filename) in error.strerror:
+        return str(error) or type(error).__name__
+    if error.filename is None or repr(error.filename) in error.strerror:
         return error.strerror
     return f"{error.strerror}: {error.filename!r}"
 

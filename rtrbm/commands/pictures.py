@@ -14,7 +14,7 @@ SIDE = 200  # pixels of a video's longer side, about
 N_PANELS = 6
 
 
-def draw(path, sequences, image_shape, names, is_real):
+def draw(path, sequences, image_shape, names, is_binary):
     """Write sequences as .gif, .mp4 or .png.
 
     Parameters
@@ -25,8 +25,8 @@ def draw(path, sequences, image_shape, names, is_real):
         Height and width of a frame, square if it is not given.
     names : list of str or None
         Those of features.
-    is_real : bool
-        Whether values are real numbers of any size, not states or their probabilities.
+    is_binary : bool
+        Whether values are states of 0 and 1 or their probabilities, not numbers of any size.
 
     Raises
     ------
@@ -40,10 +40,10 @@ def draw(path, sequences, image_shape, names, is_real):
         write_mp4(path, sequences, image_shape)
     elif ending_of(path) == ".gif":
         plots.animate(rows, path, image_shape, FRAMES_PER_SECOND)
-    elif are_images(sequences.shape[2], image_shape, names):
+    elif image_shape is not None or is_binary and are_images(sequences.shape[2], names):
         save_figure(plots.film_strip(rows, image_shape=image_shape), path)
     else:
-        save_figure(_curves(sequences, names) if is_real else _rasters(rows), path)
+        save_figure(_rasters(rows) if is_binary else _curves(sequences, names), path)
 
 
 def draw_run(models, videos, seed, folder):
@@ -78,9 +78,9 @@ def draw_run(models, videos, seed, folder):
         save_figure(plots.hidden_unit_norms(model), folder / f"{name.lower()}_hidden_units.png")
 
 
-def are_images(n_features, image_shape, names):
-    """Whether frames are shown as images: a shape is given, or they are square and their features have no names."""
-    return image_shape is not None or names is None and math.isqrt(n_features) ** 2 == n_features
+def are_images(n_features, names):
+    """Whether frames are shown as images: they are square, and their features have no names."""
+    return names is None and math.isqrt(n_features) ** 2 == n_features > 1
 
 
 def check_images(options, n_features, names):

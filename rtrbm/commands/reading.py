@@ -1,17 +1,19 @@
 """Files of data as the sequences that models take, and models from their files."""
 
+import re
 from typing import NamedTuple
 
 import numpy as np
 
 from ..checks import about, as_given
 from ..convert import read as read_arrays, read_midi, tables, video
-from ..foreign import array, is_table
+from ..foreign import is_table, numbers
 from ..minibatches.text import Table
 from ..models import load
 
 SEQUENCE = "sequence"  # the column that names sequences, unless --by says another
 MIDI = (".mid", ".midi")
+DECIMAL_COMMA = re.compile(r"[-+]?[\d.]*,\d+(e[-+]?\d+)?", re.I)
 
 
 class Data(NamedTuple):
@@ -78,6 +80,13 @@ def read_data(path, options, label="FILE", name=None):
     OSError, TypeError, ValueError, ImportError
         If it cannot be read, or holds no sequences of numbers.
     """
+    data = _read(path, options, label, name)
+    _refuse(data, np.isinf, "infinite values", "leave the field empty (NaN) where a value is missing")
+    return data
+
+
+def _read(path, options, label, name):
+    """The data of a file, infinite values among them."""
     if path.lower().endswith(MIDI):
         with about(label, "path"):
             return Data(path, [read_midi(path)], "one")
@@ -97,7 +106,7 @@ def read_data(path, options, label="FILE", name=None):
         held = as_given(held)
         if isinstance(held, list):
             return Data(path, [_frames(x, f"{path}[{i}]") for i, x in enumerate(held)], "list")
-        held = array(held, path)
+        held = _numbers(held, path)
         if held.ndim == 4:
             held = video(held)
     if held.ndim == 3:
@@ -105,9 +114,17 @@ def read_data(path, options, label="FILE", name=None):
     return Data(path, [_frames(held, path)], "one")
 
 
+def _numbers(x, name):
+    """An array of real numbers, at least one."""
+    x = numbers(x, name)
+    if not x.size:
+        raise ValueError(f"{name} must have at least one frame and one feature, got shape {x.shape}")
+    return x
+
+
 def _frames(x, name):
     """One sequence; numbers in a row are those of one feature."""
-    x = np.asarray(x)
+    x = _numbers(x, name)
     if x.ndim not in (1, 2):
         raise ValueError(f"{name} must be a sequence (n_frames, n_features), got shape {x.shape}")
     return x[:, None] if x.ndim == 1 else x
@@ -121,8 +138,11 @@ def _table(path, table, options):
             raise ValueError(f"{option}={column} must be a column of {path!r}, one of {', '.join(table.columns)}")
     for column in table.columns:
         if table[column].dtype.kind == "U" and column not in (by, options.time):
+            text = str(table[column][0])
+            if DECIMAL_COMMA.fullmatch(text):
+                raise ValueError(f"{path!r} has decimal commas, {text!r} in column {column!r}: write decimal points")
             raise ValueError(
-                f"{path!r} has text in its column {column!r}, {str(table[column][0])!r} in the first row: "
+                f"{path!r} has text in its column {column!r}, {text!r} in the first row: "
                 f"--by {column} if it names the sequence of a row, --time {column} if it holds times, or leave it out"
             )
     with about(path, "X"):
@@ -140,10 +160,21 @@ def _table(path, table, options):
 
 def check_complete(data, remedy):
     """Raise if values are missing."""
-    for i, sequence in enumerate(data.arrays()):
-        missing = np.argwhere(np.isnan(sequence))
-        if len(missing):
-            frame, feature = missing[0].tolist()
+    _refuse(data, np.isnan, "missing values", remedy)
+
+
+def check_follows(data):
+    """Raise unless a frame follows another one."""
+    if max(map(len, data.sequences)) < 2:
+        raise ValueError(f"{data.path!r} must have a sequence of at least 2 frames, the first one is not predicted")
+
+
+def _refuse(data, are_wrong, what, remedy):
+    """Raise if there are such values."""
+    for sequence in data.arrays():
+        wrong = np.argwhere(are_wrong(sequence))
+        if len(wrong):
+            frame, feature = wrong[0].tolist()
             column = feature if data.names is None else repr(data.names[feature])
-            where = f"the first of {len(missing)} in row {frame}, column {column}"
-            raise ValueError(f"{data.path!r} has missing values, {where}: {remedy}")
+            where = f"the first of {len(wrong)} in row {frame}, column {column}"
+            raise ValueError(f"{data.path!r} has {what}, {where}: {remedy}")

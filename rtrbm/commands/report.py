@@ -2,8 +2,9 @@
 
 import json
 
+from ..checks import about
 from ..report import watch, write_report
-from .reading import read_data, read_model
+from .reading import check_complete, read_data, read_model
 from .verbs import for_model
 from .writing import check_out, say, settings_of
 
@@ -11,19 +12,27 @@ from .writing import check_out, say, settings_of
 def run(options):
     """Write the page, or serve it."""
     if options.watch is not None:
-        return watch(options.watch)
+        with about("--watch", "^folder"):
+            return watch(options.watch)
     if options.model is None:
         raise ValueError("MODEL must be given, the file that `rtrbm train` wrote, or --watch FOLDER")
     check_out(options, (".html",), options.model, options.data, options.train)
     model = read_model(options.model)
     X = train = None
     if options.data is not None:
-        X = for_model(read_data(options.data, options, "--data"), model).sequences
+        X = _sequences(read_data(options.data, options, "--data"), model)
     if options.train is not None:
-        train = for_model(read_data(options.train, options, "--train", options.train_name), model).sequences
+        train = _sequences(read_data(options.train, options, "--train", options.train_name), model)
     say(f"writing {options.out}")
-    write_report(options.out, model, X, train=train, image_shape=options.shape, warnings=_warnings(options.model))
+    with about("--shape", "image_shape"):
+        write_report(options.out, model, X, train=train, image_shape=options.shape, warnings=_warnings(options.model))
     say(options.out)
+
+
+def _sequences(data, model):
+    """Complete sequences of the features of a model."""
+    check_complete(data, "`rtrbm impute` fills them in")
+    return for_model(data, model).sequences
 
 
 def _warnings(path):

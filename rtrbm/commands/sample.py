@@ -3,7 +3,6 @@
 import os
 
 from ..convert import write_midi
-from ..replacing import replacing
 from .parser import ARRAYS, SAMPLES
 from .pictures import check_images, draw
 from .reading import Data, read_model
@@ -33,13 +32,12 @@ def run(options):
     sequences = _drawn(model, options)[options.states or is_midi]
     if is_midi:
         for path, sequence in zip(midis, sequences):
-            with replacing(path) as temporary:
-                write_midi(temporary, sequence)
+            write_midi(path, sequence)
     elif ending in ARRAYS:
         form = "one" if options.n == 1 else "array"
         write_sequences(options.out, "samples", list(sequences), Data(options.model, sequences, form, names))
     else:
-        draw(options.out, sequences, options.shape, names, bottom._units().linear)
+        draw(options.out, sequences, options.shape, names, bottom._units().binary)
     say("\n".join(midis) or options.out)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .errors import COLUMNS, bounds_of, error_rows, n_taps_of
-from .reading import check_complete, read_data, read_model
+from .reading import check_complete, check_follows, read_data, read_model
 from .verbs import about_data, applied, bottom_of, check_verb, for_model, is_static
 from .writing import print_table, say
 
@@ -13,6 +13,7 @@ SELF = ", fitted to these data"
 def run(options):
     """Print the table of errors, and the log-likelihood if it is asked for."""
     model = read_model(options.model)
+    check_verb(model, "score", options.model)
     data = for_model(read_data(options.file, options), model)
     check_complete(data, "`rtrbm impute` fills them in")
     train = None
@@ -24,6 +25,8 @@ def run(options):
         with about_data(data):
             say(f"log-likelihood: {model.likelihood(data.rows())}".replace("frame", "row"))
         return
+    for scored in (data, train or data):
+        check_follows(scored)
     print_errors(model, data, train)
     if options.likelihood is not None:
         check_verb(model, "likelihood", options.model)

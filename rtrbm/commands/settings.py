@@ -46,8 +46,8 @@ def from_toml(path):
 
     Raises
     ------
-    OSError, ValueError
-        If there is none, or it is no TOML.
+    ValueError
+        If there is none, it cannot be read, or it is no TOML.
     ImportError
         On Python 3.10 without tomli.
     """
@@ -59,8 +59,10 @@ def from_toml(path):
         except ImportError as error:
             raise ImportError("--config needs tomli on Python 3.10: pip install tomli") from error
     try:
-        with open(path, "rb") as file:
-            read = tomllib.load(file)
+        with open(path, encoding="utf-8-sig") as file:
+            read = tomllib.loads(file.read())
+    except OSError as error:
+        raise ValueError(f"--config: {error.strerror}: {path!r}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"--config must be a TOML file, {path!r} cannot be read: {error}") from error
     return {name: _of_toml(value) for name, value in read.items()}
@@ -153,13 +155,13 @@ def for_data(kind, given, data):
 
 def _check_probabilities(data):
     """Raise unless all numbers lie in [0, 1]."""
-    arrays = data.arrays()
-    low, high = min(map(np.nanmin, arrays)), max(map(np.nanmax, arrays))
+    X = np.concatenate(data.arrays())
+    low, high = np.nanmin(X), np.nanmax(X)
     if low >= 0 and high <= 1:
         return
-    whole = low >= 0 and all((array == np.rint(array)).all() for array in arrays)
+    whole = low >= 0 and (X == np.rint(X)).all()
     counts = ", or --set visible=poisson for counts" if whole else ""
-    beyond = [] if data.names is None else [n for n, low, high in _ranges(data.names, arrays) if low < 0 or high > 1]
+    beyond = [] if data.names is None else [n for n, low, high in _ranges(data.names, X) if low < 0 or high > 1]
     columns = f" (columns {', '.join(beyond[:5])}{', ...' * (len(beyond) > 5)})" if beyond else ""
     raise ValueError(
         f"{data.path!r} has values from {low:g} to {high:g}{columns}, units of 0 and 1 want numbers in [0, 1]: add "
@@ -167,7 +169,6 @@ def _check_probabilities(data):
     )
 
 
-def _ranges(names, arrays):
+def _ranges(names, X):
     """Each feature's name, least and greatest value."""
-    together = np.concatenate(arrays)
-    return zip(names, np.nanmin(together, axis=0), np.nanmax(together, axis=0))
+    return zip(names, np.nanmin(X, axis=0), np.nanmax(X, axis=0))

@@ -10,7 +10,7 @@ from ..checks import about
 from ..models import RBM
 from . import STOPPED
 from .errors import COLUMNS
-from .reading import check_complete, read_data
+from .reading import check_complete, check_follows, read_data
 from .score import print_errors
 from .settings import for_data, given_settings
 from .verbs import about_data, with_columns
@@ -26,8 +26,11 @@ def run(options):
     check_out(options, (".h5",), options.file, options.validation, options.config, beside=[settings])
     kind, given = given_settings(options)
     data = read_data(options.file, options)
-    model, static = kind(**for_data(kind, given, data)), kind is RBM
-    held_out, missing, window = _held_out(options, data), _missing(data), _window(options, data, static)
+    missing, static = _missing(data), kind is RBM
+    if not static:
+        check_follows(data)
+    model = kind(**for_data(kind, given, data))
+    held_out, window = _held_out(options, data), _window(options, data, static)
     say(f"{options.file}: {data}" + (f"; windows of {window} frames" if window else ""))
     if options.resume and not os.path.exists(options.out):
         say(f"--resume: there is no {options.out}, training begins anew")
@@ -38,7 +41,7 @@ def run(options):
     if missing is not None:
         extra["mask"] = np.concatenate(missing) if static else missing
     try:
-        with about_data(data), about("--validation", "validation"), about("--out", "checkpoint"):
+        with about_data(data), about("--validation", "validation"), about("--out", "checkpoint", "path"):
             model.fit(data.rows() if static else data.sequences, checkpoint=options.out, resume=options.resume, **extra)
     except KeyboardInterrupt:
         return _stopped(options)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..biases import n_inputs
 from ..checks import about
 from ..models import RBM, Stack
 from .parser import ARRAYS
@@ -50,9 +51,11 @@ def is_static(model):
 
 
 def check_verb(model, verb, path):
-    """Raise unless a model has this verb."""
+    """Raise unless a command can call this verb of a model."""
     if not hasattr(model, verb):
         raise ValueError(f"MODEL must be one that can {verb}, {path!r} holds one of class {type(model).__name__}")
+    if n_inputs(bottom_of(model).params_):
+        raise ValueError(f"MODEL: {path!r} was trained with inputs=, which no command takes: call {verb} in Python")
 
 
 def for_model(data, model):

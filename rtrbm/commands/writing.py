@@ -90,6 +90,11 @@ def short(rows):
     return ([f"{value:.10g}" if isinstance(value, float) else str(value) for value in row] for row in rows)
 
 
+def exact(value):
+    """A label or a time as text, with all digits of a number: times in milliseconds have more than 10."""
+    return np.format_float_positional(value, trim="-") if isinstance(value, float) else str(value)
+
+
 def print_table(columns, rows, title=None):
     """Print rows under their columns; floats with four significant digits, NaN and None as a blank."""
     cells = [[_cell(value) for value in row] for row in rows]
@@ -97,8 +102,7 @@ def print_table(columns, rows, title=None):
     if title:
         print(f"\n{title}")
     for line in [columns, ["-" * width for width in widths], *cells]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
-    sys.stdout.flush()
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip(), flush=True)
 
 
 def _cell(value):
@@ -215,8 +219,8 @@ def _as_table(sequences, like):
     def rows():
         for i, sequence in enumerate(sequences):
             for t, frame in enumerate(sequence):
-                first = [] if labels is None else [labels[i]]
-                yield [*first, *([] if like.times is None else [like.times[i][t]]), *frame]
+                first = [] if labels is None else [exact(labels[i])]
+                yield [*first, *([] if like.times is None else [exact(like.times[i][t])]), *frame]
 
     return [*columns, *features] if columns or like.names is not None else None, short(rows())
 

@@ -32,6 +32,8 @@ OTHERS = {
     b"CDF": "netCDF 3: read it with scipy.io.netcdf_file",
     b"SQLite": "SQLite: read it with pandas.read_sql",
     b"MThd": "MIDI: rtrbm.convert.read_midi reads it",
+    b"\xff\xfe": "text in UTF-16: save it as UTF-8",
+    b"\xfe\xff": "text in UTF-16: save it as UTF-8",
     b"RIFF": "sound or video: read it with a library for that",
     b"\x80": "a pickle, which runs code when it is read: save the arrays with numpy.savez",
 }  # and of those that are not
@@ -142,6 +144,8 @@ def opened(X, argument="X"):
     except MemoryError as error:
         raise MemoryError(f"{argument}: {path!r} is larger than memory ({error}): take HDF5, read in parts") from error
     except Exception as error:  # readers of damaged files raise many kinds
+        if kind == "text" and isinstance(error, UnicodeDecodeError):
+            raise ValueError(f"{argument}: {path!r} is text that is not UTF-8, save it as UTF-8: {error}") from error
         reason = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
         broken = f"{path!r} is {kind} that cannot be read, it may be truncated"
         raise ValueError(f"{argument}: {broken}: {reason}") from error
