@@ -186,7 +186,10 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("train joints.csv --out a.h5", "columns hip, knee, toe.*add --standardize for real values$"),
         ("train counts.csv --out a.h5", "--set visible=poisson for counts$"),
         ("train joint.csv --out a.h5", "FILE: no file at 'joint.csv'"),
-        ("train text.csv --out a.h5", "text in its column 'who', 'ann' in the first row: --by who"),
+        ("train text.csv --out a.h5", "text in its column 'who', 'ann' in row 0: --by who"),
+        ("train gap.csv --out a.h5", "text in its column 'b', '[?]' in row 1: .* no text for a missing value"),
+        ("train dates.csv --time day --out a.h5", "31.01.2024 and then 01.02.2024 in row 1; text is compared"),
+        ("train above.csv --out a.h5", "values from 0 to 1.0000001 .columns a., units of 0 and 1"),
         ("train joints.csv --by walk --out a.h5", "--by=walk must be a column of 'joints.csv', one of hip, knee, toe"),
         ("train rolls.npz --out a.h5", "--name ARRAY must say which .*'train', 'valid'"),
         ("train rolls.npz --name trai --out a.h5", "FILE must name an array .* got 'trai'; there: 'train', 'valid'"),
@@ -250,7 +253,7 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("report --watch no", "--watch must be a folder with the files of a run, there is no 'no'"),
         ("info joints.csv", "MODEL must be a complete model file, 'joints.csv' is none"),
         ("info other.h5", "MODEL must be a file of 'rtrbm model, version 3', 'other.h5' is another kind"),
-        ("balls --out joints.csv", "joints.csv"),
+        ("balls --out joints.csv", "--out must be a folder, 'joints.csv' is a file"),
         ("balls --out .", "--out: '.' is not empty; --force replaces what is in it"),
     ],
 )  # fmt: skip
@@ -262,6 +265,9 @@ def test_a_mistake_is_one_line_and_1(command, said, folder, capsys):
     (folder / "empty.csv").write_text("a,b\n1,\n2,\n3,\n")
     (folder / "one.csv").write_text("hip,knee,toe\n1,2,3\n")
     (folder / "inf.csv").write_text("a,b\n1,2\ninf,3\n")
+    (folder / "gap.csv").write_text("a,b\n1,1\n1,?\n")
+    (folder / "dates.csv").write_text("day,a\n31.01.2024,1\n01.02.2024,0\n")
+    (folder / "above.csv").write_text("a\n0\n1.0000001\n")
     (folder / "trailing.csv").write_text("a,b,\n1,2,\n2,3,\n")
     (folder / "comma.csv").write_text("a;b\n0,5;1\n0,7;2\n")
     (folder / "latin.csv").write_text("höhe\n1\n2\n", encoding="latin-1")

@@ -34,6 +34,8 @@ ROWS = np.zeros((3, 2))
         (lambda: midi_notes(np.zeros((3, 88)), 1e308), ValueError, "step=1e.308 must not be so large"),
         (lambda: frames_of(np.full((1, 2, 12), np.nan), 4, 3), ValueError, "X must hold numbers, got NaN"),
         (lambda: tables(pd.DataFrame({"a": [1.0, 2], "b": ["x", None]}), by="b"), ValueError, "row 1 has no name"),
+        (lambda: tables(pd.DataFrame({"a": [1.0, 2], "b": ["x", pd.NA]}), by="b"), ValueError, "row 1 has no name"),
+        (lambda: tables(pd.DataFrame({"a": [1.0, 2], "b": ["x", ""]}), by="b"), ValueError, "row 1 has no name"),
     ],
 )
 def test_the_argument_is_named(refused, error, message):

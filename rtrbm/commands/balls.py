@@ -33,6 +33,8 @@ def run(options):
         verbose=1,
         **RECIPE,
     )
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--out must be a folder, {options.out!r} is a file")
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()) and not options.force and not options.resume:
         raise ValueError(

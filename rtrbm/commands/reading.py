@@ -8,7 +8,7 @@ import numpy as np
 from ..checks import about, as_given
 from ..convert import read as read_arrays, read_midi, tables, video
 from ..foreign import is_table, numbers
-from ..minibatches.text import Table
+from ..minibatches.text import Table, is_field
 from ..models import load
 
 SEQUENCE = "sequence"  # the column that names sequences, unless --by says another
@@ -138,12 +138,12 @@ def _table(path, table, options):
             raise ValueError(f"{option}={column} must be a column of {path!r}, one of {', '.join(table.columns)}")
     for column in table.columns:
         if table[column].dtype.kind == "U" and column not in (by, options.time):
-            text = str(table[column][0])
+            row, text = next((i, str(field)) for i, field in enumerate(table[column]) if not is_field(field))
             if DECIMAL_COMMA.fullmatch(text):
                 raise ValueError(f"{path!r} has decimal commas, {text!r} in column {column!r}: write decimal points")
             raise ValueError(
-                f"{path!r} has text in its column {column!r}, {text!r} in the first row: "
-                f"--by {column} if it names the sequence of a row, --time {column} if it holds times, or leave it out"
+                f"{path!r} has text in its column {column!r}, {text!r} in row {row}: --by {column} if it names the "
+                f"sequence of a row, --time {column} if it holds times, no text for a missing value, or leave it out"
             )
     with about(path, "X"):
         sequences = tables(table, by, options.time)

@@ -164,7 +164,7 @@ def _check_probabilities(data):
     beyond = [] if data.names is None else [n for n, low, high in _ranges(data.names, X) if low < 0 or high > 1]
     columns = f" (columns {', '.join(beyond[:5])}{', ...' * (len(beyond) > 5)})" if beyond else ""
     raise ValueError(
-        f"{data.path!r} has values from {low:g} to {high:g}{columns}, units of 0 and 1 want numbers in [0, 1]: add "
+        f"{data.path!r} has values from {low:.9g} to {high:.9g}{columns}, units of 0 and 1 want numbers in [0, 1]: add "
         f"--standardize for real values{counts}"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from ..foreign import columns, dressed, is_table
+from ..foreign import columns, dressed, is_gap, is_table
 
 
 def tables(X: Any, by: str | None = None, time: str | None = None) -> list[Any]:
@@ -80,7 +80,7 @@ def _groups(table, by, name):
         return [(None, np.arange(len(table)))]
     with dressed(f"{name}, column {by!r}"):
         labels = np.asarray(table[by]).astype(object)
-    missing = [row for row, label in enumerate(labels) if label is None or label != label]
+    missing = [row for row, label in enumerate(labels) if is_gap(label) or label != label or label == ""]
     if missing:
         raise ValueError(f"{name}, column by={by!r}, must name the sequence of every row, row {missing[0]} has no name")
     rows = {}
@@ -95,7 +95,9 @@ def _check_times(part, time, name):
         wrong = np.flatnonzero(~(times[1:] > times[:-1]))
     if len(wrong):
         row = int(wrong[0])
+        is_text = isinstance(times[row], str)
+        remedy = "text is compared letter by letter: write 2024-01-31 09:05, " * is_text + "sort the rows"
         raise ValueError(
             f"{name} must have increasing times in its column {time!r}, got {times[row]!s} and then {times[row + 1]!s} "
-            f"in row {row + 1}; sort the rows, or name the sequences with by="
+            f"in row {row + 1}; {remedy}, or name the sequences with by="
         )

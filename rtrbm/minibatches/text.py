@@ -134,10 +134,15 @@ def _fields(rows):
     if wrong is not None:
         raise ValueError(f"row {wrong} of its data has {len(rows[wrong])} fields, {n} are wanted")
     for fields in zip(*rows):
-        if all(field.lower() in GAPS or _is_number(field) for field in fields):
+        if all(map(is_field, fields)):
             yield np.array([np.nan if field.lower() in GAPS else float(field) for field in fields])
         else:
             yield np.array(fields)
+
+
+def is_field(field):
+    """Whether a field of a column of numbers may be so: a number, or a gap."""
+    return field.lower() in GAPS or _is_number(field)
 
 
 def _is_number(field):
