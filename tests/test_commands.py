@@ -243,6 +243,8 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("predict model.h5 timed.csv --out a.csv", "it has when besides: --time when if it holds times"),
         ("predict model.h5 rolls.npz --name train --out a.csv", "must have the 3 features of .*, got 88"),
         ("predict rbm.h5 rolls.npz --name train --out a.csv", "MODEL must be one that can predict, 'rbm.h5' .* RBM"),
+        ("predict model.h5 no.csv --out protected.csv --force", "FILE: no file at 'no.csv'"),
+        ("predict model.h5 joints.csv --out protected.csv --force", "--out must be .*, 'protected.csv' is write-prot"),
         ("impute model.h5 gaps.csv --out a.png", "--out must end in one of .csv, .npz, .npy, .h5, got 'a.png'"),
         ("sample model.h5 --out a.mid", "MIDI wants the 88 keys of a piano, the model has 3 features"),
         ("sample rolls.h5 --out a.gif", "--shape HxW must say the shape of images, the model's 88 features"),
@@ -265,6 +267,7 @@ def test_a_mistake_is_one_line_and_1(command, said, folder, capsys):
     (folder / "empty.csv").write_text("a,b\n1,\n2,\n3,\n")
     (folder / "one.csv").write_text("hip,knee,toe\n1,2,3\n")
     (folder / "inf.csv").write_text("a,b\n1,2\ninf,3\n")
+    (folder / "protected.csv").touch(0o444)
     (folder / "gap.csv").write_text("a,b\n1,1\n1,?\n")
     (folder / "dates.csv").write_text("day,a\n31.01.2024,1\n01.02.2024,0\n")
     (folder / "above.csv").write_text("a\n0\n1.0000001\n")

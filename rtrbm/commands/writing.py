@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import __version__
 from ..machine import processors
-from ..replacing import replacing
+from ..replacing import check_path, replacing
 from .reading import SEQUENCE
 
 
@@ -34,8 +34,8 @@ def check_out(options, endings, *paths, beside=()):
     Raises
     ------
     ValueError, ImportError
-        If its name has another ending, it is a folder, is in none, is there already or is read, or if a library or
-        program for files of its kind is not installed.
+        If its name has another ending, it is a folder, is in none, is there already, is read or write-protected, or if
+        a library or program for files of its kind is not installed.
     """
     path, ending = options.out, ending_of(options.out)
     if ending not in endings:
@@ -54,6 +54,7 @@ def check_out(options, endings, *paths, beside=()):
     if there and not options.force and not resume:
         more = "" if resume is None else ", --resume goes on with it"
         raise ValueError(f"--out: {there[0]!r} is there already; --force replaces it{more}")
+    check_path("--out", path)
     if ending == ".mp4" and shutil.which("ffmpeg") is None:
         raise ValueError(f"--out {path}: an .mp4 file wants the program ffmpeg, which is not installed; take a .gif")
     library = {".gif": "matplotlib", ".png": "matplotlib", ".mid": "mido"}.get(ending)
