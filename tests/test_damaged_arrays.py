@@ -128,6 +128,7 @@ IN_CELLS = matrix([DOUBLE])
 for _ in range(40):
     IN_CELLS = matrix([IN_CELLS], kind=1)
 MAT = {
+    "is damaged: its header does not tell the order of bytes": mat(matrix([DOUBLE])).replace(b"IM", b"XX"),
     "is damaged: an element of type 9 is where an array should be": mat(DOUBLE),
     "truncated inside the tag of an element": mat(matrix([DOUBLE]))[:-1] + b"\0" + b"\1\2\3",
     "truncated: an element should have 99 bytes": mat(struct.pack("<II", 14, 99)),

@@ -53,6 +53,8 @@ def read_mat(path, only=None):
     order = ORDERS.get(data[HEADER - 2 : HEADER])
     if order is not None:
         _Sizes(order, path).check(data)
+    elif 0 not in data[:4]:  # scipy takes it for version 5, and its numbers for big-endian ones
+        raise ValueError("it is damaged: its header does not tell the order of bytes")
     try:
         found = loadmat(io.BytesIO(data), variable_names=only)
         for array in found.values():
