@@ -4,6 +4,7 @@ import base64
 import hashlib
 import http.client
 import json
+import os
 import re
 import shutil
 import sys
@@ -436,6 +437,23 @@ def test_the_live_page_serves_nothing_else_and_nobody_else(serving):
         assert ask("/", method=method)[0].status == 501
     assert ask("/")[0].status == 200
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "line", "number"])
+def test_the_live_page_stands_files_that_are_no_logs(tmp_path, kind):
+    """A pipe would be waited for, and a line without an end would fill the memory."""
+    path, head = tmp_path / "log.csv", ",".join(Log.COLUMNS)
+    if kind == "pipe":
+        if not hasattr(os, "mkfifo"):
+            pytest.skip("needs named pipes")
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("nowhere.csv")
+    else:
+        path.write_text(f"{head}\n" + ("x" * 10**6 if kind == "line" else f"1,1,1,1,{10**400},,\n2,1,1,1,1,,\n"))
+    runs = live.Runs(tmp_path).state()["runs"]
+    reason = {"pipe": "is a pipe or a device", "line": "has a line of 1000 characters", "number": "cannot convert"}
+    assert all(reason[kind] in run["words"] for run in runs) and len(runs) == (kind != "link")
 
 
 def test_watch_says_where_and_ends_on_ctrl_c(tmp_path, monkeypatch, capsys):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import pathlib
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from .. import checks
 from ..callbacks import Log
+from ..minibatches.bounds import check_regular
 from ..training import files
 from ..training.restored import check_progress, restored_history
 from ..types import Path
@@ -17,6 +17,7 @@ from .html import as_json, page
 
 LEFT_ASIDE = (".previous.h5", ".earlier.h5")  # copies that scripts keep
 COLUMNS = ",".join(Log.COLUMNS)
+LONGEST = 1000  # characters of a line of a log
 
 
 def watch(folder: Path, port: int = 0) -> None:
@@ -125,10 +126,13 @@ class Runs:
                 continue
             try:
                 stat = path.stat()
-                mark = stat.st_mtime_ns, stat.st_size
+            except OSError:  # it is gone, or a link that leads nowhere
+                continue
+            mark = stat.st_mtime_ns, stat.st_size
+            try:
                 if self._known.get(path.name, (None,))[0] != mark:
                     self._known[path.name] = mark, _read(path)
-            except (OSError, ValueError, TypeError, KeyError) as error:
+            except Exception as error:  # of files that may hold anything
                 self._known[path.name] = None, {"words": f"It cannot be read: {error}", "chart": None}
             run = self._known[path.name][1]
             if run is not None:
@@ -156,10 +160,15 @@ def _drawn(contents, path):
 
 
 def _read_log(path):
-    with open(path, newline="", encoding="ascii", errors="replace") as file:
-        if file.readline().strip() != COLUMNS:
+    with open(check_regular(path, "path"), encoding="ascii", errors="replace") as file:
+        if file.readline(LONGEST).strip() != COLUMNS:
             return None
-        rows = [row for row in csv.reader(file) if len(row) == len(Log.COLUMNS)]
+        rows = []
+        while line := file.readline(LONGEST):
+            if len(line) == LONGEST:
+                raise ValueError(f"it has a line of {LONGEST} characters or more")
+            rows.append(line.strip().split(","))
+    rows = [row for row in rows if len(row) == len(Log.COLUMNS)]
     history = {name: [float(row[i]) for row in rows if row[i]] for i, name in enumerate(Log.COLUMNS) if i}
     history["validation_update"] = [int(row[0]) for row in rows if row[Log.COLUMNS.index("validation_error")]]
     history["n_gibbs"] = list(map(int, history["n_gibbs"]))
