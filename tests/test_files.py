@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from helpers import altered, files_up_to, whole as read
 
-from rtrbm import replacing as writing
+from rtrbm import machine, replacing as writing
 from rtrbm.replacing import before, check_path, replacing
 from rtrbm.training import files
 from rtrbm.training.files import Contents, write, write_stack
@@ -261,6 +261,29 @@ def test_an_array_that_cannot_be_there_is_refused(saved, place, reason):
     table["params"]["W"] = place
     with_table(saved, json.dumps(table).encode())
     refused(saved, reason)
+
+
+def test_arrays_over_one_another_are_refused(saved):
+    """They would take more memory than the file has bytes."""
+
+    def parse(found, path):
+        return [part.read() for part in found.groups["params"].values()]
+
+    table, n_bytes = parts(saved)[2], os.path.getsize(saved) - 700
+    table["params"] = {"a": ["|u1", [n_bytes], 600]}
+    with_table(saved, json.dumps(table).encode())
+    files.read(saved, parse)  # control
+    table["params"]["b"] = ["|u1", [n_bytes], 600]
+    with_table(saved, json.dumps(table).encode())
+    with pytest.raises(ValueError, match="its arrays lie over one another"):
+        files.read(saved, parse)
+
+
+def test_an_array_larger_than_memory_is_refused(saved, monkeypatch):
+    """A file with holes takes no room on a disk."""
+    monkeypatch.setattr(machine, "memory", lambda: 95)
+    with pytest.raises(ValueError, match=r"an array of shape \(4, 3\) would take 1 GB, this process may use 9.5e-08"):
+        files.read(saved, lambda found, path: found.groups["params"]["W"].read())
 
 
 def test_an_array_is_read_when_it_is_asked_for(saved):

@@ -13,7 +13,7 @@ import stat
 
 import numpy as np
 
-from ..checks import printable
+from ..checks import check_memory, printable
 
 DTYPE = re.compile("[<>|]([iu][1248]|f[248]|b1|S[1-9][0-9]{0,5})")
 BLOCK = 2**20  # bytes of a file that are hashed at a time
@@ -128,9 +128,12 @@ class Kept:
         return self.read()[key]
 
     def read(self):
-        """The array."""
+        """The array; raises if it is larger than memory, or those that were read have more bytes than the file."""
+        check_memory(f"an array of shape {self.shape}", self.size, self.dtype)
+        self._file.n_read += self.size * self._kind.itemsize
+        if self._file.n_read > self._file.size:
+            raise ValueError("its arrays lie over one another")
         found = np.empty(self.shape, self._kind)
-        self._file.n_read += found.nbytes
         if self._file.fill(self._offset, found.reshape(-1).view(np.uint8)) < found.nbytes:
             raise ValueError("the file has become shorter while it was read")
         return found.astype(self.dtype, copy=False)

@@ -4,6 +4,7 @@ can have left.
 
 import numpy as np
 
+from ..checks import check_memory
 from ..compute import engine as engines
 from .kept import Kept
 from .loop import is_finite
@@ -11,6 +12,7 @@ from .optimizers import is_state
 from .scale import Scale
 from .state import HEALTH, HISTORY, VALIDATION, Best
 
+LISTED = 40  # bytes of a number in a list, beside those in its array
 LARGE = 100  # a count: chains may go beyond the counts that data may have
 
 
@@ -109,6 +111,7 @@ def restored_history(groups, n_updates, path):
     history |= measured(HEALTH, groups.get("health", {}), "health_", n_updates, path)
     if (history.get("validation_error", np.zeros(0)) < 0).any():
         raise unfitting(path, "validation_error has values below 0")
+    check_memory("a history", LISTED * sum(values.size for values in history.values()), np.uint8)
     return {name: values.tolist() for name, values in history.items()}
 
 
