@@ -109,7 +109,7 @@ class Log(Callback):
     COLUMNS = ("update", *HISTORY, *VALIDATION[1:])
 
     def __init__(self, path: Path) -> None:
-        self.path = check_path("path", path)
+        self.path = os.path.abspath(check_path("path", path))
 
     def of_layer(self, i):
         base, suffix = os.path.splitext(self.path)

@@ -22,6 +22,7 @@ from test_ranks import launch, needs_mpi
 
 import rtrbm
 from rtrbm import RBM, RTRBM, Stack
+from rtrbm.callbacks import Log
 from rtrbm.training import health, locks
 from rtrbm.training.signals import Interruptible
 
@@ -119,6 +120,56 @@ def test_ctrl_c_is_raised_though_its_checkpoint_fails(tmp_path):
 
     with pytest.warns(UserWarning, match="no checkpoint of 3"), pytest.raises(KeyboardInterrupt):
         failing(3).fit(X, checkpoint=tmp_path / "run.h5", callbacks=[press])
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_what_ends_a_program_loses_no_update(tmp_path, error):
+    """A handler of the user's own that raises, in an update too, a callback, and a stream."""
+
+    def raises(*_):
+        raise error
+
+    class Stream:
+        def minibatch(self, update):
+            return X if update < 3 else raises()
+
+    def press(model):
+        return os.kill(os.getpid(), signal.SIGUSR2) if model.n_updates_ == 3 else None
+
+    def breaks(model):
+        return raises() if model.n_updates_ == 3 else None
+
+    before = signal.signal(signal.SIGUSR2, raises) if hasattr(signal, "SIGUSR2") else None
+    cases = [(Stream(), []), (X, [breaks]), *([(X, [press])] if before is not None else [])]
+    for i, (data, callbacks) in enumerate(cases):
+        with pytest.raises(error):
+            RTRBM(**SETTINGS).fit(data, checkpoint=tmp_path / f"{i}.h5", callbacks=callbacks)
+        assert rtrbm.load(tmp_path / f"{i}.h5").n_updates_ == 3
+    if before is not None:
+        signal.signal(signal.SIGUSR2, before)
+
+
+def test_a_process_that_changes_its_folder_writes_where_it_began(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other").mkdir()
+
+    def moves(model):
+        os.chdir(tmp_path / "other")
+
+    RTRBM(**SETTINGS).fit(X, checkpoint="run.h5", callbacks=[moves, Log("log.csv")])
+    os.chdir(tmp_path)
+    Stack([RTRBM(**SETTINGS), RTRBM(**SETTINGS)]).fit(X, checkpoint="stack.h5", callbacks=[moves])
+    assert not os.listdir(tmp_path / "other") and rtrbm.load(tmp_path / "stack-2.h5").n_updates_ == 12
+    assert rtrbm.load(tmp_path / "run.h5").n_updates_ == 12
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 13
+
+
+def test_a_file_of_the_user_in_the_place_of_the_one_before_is_not_lost(tmp_path):
+    before = tmp_path / "run.h5.before"
+    before.write_text("mine")
+    with pytest.raises(ValueError, match="checkpoint must be another file, '.*run.h5.before' is there and no model"):
+        RTRBM(**SETTINGS).fit(X, checkpoint=tmp_path / "run.h5")
+    assert before.read_text() == "mine"
 
 
 @needs_mpi
@@ -360,6 +411,12 @@ def test_stale_locks_are_taken_over_and_those_of_other_hosts_are_not(
         with pytest.raises(RuntimeError, match="in use by another run"), held(path):  # control
             pass
     assert len(lines) == (outcome == "taken") and not lock.exists()
+
+
+def test_a_lock_that_cannot_be_opened_names_the_checkpoint(tmp_path):
+    (tmp_path / "run.h5.lock").mkdir()
+    with pytest.raises(OSError, match="checkpoint='.*run.h5' wants its lock in '.*run.h5.lock': "):
+        RTRBM(**SETTINGS).fit(X, checkpoint=tmp_path / "run.h5")
 
 
 def test_a_lock_that_is_another_file_is_left_alone(tmp_path):

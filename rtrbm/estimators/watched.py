@@ -13,6 +13,7 @@ from ..minibatches import sources
 from ..minibatches.fingerprint import difference, fingerprint
 from ..minibatches.windows import as_recordings
 from ..rbm import exact
+from ..replacing import as_path
 from ..training import files, locks, loop, ranks
 from ..training.monitor import Callback
 from ..training.state import VALIDATION
@@ -48,7 +49,7 @@ class Watched(Fed):
         if validation_every is not None:
             checks.check_count("validation_every", validation_every)
         if checkpoint is not None:
-            files.check_path("checkpoint", checkpoint)
+            files.check_checkpoint(checkpoint)
             self._settings()  # raises if a file cannot keep one
         elif resume:
             raise ValueError("resume=True needs checkpoint, the file to resume from")
@@ -154,8 +155,9 @@ class Watched(Fed):
             for callback in own:
                 callback.end(self)
 
-        saves, called = checkpoint is not None, (called if callbacks else None)
-        save = partial(self._checkpoint, checkpoint) if saves and ranks.is_first(self.comm) else bool
+        saves, called, save = checkpoint is not None, (called if callbacks else None), bool
+        if saves and ranks.is_first(self.comm):
+            save = partial(self._checkpoint, os.path.abspath(as_path("checkpoint", checkpoint)))
         say, written = warn if ranks.is_first(self.comm) else bool, self.n_updates_ if resume else 0
         return loop.Watch(made, look, start, called, end, save, say, V is not None, saves, written)
 

@@ -334,10 +334,7 @@ class Stack(Estimator):
         if checkpoint is None:
             return [None] * len(self.layers)
         base, suffix = os.path.splitext(check_path("checkpoint", checkpoint))
-        paths = [f"{base}-{i}{suffix}" for i in range(1, len(self.layers) + 1)]
-        for path in paths:
-            files.check_path("checkpoint", path)
-        return paths
+        return [files.check_checkpoint(f"{base}-{i}{suffix}") for i in range(1, len(self.layers) + 1)]
 
     def _check_layers(self):
         if not isinstance(self.layers, list | tuple):

@@ -119,6 +119,20 @@ def check_path(name, path):
     return path
 
 
+def check_checkpoint(path):
+    """The absolute path of a checkpoint: the process may change its folder while it trains.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `check_path`, also about the file before.
+    """
+    path = os.path.abspath(check_path("checkpoint", path))
+    if os.path.lexists(before(path)):
+        check_path("checkpoint", before(path))
+    return path
+
+
 def write(path, contents, keep=False):
     """Write a model.
 

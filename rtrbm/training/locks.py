@@ -64,7 +64,10 @@ def let_go():
 
 def _take(lock, what, warn):
     while True:
-        file = os.open(lock, FLAGS, 0o666)
+        try:
+            file = os.open(lock, FLAGS, 0o666)
+        except OSError as error:
+            raise OSError(error.errno, f"{what} wants its lock in {lock!r}: {error.strerror}", lock) from error
         try:
             holder = _read(file)
             if holder is None:

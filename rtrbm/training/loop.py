@@ -261,9 +261,9 @@ def run(rule, training, prepare, plan, watch, verbose, at_once=False):
     plan : Plan
     watch : Watch
         `look` comes before the first update, at its interval, and after the last. `save` is called at an interval, at
-        the end, on Ctrl-C and if `prepare`, `look` or a callback fails; if it fails itself, that is a warning, but for
-        the last one of a run that is complete. `end` comes before the last `save` of a run that is complete, but after
-        that of one that was broken off, which goes on from there.
+        the end, on Ctrl-C, on SystemExit and if `prepare`, `look` or a callback fails; if it fails itself, that is a
+        warning, but for the last one of a run that is complete. `end` comes before the last `save` of a run that is
+        complete, but after that of one that was broken off, which goes on from there.
     verbose : int
     at_once : bool
         Whether `prepare` is quick, so that it needs no thread.
@@ -295,8 +295,15 @@ def run(rule, training, prepare, plan, watch, verbose, at_once=False):
         if _is_due(plan, training, watch.validates):
             or_save(lambda: watch.look(parts))
 
+    def leave(kind, error, traceback):
+        # by sys.exit in the user's own handler of a signal, say
+        if kind is not None and not issubclass(kind, Exception) and comm is None and not interrupt.requested:
+            with contextlib.suppress(Warning):
+                saves(training)
+
     with interrupt, shown, ahead, ending:
         ending.callback(watch.end)
+        ending.push(leave)
         look()
         finished, stopped = ranks.any_of(or_save(watch.start), comm), 0
         while training.n_updates < n_updates and not finished:
