@@ -8,7 +8,7 @@ import pytest
 from helpers import altered, state
 
 import rtrbm
-from rtrbm import RBM, RTRBM
+from rtrbm import RBM, RTRBM, machine
 from rtrbm.callbacks import EarlyStopping
 from rtrbm.training import restored
 
@@ -68,6 +68,13 @@ def test_the_history_has_values_that_updates_leave(path, name):
     if name != "reconstruction_error":
         refused(path, f"history/{name}", at(5, np.inf), f"{name} has values that no update leaves")
     refused(path, f"history/{name}", lambda values: values[1:])
+
+
+def test_a_history_larger_than_memory_is_refused(path, monkeypatch):
+    """A file with holes takes no room on a disk, whatever number of updates it has."""
+    monkeypatch.setattr(machine, "memory", lambda: 1000)
+    with pytest.raises(ValueError, match="model.h5' cannot be read: the history of 6 updates would take 1 GB"):
+        rtrbm.load(path)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from .optimizers import is_state
 from .scale import Scale
 from .state import HEALTH, HISTORY, VALIDATION, Best
 
-LISTED = 40  # bytes of a number in a list, beside those in its array
+LISTED = 48  # bytes of a number in an array and in a list
 LARGE = 100  # a count: chains may go beyond the counts that data may have
 
 
@@ -102,6 +102,7 @@ def restored_history(groups, n_updates, path):
     Every update has left a finite norm and rate, and an error that is 0 at least. Errors on validation data may be NaN:
     nothing looks at them in training.
     """
+    check_memory(f"the history of {n_updates} updates", LISTED * len(HISTORY) * n_updates, np.uint8)
     history, saved = {}, groups.get("history", {})
     for name in HISTORY:
         values = history[name] = array(saved.get(name), (n_updates,), "iuf", path)
@@ -111,7 +112,6 @@ def restored_history(groups, n_updates, path):
     history |= measured(HEALTH, groups.get("health", {}), "health_", n_updates, path)
     if (history.get("validation_error", np.zeros(0)) < 0).any():
         raise unfitting(path, "validation_error has values below 0")
-    check_memory("a history", LISTED * sum(values.size for values in history.values()), np.uint8)
     return {name: values.tolist() for name, values in history.items()}
 
 
