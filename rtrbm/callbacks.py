@@ -7,6 +7,7 @@ has something to do before the first update or at the end is a subclass of `Call
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from .training.state import HISTORY, VALIDATION, Best
 from .types import Path
 
 __all__ = ["Callback", "EarlyStopping", "Log", "Print"]
+
+EVERY = 100  # updates after which a log that could not be written is tried again
 
 
 class EarlyStopping(Callback):
@@ -94,7 +97,8 @@ class Log(Callback):
     Columns: update (the number made so far), the lists of `history_`, and, where they were measured, the validation's
     error and log-likelihood. The line of update 0 has these alone. A run that is resumed goes on with its file, each
     update in it once, from the checkpoint on. A run that begins anew replaces the file of an earlier one. Of several
-    MPI ranks the first one writes. In a `Stack`, ``log.csv`` stands for ``log-1.csv``, ``log-2.csv``, one a layer.
+    MPI ranks the first one writes. A line that cannot be written, on a full disk say, is a warning, and the file is
+    written anew later. In a `Stack`, ``log.csv`` stands for ``log-1.csv``, ``log-2.csv``, one a layer.
 
     Parameters
     ----------
@@ -109,7 +113,7 @@ class Log(Callback):
     COLUMNS = ("update", *HISTORY, *VALIDATION[1:])
 
     def __init__(self, path: Path) -> None:
-        self.path = os.path.abspath(check_path("path", path))
+        self.path, self._is_whole = os.path.abspath(check_path("path", path)), True
 
     def of_layer(self, i):
         base, suffix = os.path.splitext(self.path)
@@ -123,17 +127,44 @@ class Log(Callback):
             with open(self.path, "rb") as file:
                 if file.readline().strip() not in (b"", head.encode()):
                     raise ValueError(f"path must be a new file or that of a log, {self.path!r} is another file")
-        history, n_updates = model._history, model.n_updates_
-        places = {n: at for at, n in enumerate(history.get("validation_update", []))}
-        lines = [head, *(_line(history, n, places) for n in range(0 if 0 in places else 1, n_updates + 1))]
-        with replacing(self.path) as temporary, open(temporary, "w", encoding="ascii") as file:
-            file.write("".join(f"{line}\n" for line in lines))
+        self._write(model)
 
     def __call__(self, model: Any) -> None:
-        if ranks.is_first(model.comm):
-            with open(self.path, "a", encoding="ascii") as file:
-                last = {n: -1 for n in model._history.get("validation_update", [])[-1:]}
-                file.write(f"{_line(model._history, model.n_updates_, last)}\n")
+        if self._is_whole:
+            self._try(model, self._append)
+        elif model.n_updates_ % EVERY == 0:
+            self._try(model, self._write)
+
+    def end(self, model):
+        if not self._is_whole:
+            self._try(model, self._write)
+
+    def _try(self, model, write):
+        """Write to the file; a failure is a warning, the first of several."""
+        if not ranks.is_first(model.comm):
+            return
+        try:
+            write(model)
+        except (OSError, ValueError) as error:
+            if self._is_whole:
+                reason = getattr(error, "strerror", None) or error
+                line = f"no line of update {model.n_updates_} in {self.path!r}: {reason}; it is tried again later"
+                warnings.warn(line, stacklevel=3)
+            self._is_whole = False
+
+    def _append(self, model):
+        with open(self.path, "a", encoding="ascii") as file:
+            last = {n: -1 for n in model._history.get("validation_update", [])[-1:]}
+            file.write(f"{_line(model._history, model.n_updates_, last)}\n")
+
+    def _write(self, model):
+        """Write the whole file."""
+        history, n_updates = model._history, model.n_updates_
+        places = {n: at for at, n in enumerate(history.get("validation_update", []))}
+        lines = [_line(history, n, places) for n in range(0 if 0 in places else 1, n_updates + 1)]
+        with replacing(self.path) as temporary, open(temporary, "w", encoding="ascii") as file:
+            file.write("".join(f"{line}\n" for line in [",".join(self.COLUMNS), *lines]))
+        self._is_whole = True
 
 
 def _line(history, n, places):

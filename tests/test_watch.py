@@ -12,7 +12,7 @@ import pytest
 from helpers import random_array, random_sequences, state
 
 import rtrbm
-from rtrbm import RBM, RTRBM, TRBM, Stack
+from rtrbm import RBM, RTRBM, TRBM, Stack, callbacks
 from rtrbm.callbacks import Callback, EarlyStopping, Log, Print
 from rtrbm.minibatches.fingerprint import difference, fingerprint
 from rtrbm.rbm import exact
@@ -255,6 +255,26 @@ def test_a_resumed_log_has_every_update_once(tmp_path):
         file.write("6,1.0,1.0,0.1,1,,\n7,1.")
     RTRBM(**SETTINGS).fit(X, validation=V, checkpoint=path, resume=True, callbacks=[Log(parts)])
     assert parts.read_text() == whole.read_text()
+
+
+@pytest.mark.parametrize("back", [7, 99])
+def test_a_log_that_cannot_be_written_ends_no_run_and_is_written_later(tmp_path, back, monkeypatch):
+    monkeypatch.setattr(callbacks, "EVERY", 2)
+    folder = tmp_path / "drive"
+    folder.mkdir()
+
+    def mount(model):
+        if model.n_updates_ == 3:
+            folder.rename(tmp_path / "away")
+        if model.n_updates_ == back:
+            (tmp_path / "away").rename(folder)
+
+    with pytest.warns(UserWarning, match="no line of update 3 in '.*log.csv': No such file") as caught:
+        model = RTRBM(**SETTINGS).fit(X, validation=V, callbacks=[mount, Log(folder / "log.csv")])
+    assert len(caught) == 1
+    RTRBM(**SETTINGS).fit(X, validation=V, callbacks=[Log(tmp_path / "whole.csv")])
+    path = folder / "log.csv" if back == 7 else tmp_path / "away" / "log.csv"
+    assert (path.read_text() == (tmp_path / "whole.csv").read_text()) == (back == 7 < model.n_updates_)
 
 
 def test_a_log_does_not_replace_another_file(tmp_path):
