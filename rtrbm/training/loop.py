@@ -297,7 +297,7 @@ def run(rule, training, prepare, plan, watch, verbose, at_once=False):
 
     def leave(kind, error, traceback):
         # by sys.exit in the user's own handler of a signal, say
-        if kind is not None and not issubclass(kind, Exception) and comm is None and not interrupt.requested:
+        if kind in (SystemExit, KeyboardInterrupt) and comm is None and not interrupt.requested:
             with contextlib.suppress(Warning):
                 saves(training)
 
