@@ -37,7 +37,7 @@ def python(code, *arguments, **options):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
-        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, **options,
+        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300, **options,
     )  # fmt: skip
 
 
