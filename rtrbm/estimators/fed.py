@@ -105,12 +105,12 @@ class Fed(Stored):
         if is_lazy:  # no more is read than the first minibatch
             first = sources.source(data, self.batch_size, self.seed_).minibatch(0)
             frames = [v for v, _ in self._frames_of(first)]
-        data = frames
-        sample = sources.sample(data, doubts.N_NUMBERS)
+        sample = sources.sample(frames, doubts.N_NUMBERS)
         found = list(doubts.of_rate(self.optimizer, self.learning_rate))
         found += list(doubts.of_data(sample, self._units(), dtype, self.standardize, names))
         if len(self._axes) == 3 and not is_lazy:
-            found += doubts.of_axes(data if getattr(data, "ndim", 0) == 3 else np.asarray(data[0][: doubts.SIDE])[None])
+            is_array = getattr(frames, "ndim", 0) == 3
+            found += doubts.of_axes(frames if is_array else np.asarray(frames[0][: doubts.SIDE])[None])
         for line in found:
             warn(line)
 

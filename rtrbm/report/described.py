@@ -49,7 +49,7 @@ def _layer(contents, path):
     found = {"model": contents.model, "updates": progress["n_updates"], "seed": progress["seed"]}
     found["engine"] = restored.text(groups.get("engine", {}).get("name"), path)
     found["settings"] = {name: _setting(value) for name, value in settings.items()}
-    found |= {"arrays": {name: list(shape) for name, shape in arrays.items()}}
+    found["arrays"] = {name: list(shape) for name, shape in arrays.items()}
     found["parameters"] = sum(map(math.prod, arrays.values()))
     found["features"] = n_features = arrays["W"][0]
     names = groups.get("features", {}).get("names")
