@@ -75,12 +75,13 @@ RECIPE = {
     "step": 0.5,  # quarter notes a frame
 }
 RECIPES = {"jsb": {**RECIPE, "n_updates": 10_000, "window": None, "step": 1.0}}  # of other sets: RECIPE
-AS_THEY_ARE = {"learning_rate": 0.003, "weight_decay": 5e-4}  # of pieces that are not transposed,
+MANY = "nottingham", "musedata"  # sets that a large model does not soon know by heart, as it does others
+AS_THEY_ARE = {"learning_rate": 0.003, "weight_decay": 5e-4}  # of pieces of these, if they are not transposed,
 SMALLER = {
     "rnnrbm": {"n_recurrent": 30, "activation": "sigmoid", "weight_decay": 3e-4},
     "lstmrbm": {"n_recurrent": 30, "weight_decay": 3e-4},
-}  # networks that would soon know them by heart,
-IN_ALL_KEYS = {
+}  # their networks,
+LARGER = {
     "rnnrbm": {
         "n_recurrent": 150,
         "activation": "sigmoid",
@@ -88,8 +89,8 @@ IN_ALL_KEYS = {
         "weight_decay": 1e-4,
         "n_gibbs": {0: 5, 0.3: 10, 0.7: 25},
     },
-}  # which keep a larger one busy,
-SHORTER = 0.3  # and the part of the updates for pieces that are not transposed
+}  # those of more music,
+SHORTER = 0.3  # and the part of the updates of the others
 FRAMES = {
     "n_hidden": 150, "optimizer": "spectral", "learning_rate": 0.006, "weight_decay": 1e-4, "batch_size": 200,
     "n_updates": 10_000,
@@ -196,9 +197,10 @@ def load(names, options):
 def recipe_of(names, options):
     """The settings of runs on some sets, pooled."""
     recipe = RECIPES.get(names[0], RECIPE) if len(names) == 1 else RECIPE
-    if options.transpose:
-        return recipe
-    return {**recipe, "model": {**recipe["model"], **AS_THEY_ARE}, "n_updates": round(SHORTER * recipe["n_updates"])}
+    if options.transpose or {*names} <= {*MANY}:
+        return {**recipe, "networks": LARGER}
+    model, n_updates = {**recipe["model"], **AS_THEY_ARE}, round(SHORTER * recipe["n_updates"])
+    return {**recipe, "networks": SMALLER, "model": model, "n_updates": n_updates}
 
 
 def path_of(name, folder):
@@ -239,7 +241,7 @@ def stream_of(music, options):
 def new_model(name, recipe, n_updates, options):
     """A model to be trained."""
     kind, own = MODELS[name]
-    own = {"n_gibbs": recipe["n_gibbs"], **own, **(IN_ALL_KEYS if options.transpose else SMALLER).get(name, {})}
+    own = {"n_gibbs": recipe["n_gibbs"], **own, **recipe["networks"].get(name, {})}
     n_gibbs = {int(part * n_updates): k for part, k in own.pop("n_gibbs").items()}
     run_of = {"n_updates": n_updates, "random_state": options.seed, "n_jobs": options.n_jobs, "engine": options.engine}
     return kind(**{**recipe["model"], **own}, n_gibbs=n_gibbs, **run_of)
