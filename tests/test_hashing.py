@@ -23,7 +23,11 @@ from rtrbm.models.rtrbm import Recurrent
 
 numba = pytest.importorskip("numba")
 from rtrbm.compute.numba import hashing, whole  # noqa: E402
-from rtrbm.compute.numba.tile import BEGIN, CHAIN, SEQUENCES, pack_all, tile  # noqa: E402
+from rtrbm.compute.numba.compiled import compiled  # noqa: E402
+from rtrbm.compute.numba.forward import step_ahead, take_frames, take_rows  # noqa: E402
+from rtrbm.compute.numba.frozen import freeze  # noqa: E402
+from rtrbm.compute.numba.room import SEQUENCES, Data, Job, Model, Task, new_room  # noqa: E402
+from rtrbm.compute.numba.tile import MATRICES, pack_matrix, run_chains  # noqa: E402
 from rtrbm.compute.numba.vectors import WIDTH, load, store, up_to  # noqa: E402
 
 EPS = float(np.finfo(np.float32).eps)
@@ -312,6 +316,22 @@ N_ROWS = 60_000  # sequences
 FRAMES = np.array([[1, 0, 1], [0, 1, 0]], np.float32)
 
 
+@compiled
+def pack_all(task):
+    for part in range(MATRICES):
+        pack_matrix(part, 0, Job(0, 0, 1, 1, 0, 2, task))
+
+
+@compiled
+def chains_of(low, task):
+    """The chains of a tile of sequences of two frames; their ends are in the room."""
+    job = Job(low, 0, 1, 1, 0, 2, task)
+    take_frames(0, 0, job)
+    take_rows(0, 0, job)
+    step_ahead(0, 0, job)
+    run_chains(0, 0, job)
+
+
 class Chains:
     """The ends v and h of chains from the same two frames of many sequences, and the exact distributions of these."""
 
@@ -319,17 +339,19 @@ class Chains:
         self.params, self.k = random_params(3, 2, scale=1.5, seed=4), k
         form = Recurrent().form
         kernel = whole.prepared(form, k, sample_visible, 3, 2)
-        room, scratch = whole._room(kernel.size, 2 * SEQUENCES, 2)
+        room, scratch = new_room(kernel.size, 2 * SEQUENCES, 2)
         v = np.repeat(FRAMES, N_ROWS, axis=0).reshape(-1)
         where = np.array([0, N_ROWS]), np.array([N_ROWS, N_ROWS]), np.arange(N_ROWS), np.zeros(N_ROWS, np.intp)
-        key = np.uint64(hashing.key_of(seed, "chain", (update,)))
-        flat, packed, n_tiles = kernel.flat(self.params), kernel._packed(), N_ROWS // SEQUENCES
-        common, nothing = (kernel.size, kernel.at, flat, packed), kernel.nothing()
-        pack_all(*common)
+        data = Data(v, *where, 0, np.uint64(hashing.key_of(seed, "chain", (update,))))
+        model = Model(kernel.size, kernel.at, kernel.flat(self.params), kernel._packed())
+        frozen, n_tiles = [freeze(room), freeze(scratch)], N_ROWS // SEQUENCES
+        rooms, scratches = (np.array([part.ctypes.data]) for part in frozen)
+        task = Task(data, model, rooms, scratches, np.empty((n_tiles, 1), np.float32))
+        pack_all(task)
         self.v, self.h = np.empty((2, N_ROWS, 3), np.float32), np.empty((2, N_ROWS, 2), np.float32)
         last = room.on if sample_visible else room.c_v
         for low in range(n_tiles):
-            tile(BEGIN | CHAIN, 0, 2 * SEQUENCES, v, *where, low, n_tiles, 0, key, *common, room, scratch, nothing)
+            chains_of(low, task)
             for out, a in ((self.v, last), (self.h, room.h_neg)):
                 rows = a[: 2 * SEQUENCES * WIDTH].reshape(2, SEQUENCES, WIDTH)
                 out[:, low::n_tiles] = rows[:, :, : out.shape[2]]

@@ -201,6 +201,11 @@ def test_what_is_not_a_number_is_looked_up():
 DENSE = shapes(40, 40, 200, 200)
 
 
+def parts_of(n_blocks):
+    """Two parts of the columns, one of them empty if there is one block."""
+    return (0, n_blocks // 2), (n_blocks // 2, n_blocks)
+
+
 @pytest.mark.parametrize("name", ["add_product", "add_few"])
 @pytest.mark.parametrize("n_rows, n_in, n_out", [*DENSE, (1, 5, 5), (2, 5, 70), (3, 5, 33), (4, 9, 100), (6, 9, 9)])
 def test_dense_products(name, n_rows, n_in, n_out):
@@ -214,7 +219,9 @@ def test_dense_products(name, n_rows, n_in, n_out):
     n_units, n_blocks = n_in + beyond, -(-n_out // WIDTH)
     blocks = packed(W, n_units)
     out.reshape(-1)[to:].reshape(n_rows, stride)[:, n_out : n_blocks * WIDTH] = 0
-    from_python(getattr(dense, name))(rows, first, n_rows, stride_a, n_in, blocks, n_units, n_blocks, out, to, stride)
+    kernel, given = from_python(getattr(dense, name)), (rows, first, n_rows, stride_a, n_in, blocks, n_units)
+    for part in parts_of(n_blocks) if name == "add_few" else [(n_blocks,)]:
+        kernel(*given, *part, out, to, stride)
     found = out[to:].reshape(n_rows, stride)
     assert_is_product(found[:, :n_out], a, W, start)
     assert (found[:, n_out : n_blocks * WIDTH] == 0).all()
@@ -228,15 +235,18 @@ def test_a_gram_of_panels(n_rows, n_in, n_out, sign):
     high, low = n_rows + 9, 4
     a, d, start = normal((high, n_in)), normal((n_rows, n_out), 1), normal((n_in, n_out), 2)
     stride_a, stride_d, first, fr, to = n_in + 2, up_to(n_out, WIDTH) + 3, 5, 6, 7
-    panels, block = unwritten(high * up_to(n_in, dense.ROWS) + 5), unwritten(n_rows * WIDTH)
-    rows = np.concatenate([unwritten(first), padded(a, stride_a, np.nan).ravel(), unwritten(dense.ROWS)])
+    panels, block = unwritten(high * up_to(n_in, dense.ROWS) + WIDTH), unwritten(n_rows * WIDTH)
+    rows = np.concatenate([unwritten(first), padded(a, stride_a, np.nan).ravel(), unwritten(WIDTH)])
     from_python(dense.pack_panels)(rows, first, high, stride_a, n_in, panels)
-    assert np.isnan(panels[-5:]).all() and not np.isnan(panels[:-5]).any()
+    for j in range(n_in):
+        column = panels[(j - j % dense.ROWS) * high + j % dense.ROWS :: dense.ROWS][:high]
+        np.testing.assert_array_equal(column, a[:, j])
+    assert np.isnan(panels[-dense.ROWS :]).all()
     d_rows = np.concatenate([unwritten(fr), padded(d, stride_d, np.nan).ravel()])
     out = np.concatenate([unwritten(to), start.ravel(), unwritten(WIDTH)])
-    from_python(dense.add_gram)(
-        panels, high, low, n_in, d_rows, fr, stride_d, n_out, n_rows, np.float32(sign), block, out, to
-    )
+    given = panels, high, low, n_in, d_rows, fr, stride_d, n_out
+    for part in parts_of(-(-n_out // WIDTH)):
+        from_python(dense.add_gram)(*given, *part, n_rows, np.float32(sign), block, out, to)
     found = out[to : to + start.size].reshape(n_in, n_out)
     assert_is_product(found, sign * a[low : low + n_rows].T, d, start)
     assert np.isnan(out[:to]).all() and np.isnan(out[to + start.size :]).all()
@@ -290,9 +300,9 @@ def test_lists_of_numbers_and_their_products(n_rows, n, n_out, share):
     blocks, between = np.concatenate([packed(M, n + 2), unwritten(WIDTH)]), (n + 2) * WIDTH
     out = np.concatenate([unwritten(to), padded(start, stride, np.nan).ravel(), unwritten(WIDTH)])
     between = (n + 2) * WIDTH
-    from_python(dense.add_listed)(
-        starts, columns, values, lists, low, high, blocks, WIDTH, between, n_out, np.float32(-1), out, to, stride
-    )  # fmt: skip
+    given = starts, columns, values, lists, low, high, blocks, WIDTH, between, n_out
+    for part in parts_of(-(-n_out // WIDTH)):
+        from_python(dense.add_listed)(*given, *part, np.float32(-1), out, to, stride)
     result = out[to:-WIDTH].reshape(n_rows + 2, stride)
     assert_is_product(result[low:, :n_out], -kept[lists[low:]], M, start[low:])
     np.testing.assert_array_equal(result[0, :n_out], start[0])
@@ -301,9 +311,9 @@ def test_lists_of_numbers_and_their_products(n_rows, n, n_out, share):
     d, stride_d = normal((n_rows, n_out), 8), up_to(n_out, WIDTH)
     d_rows = np.concatenate([padded(d, stride_d, np.nan).ravel(), unwritten(WIDTH)])
     out, start = np.concatenate([M.ravel(), unwritten(WIDTH)]), M
-    from_python(dense.add_listed)(
-        starts_t, rows, values_t, np.arange(n), 0, n, d_rows, stride_d, WIDTH, n_out, np.float32(1), out, 0, n_out
-    )  # fmt: skip
+    given = starts_t, rows, values_t, np.arange(n), 0, n, d_rows, stride_d, WIDTH, n_out
+    for part in parts_of(-(-n_out // WIDTH)):
+        from_python(dense.add_listed)(*given, *part, np.float32(1), out, 0, n_out)
     assert_is_product(out[: M.size].reshape(M.shape), kept.T, d, start)
     assert np.isnan(out[M.size :]).all()
 

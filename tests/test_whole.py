@@ -31,7 +31,8 @@ from rtrbm.training.state import HISTORY, Training
 
 pytest.importorskip("numba")
 from rtrbm.compute.numba import whole as kernels  # noqa: E402
-from rtrbm.compute.numba.tile import ROWS, tile  # noqa: E402
+from rtrbm.compute.numba.room import ROWS, new_room  # noqa: E402
+from rtrbm.compute.numba.tile import find_sums  # noqa: E402
 
 EPS = np.finfo(np.float32).eps
 # Derivatives per frame are means of products of numbers of order 1, rounded a few dozen times on their way through
@@ -141,10 +142,13 @@ EDGES = [
     Case(Recurrent(1, dynamic_visible_bias=True), n_visible=270, n_hidden=290, lengths=(3, 2)),  # slices of matrices
     Case(Recurrent(1), n_visible=8, n_hidden=9, lengths=(2 * ROWS + 31, 5)),  # more rows than run together
     Case(k=2, n_visible=8, n_hidden=9, lengths=(2 * ROWS + 31,)),  # and more than two threads' in one sequence
+    Case(n_visible=40, n_hidden=370, lengths=(5,)),  # one sequence whose steps threads share
+    Case(Recurrent(1, dynamic_visible_bias=True), n_visible=9, n_hidden=520, lengths=(4, 3, 3, 2, 2, 2, 1, 1)),
+    Case(n_visible=40, n_hidden=530, lengths=(4,) * 9, n_warm="ragged", frames="dense grey"),  # tiles that share theirs
 ]
 CASES = random_cases(0) + random_cases(1) + random_cases(2) + EDGES
 any_case = pytest.mark.parametrize("case", CASES, ids=[f"{i}-{case}" for i, case in enumerate(CASES)])
-SOME = CASES[: -len(EDGES) : 9] + EDGES[-4:]
+SOME = CASES[: -len(EDGES) : 9] + EDGES[-7:]
 some_cases = pytest.mark.parametrize("case", SOME, ids=str)
 
 
@@ -389,14 +393,13 @@ def test_the_same_bits_for_any_number_of_threads(case, always_threads):
     assert bits(by_numba(case, 1, 2)) != alone  # control
 
 
-def test_threads_are_woken(always_threads, monkeypatch):
+def test_helpers_are_asked(always_threads, monkeypatch):
     """Control of the test above."""
-    seen = set()
-    monkeypatch.setattr(kernels, "tile", lambda *a, f=tile: (seen.add(threading.get_ident()), f(*a), barrier.wait(30)))
-    for lengths in ((70,), (30, 20)):
-        barrier = threading.Barrier(2 if len(lengths) == 2 else 1)
-        by_numba(Case(lengths=lengths), 0, 2, n_updates=1)
-    assert len(seen) == 2
+    asked, find_sums = [], kernels.find_sums
+    monkeypatch.setattr(kernels, "find_sums", lambda *given: (asked.append(given[1]), find_sums(*given)))
+    for n_jobs in (None, 2, 3):
+        by_numba(Case(), 0, n_jobs, n_updates=1)
+    assert asked == [1, 2, 3]
 
 
 @some_cases
@@ -409,11 +412,11 @@ def test_what_buffers_held_before_does_not_show(case):
         rule = rule_of(large, named("numba"))
         training, (part,) = training_of(large, rule, 1, np.float32), minibatch_of(large, 1, np.float32)
         loop.update(rule, training, [part], RATE)
-        room = kernels._local.room[3]
+        rooms = kernels._local.rooms
         with pytest.raises(FloatingPointError):
             loop.update(rule, training, [part._replace(v=np.full_like(part.v, np.nan))], RATE)
         found = bits(by_numba(case, 0))
-        assert kernels._local.room[3] is room  # control: the same buffers
+        assert kernels._local.rooms is rooms  # control: the same buffers
         by_numba(case._replace(n_visible=case.n_visible + 1), 0)
         return found, bits(by_numba(case, 0))
 
@@ -444,16 +447,16 @@ class Guards:
 @pytest.fixture
 def guards(monkeypatch):
     """Guards of all buffers of updates that are made from now on in new threads."""
-    guards, room, packed = Guards(), kernels._room, kernels.Whole._packed
+    guards, packed = Guards(), kernels.Whole._packed
 
     def guarded_room(*sizes):
-        return tuple(type(part)(*map(guards.guarded, part)) for part in room(*sizes))
+        return tuple(type(part)(*map(guards.guarded, part)) for part in new_room(*sizes))
 
     def guarded_packed(self):
         found = packed(self)
         return type(found)(*map(guards.guarded, found))
 
-    monkeypatch.setattr(kernels, "_room", guarded_room)
+    monkeypatch.setattr(kernels, "new_room", guarded_room)
     monkeypatch.setattr(kernels.Whole, "_packed", guarded_packed)
     return guards
 
@@ -781,7 +784,7 @@ GIVEN = {
 def test_parameters_may_be_set_in_any_layout(name, tmp_path):
     """The same bits as from plain arrays; nothing is compiled once more, and no array of the user is changed."""
     model, plain = fitted(), fitted()
-    n_compiled = len(tile.signatures)
+    n_compiled = len(find_sums.signatures)
     given = GIVEN[name](model.params_, tmp_path)
     values = each(lambda a: np.array(a, order="C"), given)
     plain.params_ = each(np.copy, values)
@@ -792,7 +795,7 @@ def test_parameters_may_be_set_in_any_layout(name, tmp_path):
         np.testing.assert_array_equal(a, b)
     for a, b in zip(arrays(given), arrays(values)):
         np.testing.assert_array_equal(a, b)
-    assert len(tile.signatures) == n_compiled
+    assert len(find_sums.signatures) == n_compiled
     if name == "swapped":  # control
         assert np.abs(model.params_.b_h - fitted(3).params_.b_h).max() > 0.001
 
@@ -808,9 +811,9 @@ def test_frames_may_have_any_layout(name, tmp_path):
         "one sequence": read_only(X)[:1],
     }[name]
     plain = fitted().partial_fit(np.array(given, np.float32, order="C"))
-    n_compiled = len(tile.signatures)
+    n_compiled = len(find_sums.signatures)
     assert state(fitted().partial_fit(given)) == state(plain)
-    assert len(tile.signatures) == n_compiled
+    assert len(find_sums.signatures) == n_compiled
 
 
 # ------------------------------------------------------------------------------------ NaN and infinity

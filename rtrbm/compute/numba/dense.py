@@ -14,10 +14,12 @@ from .vectors import (
     fill_at,
     load,
     load_part,
+    lowest,
     multiply_add,
     number_at,
     store,
     store_part,
+    where_beyond,
     wide,
     zeros,
 )
@@ -72,22 +74,22 @@ def add_product(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to,
 
 
 @inner
-def add_few(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to, stride):
-    """`add_product` for one to four rows."""
+def add_few(a, first, n_rows, stride_a, n_in, W, n_units, low, high, out, to, stride):
+    """`add_product` for one to four rows, in columns of blocks low to high - 1."""
     if n_rows == 1:
-        _add_one(a, first, n_in, W, n_units, n_blocks, out, to)
+        _add_one(a, first, n_in, W, n_units, low, high, out, to)
     elif n_rows == 2:
-        _add_two(a, first, first + stride_a, n_in, W, n_units, n_blocks, out, to, to + stride)
+        _add_two(a, first, first + stride_a, n_in, W, n_units, low, high, out, to, to + stride)
     else:
-        _add_four(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to, stride)
+        _add_four(a, first, n_rows, stride_a, n_in, W, n_units, low, high, out, to, stride)
 
 
 @inner
-def _add_one(a, first, n_in, W, n_units, n_blocks, out, to):
+def _add_one(a, first, n_in, W, n_units, low, high, out, to):
     """One row meets two blocks of columns; its sums are taken in two halves, so that none waits for the one before."""
     wide()
-    for block in range(0, n_blocks, 2):
-        c, beside = to + block * WIDTH, min(1, n_blocks - block - 1)
+    for block in range(low, high, 2):
+        c, beside = to + block * WIDTH, min(1, high - block - 1)
         d = c + beside * WIDTH
         x, y, x_1, y_1 = load(out, c), load(out, d), zeros(), zeros()
         at, at_y = block * n_units * WIDTH, (block + beside) * n_units * WIDTH
@@ -106,11 +108,11 @@ def _add_one(a, first, n_in, W, n_units, n_blocks, out, to):
 
 
 @inner
-def _add_two(a, first, second, n_in, W, n_units, n_blocks, out, to, to_1):
+def _add_two(a, first, second, n_in, W, n_units, low, high, out, to, to_1):
     """Two rows meet two blocks of columns."""
     wide()
-    for block in range(0, n_blocks, 2):
-        c, beside = block * WIDTH, min(1, n_blocks - block - 1)
+    for block in range(low, high, 2):
+        c, beside = block * WIDTH, min(1, high - block - 1)
         d = c + beside * WIDTH
         x_0, x_1, y_0, y_1 = load(out, to + c), load(out, to_1 + c), load(out, to + d), load(out, to_1 + d)
         at, at_y = block * n_units * WIDTH, (block + beside) * n_units * WIDTH
@@ -128,14 +130,14 @@ def _add_two(a, first, second, n_in, W, n_units, n_blocks, out, to, to_1):
 
 
 @inner
-def _add_four(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to, stride):
+def _add_four(a, first, n_rows, stride_a, n_in, W, n_units, low, high, out, to, stride):
     """Three or four rows meet a block of columns."""
     wide()
     n = n_rows - 1
     s_1, s_2, s_3 = min(1, n), min(2, n), min(3, n)
     a_1, a_2, a_3 = first + s_1 * stride_a, first + s_2 * stride_a, first + s_3 * stride_a
     t_1, t_2, t_3 = to + s_1 * stride, to + s_2 * stride, to + s_3 * stride
-    for block in range(n_blocks):
+    for block in range(low, high):
         c, at = block * WIDTH, block * n_units * WIDTH
         x_0, x_1, x_2, x_3 = load(out, to + c), load(out, t_1 + c), load(out, t_2 + c), load(out, t_3 + c)
         for k in range(n_in):
@@ -153,31 +155,35 @@ def _add_four(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to, s
 
 @inner
 def pack_panels(a, first, n_rows, stride, n_in, panels):
-    """panels[j, i, :] <- columns 6 j to 6 j + 5 of row i, which begins at number first + i stride of a, then zeros."""
+    """panels[j, i, :] <- columns 6 j to 6 j + 5 of row i, which begins at number first + i stride of a.
+
+    What follows the last column is any number.
+    """
+    wide()
     for j in range(0, n_in, ROWS):
-        to, n = j * n_rows, min(ROWS, n_in - j)
+        to = j * n_rows
         for i in range(n_rows):
             at = first + i * stride + j
-            for k in range(ROWS):
-                panels[to + k] = a[at + k] if k < n else 0
+            store(panels, to, load(a, at))  # and some numbers that the next row, or nobody, takes the place of
             to += ROWS
 
 
 @inner
-def add_gram(panels, high, low, n_in, d, from_, stride_d, n_out, n_rows, sign, block_of_d, out, to):
+def add_gram(panels, n_packed, first, n_in, d, from_, stride_d, n_out, low, high, n_rows, sign, block_of_d, out, to):
     """A matrix (n_in, n_out), from number `to` of out on, += sign times the sum over rows of a_i^T d_i.
 
-    a : packed in panels of `high` rows, of which n_rows from number `low` on are taken; row i of d begins at number
-    from_ + i stride_d, and has whole blocks of columns. block_of_d : a buffer for n_rows vectors.
+    In columns of blocks low to high - 1. a : packed in panels of n_packed rows, of which n_rows from number `first` on
+    are taken; row i of d begins at number from_ + i stride_d, and has whole blocks of columns. block_of_d : a buffer
+    for n_rows vectors.
     """
     wide()
-    for block in range(-(-n_out // WIDTH)):
+    for block in range(low, high):
         left = n_out - block * WIDTH
         for i in range(n_rows):
             store(block_of_d, i * WIDTH, load(d, from_ + i * stride_d + block * WIDTH))
         for j in range(0, n_in, ROWS):
             x_0, x_1, x_2, x_3, x_4, x_5 = zeros(), zeros(), zeros(), zeros(), zeros(), zeros()
-            at = j * high + low * ROWS
+            at = j * n_packed + first * ROWS
             for i in range(n_rows):
                 w = load(block_of_d, i * WIDTH)
                 x_0 = multiply_add(fill_at(panels, at), w, x_0)
@@ -198,16 +204,21 @@ def list_numbers(v, source, n_rows, n, starts, columns, values):
 
     Returns False if they are more than MOST; columns and values have room for so many and n more.
     """
+    wide()
     end, most = 0, int(MOST * n_rows * n)
     for i in range(n_rows):
         starts[i] = end
         if end > most:
             return False
         at = source[i] * n
-        for j in range(n):
-            x = v[at + j]
-            columns[end], values[end] = j, x
-            end += not abs(x) < LOST  # so that NaN is kept
+        for j in range(0, n, WIDTH):
+            x = load_part(v, at + j, n - j)
+            places = where_beyond(x, LOST)  # NaN is kept
+            while places:
+                place = lowest(places)
+                columns[end], values[end] = j + place, v[at + j + place]
+                end += 1
+                places &= places - 1
     starts[n_rows] = end
     return end <= most
 
@@ -231,15 +242,15 @@ def list_by_columns(n_rows, n, starts, columns, values, starts_t, rows_t, values
 
 
 @inner
-def add_listed(starts, listed, values, lists, low, high, M, step, between, n_out, sign, out, to, stride):
-    """Rows of out += sign times sums of listed rows of M, each times its value.
+def add_listed(starts, listed, values, lists, low, high, M, step, between, n_out, first, last, sign, out, to, stride):
+    """Rows of out += sign times sums of listed rows of M, each times its value, in columns of blocks first to last - 1.
 
     Row i, for i from low to high - 1, takes list lists[i] and begins at number to + i stride of out. Row j of M begins
     at number j step, in a block of columns that is `between` numbers after the one before.
     """
     wide()
-    for block in range(0, -(-n_out // WIDTH), 2):
-        base, left = block * between, n_out - block * WIDTH
+    for block in range(first, last, 2):
+        base, left = block * between, min(n_out, last * WIDTH) - block * WIDTH
         beside = base + between if left > WIDTH else base
         for i in range(low, high):
             at, end = starts[lists[i]], starts[lists[i] + 1]

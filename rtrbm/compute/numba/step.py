@@ -4,12 +4,15 @@ As `rtrbm.training.loop._climb`, which specifies it. Matrices are cut into slice
 slices contribute to sums is added in their order.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
 
 from ..engine import NEGLIGIBLE
+from .board import door, share
 from .compiled import compiled, inner
+from .room import Places
 from .vectors import (
     WIDTH,
     add,
@@ -62,6 +65,9 @@ class Rates(NamedTuple):
     rate: float
     directed: bool
     along: float
+
+
+KINDS = tuple(Rates.__annotations__.values())
 
 
 class State(NamedTuple):
@@ -251,22 +257,41 @@ def _climb_biases(slices, flat, low, at, rates, old, new, past, dots):
     return lost
 
 
+@inner
+def _climb_slice(i, worker, job):
+    moving, slices, sums, at, rates, old, new, moves, reached, past, dots, found = job
+    found[i] = _climb_rows(slices[i], moving, moves[i], sums, at.h, rates, old, new, reached[i], past[i], dots)
+
+
+@functools.cache
+def slice_door():
+    """The door of a slice's climb."""
+    table, flat, rows = np.zeros((1, 1), np.intp), np.zeros(1, np.float32), np.zeros((1, 1), np.float32)
+    places, rates = Places(*range(len(Places._fields))), Rates(*(kind(1) for kind in KINDS))
+    state, flags = State(flat, flat, flat), np.zeros(1, bool)
+    given = True, table, rows, places, rates, state, state, flags, rows, rows, flat, np.zeros(1)
+    return door(_climb_slice, 1, 1, given)
+
+
 @compiled
-def climb(stages, begin, end, slices, sums, low, at, rates, old, new, moves, reached, past, dots):
+def climb(board, address, stages, slices, sums, low, at, rates, old, new, moves, reached, past, dots, found):
     """A step of the optimiser along the gradient; the sum of squares of the sums over tiles, NaN if it is not finite.
 
-    stages : of SETTLE, ROWS or MOVE (of slices begin to end - 1) and BIASES those to go through, in this order;
-    slices : a table of slices; sums : (n_tiles, n), overwritten; low : where the biases begin, after all matrices; at :
-    Places; rates : Rates; old, new : State; moves : (n_slices,), reached, past : (n_slices, ...), dots : (V,), buffers.
+    board : of `rtrbm.compute.numba.crew.helped`; address : `slice_door`; stages : of SETTLE, ROWS or MOVE and BIASES
+    those to go through, in this order; slices : a table of slices; sums : (n_tiles, n), overwritten; low : where the
+    biases begin, after all matrices; at : Places; rates : Rates; old, new : State; moves, found : (n_slices,), reached,
+    past : (n_slices, ...), dots : (V,), buffers.
     """
-    found = 0.0
+    squares, n = 0.0, len(slices)
     if stages & SETTLE:
         _find_moving(slices, sums, moves)
-        found += _settle(sums, low, at, rates)
+        squares += _settle(sums, low, at, rates)
     if stages & (ROWS | MOVE):
-        for i in range(begin, end):
-            moving = stages & MOVE > 0
-            found += _climb_rows(slices[i], moving, moves[i], sums, at.h, rates, old, new, reached[i], past[i], dots)
+        moving = stages & MOVE > 0
+        arguments = moving, slices, sums, at, rates, old, new, moves, reached, past, dots, found
+        share(board, 0, address, arguments, n)
+        for i in range(n):
+            squares += found[i]
     if stages & BIASES:
-        found += _climb_biases(slices, sums[0], low, at, rates, old, new, past, dots)
-    return found
+        squares += _climb_biases(slices, sums[0], low, at, rates, old, new, past, dots)
+    return squares

@@ -243,6 +243,29 @@ def where_negative(context, x, y, z):
 
 
 @intrinsic
+def where_beyond(context, x, bound):
+    """The bits of the places where |x| is not below a bound."""
+
+    def generate(context, builder, signature, arguments):
+        x, bound = arguments
+        size = builder.select(builder.fcmp_ordered("<", x, floats(0)), builder.fneg(x), x)
+        flags = builder.fcmp_unordered(">=", size, filled(builder, bound))
+        return builder.zext(builder.bitcast(flags, ir.IntType(WIDTH)), ir.IntType(64))
+
+    return types.int64(vector, types.float32), generate
+
+
+@intrinsic
+def lowest(context, bits):
+    """The place of the lowest bit."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.IntType(1)(1))
+
+    return types.intp(types.int64), generate
+
+
+@intrinsic
 def store_less(context, on, at, x, y):
     """on[at : at + WIDTH] <- whether x < y, in bytes."""
 

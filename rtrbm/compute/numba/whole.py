@@ -10,21 +10,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..threads import TASKS, run, worth
+from ..threads import TASKS, worth
 from . import step
-from .chain import Scratch
-from .dense import MOST
-from .dense import ROWS as MULTIPLIED
+from .crew import helped
+from .frozen import freeze
 from .hashing import key_of
-from .lookups import AT_ONCE, CHUNKS, TABLES, UNITS, n_groups_of
+from .lookups import UNITS, n_groups_of
+from .room import SEQUENCES, Data, Model, Packed, Places, Size, Task, new_floats, new_room
 from .step import Rates, State
-from .tile import BEGIN, CHAIN, END, ROWS, SEQUENCES, Places, Packed, Room, Size, pack_all, tile
-from .vectors import LINE, WIDTH, up_to
+from .tile import doors_of_steps, find_sums
+from .vectors import WIDTH, up_to
 
 MATRICES, BIASES = ("W", "U", "U_v", "A", "C"), ("b_v", "b_h", "b_init", "b_v_init")
 SLICE = 2**16  # numbers of a matrix that one task updates
 LARGE = 2**17  # parameters that are worth waking threads for
-PARTS = 2**24  # multiplications of a chain that are worth waking threads for
 _local = threading.local()
 
 
@@ -90,36 +89,17 @@ class Whole(NamedTuple):
             As `Places` has them.
         """
         n_sequences, n_frames = len(where.lengths), len(where.starts)
-        order = np.argsort(where.rank)
         n_warm = np.zeros(n_sequences, np.intp) if where.n_warm is None else where.n_warm
         n_tiles = -(-n_sequences // SEQUENCES)
         n_tiles = min(n_tiles + n_tiles % 2, n_sequences)  # even, for two threads
         sums = np.empty((n_tiles, self.at.rest + WIDTH), np.float32)
         key = np.uint64(key_of(draw.seed, draw.purpose, draw.address))
-        rows = -(-n_sequences // n_tiles) * n_frames
-        data = v.reshape(-1), where.starts, where.batch_sizes, order, n_warm
-        packed = self._packed()
-        pack_all(self.size, self.at, flat, packed)
-        address, common = (n_tiles, draw.first, key), (self.size, self.at, flat, packed)
-
-        def of(low):
-            tile(BEGIN | CHAIN | END, 0, len(v), *data, low, *address, *common, *self._room(rows, n_frames), sums[low])
-
-        n_chain = worth(rows * self.size.V * self.size.H * self.size.k, n_jobs, PARTS)  # threads for parts of its rows
-        if n_tiles > 1 or n_chain is None:
-            run(of, range(n_tiles), worth(len(v) * flat.size * self.size.k, n_jobs, TASKS))
-            return sums
-        room, scratch = self._room(rows, n_frames)
-        arguments = *data, 0, *address, *common, room
-        tile(BEGIN, 0, 0, *arguments, scratch, sums[0])
-        n_parts = 2 * -(-rows // (2 * ROWS))
-
-        def chain(part):
-            bounds = rows * part // n_parts, rows * (part + 1) // n_parts
-            tile(CHAIN, *bounds, *arguments, self._room(rows, n_frames)[1], sums[0])
-
-        run(chain, range(n_parts), n_chain)
-        tile(END, 0, 0, *arguments, scratch, sums[0])
+        order = np.argsort(where.rank)
+        data = Data(v.reshape(-1), where.starts, where.batch_sizes, order, n_warm, draw.first, key)
+        model = Model(self.size, self.at, flat, self._packed())
+        with helped(worth(len(v) * flat.size * self.size.k, n_jobs, TASKS)) as (board, n_workers):
+            rooms, scratches = self._rooms(n_workers, -(-n_sequences // n_tiles) * n_frames, n_frames)
+            find_sums(board, n_workers, doors_of_steps(), Task(data, model, rooms, scratches, sums))
         return sums
 
     def climb(self, sums, flat, state, rates, max_norm, n_jobs, turn=None):
@@ -159,36 +139,19 @@ class Whole(NamedTuple):
             scale *= max_norm / norm if norm > max_norm else 1
         old = State(flat, *state, *[flat[:0]] * (2 - len(state)))
         new = State(*(np.empty_like(a) for a in old))
-        moves, (reached, past) = np.empty(n, bool), np.empty((2, n, self.widest), np.float32)
-        arguments = (
-            self.slices,
-            sums,
-            at.b_v,
-            at,
-            Rates(scale, inverse, *rates),
-            old,
-            new,
-            moves,
-            reached,
-            past,
-            np.empty(self.size.V, np.float32),
-        )
+        rates = Rates(*(kind(x) for kind, x in zip(step.KINDS, (scale, inverse, *rates))))
+        moves, dots, found = np.empty(n, bool), np.empty(self.size.V, np.float32), np.empty(n)
+        reached, past = np.empty((2, n, self.widest), np.float32)
+        arguments = self.slices, sums, at.b_v, at, rates, old, new, moves, reached, past, dots, found
 
-        def climb(stages, begin=0, end=n):
-            return step.climb(stages, begin, end, *arguments)
+        def climb(stages):
+            with helped(worth(at.end, n_jobs, LARGE)) as (board, _):
+                return step.climb(board, step.slice_door(), stages, *arguments)
 
-        def climb_rows(stage, squares):  # added up in the order of one call, so that the norm is the same too
-            if large:
-                return sum(run(lambda i: climb(stage, i, i + 1), range(n), n_jobs), squares)
-            return squares + climb(stage)
-
-        large, directed = worth(at.end, n_jobs, LARGE), arguments[4].directed
-        if large or directed:
-            squares = climb_rows(step.ROWS, climb(step.SETTLE))
-            if directed:
-                turn(new.sums, new.square)
-                squares = climb_rows(step.MOVE, squares)
-            squares += climb(step.BIASES)
+        if rates.directed:
+            squares = climb(step.SETTLE | step.ROWS)
+            turn(new.sums, new.square)
+            squares += climb(step.MOVE | step.BIASES)
         else:
             squares = climb(step.SETTLE | step.ROWS | step.BIASES)
         return np.sqrt(squares) * inverse, error, n_frames, new.params, [new.sums, new.square][: len(state)]
@@ -202,18 +165,32 @@ class Whole(NamedTuple):
         kept = getattr(_local, "packed", None)
         if kept is None or kept[0] != (V, H):
             V_p, H_p = up_to(V, WIDTH), up_to(H, WIDTH)
-            up, down = _floats(H_p * UNITS * n_groups_of(V)), _floats(V_p * UNITS * n_groups_of(H))
-            _local.packed = kept = (V, H), Packed(up, down, _floats(H_p * H), _floats(H_p * H))
+            up, down = new_floats(H_p * UNITS * n_groups_of(V)), new_floats(V_p * UNITS * n_groups_of(H))
+            _local.packed = kept = (V, H), Packed(up, down, new_floats(H_p * H), new_floats(H_p * H))
         return kept[1]
 
-    def _room(self, n_rows, n_frames):
-        """This thread's buffers, new ones if those of the last update do not fit."""
-        kind, kept = self.size._replace(k=0), getattr(_local, "room", None)
-        if kept is None or kept[0] != kind or kept[1] < n_rows or kept[2] < n_frames:
-            if kept is not None and kept[0] == kind:
-                n_rows, n_frames = max(n_rows, kept[1]), max(n_frames, kept[2])
-            _local.room = kept = kind, n_rows, n_frames, *_room(kind, n_rows, n_frames)
-        return kept[3:]
+    def _rooms(self, n, n_rows, n_frames):
+        """Addresses of this thread's buffers, for itself and its helpers; new ones if those it has do not fit."""
+        kind, kept = self.size._replace(k=0), getattr(_local, "rooms", None)
+        if kept is None or kept.kind != kind or kept.n_rows < n_rows or kept.n_frames < n_frames:
+            if kept is not None and kept.kind == kind:
+                n_rows, n_frames = max(n_rows, kept.n_rows), max(n_frames, kept.n_frames)
+            _local.rooms = kept = Rooms(kind, n_rows, n_frames)
+        return kept.of(n)
+
+
+class Rooms:
+    """Buffers for tiles of so many rows and frames, one for each thread."""
+
+    def __init__(self, kind, n_rows, n_frames):
+        self.kind, self.n_rows, self.n_frames, self._kept = kind, n_rows, n_frames, []
+
+    def of(self, n):
+        """The addresses of n Rooms and Scratches."""
+        while len(self._kept) < n:
+            both = new_room(self.kind, self.n_rows, self.n_frames)
+            self._kept.append((both, [freeze(part) for part in both]))
+        return np.array([[part.ctypes.data for part in parts] for _, parts in self._kept[:n]]).T.copy()
 
 
 @functools.lru_cache(maxsize=8)
@@ -256,47 +233,3 @@ def prepared(form, k, sample_visible, V, H):
     places = [(name, places[name], shapes[name]) for name in (*MATRICES, *BIASES) if name in shapes]
     places = tuple((name, low, low + int(np.prod(shape)), shape) for name, low, shape in places)
     return Whole(size, at, places, np.array(slices), max(V, H))
-
-
-def _floats(n):
-    """A buffer of zeros that begins with a line of the cache; a part that is never used is never there."""
-    a = np.zeros(n + WIDTH + LINE, np.float32)
-    return a[(-a.ctypes.data // 4) % LINE :][: n + WIDTH]
-
-
-def _room(size, n_rows, n_frames):
-    """Room and Scratch for tiles of so many rows and frames."""
-    V, H, m, k, dynamic, bptt, sample_visible = size
-    V_p, H_p = up_to(V, WIDTH), up_to(H, WIDTH)
-    n_v, n_h = n_groups_of(V), n_groups_of(H)
-    padded = UNITS * up_to(-(-n_rows // UNITS), CHUNKS[-1]) + 1  # rows, with those of zeros behind
-    rows = bool(m or dynamic)
-    n_listed = int(MOST * n_rows * V) + V
-
-    def numbers(n, dtype=np.intp):
-        return np.zeros(n, dtype)
-
-    def flags(n, beyond):
-        return np.zeros(n + UNITS * beyond + 2 * AT_ONCE, np.uint8)
-
-    bias, x = _floats((n_rows + 1) * H_p), _floats((n_rows + 1) * H_p)
-    matrix = max(dynamic * max(V_p * H, H_p * V), bool(m) * max(V_p, H_p) * V)
-    room = Room(
-        counts=numbers(3), start=numbers(n_frames + 1), alive=numbers(n_frames + 1), sequence=numbers(n_rows),
-        frame=numbers(n_rows), source=numbers(n_rows), warm=numbers(n_rows, bool),
-        identity=np.arange(max(n_rows, V)), earlier=numbers(n_rows), later=numbers(n_rows),
-        keys=numbers(n_rows, np.uint64), starts=numbers(n_rows + 1), columns=numbers(n_listed, np.uint32),
-        values=_floats(n_listed), starts_t=numbers(V + 1), rows_t=numbers(n_listed, np.uint32),
-        values_t=_floats(n_listed), shifted=numbers(n_listed if m else 0, np.uint32), matrix=_floats(matrix),
-        panels=_floats(n_rows * (max(V, H) + MULTIPLIED)), block=_floats(n_rows * WIDTH), v=_floats(n_rows * V),
-        on=flags(padded * V_p, n_v), x=x, r=_floats(n_rows * H_p), bias_h=bias,
-        bias_v=_floats(n_rows * V_p if rows else V_p), h_neg=_floats(padded * H_p), d=bias, total=x,
-        c_v=_floats((n_rows + 1) * V_p if rows or not sample_visible else 0),
-        patterns=flags(padded // UNITS * up_to(V, AT_ONCE), 0),
-    )  # fmt: skip
-    most = min(n_rows, ROWS)
-    scratch = Scratch(
-        on_h=flags(most * H_p, n_h), patterns=flags(most * up_to(max(n_v, n_h), AT_ONCE), 0),
-        tables=_floats(TABLES), sums=_floats(max(most, V) * WIDTH), words=numbers(3 * most, np.uint32),
-    )  # fmt: skip
-    return room, scratch

@@ -1,0 +1,253 @@
+"""Eqs. 3.23 to 3.25 for a tile: from the ends of its chains to its sums of the gradient."""
+
+import numpy as np
+
+from .compiled import inner
+from .dense import add_few, add_gram, add_listed, pack_panels
+from .forward import add_beside
+from .hashing import from_bytes
+from .lookups import CHUNKS, UNITS, find_patterns_of_rows, look_up_gram, pack_transposed
+from .room import room_at, scratch_at, shift
+from .vectors import (
+    WIDTH,
+    add,
+    clear,
+    first,
+    load,
+    load_part,
+    multiply,
+    multiply_add,
+    store,
+    store_part,
+    subtract,
+    total,
+    up_to,
+    wide,
+    zeros,
+)
+
+_0, _1 = np.float32(0), np.float32(1)
+
+
+@inner
+def compare(part, worker, job):
+    """sums <- those of v - <v>; e_t <- what b_v,t+1 sends back to r_t; for a tile."""
+    task, model = job.task, job.task.model
+    room, scratch = room_at(task.rooms, job.first + part), scratch_at(task.scratches, worker)
+    sums, size, at = task.sums[job.low + part], model.size, model.at
+    V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
+    n_rows, n_frames, rows = room.counts[0], room.counts[1], size.m > 0 or size.dynamic
+    clear(sums, 0, at.rest + 2)
+    _forget_warm(n_rows, size.sample_visible, Vp, Hp, room)
+    if not size.sample_visible:  # c_v holds <v>
+        pack_panels(room.c_v, 0, n_rows, Vp, V, room.panels)
+        add_gram(room.panels, n_rows, 0, V, room.h_neg, 0, Hp, H, 0, Hp // WIDTH, n_rows, -_1, scratch.sums, sums,
+                 at.W)  # fmt: skip
+    _visible_differences(task.data.v, n_rows, size.sample_visible, rows, V, Vp, at, room, sums)
+    clear(room.x, 0, n_rows * Hp)
+    if size.bptt and size.dynamic:  # the derivative with respect to r_{t-1} through b_v,t
+        pack_transposed(model.params, at.U_v, H, V, V, room.matrix)
+        add_beside(room.c_v, Vp, V, -1, room.x, Hp, n_rows, n_frames, room)
+    if not room.counts[2]:
+        pack_panels(room.v, 0, n_rows, V, V, room.panels)
+    if size.sample_visible:
+        n_groups = up_to(-(-n_rows // UNITS), CHUNKS[-1])
+        clear(room.h_neg, n_rows * Hp, (UNITS * n_groups - n_rows) * Hp)
+        find_patterns_of_rows(room.on, Vp, V, n_groups, room.patterns, up_to(V, 32))
+
+
+@inner
+def go_back(t, first, last, H, bptt, packed, room):
+    """d_t <- r_t (1 - r_t) (e_t + (d_{t+1} + c_{t+1}) U^T), e_t in x; total <- d + c, d <- d + r (eq. 3.23).
+
+    In columns of blocks first to last - 1.
+    """
+    wide()
+    Hp = up_to(H, WIDTH)
+    e, r, h_neg, d, b = room.x, room.r, room.h_neg, room.d, room.total
+    to, n = room.start[t] * Hp, room.alive[t + 1]
+    if bptt and n:
+        add_few(b, room.start[t + 1] * Hp, n, Hp, H, packed.back, H, first, last, e, to, Hp)  # eq. 3.23
+    for row in range(room.alive[t]):
+        warm = room.warm[room.start[t] + row]
+        for i in range(to + row * Hp + first * WIDTH, to + row * Hp + last * WIDTH, WIDTH):
+            p, x = load(r, i), zeros()
+            if bptt:
+                x = multiply(load(e, i), subtract(p, multiply(p, p)))
+            if warm:
+                store(d, i, zeros())
+                store(b, i, zeros())
+            else:
+                store(d, i, add(x, p))
+                store(b, i, add(x, subtract(p, load(h_neg, i))))
+
+
+@inner
+def step_back(part, worker, job):
+    """`go_back` in some columns, for some frames of some tiles, from the last frame to the first."""
+    model, n_parts, n = job.task.model, job.n_parts, job.n
+    size, n_blocks = model.size, -(-model.size.H // WIDTH)
+    low, high = n_blocks * part // n_parts, n_blocks * (part + 1) // n_parts
+    at_once = high - low if n == 1 else 2
+    for t in range(job.end - 1, job.begin - 1, -1):
+        for block in range(low, high, at_once):
+            for i in range(job.first, job.first + n):
+                room = room_at(job.task.rooms, i)
+                if t < room.counts[1]:
+                    go_back(t, block, min(block + at_once, high), size.H, size.bptt, model.packed, room)
+
+
+@inner
+def statistics_of_frames(part, worker, job):
+    """Columns of the derivative with respect to W += v^T (h_pos + d) - v_neg^T h_neg (eq. 3.25), for a tile."""
+    wide()
+    task, n_parts, sums = job.task, job.n_parts, job.task.sums[job.low]
+    room, scratch = room_at(task.rooms, job.first), scratch_at(task.scratches, worker)
+    size, at_W = task.model.size, task.model.at.W
+    V, H, Hp = size.V, size.H, up_to(size.H, WIDTH)
+    n_rows, few, n_blocks = room.counts[0], room.counts[2] > 0, Hp // WIDTH
+    low, high = n_blocks * part // n_parts, n_blocks * (part + 1) // n_parts
+    if few:
+        add_listed(room.starts_t, room.rows_t, room.values_t, room.identity, 0, V, room.d, Hp, WIDTH, H, low, high, _1,
+                   sums, at_W, H)  # fmt: skip
+    else:
+        add_gram(room.panels, n_rows, 0, V, room.d, 0, Hp, H, low, high, n_rows, _1, scratch.sums, sums, at_W)
+    if not size.sample_visible:
+        return
+    n_groups = up_to(-(-n_rows // UNITS), CHUNKS[-1])
+    for block in range(low, high):
+        look_up_gram(room.patterns, V, up_to(V, 32), room.h_neg, Hp, block, n_groups, scratch.tables, scratch.sums)
+        left = H - block * WIDTH
+        for unit in range(V):
+            to = at_W + unit * H + block * WIDTH
+            x = subtract(load_part(sums, to, left), load(scratch.sums, unit * WIDTH))
+            store_part(sums, to, x, left)
+
+
+@inner
+def pack_states(part, worker, job):
+    """panels <- r; those of v are no longer needed."""
+    H, room = job.task.model.size.H, room_at(job.task.rooms, job.first + part)
+    pack_panels(room.r, 0, room.counts[0], up_to(H, WIDTH), H, room.panels)
+
+
+@inner
+def statistics_of_states(part, worker, job):
+    """Columns of the derivative with respect to U (eq. 3.24), for a tile."""
+    task, n_parts, sums = job.task, job.n_parts, job.task.sums[job.low]
+    model, room, block = task.model, room_at(task.rooms, job.first), scratch_at(task.scratches, worker).sums
+    H, Hp, n_rows, n_frames = model.size.H, up_to(model.size.H, WIDTH), room.counts[0], room.counts[1]
+    low, high = Hp // WIDTH * part // n_parts, Hp // WIDTH * (part + 1) // n_parts
+    _add_past_gram(1, H, room.total, Hp, H, low, high, n_rows, n_frames, room, block, sums, model.at.U)  # eq. 3.24
+
+
+@inner
+def finish(part, worker, job):
+    """sums += the derivatives of all but W and U, for a tile."""
+    task, model = job.task, job.task.model
+    room, block = room_at(task.rooms, job.first + part), scratch_at(task.scratches, worker).sums
+    sums = task.sums[job.low + part]
+    size, at, n_rows, n_frames, few = model.size, model.at, room.counts[0], room.counts[1], room.counts[2] > 0
+    V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
+    if size.dynamic:
+        _add_past_gram(1, H, room.c_v, Vp, V, 0, Vp // WIDTH, n_rows, n_frames, room, block, sums, at.U_v)
+    if size.m and not few:
+        pack_panels(room.v, 0, n_rows, V, V, room.panels)
+    for m in range(min(size.m, n_frames - 1)):
+        _add_tap(few, m + 1, n_rows, n_frames, V, V, Vp, room.c_v, room, block, sums, at.A + m * V * V)
+        _add_tap(few, m + 1, n_rows, n_frames, V, H, Hp, room.total, room, block, sums, at.C + m * V * H)
+    _hidden_sums(n_rows, H, Hp, at, room, sums)
+    if size.m:
+        _first_rows(n_frames, size.m, room.c_v, Vp, V, room, sums, at.b_v_init)
+    _first_rows(n_frames, max(1, size.m), room.total, Hp, H, room, sums, at.b_init)
+
+
+@inner
+def _forget_warm(n_rows, sample_visible, Vp, Hp, room):
+    """The chains of frames that only warm the state up do not count."""
+    for i in range(n_rows):
+        if room.warm[i]:
+            clear(room.h_neg, i * Hp, Hp)
+            if sample_visible:
+                clear(room.on, i * Vp, Vp)
+            else:
+                clear(room.c_v, i * Vp, Vp)
+
+
+@inner
+def _visible_differences(frames, n_rows, sample_visible, rows, V, Vp, at, room, sums):
+    """c_v = v - <v>, its sum, that of v, the squared error and the number of frames that count."""
+    wide()
+    error = zeros()
+    for i in range(n_rows):
+        if room.warm[i]:
+            if rows:
+                clear(room.c_v, i * Vp, Vp)
+            continue
+        sums[at.rest + 1] += _1
+        for j in range(0, V, WIDTH):
+            n = V - j
+            v = load_part(frames, room.source[i] * V + j, n)
+            mean = from_bytes(room.on, i * Vp + j) if sample_visible else load(room.c_v, i * Vp + j)
+            c = first(subtract(v, mean), n)
+            if rows:
+                store(room.c_v, i * Vp + j, c)
+            error = multiply_add(c, c, error)
+            store_part(sums, at.b_v + j, add(load_part(sums, at.b_v + j, n), c), n)
+            store_part(sums, at.v + j, add(load_part(sums, at.v + j, n), v), n)
+    sums[at.rest] = total(error)
+
+
+@inner
+def _add_past_gram(delay, n_in, d, stride_d, n_out, first, last, n_rows, n_frames, room, block, out, at):
+    """A matrix, from number `at` of out on, += the sum over frames of a_{t-delay}^T d_t, a in room.panels."""
+    if room.alive[n_frames - 1] == room.alive[0]:  # all of one length
+        n = n_rows - room.start[delay] if n_frames > delay else 0
+        add_gram(room.panels, n_rows, 0, n_in, d, room.start[min(delay, n_frames)] * stride_d, stride_d, n_out, first,
+                 last, n, _1, block, out, at)  # fmt: skip
+        return
+    for t in range(delay, n_frames):
+        add_gram(room.panels, n_rows, room.start[t - delay], n_in, d, room.start[t] * stride_d, stride_d, n_out,
+                 first, last, room.alive[t], _1, block, out, at)  # fmt: skip
+
+
+@inner
+def _add_tap(few, delay, n_rows, n_frames, V, n_out, stride, d, room, block, out, at):
+    """A tap, from number `at` of out on, += the sum over frames of v_{t-delay}^T d_t."""
+    n_blocks = -(-n_out // WIDTH)
+    if not few:
+        _add_past_gram(delay, V, d, stride, n_out, 0, n_blocks, n_rows, n_frames, room, block, out, at)
+        return
+    shift(n_rows, n_frames, delay, room)
+    clear(d, n_rows * stride, stride)
+    for i in range(room.starts_t[V]):
+        room.shifted[i] = room.later[room.rows_t[i]]
+    add_listed(room.starts_t, room.shifted, room.values_t, room.identity, 0, V, d, stride, WIDTH, n_out, 0, n_blocks,
+               _1, out, at, n_out)  # fmt: skip
+
+
+@inner
+def _hidden_sums(n_rows, H, Hp, at, room, sums):
+    """Sums over rows of d + c, <h> and h_pos."""
+    wide()
+    for j in range(0, H, WIDTH):
+        d, h, active = zeros(), zeros(), zeros()
+        for i in range(n_rows):
+            d = add(d, load(room.total, i * Hp + j))
+            h = add(h, load(room.h_neg, i * Hp + j))
+            if not room.warm[i]:
+                active = add(active, load(room.r, i * Hp + j))
+        store_part(sums, at.b_h + j, d, H - j)
+        store_part(sums, at.h + j, h, H - j)
+        store_part(sums, at.active + j, active, H - j)
+
+
+@inner
+def _first_rows(n_frames, n_init, d, stride, n, room, sums, at):
+    """Derivatives with respect to the biases of the first frames."""
+    wide()
+    for t in range(min(n_init, n_frames)):
+        for i in range(room.start[t], room.start[t] + room.alive[t]):
+            for j in range(0, n, WIDTH):
+                to = at + t * n + j
+                store_part(sums, to, add(load_part(sums, to, n - j), load(d, i * stride + j)), n - j)

@@ -1,0 +1,148 @@
+"""Eq. 3.20 for a tile: from frames to the biases and states r of the recurrence."""
+
+import numpy as np
+
+from .compiled import inner
+from .dense import add_few, add_listed, add_product, list_by_columns, list_numbers
+from .exponential import sigmoid
+from .hashing import mixed
+from .lookups import UNITS, n_groups_of, pack
+from .room import place_rows, room_at, shift
+from .vectors import WIDTH, add, clear, load, load_part, store, store_part, up_to, wide
+
+_1 = np.float32(1)
+
+
+@inner
+def take_frames(part, worker, job):
+    """From frames to their lists and the biases (eq. 3.20), for a tile.
+
+    The biases lack what r_{t-1} adds to them. The sequences of tile n are n, n + n_tiles, ..., from the longest on.
+    """
+    wide()
+    data, model, n_tiles = job.task.data, job.task.model, len(job.task.sums)
+    room, size, at, params = room_at(job.task.rooms, job.first + part), model.size, model.at, model.params
+    V, H, Hp = size.V, size.H, up_to(size.H, WIDTH)
+    n_rows, n_frames = place_rows(data.batch_sizes, job.low + part, n_tiles, room)
+    for row in range(n_rows):
+        rank, t = room.sequence[row], room.frame[row]
+        sequence = data.order[rank]
+        room.keys[row] = mixed(mixed(data.key, data.number + sequence), t - data.n_warm[sequence])
+        room.warm[row] = t < data.n_warm[sequence]
+        room.source[row] = data.starts[t] + rank
+    few = list_numbers(data.v, room.source, n_rows, V, room.starts, room.columns, room.values)
+    room.counts[0], room.counts[1], room.counts[2] = n_rows, n_frames, few
+    if few:
+        list_by_columns(n_rows, V, room.starts, room.columns, room.values, room.starts_t, room.rows_t, room.values_t)
+    else:
+        for row in range(n_rows):
+            for j in range(0, V, WIDTH):
+                store_part(room.v, row * V + j, load_part(data.v, room.source[row] * V + j, V - j), V - j)
+    _constant_bias(params, at.b_h, at.b_init, max(1, size.m), H, n_frames, room, room.bias_h)
+    if size.m or size.dynamic:
+        _constant_bias(params, at.b_v, at.b_v_init, size.m, V, n_frames, room, room.bias_v)
+    else:
+        for j in range(0, V, WIDTH):
+            store(room.bias_v, j, load_part(params, at.b_v + j, V - j))
+    for m in range(min(size.m, n_frames - 1)):
+        shift(n_rows, n_frames, m + 1, room)
+        low_row = room.start[m + 1]
+        pack(params, at.A + m * V * V, V, V, V, room.matrix)
+        _add_frames(few, room.earlier, low_row, n_rows, room.matrix, V, V, V, room.bias_v, up_to(V, WIDTH), room)
+        pack(params, at.C + m * V * H, V, H, V, room.matrix)
+        _add_frames(few, room.earlier, low_row, n_rows, room.matrix, V, V, H, room.bias_h, Hp, room)
+
+
+@inner
+def take_rows(part, worker, job):
+    """x_t <- v_t W, in a part of the rows of a tile."""
+    model, n_parts = job.task.model, job.n_parts
+    room = room_at(job.task.rooms, job.first)
+    V, H, n_rows, few = model.size.V, model.size.H, room.counts[0], room.counts[2] > 0
+    Hp, low, high = up_to(H, WIDTH), n_rows * part // n_parts, n_rows * (part + 1) // n_parts
+    clear(room.x, low * Hp, (high - low) * Hp)
+    _add_frames(few, room.identity, low, high, model.packed.up, V, UNITS * n_groups_of(V), H, room.x, Hp, room)
+
+
+@inner
+def go_ahead(t, first, last, H, packed, room):
+    """Columns of blocks first to last - 1: r_t <- sigmoid(x_t + b_t), b_t <- b_t + r_{t-1} U (eq. 3.20)."""
+    wide()
+    Hp = up_to(H, WIDTH)
+    x, r, bias, to, n = room.x, room.r, room.bias_h, room.start[t] * Hp, room.alive[t]
+    if t:
+        add_few(r, room.start[t - 1] * Hp, n, Hp, H, packed.ahead, H, first, last, bias, to, Hp)
+    for row in range(n):
+        for i in range(to + row * Hp + first * WIDTH, to + row * Hp + last * WIDTH, WIDTH):
+            store(r, i, sigmoid(add(load(x, i), load(bias, i))))  # eq. 3.20
+
+
+@inner
+def step_ahead(part, worker, job):
+    """`go_ahead` in some columns, for some frames of some tiles."""
+    model, n_parts, n = job.task.model, job.n_parts, job.n
+    n_blocks = -(-model.size.H // WIDTH)
+    low, high = n_blocks * part // n_parts, n_blocks * (part + 1) // n_parts
+    at_once = high - low if n == 1 else 2  # so that all tiles find these columns of U in the cache
+    for t in range(job.begin, job.end):
+        for block in range(low, high, at_once):
+            for i in range(job.first, job.first + n):
+                room = room_at(job.task.rooms, i)
+                if t < room.counts[1]:
+                    go_ahead(t, block, min(block + at_once, high), model.size.H, model.packed, room)
+
+
+@inner
+def bias_visible_units(part, worker, job):
+    """b_v,t <- b_v,t + r_{t-1} U_v, for a tile."""
+    model = job.task.model
+    size, room = model.size, room_at(job.task.rooms, job.first + part)
+    pack(model.params, model.at.U_v, size.H, size.V, size.H, room.matrix)
+    V_p, H_p, (n_rows, n_frames) = up_to(size.V, WIDTH), up_to(size.H, WIDTH), (room.counts[0], room.counts[1])
+    add_beside(room.r, H_p, size.H, 1, room.bias_v, V_p, n_rows, n_frames, room)
+
+
+@inner
+def _add_frames(few, lists, low, high, W, n_in, n_units, n_out, out, stride, room):
+    """Rows low to high - 1 of out += frames times the packed W: row i takes the frame lists[i]."""
+    n_blocks = -(-n_out // WIDTH)
+    if few:
+        add_listed(room.starts, room.columns, room.values, lists, low, high, W, WIDTH, n_units * WIDTH,
+                   n_blocks * WIDTH, 0, n_blocks, _1, out, 0, stride)  # fmt: skip
+        return
+    i = low
+    while i < high:
+        j = i + 1
+        while j < high and lists[j] == lists[j - 1] + 1:
+            j += 1
+        add_product(room.v, lists[i] * n_in, j - i, n_in, n_in, W, n_units, n_blocks, out, i * stride, stride)
+        i = j
+
+
+@inner
+def add_beside(a, stride_a, n_in, delay, out, stride, n_rows, n_frames, room):
+    """Rows of out of frame t += those of a of frame t - delay, 1 or -1, times the matrix in room.matrix."""
+    n_blocks = stride // WIDTH
+    if room.alive[n_frames - 1] == room.alive[0]:  # all of one length
+        n = n_rows - room.alive[0]
+        fr, to = (0, room.alive[0]) if delay > 0 else (room.alive[0], 0)
+        add_product(a, fr * stride_a, n, stride_a, n_in, room.matrix, n_in, n_blocks, out, to * stride, stride)
+        return
+    for t in range(1, n_frames):  # sequences that have ended are left out
+        fr, to = (room.start[t - 1], room.start[t]) if delay > 0 else (room.start[t], room.start[t - 1])
+        add_product(a, fr * stride_a, room.alive[t], stride_a, n_in, room.matrix, n_in, n_blocks, out, to * stride,
+                    stride)  # fmt: skip
+
+
+@inner
+def _constant_bias(params, constant, init, n_init, n, n_frames, room, bias):
+    """bias <- the constant one, plus those of the first frames; rows are padded with zeros."""
+    wide()
+    n_p = up_to(n, WIDTH)
+    for t in range(n_frames):
+        for i in range(room.start[t], room.start[t] + room.alive[t]):
+            for j in range(0, n, WIDTH):
+                x = load_part(params, constant + j, n - j)
+                if t < n_init:
+                    x = add(x, load_part(params, init + t * n + j, n - j))
+                store(bias, i * n_p + j, x)

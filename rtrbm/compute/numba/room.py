@@ -1,0 +1,239 @@
+"""What an update works on: sizes, places in flat arrays, and the buffers of a tile, some sequences of a minibatch.
+
+Rows of a tile are its frames, packed as in `rtrbm.minibatches.sequences`: sequence s of frame t is row start[t] + s.
+Layers are padded to whole vectors.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .chain import Scratch
+from .compiled import inner
+from .dense import MOST
+from .dense import ROWS as MULTIPLIED
+from .frozen import thawing
+from .lookups import AT_ONCE, CHUNKS, TABLES, UNITS, n_groups_of
+from .vectors import LINE, WIDTH, up_to
+
+ROWS = 400  # whose chains run together, at most
+SEQUENCES = 4  # of a tile, at most: they share the numbers of U that are in registers
+
+
+class Size(NamedTuple):
+    """V, H : units; m : taps; k : steps of the chain; dynamic, bptt, sample_visible : settings of the model."""
+
+    V: int
+    H: int
+    m: int
+    k: int
+    dynamic: bool
+    bptt: bool
+    sample_visible: bool
+
+
+class Places(NamedTuple):
+    """Where each array begins in a flat buffer: matrices, then biases.
+
+    In a buffer of sums there follow, from `end` on, v, h, active, the sums of v, <h> and h_pos, and rest, the squared
+    error and the number of frames that count.
+    """
+
+    W: int
+    U: int
+    U_v: int
+    A: int
+    C: int
+    b_v: int
+    b_h: int
+    b_init: int
+    b_v_init: int
+    end: int
+    v: int
+    h: int
+    active: int
+    rest: int
+
+
+class Data(NamedTuple):
+    """A minibatch.
+
+    v : packed frames, in a flat array; starts, batch_sizes, order, n_warm : of its layout, the sequence of each rank
+    and the frames of each sequence that do not count; number : of the first sequence; key : of the update
+    (`rtrbm.compute.numba.hashing.key_of`).
+    """
+
+    v: np.ndarray
+    starts: np.ndarray
+    batch_sizes: np.ndarray
+    order: np.ndarray
+    n_warm: np.ndarray
+    number: int
+    key: int
+
+
+class Packed(NamedTuple):
+    """Matrices packed for all tiles of an update: up and down, W and its transpose; ahead and back, U and its."""
+
+    up: np.ndarray
+    down: np.ndarray
+    ahead: np.ndarray
+    back: np.ndarray
+
+
+class Model(NamedTuple):
+    """size : Size; at : Places; params : flat array; packed : Packed."""
+
+    size: Size
+    at: Places
+    params: np.ndarray
+    packed: Packed
+
+
+class Room(NamedTuple):
+    """Buffers of a tile. Rows of floats are padded with zeros; `later` and `earlier` are rows of other frames.
+
+    counts : the numbers of rows and of frames, and whether most numbers of the frames are 0. x becomes total, and
+    bias_h d: they share their memory.
+    """
+
+    counts: np.ndarray
+    start: np.ndarray
+    alive: np.ndarray
+    sequence: np.ndarray
+    frame: np.ndarray
+    source: np.ndarray
+    warm: np.ndarray
+    identity: np.ndarray
+    earlier: np.ndarray
+    later: np.ndarray
+    keys: np.ndarray
+    starts: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
+    starts_t: np.ndarray
+    rows_t: np.ndarray
+    values_t: np.ndarray
+    shifted: np.ndarray
+    matrix: np.ndarray
+    panels: np.ndarray
+    v: np.ndarray
+    on: np.ndarray
+    x: np.ndarray
+    r: np.ndarray
+    bias_h: np.ndarray
+    bias_v: np.ndarray
+    h_neg: np.ndarray
+    d: np.ndarray
+    total: np.ndarray
+    c_v: np.ndarray
+    patterns: np.ndarray
+
+
+class Task(NamedTuple):
+    """All that an update works on.
+
+    data : Data; model : Model; rooms, scratches : addresses, for each thread that of a Room and of a Scratch; sums :
+    (n_tiles, n), those of each tile.
+    """
+
+    data: Data
+    model: Model
+    rooms: np.ndarray
+    scratches: np.ndarray
+    sums: np.ndarray
+
+
+class Job(NamedTuple):
+    """What threads share: a step of eq. 3.25 for some tiles, whose parts are tiles, or columns, or rows of one tile.
+
+    low, n : tiles low to low + n - 1, in rooms from `first` on; n_parts : of columns or rows; begin, end : frames;
+    task : Task.
+    """
+
+    low: int
+    first: int
+    n: int
+    n_parts: int
+    begin: int
+    end: int
+    task: Task
+
+
+def new_room(size, n_rows, n_frames):
+    """Room and Scratch for tiles of so many rows and frames."""
+    V, H, m, k, dynamic, bptt, sample_visible = size
+    V_p, H_p = up_to(V, WIDTH), up_to(H, WIDTH)
+    n_v, n_h = n_groups_of(V), n_groups_of(H)
+    padded = UNITS * up_to(-(-n_rows // UNITS), CHUNKS[-1]) + 1  # rows, with those of zeros behind
+    rows = bool(m or dynamic)
+    n_listed = int(MOST * n_rows * V) + V
+
+    def numbers(n, dtype=np.intp):
+        return np.zeros(n, dtype)
+
+    def flags(n, beyond):
+        return np.zeros(n + UNITS * beyond + 2 * AT_ONCE, np.uint8)
+
+    bias, x = new_floats((n_rows + 1) * H_p), new_floats((n_rows + 1) * H_p)
+    matrix = max(dynamic * max(V_p * H, H_p * V), bool(m) * max(V_p, H_p) * V)
+    room = Room(
+        counts=numbers(3), start=numbers(n_frames + 1), alive=numbers(n_frames + 1),
+        sequence=numbers(n_rows), frame=numbers(n_rows), source=numbers(n_rows), warm=numbers(n_rows, bool),
+        identity=np.arange(max(n_rows, V)), earlier=numbers(n_rows), later=numbers(n_rows),
+        keys=numbers(n_rows, np.uint64), starts=numbers(n_rows + 1), columns=numbers(n_listed, np.uint32),
+        values=new_floats(n_listed), starts_t=numbers(V + 1), rows_t=numbers(n_listed, np.uint32),
+        values_t=new_floats(n_listed), shifted=numbers(n_listed if m else 0, np.uint32), matrix=new_floats(matrix),
+        panels=new_floats(n_rows * (max(V, H) + MULTIPLIED)), v=new_floats(n_rows * V),
+        on=flags(padded * V_p, n_v), x=x, r=new_floats(n_rows * H_p), bias_h=bias,
+        bias_v=new_floats(n_rows * V_p if rows else V_p), h_neg=new_floats(padded * H_p), d=bias, total=x,
+        c_v=new_floats((n_rows + 1) * V_p if rows or not sample_visible else 0),
+        patterns=flags(padded // UNITS * up_to(V, AT_ONCE), 0),
+    )  # fmt: skip
+    most = min(n_rows, ROWS)
+    scratch = Scratch(
+        on_h=flags(most * H_p, n_h), patterns=flags(most * up_to(max(n_v, n_h), AT_ONCE), 0),
+        tables=new_floats(TABLES), sums=new_floats(max(n_rows, V) * WIDTH), words=numbers(3 * most, np.uint32),
+    )  # fmt: skip
+    return room, scratch
+
+
+def new_floats(n):
+    """A buffer of zeros that begins with a line of the cache; a part that is never used is never there."""
+    a = np.zeros(n + WIDTH + LINE, np.float32)
+    return a[(-a.ctypes.data // 4) % LINE :][: n + WIDTH]
+
+
+def smallest():
+    """A Room and a Scratch of the types that all have."""
+    return new_room(Size(1, 1, 0, 1, False, True, True), 1, 1)
+
+
+room_at, scratch_at = thawing(lambda: smallest()[0]), thawing(lambda: smallest()[1])
+
+
+@inner
+def place_rows(batch_sizes, low, step, room):
+    """Rows of the tile of sequences low, low + step, ..., counted from the longest; their number and that of frames."""
+    n_rows = n_frames = 0
+    for t in range(len(batch_sizes)):
+        n = -((low - batch_sizes[t]) // step)
+        if n <= 0:
+            break
+        room.start[t], room.alive[t] = n_rows, n
+        for s in range(n):
+            room.sequence[n_rows], room.frame[n_rows] = low + s * step, t
+            n_rows += 1
+        n_frames = t + 1
+    room.start[n_frames], room.alive[n_frames] = n_rows, 0
+    return n_rows, n_frames
+
+
+@inner
+def shift(n_rows, n_frames, delay, room):
+    """earlier, later <- the rows so many frames before and after; below 0, and n_rows, where there is none."""
+    for i in range(n_rows):
+        t = room.frame[i]
+        s = i - room.start[t]
+        room.earlier[i] = room.start[t - delay] + s if t >= delay else -1
+        room.later[i] = room.start[t + delay] + s if t + delay < n_frames and s < room.alive[t + delay] else n_rows

@@ -1,0 +1,202 @@
+"""Work that compiled code shares among threads (`rtrbm.compute.numba.board`, `crew`, `frozen`)."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from rtrbm import RTRBM
+
+pytest.importorskip("numba")
+from rtrbm.compute.numba import crew, frozen  # noqa: E402
+from rtrbm.compute.numba.board import STOP, door, give_way, increase, new_board, read, serve, share  # noqa: E402
+from rtrbm.compute.numba.compiled import compiled, inner  # noqa: E402
+
+N_PARTS = 64
+
+
+@inner
+def take_note(part, worker, job):
+    """counts[part] += 1, workers[part] <- worker, after some work."""
+    counts, workers, n = job
+    x = 1.0
+    for _ in range(n):
+        x = x * 0.5 + 1
+    counts[part] += 1 if x > 0 else 0
+    workers[part] = worker
+
+
+@inner
+def meet(part, worker, job):
+    """Wait for another thread to come to another part; give up after a while."""
+    counts, _, n = job
+    increase(counts, N_PARTS, 1)
+    for _ in range(n):
+        if read(counts, N_PARTS) > 1:
+            counts[part] = 1
+            return
+        give_way()
+
+
+@compiled
+def share_all(board, address, counts, workers, n, n_parts):
+    share(board, 0, address, (counts, workers, n), n_parts)
+
+
+def shared(function, board, n=200, n_parts=N_PARTS):
+    """How often each part was done, and by whom, the last time."""
+    counts, workers = np.zeros(N_PARTS + 1, np.int64), np.full(N_PARTS, -1)
+    share_all(board, door(function, 1, 1, (counts, workers, 1)), counts, workers, n, n_parts)
+    return counts, workers
+
+
+@pytest.mark.parametrize("n_parts", [0, 1, 2, N_PARTS])
+@pytest.mark.parametrize("n_jobs", [None, 1, 2, 3, 5])
+def test_every_part_is_done_once(n_jobs, n_parts):
+    for _ in range(50):
+        with crew.helped(n_jobs) as (board, n_workers):
+            counts, workers = shared(take_note, board, n_parts=n_parts)
+        assert n_workers == (n_jobs or 1)
+        assert (counts[:n_parts] == 1).all() and not counts[n_parts:].any()
+        assert ((workers[:n_parts] >= 0) & (workers[:n_parts] < n_workers)).all()
+
+
+def test_two_threads_are_in_two_parts_at_once():
+    with crew.helped(2) as (board, _):
+        assert shared(meet, board, 10**7, 2)[0][:2].tolist() == [1, 1]
+    alone = new_board()
+    assert shared(meet, alone, 1000, 2)[0][:2].tolist() == [1, 0]  # control: one after the other
+
+
+def test_helpers_that_sleep_are_woken():
+    for _ in range(3):
+        time.sleep(0.05)
+        with crew.helped(2) as (board, _):
+            assert shared(meet, board, 10**7, 2)[0][:2].tolist() == [1, 1]
+
+
+def test_helpers_sleep_when_there_is_nothing():
+    with crew.helped(2) as (board, _):
+        shared(take_note, board)
+    time.sleep(0.2)
+    begun = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - begun < 0.1
+    with crew.helped(2):  # control: while the board is open they look for work
+        begun = time.process_time()
+        time.sleep(0.5)
+        assert time.process_time() - begun > 0.1
+
+
+def test_a_crew_helps_one_thread_at_a_time():
+    with crew.helped(2) as (board, n_workers), crew.helped(2) as (other, n_others):
+        assert (n_workers, n_others) == (2, 1) and other is not board
+        assert (shared(take_note, other)[1] == 0).all() and shared(take_note, board)[0][:N_PARTS].all()
+    with crew.helped(2) as (again, n_workers):
+        assert n_workers == 2 and again is board
+
+
+def test_an_error_leaves_the_crew_free():
+    with pytest.raises(KeyError):
+        with crew.helped(2):
+            raise KeyError
+    with crew.helped(2) as (_, n_workers):
+        assert n_workers == 2
+
+
+def test_without_any_helper_all_is_done_by_the_caller():
+    """Also where helpers were dismissed, as they are when the interpreter ends."""
+    board = new_board()
+    board[STOP] = 1
+    serve(board, 1)  # returns at once
+    counts, workers = shared(take_note, board)
+    assert counts[:N_PARTS].all() and (workers == 0).all()
+
+
+def test_many_threads_work_beside_each_other():
+    found = []
+
+    def work():
+        for _ in range(100):
+            with crew.helped(2) as (board, _):
+                found.append(shared(take_note, board)[0][:N_PARTS])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 400 and (np.array(found) == 1).all()
+
+
+def fitted(n_jobs):
+    X = (np.random.default_rng(0).random((8, 60, 40)) < 0.1).astype(np.float32)
+    return RTRBM(60, n_gibbs=2, n_updates=5, engine="numba", n_jobs=n_jobs, random_state=0, verbose=0).fit(X)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_has_helpers_of_its_own():
+    expected = fitted(2).params_.W.tobytes()
+    child = os.fork()
+    if not child:
+        os._exit(fitted(2).params_.W.tobytes() != expected)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_process_ends_while_helpers_look_for_work():
+    code = """
+import numpy as np
+from rtrbm import RTRBM
+X = (np.random.default_rng(0).random((8, 60, 40)) < 0.1).astype(np.float32)
+RTRBM(60, n_updates=20, engine="numba", n_jobs=2, random_state=0, verbose=0).fit(X)
+print("done")
+"""
+    for _ in range(5):
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+        assert (ended.returncode, ended.stdout) == (0, "done\n"), ended.stderr
+
+
+# ------------------------------------------------------------------------------------ frozen tuples
+
+
+class Pair(NamedTuple):
+    a: np.ndarray
+    b: np.ndarray
+
+
+pair_at = frozen.thawing(lambda: Pair(np.zeros(1, np.float32), np.zeros(1, np.uint8)))
+
+
+@compiled
+def change(addresses, i):
+    pair = pair_at(addresses, i)
+    for j in range(len(pair.a)):
+        pair.a[j] += pair.b[j]
+    return len(pair.a) + len(pair.b)
+
+
+def test_a_tuple_is_taken_from_its_address():
+    pairs = [Pair(np.arange(n, dtype=np.float32), np.full(n + 1, n, np.uint8)) for n in (3, 5)]
+    kept = [frozen.freeze(pair) for pair in pairs]
+    addresses = np.array([part.ctypes.data for part in kept])
+    for i, n in enumerate((3, 5)):
+        assert change(addresses, i) == 2 * n + 1
+        np.testing.assert_array_equal(pairs[i].a, np.arange(n) + n)
+
+
+def test_frozen_arrays_are_freed_with_their_owners():
+    def references():
+        return [sys.getrefcount(a) for a in pair]
+
+    pair = Pair(np.zeros(3, np.float32), np.zeros(4, np.uint8))
+    before = references()
+    kept = frozen.freeze(pair)
+    for _ in range(100):
+        change(np.array([kept.ctypes.data]), 0)
+    assert references() == before
