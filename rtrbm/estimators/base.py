@@ -233,7 +233,7 @@ class TrainedRBM(Watched):
                 self._check_hyper_parameters()
                 names = feature_names(X)
             else:
-                self._check_fitted()
+                self._check_shapes()
                 self._check_trainable()
                 self._check_features(X)
             minibatch, n_inputs = X, 0
@@ -253,8 +253,10 @@ class TrainedRBM(Watched):
                 self._set_state(ranks.same(self._state(), self.comm))
             training, _ = loop.update(self._rule(), self._state(), parts, float(self.learning_rate))
             return self._set_state(training)
-        except BaseException:
+        except BaseException as error:
             self.__dict__ = before
+            if isinstance(error, FloatingPointError) and not new:
+                self._check_finite()  # the update would show it, so it is looked at only now
             raise
 
     def _check_call(self, verb, unknown):

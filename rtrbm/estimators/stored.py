@@ -298,13 +298,20 @@ class Stored(Recipe):
         return {name: array for name, array in saved.items() if np.size(array)}
 
     def _check_fitted(self):
-        """Raise unless there are parameters, of the kind and size the hyper-parameters say."""
+        """Raise unless there are parameters, finite, of the kind and size the hyper-parameters say."""
+        self._check_shapes()
+        self._check_finite()
+
+    def _check_finite(self):
+        if not loop.is_finite(self.params_, engines.NUMPY):
+            raise ValueError("params_ must be finite, got NaN or infinite values: fit again")
+
+    def _check_shapes(self):
+        """`_check_fitted`, whatever the numbers are."""
         if not hasattr(self, "params_"):
             raise not_fitted(f"this {type(self).__name__} is not fitted yet: call fit or partial_fit first")
         kind = type(self.params_), self.n_features_in_, list(map(np.shape, self.params_))
         self._once("fitted", kind, self._check_against_params)
-        if not loop.is_finite(self.params_, engines.NUMPY):
-            raise ValueError("params_ must be finite, got NaN or infinite values: fit again")
 
     def _once(self, name, kind, check):
         """Call a check of that name, unless nothing that it looks at has changed since: settings and `kind`."""

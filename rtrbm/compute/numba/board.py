@@ -1,7 +1,7 @@
 """Work that compiled code shares among threads at once.
 
 To wake a sleeping thread takes as long as thousands of multiplications, and the interpreter's lock passes through as
-many hands. A helper (`rtrbm.compute.numba.crew`) therefore looks for work for half a millisecond after its last, and
+many hands. A helper (`rtrbm.compute.numba.crew`) therefore looks for work for some two milliseconds after its last, and
 sleeps only then. Whoever shares work takes parts of it too, and waits for those parts alone that helpers have begun:
 none need be there.
 
@@ -21,7 +21,7 @@ from .compiled import compiled, inner
 TICKET, DONE, JOB, OPEN, STOP = 0, 8, 16, 24, 32  # places on a board; JOB: function and arguments
 SIZE = 40
 LEFT = 2**32 - 1  # a ticket: 2^32 times the number of the job, plus the parts that nobody has taken
-PATIENCE, LOOKS = 1000, 25  # turns in which a helper finds nothing before it sleeps, and looks in each
+PATIENCE, LOOKS = 3000, 25  # turns in which a helper finds nothing before it sleeps, and looks in each
 _LONG, _BYTES = ir.IntType(64), ir.IntType(8).as_pointer()
 _PART = ir.FunctionType(ir.VoidType(), [_BYTES, _LONG, _LONG])  # arguments, part, worker
 _HAS_PAUSE = binding.get_process_triple().startswith(("x86_64", "i686"))

@@ -184,13 +184,15 @@ class Rooms:
 
     def __init__(self, kind, n_rows, n_frames):
         self.kind, self.n_rows, self.n_frames, self._kept = kind, n_rows, n_frames, []
+        self._addresses = np.empty((2, 0), np.intp)
 
     def of(self, n):
-        """The addresses of n Rooms and Scratches."""
+        """The addresses of n Rooms and Scratches, and maybe of more."""
         while len(self._kept) < n:
             both = new_room(self.kind, self.n_rows, self.n_frames)
             self._kept.append((both, [freeze(part) for part in both]))
-        return np.array([[part.ctypes.data for part in parts] for _, parts in self._kept[:n]]).T.copy()
+            self._addresses = np.array([[part.ctypes.data for part in frozen] for _, frozen in self._kept]).T.copy()
+        return self._addresses
 
 
 @functools.lru_cache(maxsize=8)
