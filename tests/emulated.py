@@ -7,6 +7,8 @@ test_emulated.py compares each with the compiled one.
 
 import functools
 import inspect
+import threading
+import time
 
 import numba.extending
 import numpy as np
@@ -18,9 +20,12 @@ def install():
     """Put the functions below in the place of intrinsics that are defined from now on."""
 
     def intrinsic(function=None, **options):
-        return intrinsic if function is None else OPERATIONS[name_of(function)]
+        return intrinsic if function is None else (OPERATIONS | SHARING)[name_of(function)]
 
     numba.extending.intrinsic = intrinsic
+    from rtrbm.compute.numba import step, tile
+
+    step.door = tile.door = door
 
 
 def name_of(definition):
@@ -93,6 +98,14 @@ def sign(x):
 
 def where_negative(x, y, z):
     return np.where(x < 0, y, z)
+
+
+def where_beyond(x, bound):
+    return sum(1 << i for i in range(width()) if not abs(x[i]) < bound)
+
+
+def lowest(bits):
+    return (bits & -bits).bit_length() - 1
 
 
 def store_less(on, at, x, y):
@@ -193,6 +206,68 @@ def add_looked_up(x, tables, patterns, at, between, chunk):
     return x
 
 
+# ------------------------------------------------------------------------------------ work that threads share
+
+_doors, _jobs, _frozen, _one_at_a_time = [], {}, {}, threading.Lock()
+
+
+def door(function, *given):
+    _doors.append(function)
+    return len(_doors) - 1
+
+
+def call(address, arguments):
+    _doors[address](*arguments)
+
+
+def post(board, address, job):
+    _jobs[id(board)] = _doors[address], job
+
+
+def do(board, part, worker):
+    function, job = _jobs[id(board)]
+    function(part, worker, job)
+
+
+def read(board, i):
+    return int(board[i])
+
+
+def write(board, i, x):
+    board[i] = x
+
+
+def increase(board, i, x):
+    with _one_at_a_time:
+        board[i] += x
+
+
+def replace(board, i, old, new):
+    with _one_at_a_time:
+        found = board[i] == old
+        if found:
+            board[i] = new
+        return bool(found)
+
+
+def pause():
+    pass
+
+
+def give_way():
+    time.sleep(0)
+
+
+def freeze(value, out):
+    _frozen[out.ctypes.data] = value
+
+
+def thaw(addresses, i):
+    return _frozen[addresses[i]]
+
+
+SHARING = {"_post": post, "_do": do, "_freeze": freeze}
+SHARING |= {f.__name__: f for f in (call, read, write, increase, replace, pause, give_way, thaw)}
 OPERATIONS = {
     "add": np.add,
     "subtract": np.subtract,
@@ -217,6 +292,8 @@ OPERATIONS |= {
         multiply_add,
         sign,
         where_negative,
+        where_beyond,
+        lowest,
         store_less,
         first,
         total,

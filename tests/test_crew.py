@@ -59,7 +59,7 @@ def shared(function, board, n=200, n_parts=N_PARTS):
 @pytest.mark.parametrize("n_jobs", [None, 1, 2, 3, 5])
 def test_every_part_is_done_once(n_jobs, n_parts):
     for _ in range(50):
-        with crew.helped(n_jobs) as (board, n_workers):
+        with crew.helped(n_jobs, 8) as (board, n_workers):
             counts, workers = shared(take_note, board, n_parts=n_parts)
         assert n_workers == (n_jobs or 1)
         assert (counts[:n_parts] == 1).all() and not counts[n_parts:].any()
@@ -67,7 +67,7 @@ def test_every_part_is_done_once(n_jobs, n_parts):
 
 
 def test_two_threads_are_in_two_parts_at_once():
-    with crew.helped(2) as (board, _):
+    with crew.helped(2, 8) as (board, _):
         assert shared(meet, board, 10**7, 2)[0][:2].tolist() == [1, 1]
     alone = new_board()
     assert shared(meet, alone, 1000, 2)[0][:2].tolist() == [1, 0]  # control: one after the other
@@ -76,36 +76,42 @@ def test_two_threads_are_in_two_parts_at_once():
 def test_helpers_that_sleep_are_woken():
     for _ in range(3):
         time.sleep(0.05)
-        with crew.helped(2) as (board, _):
+        with crew.helped(2, 8) as (board, _):
             assert shared(meet, board, 10**7, 2)[0][:2].tolist() == [1, 1]
 
 
 def test_helpers_sleep_when_there_is_nothing():
-    with crew.helped(2) as (board, _):
+    with crew.helped(2, 8) as (board, _):
         shared(take_note, board)
     time.sleep(0.2)
     begun = time.process_time()
     time.sleep(0.5)
     assert time.process_time() - begun < 0.1
-    with crew.helped(2):  # control: while the board is open they look for work
+    with crew.helped(2, 8):  # control: while the board is open they look for work
         begun = time.process_time()
         time.sleep(0.5)
         assert time.process_time() - begun > 0.1
 
 
 def test_a_crew_helps_one_thread_at_a_time():
-    with crew.helped(2) as (board, n_workers), crew.helped(2) as (other, n_others):
+    with crew.helped(2, 8) as (board, n_workers), crew.helped(2, 8) as (other, n_others):
         assert (n_workers, n_others) == (2, 1) and other is not board
         assert (shared(take_note, other)[1] == 0).all() and shared(take_note, board)[0][:N_PARTS].all()
-    with crew.helped(2) as (again, n_workers):
+    with crew.helped(2, 8) as (again, n_workers):
         assert n_workers == 2 and again is board
+
+
+def test_no_more_help_than_there_is_to_do():
+    for n_jobs, most, expected in ((2, 1, 1), (3, 2, 2), (2, 3, 2), (None, 3, 1)):
+        with crew.helped(n_jobs, most) as (_, n_workers):
+            assert n_workers == expected
 
 
 def test_an_error_leaves_the_crew_free():
     with pytest.raises(KeyError):
-        with crew.helped(2):
+        with crew.helped(2, 8):
             raise KeyError
-    with crew.helped(2) as (_, n_workers):
+    with crew.helped(2, 8) as (_, n_workers):
         assert n_workers == 2
 
 
@@ -123,7 +129,7 @@ def test_many_threads_work_beside_each_other():
 
     def work():
         for _ in range(100):
-            with crew.helped(2) as (board, _):
+            with crew.helped(2, 8) as (board, _):
                 found.append(shared(take_note, board)[0][:N_PARTS])
 
     threads = [threading.Thread(target=work) for _ in range(4)]

@@ -57,6 +57,8 @@ def numbers_of_bytes(x, y, words, on, out):
     store(out, 0, uniforms(words, 1, 7))
     store(out, W, from_bytes(on, 2))
     out[2 * W], out[2 * W + 1] = number_at(words, 0) % 1000, number_at(on, 5)
+    beyond = where_beyond(load(x, 0), np.float32(0.5))
+    out[2 * W + 2], out[2 * W + 3], out[2 * W + 4] = beyond % 1024, lowest(beyond), lowest(beyond & (beyond - 1))
     store_less(on, 1, load(x, 0), load(y, 0))
     switch_on(on, W + 1, load(x, 0), words, 0, 3)
     switch_mean_on(on, 2 * W + 1, load(y, 0), words, 1, 40)
@@ -101,8 +103,9 @@ def unwritten(n):
 
 def test_every_operation_is_here():
     source = "".join(path.read_text() for path in Path(vectors.__file__).parent.glob("*.py"))
-    assert source.count("@intrinsic") == len(ALL) - 3  # add, subtract, multiply and divide share one
+    assert source.count("@intrinsic") == len(ALL) - 3 + len(emulated.SHARING)  # four of arithmetic share one
     assert ALL.keys() == emulated.OPERATIONS.keys()
+    assert all(f"@intrinsic\ndef {name}(" in source.replace("    ", "") for name in emulated.SHARING)
 
 
 def test_arrays_of_another_type_are_refused_by_what_takes_arrays():

@@ -397,9 +397,9 @@ def test_helpers_are_asked(always_threads, monkeypatch):
     """Control of the test above."""
     asked, find_sums = [], kernels.find_sums
     monkeypatch.setattr(kernels, "find_sums", lambda *given: (asked.append(given[1]), find_sums(*given)))
-    for n_jobs in (None, 2, 3):
-        by_numba(Case(), 0, n_jobs, n_updates=1)
-    assert asked == [1, 2, 3]
+    for n_jobs, n_sequences, n_hidden in ((None, 9, 5), (2, 9, 5), (3, 9, 5), (3, 5, 5), (3, 1, 5), (9, 5, 530)):
+        by_numba(Case(n_hidden=n_hidden, lengths=(3,) * n_sequences), 0, n_jobs, n_updates=1)
+    assert asked == [1, 2, 3, 2, 2, 4]
 
 
 @some_cases

@@ -53,7 +53,7 @@ CASES = [*random_cases(3, (12, 12, 6))[::3], *CHUNKS, *EDGES]
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_updates(case, n_jobs, monkeypatch):
     """As by numpy in double precision; on two threads the rows of a chain are shared too."""
-    for name in ("TASKS", "LARGE", "PARTS"):
+    for name in ("TASKS", "LARGE"):
         monkeypatch.setattr(whole, name, 0)
     monkeypatch.setattr(test_whole.spectral, "inverse_root", lambda M: np.eye(min(M.shape), dtype=M.dtype))
     seed, expected = reference(case)

@@ -116,7 +116,7 @@ def door(function, *given):
 def _call(context, builder, address, kinds, values):
     """Call the function behind a door."""
     function = context.call_conv.get_function_type(types.none, kinds)
-    results = [builder.alloca(kind.pointee) for kind in function.args[:2]]  # nothing, and no error
+    results = [cgutils.alloca_once(builder, kind.pointee) for kind in function.args[:2]]  # nothing, and no error
     values = context.get_arg_packer(kinds).as_arguments(builder, values)
     builder.call(builder.inttoptr(address, function.as_pointer()), [*results, *values])
 

@@ -53,15 +53,17 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextlib.contextmanager
-def helped(n_jobs):
+def helped(n_jobs, most):
     """Context of a board and of the number of threads that take parts of what is shared on it.
 
     Parameters
     ----------
     n_jobs : int or None
         As in scikit-learn. If another thread works with these helpers, there are none.
+    most : int
+        Threads that have something to do.
     """
-    n = n_threads(n_jobs)
+    n = min(n_threads(n_jobs), most)
     crew = _crew(n - 1) if n > 1 else None
     if crew is None or not crew.free.acquire(blocking=False):
         yield new_board(), 1

@@ -20,6 +20,7 @@ from .vectors import WIDTH, up_to
 
 CACHED = 2**18  # numbers of U that stay in a processor's second-level cache
 SHARED = 2**17  # numbers of U of which a step of the recurrence is worth sharing
+COLUMNS = 128  # of a step that are worth a thread
 MATRICES = 4
 
 
@@ -50,6 +51,17 @@ def run_chains(part, worker, job):
             room.r, first, min(ROWS, high - first), size.V, size.H, size.k, size.sample_visible, packed.up, packed.down,
             room.bias_v, stride_v, room.bias_h, room.keys, room.on, room.c_v, room.h_neg, scratch,
         )  # fmt: skip
+
+
+@compiled
+def takes_tiles(n_tiles, H):
+    """Whether every thread takes tiles of its own; if not, all share the steps of each."""
+    return n_tiles > 1 and H * H <= CACHED
+
+
+def most_threads(n_tiles, H):
+    """The number of threads that have something to do."""
+    return n_tiles if takes_tiles(n_tiles, H) else max(2, H // COLUMNS)
 
 
 STEPS = (
@@ -100,7 +112,7 @@ def find_sums(board, n_workers, doors, task):
     """
     n_tiles = len(task.sums)
     share(board, 0, doors[PACK], Job(0, 0, n_tiles, 1, 0, 0, task), MATRICES)
-    if n_tiles > 1 and (n_workers == 1 or task.model.size.H**2 <= CACHED):
+    if n_workers == 1 or takes_tiles(n_tiles, task.model.size.H):
         share(board, 0, doors[ALL], (board, doors, 0, 0, 1, 1, task), n_tiles)
         return
     for low in range(0, n_tiles, n_workers):

@@ -18,7 +18,7 @@ from .hashing import key_of
 from .lookups import UNITS, n_groups_of
 from .room import SEQUENCES, Data, Model, Packed, Places, Size, Task, new_floats, new_room
 from .step import Rates, State
-from .tile import doors_of_steps, find_sums
+from .tile import doors_of_steps, find_sums, most_threads
 from .vectors import WIDTH, up_to
 
 MATRICES, BIASES = ("W", "U", "U_v", "A", "C"), ("b_v", "b_h", "b_init", "b_v_init")
@@ -97,7 +97,8 @@ class Whole(NamedTuple):
         order = np.argsort(where.rank)
         data = Data(v.reshape(-1), where.starts, where.batch_sizes, order, n_warm, draw.first, key)
         model = Model(self.size, self.at, flat, self._packed())
-        with helped(worth(len(v) * flat.size * self.size.k, n_jobs, TASKS)) as (board, n_workers):
+        n_jobs = worth(len(v) * flat.size * self.size.k, n_jobs, TASKS)
+        with helped(n_jobs, most_threads(n_tiles, self.size.H)) as (board, n_workers):
             rooms, scratches = self._rooms(n_workers, -(-n_sequences // n_tiles) * n_frames, n_frames)
             find_sums(board, n_workers, doors_of_steps(), Task(data, model, rooms, scratches, sums))
         return sums
@@ -145,7 +146,7 @@ class Whole(NamedTuple):
         arguments = self.slices, sums, at.b_v, at, rates, old, new, moves, reached, past, dots, found
 
         def climb(stages):
-            with helped(worth(at.end, n_jobs, LARGE)) as (board, _):
+            with helped(worth(at.end, n_jobs, LARGE), n) as (board, _):
                 return step.climb(board, step.slice_door(), stages, *arguments)
 
         if rates.directed:
