@@ -31,7 +31,7 @@ class Crew:
         while True:
             self._wake[i].get()
             serve(self.board, i + 1)
-            while self.board[OPEN]:  # since it waited for the interpreter
+            while self.board[OPEN] and not self.board[STOP]:  # opened while it waited for the interpreter
                 serve(self.board, i + 1)
             self._asleep.append(i)
 

@@ -11,8 +11,6 @@ from numba.extending import intrinsic
 
 from .compiled import compiled
 
-_POINTER = ir.IntType(8).as_pointer()
-
 
 def _parts(builder, place):
     """Pointers to all that is not a tuple in what a pointer leads to, with its places."""
