@@ -89,7 +89,7 @@ def test_clone_gets_an_equal_unfitted_model():
 def test_every_hyper_parameter_has_an_immutable_default_and_a_line_in_the_docstring():
     for name, parameter in inspect.signature(RTRBM).parameters.items():
         assert isinstance(parameter.default, int | float | str | bool | None)
-        assert f"\n    {name} : " in RTRBM.__doc__
+        assert f"\n{name} : " in inspect.getdoc(RTRBM)
         assert parameter.kind is parameter.KEYWORD_ONLY or name == "n_hidden"
 
 

@@ -5,6 +5,7 @@ import difflib
 import os
 import re
 import sys
+import textwrap
 
 from .. import __version__
 
@@ -315,7 +316,8 @@ def parser():
     top.add_argument("--version", action="version", version=f"rtrbm {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     for add in COMMANDS:
-        name, text = add.__name__, re.sub(r"(?m)^ {4}", "", add.__doc__).strip()
+        first, _, rest = add.__doc__.partition("\n")  # Python 3.13 has taken the indent away already
+        name, text = add.__name__, f"{first}\n{textwrap.dedent(rest)}".strip()
         examples = "\n".join(f"  {line}" for line in EXAMPLES[name])
         short = text.split("\n\n")[0].rstrip(".")
         add(commands.add_parser(name, help=short, description=text, epilog=f"examples:\n{examples}"))

@@ -8,6 +8,7 @@ does not know, as it meets them if an array has another number of parts than its
 indices as they come: these are looked at too.
 """
 
+import inspect
 import io
 import math
 import struct
@@ -56,12 +57,17 @@ def read_mat(path, only=None):
     elif 0 not in data[:4]:  # scipy takes it for version 5, and its numbers for big-endian ones
         raise ValueError("it is damaged: its header does not tell the order of bytes")
     try:
-        found = loadmat(io.BytesIO(data), variable_names=only)
+        found = loadmat(io.BytesIO(data), variable_names=only, **_sparse_as_ever(loadmat))
         for array in found.values():
             _check_sparse(array)
     except Exception as error:  # scipy meets damage with errors of many kinds: zlib.error, IndexError, OSError, ...
         raise ValueError(f"it is damaged: {type(error).__name__}: {str(error).split(chr(10))[0]}") from error
     return {name: array for name, array in found.items() if not name.startswith("__")}
+
+
+def _sparse_as_ever(loadmat):
+    """The keyword that keeps sparse matrices what they are in older versions, which do not have it."""
+    return {"spmatrix": True} if "spmatrix" in inspect.signature(loadmat).parameters else {}
 
 
 class _Sizes:
