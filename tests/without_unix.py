@@ -52,6 +52,7 @@ def hide():
         delattr(os, name)
     for name in ("SIG_BLOCK", "SIG_SETMASK", "SIG_UNBLOCK", "alarm", "pause", "pthread_kill", "setitimer", "sigwait"):
         vars(signal).pop(name, None)
+    os.process_cpu_count = os.cpu_count  # of Python 3.13; as on Windows
     sys.platform = "win32"
     sys.modules["msvcrt"] = types.SimpleNamespace(LK_NBLCK=2, locking=lambda file, mode, n: None)
 
