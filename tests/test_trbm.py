@@ -386,10 +386,11 @@ def test_decoding_follows_its_seed_and_leaves_arrays_alone():
 def test_one_sequence_of_hidden_states_serves_several_prefixes():
     model, H, prefixes = random_model(TRBM, n_taps=2), random_array(1, 4, 2), random_array(3, 2, 3)
     once = model.decode(H, prefixes, 1)
-    np.testing.assert_array_equal(once, model.decode(np.repeat(H, 3, axis=0), prefixes, 1))
+    rounding = dict(rtol=0, atol=4 * np.finfo(float).eps)  # some libraries round a product of 1 row as none of 3 rows
+    np.testing.assert_allclose(once, model.decode(np.repeat(H, 3, axis=0), prefixes, 1), **rounding)
     one_prefix = model.decode(np.repeat(H, 3, axis=0), prefixes[0], 1)
-    np.testing.assert_array_equal(one_prefix[0], once[0])
-    assert (one_prefix[1] != once[1]).any()
+    np.testing.assert_allclose(one_prefix[0], once[0], **rounding)
+    assert np.abs(one_prefix[1] - once[1]).max() > 0.01
 
 
 # ------------------------------------------------------------------------- threads, files, interruptions
