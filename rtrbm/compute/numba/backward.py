@@ -7,7 +7,7 @@ from .dense import add_few, add_gram, add_listed, pack_panels
 from .forward import add_beside
 from .hashing import from_bytes
 from .lookups import CHUNKS, UNITS, find_patterns_of_rows, look_up_gram, pack_transposed
-from .room import room_at, scratch_at, shift
+from .room import part_of, room_at, scratch_at, shift
 from .vectors import (
     WIDTH,
     add,
@@ -87,7 +87,7 @@ def step_back(part, worker, job):
     """`go_back` in some columns, for some frames of some tiles, from the last frame to the first."""
     model, n_parts, n = job.task.model, job.n_parts, job.n
     size, n_blocks = model.size, -(-model.size.H // WIDTH)
-    low, high = n_blocks * part // n_parts, n_blocks * (part + 1) // n_parts
+    low, high = part_of(n_blocks, part, n_parts)
     at_once = high - low if n == 1 else 2
     for t in range(job.end - 1, job.begin - 1, -1):
         for block in range(low, high, at_once):
@@ -106,7 +106,7 @@ def statistics_of_frames(part, worker, job):
     size, at_W = task.model.size, task.model.at.W
     V, H, Hp = size.V, size.H, up_to(size.H, WIDTH)
     n_rows, few, n_blocks = room.counts[0], room.counts[2] > 0, Hp // WIDTH
-    low, high = n_blocks * part // n_parts, n_blocks * (part + 1) // n_parts
+    low, high = part_of(n_blocks, part, n_parts)
     if few:
         add_listed(room.starts_t, room.rows_t, room.values_t, room.identity, 0, V, room.d, Hp, WIDTH, H, low, high, _1,
                    sums, at_W, H)  # fmt: skip
@@ -137,7 +137,7 @@ def statistics_of_states(part, worker, job):
     task, n_parts, sums = job.task, job.n_parts, job.task.sums[job.low]
     model, room, block = task.model, room_at(task.rooms, job.first), scratch_at(task.scratches, worker).sums
     H, Hp, n_rows, n_frames = model.size.H, up_to(model.size.H, WIDTH), room.counts[0], room.counts[1]
-    low, high = Hp // WIDTH * part // n_parts, Hp // WIDTH * (part + 1) // n_parts
+    low, high = part_of(Hp // WIDTH, part, n_parts)
     _add_past_gram(1, H, room.total, Hp, H, low, high, n_rows, n_frames, room, block, sums, model.at.U)  # eq. 3.24
 
 

@@ -7,7 +7,7 @@ from .dense import add_few, add_listed, add_product, list_by_columns, list_numbe
 from .exponential import sigmoid
 from .hashing import mixed
 from .lookups import UNITS, n_groups_of, pack
-from .room import place_rows, room_at, shift
+from .room import part_of, place_rows, room_at, shift
 from .vectors import WIDTH, add, clear, load, load_part, store, store_part, up_to, wide
 
 _1 = np.float32(1)
@@ -59,7 +59,7 @@ def take_rows(part, worker, job):
     model, n_parts = job.task.model, job.n_parts
     room = room_at(job.task.rooms, job.first)
     V, H, n_rows, few = model.size.V, model.size.H, room.counts[0], room.counts[2] > 0
-    Hp, low, high = up_to(H, WIDTH), n_rows * part // n_parts, n_rows * (part + 1) // n_parts
+    Hp, (low, high) = up_to(H, WIDTH), part_of(n_rows, part, n_parts)
     clear(room.x, low * Hp, (high - low) * Hp)
     _add_frames(few, room.identity, low, high, model.packed.up, V, UNITS * n_groups_of(V), H, room.x, Hp, room)
 
@@ -82,7 +82,7 @@ def step_ahead(part, worker, job):
     """`go_ahead` in some columns, for some frames of some tiles."""
     model, n_parts, n = job.task.model, job.n_parts, job.n
     n_blocks = -(-model.size.H // WIDTH)
-    low, high = n_blocks * part // n_parts, n_blocks * (part + 1) // n_parts
+    low, high = part_of(n_blocks, part, n_parts)
     at_once = high - low if n == 1 else 2  # so that all tiles find these columns of U in the cache
     for t in range(job.begin, job.end):
         for block in range(low, high, at_once):

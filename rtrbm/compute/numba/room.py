@@ -204,12 +204,18 @@ def new_floats(n):
     return a[(-a.ctypes.data // 4) % LINE :][: n + WIDTH]
 
 
-def smallest():
+def _smallest():
     """A Room and a Scratch of the types that all have."""
     return new_room(Size(1, 1, 0, 1, False, True, True), 1, 1)
 
 
-room_at, scratch_at = thawing(lambda: smallest()[0]), thawing(lambda: smallest()[1])
+room_at, scratch_at = thawing(lambda: _smallest()[0]), thawing(lambda: _smallest()[1])
+
+
+@inner
+def part_of(n, part, n_parts):
+    """Where a part of n rows, or blocks of columns, begins and ends."""
+    return n * part // n_parts, n * (part + 1) // n_parts
 
 
 @inner

@@ -15,7 +15,7 @@ from .chain import contrastive_divergence
 from .compiled import compiled, inner
 from .forward import bias_visible_units, step_ahead, take_frames, take_rows
 from .lookups import UNITS, n_groups_of, pack, pack_transposed
-from .room import ROWS, Data, Job, Model, Packed, Places, Size, Task, room_at, scratch_at
+from .room import ROWS, Data, Job, Model, Packed, Places, Size, Task, part_of, room_at, scratch_at
 from .vectors import WIDTH, up_to
 
 CACHED = 2**18  # numbers of U that stay in a processor's second-level cache
@@ -45,7 +45,7 @@ def run_chains(part, worker, job):
     task, room = job.task, room_at(job.task.rooms, job.first)
     size, packed, n_rows, n_parts = task.model.size, task.model.packed, room.counts[0], job.n_parts
     stride_v = up_to(size.V, WIDTH) if size.m > 0 or size.dynamic else 0
-    low, high, scratch = n_rows * part // n_parts, n_rows * (part + 1) // n_parts, scratch_at(task.scratches, worker)
+    (low, high), scratch = part_of(n_rows, part, n_parts), scratch_at(task.scratches, worker)
     for first in range(low, high, ROWS):
         contrastive_divergence(
             room.r, first, min(ROWS, high - first), size.V, size.H, size.k, size.sample_visible, packed.up, packed.down,
