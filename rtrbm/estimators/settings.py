@@ -56,8 +56,9 @@ class Estimator(Protocol):
     """A dataclass of hyper-parameters as scikit-learn wants it."""
 
     @classmethod
+    @functools.cache
     def _names(cls):
-        return [field.name for field in dataclasses.fields(cls)]
+        return tuple(field.name for field in dataclasses.fields(cls))
 
     def _check_hyper_parameters(self):
         for field in dataclasses.fields(self):

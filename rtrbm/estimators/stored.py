@@ -310,7 +310,7 @@ class Stored(Recipe):
         """`_check_fitted`, whatever the numbers are."""
         if not hasattr(self, "params_"):
             raise not_fitted(f"this {type(self).__name__} is not fitted yet: call fit or partial_fit first")
-        kind = type(self.params_), self.n_features_in_, list(map(np.shape, self.params_))
+        kind = type(self.params_), self.n_features_in_, [getattr(part, "shape", ()) for part in self.params_]
         self._once("fitted", kind, self._check_against_params)
 
     def _once(self, name, kind, check):
