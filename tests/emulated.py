@@ -9,6 +9,7 @@ import functools
 import inspect
 import threading
 import time
+import weakref
 
 import numba.extending
 import numpy as np
@@ -20,12 +21,16 @@ def install():
     """Put the functions below in the place of intrinsics that are defined from now on."""
 
     def intrinsic(function=None, **options):
-        return intrinsic if function is None else (OPERATIONS | SHARING)[name_of(function)]
+        if function is None:
+            return intrinsic
+        made = (OPERATIONS | SHARING)[name_of(function)]
+        return made(function) if made is taking else made
 
     numba.extending.intrinsic = intrinsic
-    from rtrbm.compute.numba import step, tile
+    from rtrbm.compute.numba import buffers, step, tile
 
     step.door = tile.door = door
+    buffers.address_of = address_of
 
 
 def name_of(definition):
@@ -208,7 +213,7 @@ def add_looked_up(x, tables, patterns, at, between, chunk):
 
 # ------------------------------------------------------------------------------------ work that threads share
 
-_doors, _jobs, _frozen, _one_at_a_time = [], {}, {}, threading.Lock()
+_doors, _jobs, _buffers, _one_at_a_time = [], {}, weakref.WeakValueDictionary(), threading.Lock()
 
 
 def door(function, *given):
@@ -258,16 +263,22 @@ def give_way():
     time.sleep(0)
 
 
-def freeze(value, out):
-    _frozen[out.ctypes.data] = value
+def address_of(buffer):
+    _buffers[buffer.ctypes.data] = buffer
+    return buffer.ctypes.data
 
 
-def thaw(addresses, i):
-    return _frozen[addresses[i]]
+def taking(definition):
+    make = inspect.getclosurevars(definition).nonlocals["make"]
+
+    def take(table, i):
+        return type(make())(*(_buffers[address] for address in table[i]))
+
+    return take
 
 
-SHARING = {"_post": post, "_do": do, "_freeze": freeze}
-SHARING |= {f.__name__: f for f in (call, read, write, increase, replace, pause, give_way, thaw)}
+SHARING = {"_post": post, "_do": do, "take": taking}
+SHARING |= {f.__name__: f for f in (call, read, write, increase, replace, pause, give_way)}
 OPERATIONS = {
     "add": np.add,
     "subtract": np.subtract,

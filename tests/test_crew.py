@@ -1,4 +1,4 @@
-"""Work that compiled code shares among threads (`rtrbm.compute.numba.board`, `crew`, `frozen`)."""
+"""Work that compiled code shares among threads (`rtrbm.compute.numba.board`, `crew`, `buffers`)."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ import pytest
 from rtrbm import RTRBM
 
 pytest.importorskip("numba")
-from rtrbm.compute.numba import crew, frozen  # noqa: E402
+from rtrbm.compute.numba import buffers, crew  # noqa: E402
 from rtrbm.compute.numba.board import STOP, door, give_way, increase, new_board, read, serve, share  # noqa: E402
 from rtrbm.compute.numba.compiled import compiled, inner  # noqa: E402
 
@@ -168,7 +168,7 @@ print("done")
         assert (ended.returncode, ended.stdout) == (0, "done\n"), ended.stderr
 
 
-# ------------------------------------------------------------------------------------ frozen tuples
+# ------------------------------------------------------------------------------------ buffers at addresses
 
 
 class Pair(NamedTuple):
@@ -176,33 +176,31 @@ class Pair(NamedTuple):
     b: np.ndarray
 
 
-pair_at = frozen.thawing(lambda: Pair(np.zeros(1, np.float32), np.zeros(1, np.uint8)))
+pair_at = buffers.taking(lambda: Pair(np.zeros(1, np.float32), np.zeros(1, np.uint8)))
 
 
 @compiled
-def change(addresses, i):
-    pair = pair_at(addresses, i)
-    for j in range(len(pair.a)):
+def change(table, i, n):
+    pair = pair_at(table, i)
+    for j in range(n):
         pair.a[j] += pair.b[j]
-    return len(pair.a) + len(pair.b)
 
 
-def test_a_tuple_is_taken_from_its_address():
+def test_buffers_are_taken_from_their_addresses():
     pairs = [Pair(np.arange(n, dtype=np.float32), np.full(n + 1, n, np.uint8)) for n in (3, 5)]
-    kept = [frozen.freeze(pair) for pair in pairs]
-    addresses = np.array([part.ctypes.data for part in kept])
+    table = np.array([buffers.addresses(pair) for pair in pairs])
     for i, n in enumerate((3, 5)):
-        assert change(addresses, i) == 2 * n + 1
+        change(table, i, n)
         np.testing.assert_array_equal(pairs[i].a, np.arange(n) + n)
 
 
-def test_frozen_arrays_are_freed_with_their_owners():
+def test_nobody_counts_references_to_a_buffer():
     def references():
         return [sys.getrefcount(a) for a in pair]
 
     pair = Pair(np.zeros(3, np.float32), np.zeros(4, np.uint8))
     before = references()
-    kept = frozen.freeze(pair)
+    table = buffers.addresses(pair)[None]
     for _ in range(100):
-        change(np.array([kept.ctypes.data]), 0)
+        change(table, 0, 3)
     assert references() == before

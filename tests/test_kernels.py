@@ -461,8 +461,8 @@ def test_a_step_is_that_of_numpy_in_double_precision(i, n_visible, n_hidden, n_t
 
 def test_a_large_step_has_several_slices():
     """Control: it is what the last of the cases above is for."""
-    small, large = (len(whole.prepared(FORMS[0].form, 1, True, n, n).slices) for n in (200, 300))
-    assert (small, large) == (2, 4)
+    small, large = (len(whole.prepared(FORMS[0].form, 1, True, n, n).slices) for n in (50, 300))
+    assert (small, large) == (2, 24)
 
 
 @pytest.mark.parametrize("n_tiles, n", shapes(12, 6, 500))

@@ -31,7 +31,7 @@ from rtrbm.training.state import HISTORY, Training
 
 pytest.importorskip("numba")
 from rtrbm.compute.numba import whole as kernels  # noqa: E402
-from rtrbm.compute.numba.room import ROWS, new_room  # noqa: E402
+from rtrbm.compute.numba.room import ROWS, Packed, new_packed, new_room  # noqa: E402
 from rtrbm.compute.numba.tile import find_sums  # noqa: E402
 
 EPS = np.finfo(np.float32).eps
@@ -447,17 +447,16 @@ class Guards:
 @pytest.fixture
 def guards(monkeypatch):
     """Guards of all buffers of updates that are made from now on in new threads."""
-    guards, packed = Guards(), kernels.Whole._packed
+    guards = Guards()
 
     def guarded_room(*sizes):
         return tuple(type(part)(*map(guards.guarded, part)) for part in new_room(*sizes))
 
-    def guarded_packed(self):
-        found = packed(self)
-        return type(found)(*map(guards.guarded, found))
+    def guarded_packed(*sizes):
+        return Packed(*map(guards.guarded, new_packed(*sizes)))
 
     monkeypatch.setattr(kernels, "new_room", guarded_room)
-    monkeypatch.setattr(kernels.Whole, "_packed", guarded_packed)
+    monkeypatch.setattr(kernels, "new_packed", guarded_packed)
     return guards
 
 

@@ -7,7 +7,7 @@ from .dense import add_few, add_gram, add_listed, pack_panels
 from .forward import add_beside
 from .hashing import from_bytes
 from .lookups import CHUNKS, UNITS, find_patterns_of_rows, look_up_gram, pack_transposed
-from .room import part_of, room_at, scratch_at, shift
+from .room import packed_at, part_of, room_at, scratch_at, shift
 from .vectors import (
     WIDTH,
     add,
@@ -57,7 +57,7 @@ def compare(part, worker, job):
 
 
 @inner
-def go_back(t, first, last, H, bptt, packed, room):
+def go_back(t, first, last, H, bptt, U_t, room):
     """d_t <- r_t (1 - r_t) (e_t + (d_{t+1} + c_{t+1}) U^T), e_t in x; total <- d + c, d <- d + r (eq. 3.23).
 
     In columns of blocks first to last - 1.
@@ -67,7 +67,7 @@ def go_back(t, first, last, H, bptt, packed, room):
     e, r, h_neg, d, b = room.x, room.r, room.h_neg, room.d, room.total
     to, n = room.start[t] * Hp, room.alive[t + 1]
     if bptt and n:
-        add_few(b, room.start[t + 1] * Hp, n, Hp, H, packed.back, H, first, last, e, to, Hp)  # eq. 3.23
+        add_few(b, room.start[t + 1] * Hp, n, Hp, H, U_t, H, first, last, e, to, Hp)  # eq. 3.23
     for row in range(room.alive[t]):
         warm = room.warm[room.start[t] + row]
         for i in range(to + row * Hp + first * WIDTH, to + row * Hp + last * WIDTH, WIDTH):
@@ -86,7 +86,7 @@ def go_back(t, first, last, H, bptt, packed, room):
 def step_back(part, worker, job):
     """`go_back` in some columns, for some frames of some tiles, from the last frame to the first."""
     model, n_parts, n = job.task.model, job.n_parts, job.n
-    size, n_blocks = model.size, -(-model.size.H // WIDTH)
+    size, n_blocks, U_t = model.size, -(-model.size.H // WIDTH), packed_at(model.packed, 0).back
     low, high = part_of(n_blocks, part, n_parts)
     at_once = high - low if n == 1 else 2
     for t in range(job.end - 1, job.begin - 1, -1):
@@ -94,7 +94,7 @@ def step_back(part, worker, job):
             for i in range(job.first, job.first + n):
                 room = room_at(job.task.rooms, i)
                 if t < room.counts[1]:
-                    go_back(t, block, min(block + at_once, high), size.H, size.bptt, model.packed, room)
+                    go_back(t, block, min(block + at_once, high), size.H, size.bptt, U_t, room)
 
 
 @inner

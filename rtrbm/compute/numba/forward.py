@@ -7,7 +7,7 @@ from .dense import add_few, add_listed, add_product, list_by_columns, list_numbe
 from .exponential import sigmoid
 from .hashing import mixed
 from .lookups import UNITS, n_groups_of, pack
-from .room import part_of, place_rows, room_at, shift
+from .room import packed_at, part_of, place_rows, room_at, shift
 from .vectors import WIDTH, add, clear, load, load_part, store, store_part, up_to, wide
 
 _1 = np.float32(1)
@@ -57,21 +57,21 @@ def take_frames(part, worker, job):
 def take_rows(part, worker, job):
     """x_t <- v_t W, in a part of the rows of a tile."""
     model, n_parts = job.task.model, job.n_parts
-    room = room_at(job.task.rooms, job.first)
+    room, W = room_at(job.task.rooms, job.first), packed_at(model.packed, 0).up
     V, H, n_rows, few = model.size.V, model.size.H, room.counts[0], room.counts[2] > 0
     Hp, (low, high) = up_to(H, WIDTH), part_of(n_rows, part, n_parts)
     clear(room.x, low * Hp, (high - low) * Hp)
-    _add_frames(few, room.identity, low, high, model.packed.up, V, UNITS * n_groups_of(V), H, room.x, Hp, room)
+    _add_frames(few, room.identity, low, high, W, V, UNITS * n_groups_of(V), H, room.x, Hp, room)
 
 
 @inner
-def go_ahead(t, first, last, H, packed, room):
+def go_ahead(t, first, last, H, U, room):
     """Columns of blocks first to last - 1: r_t <- sigmoid(x_t + b_t), b_t <- b_t + r_{t-1} U (eq. 3.20)."""
     wide()
     Hp = up_to(H, WIDTH)
     x, r, bias, to, n = room.x, room.r, room.bias_h, room.start[t] * Hp, room.alive[t]
     if t:
-        add_few(r, room.start[t - 1] * Hp, n, Hp, H, packed.ahead, H, first, last, bias, to, Hp)
+        add_few(r, room.start[t - 1] * Hp, n, Hp, H, U, H, first, last, bias, to, Hp)
     for row in range(n):
         for i in range(to + row * Hp + first * WIDTH, to + row * Hp + last * WIDTH, WIDTH):
             store(r, i, sigmoid(add(load(x, i), load(bias, i))))  # eq. 3.20
@@ -81,7 +81,7 @@ def go_ahead(t, first, last, H, packed, room):
 def step_ahead(part, worker, job):
     """`go_ahead` in some columns, for some frames of some tiles."""
     model, n_parts, n = job.task.model, job.n_parts, job.n
-    n_blocks = -(-model.size.H // WIDTH)
+    n_blocks, U = -(-model.size.H // WIDTH), packed_at(model.packed, 0).ahead
     low, high = part_of(n_blocks, part, n_parts)
     at_once = high - low if n == 1 else 2  # so that all tiles find these columns of U in the cache
     for t in range(job.begin, job.end):
@@ -89,7 +89,7 @@ def step_ahead(part, worker, job):
             for i in range(job.first, job.first + n):
                 room = room_at(job.task.rooms, i)
                 if t < room.counts[1]:
-                    go_ahead(t, block, min(block + at_once, high), model.size.H, model.packed, room)
+                    go_ahead(t, block, min(block + at_once, high), model.size.H, U, room)
 
 
 @inner

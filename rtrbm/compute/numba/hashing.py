@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 from ...streams import PURPOSES, seed_sequence
 from .compiled import compiled, inner
 from .exponential import odds_against
-from .vectors import CONTRACT, FLAGS, FLOATS, INTS, WIDTH, address, filled, floats, ints, is_flat, vector
+from .vectors import CONTRACT, FLAGS, FLOATS, INTS, WIDTH, address, data_of, filled, floats, ints, is_flat, vector
 
 _BITS = (1 << 64) - 1
 _GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
@@ -94,7 +94,7 @@ def _uniforms(builder, word, column, second, third):
 
 def _words_at(context, builder, array_type, array, row):
     """Three words of a row."""
-    data = context.make_array(array_type)(context, builder, array).data
+    data = data_of(context, builder, array_type, array)
     at = builder.mul(row, row.type(3))
     return [builder.load(builder.gep(data, [builder.add(at, row.type(i))])) for i in range(3)]
 

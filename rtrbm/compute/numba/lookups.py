@@ -21,6 +21,7 @@ from .vectors import (
     WIDTH,
     add,
     address,
+    data_of,
     is_flat,
     load,
     load_part,
@@ -200,8 +201,8 @@ def _add_looked_up(context, x, tables, patterns, at, between, chunk):
     def generate(context, builder, signature, arguments):
         x, tables, patterns, at, between, _ = arguments
         n, long = signature.args[5].literal_value, ir.IntType(64)
-        codes = context.make_array(signature.args[2])(context, builder, patterns).data
-        data = context.make_array(signature.args[1])(context, builder, tables).data
+        codes = data_of(context, builder, signature.args[2], patterns)
+        data = data_of(context, builder, signature.args[1], tables)
         data, halves = builder.bitcast(data, BYTE.as_pointer()), _halves(builder, x)
         for g in range(n):
             if isinstance(signature.args[4], types.IntegerLiteral):  # one load for eight patterns

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .buffers import taking
 from .chain import Scratch
 from .compiled import inner
 from .dense import MOST
 from .dense import ROWS as MULTIPLIED
-from .frozen import thawing
 from .lookups import AT_ONCE, CHUNKS, TABLES, UNITS, n_groups_of
 from .vectors import LINE, WIDTH, up_to
 
@@ -82,12 +82,12 @@ class Packed(NamedTuple):
 
 
 class Model(NamedTuple):
-    """size : Size; at : Places; params : flat array; packed : Packed."""
+    """size : Size; at : Places; params : flat array; packed : table of one row, the addresses of a Packed."""
 
     size: Size
     at: Places
     params: np.ndarray
-    packed: Packed
+    packed: np.ndarray
 
 
 class Room(NamedTuple):
@@ -133,8 +133,8 @@ class Room(NamedTuple):
 class Task(NamedTuple):
     """All that an update works on.
 
-    data : Data; model : Model; rooms, scratches : addresses, for each thread that of a Room and of a Scratch; sums :
-    (n_tiles, n), those of each tile.
+    data : Data; model : Model; rooms, scratches : tables of addresses, for each thread those of a Room and of a
+    Scratch; sums : (n_tiles, n), those of each tile.
     """
 
     data: Data
@@ -179,7 +179,7 @@ def new_room(size, n_rows, n_frames):
     matrix = max(dynamic * max(V_p * H, H_p * V), bool(m) * max(V_p, H_p) * V)
     room = Room(
         counts=numbers(3), start=numbers(n_frames + 1), alive=numbers(n_frames + 1),
-        sequence=numbers(n_rows), frame=numbers(n_rows), source=numbers(n_rows), warm=numbers(n_rows, bool),
+        sequence=numbers(n_rows), frame=numbers(n_rows), source=numbers(n_rows), warm=numbers(n_rows, np.uint8),
         identity=np.arange(max(n_rows, V)), earlier=numbers(n_rows), later=numbers(n_rows),
         keys=numbers(n_rows, np.uint64), starts=numbers(n_rows + 1), columns=numbers(n_listed, np.uint32),
         values=new_floats(n_listed), starts_t=numbers(V + 1), rows_t=numbers(n_listed, np.uint32),
@@ -198,6 +198,13 @@ def new_room(size, n_rows, n_frames):
     return room, scratch
 
 
+def new_packed(V, H):
+    """Packed matrices of a model of so many units."""
+    V_p, H_p = up_to(V, WIDTH), up_to(H, WIDTH)
+    up, down = new_floats(H_p * UNITS * n_groups_of(V)), new_floats(V_p * UNITS * n_groups_of(H))
+    return Packed(up, down, new_floats(H_p * H), new_floats(H_p * H))
+
+
 def new_floats(n):
     """A buffer of zeros that begins with a line of the cache; a part that is never used is never there."""
     a = np.zeros(n + WIDTH + LINE, np.float32)
@@ -209,7 +216,8 @@ def _smallest():
     return new_room(Size(1, 1, 0, 1, False, True, True), 1, 1)
 
 
-room_at, scratch_at = thawing(lambda: _smallest()[0]), thawing(lambda: _smallest()[1])
+room_at, scratch_at = taking(lambda: _smallest()[0]), taking(lambda: _smallest()[1])
+packed_at = taking(lambda: new_packed(1, 1))
 
 
 @inner

@@ -15,7 +15,7 @@ from .chain import contrastive_divergence
 from .compiled import compiled, inner
 from .forward import bias_visible_units, step_ahead, take_frames, take_rows
 from .lookups import UNITS, n_groups_of, pack, pack_transposed
-from .room import ROWS, Data, Job, Model, Packed, Places, Size, Task, part_of, room_at, scratch_at
+from .room import ROWS, Data, Job, Model, Places, Size, Task, packed_at, part_of, room_at, scratch_at
 from .vectors import WIDTH, up_to
 
 CACHED = 2**18  # numbers of U that stay in a processor's second-level cache
@@ -28,7 +28,7 @@ MATRICES = 4
 def pack_matrix(part, worker, job):
     """packed <- one of the matrices of these parameters."""
     model = job.task.model
-    V, H, at, params, packed = model.size.V, model.size.H, model.at, model.params, model.packed
+    V, H, at, params, packed = model.size.V, model.size.H, model.at, model.params, packed_at(model.packed, 0)
     if part == 3:
         pack_transposed(params, at.W, V, H, UNITS * n_groups_of(H), packed.down)
     elif part == 2:
@@ -43,7 +43,7 @@ def pack_matrix(part, worker, job):
 def run_chains(part, worker, job):
     """The chains of some rows of a tile, from r (Algorithm 1): v_neg and h_neg."""
     task, room = job.task, room_at(job.task.rooms, job.first)
-    size, packed, n_rows, n_parts = task.model.size, task.model.packed, room.counts[0], job.n_parts
+    size, packed, n_rows, n_parts = task.model.size, packed_at(task.model.packed, 0), room.counts[0], job.n_parts
     stride_v = up_to(size.V, WIDTH) if size.m > 0 or size.dynamic else 0
     (low, high), scratch = part_of(n_rows, part, n_parts), scratch_at(task.scratches, worker)
     for first in range(low, high, ROWS):
@@ -123,9 +123,9 @@ def find_sums(board, n_workers, doors, task):
 @functools.cache
 def doors_of_steps():
     """The doors of all that is shared, in their order."""
-    some, none, one = np.zeros(1, np.intp), np.zeros(0, np.float32), 1
+    some, none, table, one = np.zeros(1, np.intp), np.zeros(0, np.float32), np.zeros((1, 1), np.intp), 1
     data = Data(none, some, some, some, some, one, np.uint64(0))
-    model = Model(Size(1, 1, 0, 1, False, True, True), Places(*range(len(Places._fields))), none, Packed(*[none] * 4))
-    task = Task(data, model, some, some, np.zeros((1, 1), np.float32))
+    model = Model(Size(1, 1, 0, 1, False, True, True), Places(*range(len(Places._fields))), none, table)
+    task = Task(data, model, table, table, np.zeros((1, 1), np.float32))
     steps = [door(function, one, one, Job(one, one, one, one, one, one, task)) for function in STEPS]
     return np.array([*steps, door(go_through, one, one, (new_board(), some, one, one, one, one, task))])

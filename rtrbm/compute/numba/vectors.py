@@ -43,13 +43,24 @@ class _Model(models.PrimitiveModel):
 
 
 def is_flat(array, dtype=types.float32):
-    """Whether numbers of an array lie beside one another; if not, the compiler refuses the code that uses it."""
-    return isinstance(array, types.Array) and array.dtype == dtype and array.layout == "C"
+    """Whether numbers of an array lie beside one another; if not, the compiler refuses the code that uses it.
+
+    `array` is a type, of an array or of a buffer (`rtrbm.compute.numba.buffers`).
+    """
+    is_array = isinstance(array, types.Array) and array.layout == "C"
+    return (is_array or isinstance(array, types.CPointer)) and array.dtype == dtype
+
+
+def data_of(context, builder, array_type, array):
+    """A pointer to the first number of an array or a buffer."""
+    if isinstance(array_type, types.CPointer):
+        return array
+    return context.make_array(array_type)(context, builder, array).data
 
 
 def address(context, builder, array_type, array, i, kind=FLOATS):
     """A pointer to a vector that begins at the i-th number of a flat array."""
-    data = context.make_array(array_type)(context, builder, array).data
+    data = data_of(context, builder, array_type, array)
     return builder.bitcast(builder.gep(data, [i]), kind.as_pointer())
 
 
@@ -150,7 +161,7 @@ def fill_at(context, array, i):
 
     def generate(context, builder, signature, arguments):
         array, i = arguments
-        data = context.make_array(signature.args[0])(context, builder, array).data
+        data = data_of(context, builder, signature.args[0], array)
         return filled(builder, builder.load(builder.gep(data, [i])))
 
     if is_flat(array):
@@ -163,7 +174,7 @@ def number_at(context, array, i):
 
     def generate(context, builder, signature, arguments):
         array, i = arguments
-        data = context.make_array(signature.args[0])(context, builder, array).data
+        data = data_of(context, builder, signature.args[0], array)
         return builder.zext(builder.load(builder.gep(data, [i])), ir.IntType(64))
 
     if is_flat(array, types.uint8) or is_flat(array, types.uint32):

@@ -14,18 +14,17 @@ import numpy as np
 
 from ..threads import TASKS, worth
 from . import step
+from .buffers import addresses
 from .crew import helped
-from .frozen import freeze
 from .hashing import key_of
-from .lookups import UNITS, n_groups_of
-from .room import SEQUENCES, Data, Model, Packed, Places, Size, Task, new_floats, new_room
+from .room import SEQUENCES, Data, Model, Places, Size, Task, new_packed, new_room
 from .step import Rates, State
 from .tile import doors_of_steps, find_sums, most_threads
-from .vectors import WIDTH, up_to
+from .vectors import WIDTH
 
 MATRICES, BIASES = ("W", "U", "U_v", "A", "C"), ("b_v", "b_h", "b_init", "b_v_init")
-SLICE = 2**16  # numbers of a matrix that one task updates
-LARGE = 2**17  # parameters that are worth waking threads for
+SLICE = 2**13  # numbers of a matrix that one task updates
+LARGE = 2**14  # parameters that are worth waking threads for
 _local = threading.local()
 
 
@@ -168,14 +167,13 @@ class Whole(NamedTuple):
         return [(i, min(i + SLICE, self.at.end)) for i in range(0, self.at.end, SLICE)]
 
     def _packed(self):
-        """This thread's buffers for packed matrices."""
+        """The addresses of this thread's buffers for packed matrices."""
         V, H = self.size.V, self.size.H
         kept = getattr(_local, "packed", None)
         if kept is None or kept[0] != (V, H):
-            V_p, H_p = up_to(V, WIDTH), up_to(H, WIDTH)
-            up, down = new_floats(H_p * UNITS * n_groups_of(V)), new_floats(V_p * UNITS * n_groups_of(H))
-            _local.packed = kept = (V, H), Packed(up, down, new_floats(H_p * H), new_floats(H_p * H))
-        return kept[1]
+            packed = new_packed(V, H)
+            _local.packed = kept = (V, H), packed, addresses(packed)[None]
+        return kept[-1]
 
     def _rooms(self, n, n_rows, n_frames):
         """Addresses of this thread's buffers, for itself and its helpers; new ones if those it has do not fit."""
@@ -199,15 +197,13 @@ class Rooms:
 
     def __init__(self, kind, n_rows, n_frames):
         self.kind, self.n_rows, self.n_frames, self._kept = kind, n_rows, n_frames, []
-        self._addresses = np.empty((2, 0), np.intp)
 
     def of(self, n):
         """The addresses of n Rooms and Scratches, and maybe of more."""
         while len(self._kept) < n:
-            both = new_room(self.kind, self.n_rows, self.n_frames)
-            self._kept.append((both, [freeze(part) for part in both]))
-            self._addresses = np.array([[part.ctypes.data for part in frozen] for _, frozen in self._kept]).T.copy()
-        return self._addresses
+            self._kept.append(new_room(self.kind, self.n_rows, self.n_frames))
+            self._tables = [np.array([addresses(part) for part in parts]) for parts in zip(*self._kept)]
+        return self._tables
 
 
 @functools.lru_cache(maxsize=8)
