@@ -473,7 +473,7 @@ def where_nan(arrays, name):
 def as_float(X, name, dtype=None):
     """An array of that dtype, or of its own, or an error if X is not numeric or not rectangular."""
     array = foreign.numbers(X, name)
-    if dtype is None:
+    if dtype is None or array.dtype == dtype:
         return array
     with np.errstate(over="ignore"):  # too large a number becomes infinite, and is refused as such
         return array.astype(dtype, copy=False)

@@ -39,19 +39,20 @@ _0, _1, _NEGLIGIBLE = np.float32(0), np.float32(1), np.float32(NEGLIGIBLE)
 # for it; and, for W, where the derivative of the bias on its other side begins, else -1.
 AT, LOW, HIGH, N_OUT, SOURCE, BIAS, INIT, N_INIT, OTHER = range(9)
 SETTLE, ROWS, MOVE, BIASES = 1, 2, 4, 8
+PIECE = 2**16  # numbers whose squares are added up in single precision
 
 
 class Rates(NamedTuple):
     """What an update makes of a gradient.
 
-    scale : of the sums; inverse : 1 / the number of frames; centres, centres_hidden : whether steps are centred, and
-    whether with the means of the hidden units too; weight_decay, l1, sparsity_cost, sparsity_target : of the penalties;
-    adam : which optimiser; decay, square_decay, epsilon, rate : its settings (`rtrbm.compute.engine.adam_block`; decay
-    and rate of momentum); directed : whether matrices step along `State.square` instead, at the rate `along`.
+    max_norm : the largest norm of a gradient per frame that is not clipped; centres, centres_hidden : whether steps are
+    centred, and whether with the means of the hidden units too; weight_decay, l1, sparsity_cost, sparsity_target : of
+    the penalties; adam : which optimiser; decay, square_decay, epsilon, rate : its settings
+    (`rtrbm.compute.engine.adam_block`; decay and rate of momentum); directed : whether matrices step along
+    `State.square` instead, at the rate `along`.
     """
 
-    scale: float
-    inverse: float
+    max_norm: float
     centres: bool
     centres_hidden: bool
     weight_decay: float
@@ -68,6 +69,13 @@ class Rates(NamedTuple):
 
 
 KINDS = tuple(Rates.__annotations__.values())
+
+
+class Scales(NamedTuple):
+    """scale : of the sums over frames; inverse : 1 / the number of frames."""
+
+    scale: float
+    inverse: float
 
 
 class State(NamedTuple):
@@ -111,8 +119,26 @@ def add_up(sums, low, high):
 
 @compiled
 def squares(sums, low, high):
-    """The sum of squares of the sums over tiles, from number low to high - 1."""
-    return _squares(sums, len(sums), low, high)
+    """The sum of squares of the sums over tiles, from number low to high - 1, piece by piece."""
+    found = 0.0
+    for piece in range(low, high, PIECE):
+        found += _squares(sums, len(sums), piece, min(piece + PIECE, high))
+    return found
+
+
+@inner
+def _find_scales(sums, at, max_norm):
+    """The scales of the sums over tiles, the squared error of all frames and their number."""
+    error, n_frames = 0.0, 0.0
+    for tile in range(len(sums)):
+        error += sums[tile, at.rest]
+        n_frames += sums[tile, at.rest + 1]
+    scale = 1 / n_frames
+    if max_norm < np.inf:
+        norm = np.sqrt(squares(sums, 0, at.end)) / n_frames
+        if norm > max_norm:
+            scale *= max_norm / norm
+    return Scales(scale, 1 / n_frames), error, n_frames
 
 
 @inner
@@ -159,7 +185,7 @@ def _any(sums, low, high):
 
 
 @inner
-def _climb_rows(part, moving, moves, sums, hidden, rates, old, new, reached, past, dots):
+def _climb_rows(part, moving, moves, sums, hidden, scale, rates, old, new, reached, past, dots):
     """Climb along a slice; the sum of squares of its sums over tiles, NaN if a new parameter is not finite.
 
     past <- means @ step, dots[row] <- step @ means of the hidden units, which begin at `hidden`: what the biases lose
@@ -188,7 +214,7 @@ def _climb_rows(part, moving, moves, sums, hidden, rates, old, new, reached, pas
                 for tile in range(len(sums)):
                     g = add(g, load_part(sums[tile], i, left))
                 found = multiply_add(g, g, found)
-                g = multiply(g, fill(np.float32(rates.scale)))
+                g = multiply(g, fill(np.float32(scale)))
                 if centres:
                     g = subtract(g, multiply(fill(mean), load_part(reached, j, left)))
                     if other_bias >= 0:
@@ -214,7 +240,7 @@ def _climb_rows(part, moving, moves, sums, hidden, rates, old, new, reached, pas
 
 
 @inner
-def _settle(sums, low, at, rates):
+def _settle(sums, low, at, scales, rates):
     """Add up the derivatives of the biases and the means, which follow the matrices, and scale them.
 
     The sum of squares of the biases' sums.
@@ -223,13 +249,13 @@ def _settle(sums, low, at, rates):
     flat = sums[0]
     found = _squares(sums, 1, low, at.end)
     for i in range(low, at.end):
-        flat[i] *= np.float32(rates.scale)
+        flat[i] *= np.float32(scales.scale)
     for i in range(at.v, at.h):
-        flat[i] = flat[i] * np.float32(rates.inverse) if rates.centres else _0
+        flat[i] = flat[i] * np.float32(scales.inverse) if rates.centres else _0
     for i in range(at.h, at.active):
-        flat[i] = flat[i] * np.float32(rates.inverse) if rates.centres_hidden else _0
+        flat[i] = flat[i] * np.float32(scales.inverse) if rates.centres_hidden else _0
     for i in range(at.active, at.rest):
-        flat[i] *= np.float32(rates.inverse)
+        flat[i] *= np.float32(scales.inverse)
     return found
 
 
@@ -259,8 +285,8 @@ def _climb_biases(slices, flat, low, at, rates, old, new, past, dots):
 
 @inner
 def _climb_slice(i, worker, job):
-    moving, slices, sums, at, rates, old, new, moves, reached, past, dots, found = job
-    found[i] = _climb_rows(slices[i], moving, moves[i], sums, at.h, rates, old, new, reached[i], past[i], dots)
+    moving, slices, sums, at, scale, rates, old, new, moves, reached, past, dots, found = job
+    found[i] = _climb_rows(slices[i], moving, moves[i], sums, at.h, scale, rates, old, new, reached[i], past[i], dots)
 
 
 @functools.cache
@@ -269,29 +295,33 @@ def slice_door():
     table, flat, rows = np.zeros((1, 1), np.intp), np.zeros(1, np.float32), np.zeros((1, 1), np.float32)
     places, rates = Places(*range(len(Places._fields))), Rates(*(kind(1) for kind in KINDS))
     state, flags = State(flat, flat, flat), np.zeros(1, bool)
-    given = True, table, rows, places, rates, state, state, flags, rows, rows, flat, np.zeros(1)
+    given = True, table, rows, places, 1.0, rates, state, state, flags, rows, rows, flat, np.zeros(1)
     return door(_climb_slice, 1, 1, given)
 
 
 @compiled
 def climb(board, address, stages, slices, sums, low, at, rates, old, new, moves, reached, past, dots, found):
-    """A step of the optimiser along the gradient; the sum of squares of the sums over tiles, NaN if it is not finite.
+    """A step of the optimiser along the gradient.
+
+    Returns the sum of squares of the sums over tiles, NaN if it is not finite, and, if it settles, the squared error of
+    all frames and their number.
 
     board : of `rtrbm.compute.numba.crew.helped`; address : `slice_door`; stages : of SETTLE, ROWS or MOVE and BIASES
     those to go through, in this order; slices : a table of slices; sums : (n_tiles, n), overwritten; low : where the
     biases begin, after all matrices; at : Places; rates : Rates; old, new : State; moves, found : (n_slices,), reached,
     past : (n_slices, ...), dots : (V,), buffers.
     """
-    squares, n = 0.0, len(slices)
+    found_squares, error, n_frames, n, scales = 0.0, 0.0, 0.0, len(slices), Scales(0.0, 0.0)
     if stages & SETTLE:
+        scales, error, n_frames = _find_scales(sums, at, rates.max_norm)
         _find_moving(slices, sums, moves)
-        squares += _settle(sums, low, at, rates)
+        found_squares += _settle(sums, low, at, scales, rates)
     if stages & (ROWS | MOVE):
         moving = stages & MOVE > 0
-        arguments = moving, slices, sums, at, rates, old, new, moves, reached, past, dots, found
+        arguments = moving, slices, sums, at, scales.scale, rates, old, new, moves, reached, past, dots, found
         share(board, 0, address, arguments, n)
         for i in range(n):
-            squares += found[i]
+            found_squares += found[i]
     if stages & BIASES:
-        squares += _climb_biases(slices, sums[0], low, at, rates, old, new, past, dots)
-    return squares
+        found_squares += _climb_biases(slices, sums[0], low, at, rates, old, new, past, dots)
+    return found_squares, error, n_frames

@@ -5,6 +5,7 @@ depend on sizes alone, so that results do not depend on the number of threads.
 """
 
 import functools
+import math
 import threading
 import weakref
 from collections import deque
@@ -121,7 +122,7 @@ class Whole(NamedTuple):
         state : list of (n,) ndarrays
             The optimiser's sums.
         rates : tuple
-            The fields of `Rates` after the first two.
+            The fields of `Rates` after the first.
         max_norm : float or None
         n_jobs : int or None
         turn : callable (sums, square), optional
@@ -139,14 +140,10 @@ class Whole(NamedTuple):
             The optimiser's new sums.
         """
         at, n = self.at, len(self.slices)
-        error, n_frames = sums[:, at.rest : at.rest + 2].sum(axis=0, dtype=float).tolist()
-        scale = inverse = 1 / n_frames
-        if max_norm is not None:
-            norm = inverse * float(np.sqrt(sum(step.squares(sums, *bounds) for bounds in self._pieces())))
-            scale *= max_norm / norm if norm > max_norm else 1
         old = State(flat, *state, *[flat[:0]] * (2 - len(state)))
         new = State(*(np.empty_like(a) for a in old))
-        rates = Rates(*(kind(x) for kind, x in zip(step.KINDS, (scale, inverse, *rates))))
+        max_norm = np.inf if max_norm is None else max_norm
+        rates = Rates(*(kind(x) for kind, x in zip(step.KINDS, (max_norm, *rates))))
         moves, dots, found = np.empty(n, bool), np.empty(self.size.V, np.float32), np.empty(n)
         reached, past = np.empty((2, n, self.widest), np.float32)
         arguments = self.slices, sums, at.b_v, at, rates, old, new, moves, reached, past, dots, found
@@ -156,15 +153,12 @@ class Whole(NamedTuple):
                 return step.climb(board, step.slice_door(), stages, *arguments)
 
         if rates.directed:
-            squares = climb(step.SETTLE | step.ROWS)
+            squares, error, n_frames = climb(step.SETTLE | step.ROWS)
             turn(new.sums, new.square)
-            squares += climb(step.MOVE | step.BIASES)
+            squares += climb(step.MOVE | step.BIASES)[0]
         else:
-            squares = climb(step.SETTLE | step.ROWS | step.BIASES)
-        return np.sqrt(squares) * inverse, error, n_frames, new.params, [new.sums, new.square][: len(state)]
-
-    def _pieces(self):
-        return [(i, min(i + SLICE, self.at.end)) for i in range(0, self.at.end, SLICE)]
+            squares, error, n_frames = climb(step.SETTLE | step.ROWS | step.BIASES)
+        return math.sqrt(squares) / n_frames, error, n_frames, new.params, [new.sums, new.square][: len(state)]
 
     def _packed(self):
         """The addresses of this thread's buffers for packed matrices."""
