@@ -497,11 +497,20 @@ def _check_values(X, check, n_features, name, axes, missing):
     if n_features is not None and X.shape[-1] != n_features:
         what = {"n_hidden": "hidden units", "n_inputs": "inputs"}.get(axes[-1], "features")
         raise ValueError(f"{name} must have {n_features} {what}, got {X.shape[-1]}")
-    low, high = X.min(), X.max()
+    low, high = _extremes(X)
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"{name} must be finite in {X.dtype}, got {_not_finite(X, name)}")
+    limits = getattr(check, "limits", None)
+    if limits is not None and limits[0] <= low and high <= limits[1]:
+        return X
     found = check(X, name, missing)
     return X if found is None else found
+
+
+def _extremes(X):
+    """The smallest and the largest number of an array, NaN if it holds one; what is in the cache is looked at twice."""
+    pairs = [(part.min(), part.max()) for part in pieces(X)]
+    return pairs[0] if len(pairs) == 1 else (np.min(pairs), np.max(pairs))
 
 
 def _not_finite(X, name):

@@ -61,6 +61,8 @@ class Units(Kind):
     def check(self, v, name, missing=None):
         """Raise a ValueError that calls the data `name` if units cannot have these values.
 
+        If it has an attribute `limits`, finite values between the two pass, and it is not asked.
+
         Parameters
         ----------
         v : (..., n_visible) ndarray
@@ -178,6 +180,8 @@ class Bernoulli(Units):
             remedy = f"divide pixels by 255 (rtrbm.convert.video), counts want visible='poisson', other {remedy}"
         got = f"got values from {low:g} to {high:g}"
         raise ValueError(f"{name} must lie in [0, 1] for Bernoulli units, {got}; {remedy}")
+
+    check.limits = 0, 1
 
     def start_noise(self, noise, out):
         noise.uniform(out)
