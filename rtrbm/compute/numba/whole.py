@@ -239,4 +239,5 @@ def prepared(form, k, sample_visible, V, H):
         cut(at.C + n * V * H, V, H, at.v, at.b_h, at.b_init, n + 1)
     places = [(name, places[name], shapes[name]) for name in (*MATRICES, *BIASES) if name in shapes]
     places = tuple((name, low, low + int(np.prod(shape)), shape) for name, low, shape in places)
-    return Whole(size, at, places, np.array(slices), max(V, H))
+    slices = np.array(slices)
+    return Whole(size, at, places, slices, slices[:, step.N_OUT].max())
