@@ -5,6 +5,7 @@ writes settings.json, the models with their learning histories (HDF5), errors.cs
 error 1 to 20 frames ahead, `experiments.rollouts`), the pictures and report.html, a page with all of it, to a folder.
 
     python -m experiments.bouncing_balls                      15x15 pixels, 5 minutes, with numba 2
+    python -m experiments.bouncing_balls --profile minute     30x30 pixels, trained for a minute
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, 9 minutes
     python -m experiments.bouncing_balls --profile taps       the same with delay taps and a dynamic visible bias
     python -m experiments.bouncing_balls --profile best       the same with 800 hidden units, about 95 minutes
@@ -54,6 +55,15 @@ PROFILES = {
         "learning_rate": 7e-3,
         "batch_size": 8,
         "n_updates": 8000,
+    },
+    "minute": {
+        "resolution": 30,
+        "n_hidden": 400,
+        "n_gibbs": {0: 3, 800: 10},
+        "optimizer": "spectral",
+        "learning_rate": 6e-3,
+        "batch_size": 4,
+        "n_updates": 2000,
     },
     "standard": {
         "resolution": 30,

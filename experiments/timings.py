@@ -98,8 +98,8 @@ def _seconds(function):
 
 def _parser():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--profiles", nargs="*", choices=list(PROFILES), metavar="NAME", default=list(PROFILES)[:4],
-                        help=f"some of {', '.join(PROFILES)} (default: the first four)")  # fmt: skip
+    parser.add_argument("--profiles", nargs="*", choices=list(PROFILES), metavar="NAME", default=list(PROFILES)[:5],
+                        help=f"some of {', '.join(PROFILES)} (default: the first five)")  # fmt: skip
     parser.add_argument("--verbs", nargs="*", choices=list(SIZES), metavar="SIZE", default=list(SIZES),
                         help=f"sizes of models: some of {', '.join(map(repr, SIZES))}")  # fmt: skip
     parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")

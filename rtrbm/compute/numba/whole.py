@@ -24,7 +24,7 @@ from .tile import doors_of_steps, find_sums, most_threads
 from .vectors import WIDTH
 
 MATRICES, BIASES = ("W", "U", "U_v", "A", "C"), ("b_v", "b_h", "b_init", "b_v_init")
-SLICE = 2**13  # numbers of a matrix that one task updates
+SLICE, SLICES = 2**13, 16  # the fewest numbers of a matrix that one task updates, and the most tasks of a matrix
 LARGE = 2**14  # parameters that are worth waking threads for
 _local = threading.local()
 
@@ -226,7 +226,7 @@ def prepared(form, k, sample_visible, V, H):
     slices = []
 
     def cut(at_matrix, n_in, n_out, source, bias, init, n_init, other=-1):
-        rows = max(1, SLICE // n_out)
+        rows = max(1, SLICE // n_out, -(-n_in // SLICES))
         for low in range(0, n_in, rows):
             slices.append((at_matrix, low, min(low + rows, n_in), n_out, source, bias, init, n_init, other))
 
