@@ -59,11 +59,11 @@ PROFILES = {
     "minute": {
         "resolution": 30,
         "n_hidden": 400,
-        "n_gibbs": {0: 3, 800: 10},
+        "n_gibbs": {0: 2, 1100: 8},
         "optimizer": "spectral",
-        "learning_rate": 6e-3,
+        "learning_rate": 8e-3,
         "batch_size": 4,
-        "n_updates": 2000,
+        "n_updates": 1900,
     },
     "standard": {
         "resolution": 30,
