@@ -16,7 +16,7 @@ import numpy as np
 from . import foreign, machine
 
 FAR = 1e-4  # of the number whose square is the largest of a precision
-PIECE = 2**18  # numbers that are cast at a time when the values of data in memory are checked
+PIECE = 2**18  # numbers that are looked at, or cast, at a time when the values of data in memory are checked
 
 
 @contextlib.contextmanager

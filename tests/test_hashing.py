@@ -23,10 +23,10 @@ from rtrbm.models.rtrbm import Recurrent
 
 numba = pytest.importorskip("numba")
 from rtrbm.compute.numba import hashing, whole  # noqa: E402
+from rtrbm.compute.numba.buffers import addresses  # noqa: E402
 from rtrbm.compute.numba.compiled import compiled  # noqa: E402
 from rtrbm.compute.numba.forward import step_ahead, take_frames, take_rows  # noqa: E402
-from rtrbm.compute.numba.buffers import addresses  # noqa: E402
-from rtrbm.compute.numba.room import SEQUENCES, Data, Job, Model, Task, new_room  # noqa: E402
+from rtrbm.compute.numba.room import SEQUENCES, Data, Job, Model, Task, new_packed, new_room  # noqa: E402
 from rtrbm.compute.numba.tile import MATRICES, pack_matrix, run_chains  # noqa: E402
 from rtrbm.compute.numba.vectors import WIDTH, load, store, up_to  # noqa: E402
 
@@ -343,7 +343,8 @@ class Chains:
         v = np.repeat(FRAMES, N_ROWS, axis=0).reshape(-1)
         where = np.array([0, N_ROWS]), np.array([N_ROWS, N_ROWS]), np.arange(N_ROWS), np.zeros(N_ROWS, np.intp)
         data = Data(v, *where, 0, np.uint64(hashing.key_of(seed, "chain", (update,))))
-        model = Model(kernel.size, kernel.at, kernel.flat(self.params), kernel._packed())
+        packed = new_packed(3, 2)
+        model = Model(kernel.size, kernel.at, kernel.flat(self.params), addresses(packed)[None])
         rooms, scratches, n_tiles = addresses(room)[None], addresses(scratch)[None], N_ROWS // SEQUENCES
         task = Task(data, model, rooms, scratches, np.empty((n_tiles, 1), np.float32))
         pack_all(task)

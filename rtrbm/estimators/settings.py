@@ -39,7 +39,7 @@ def settings(cls: type[Model]) -> type[Model]:
     An unknown keyword is refused with the name that was probably meant.
     """
     cls = dataclasses.dataclass(eq=False, repr=False, kw_only=True)(cls)
-    init = cls.__init__
+    init, cls._setting_names = cls.__init__, tuple(field.name for field in dataclasses.fields(cls))
 
     @functools.wraps(init)
     def checked(self, *values, **keywords):
@@ -55,10 +55,11 @@ def settings(cls: type[Model]) -> type[Model]:
 class Estimator(Protocol):
     """A dataclass of hyper-parameters as scikit-learn wants it."""
 
+    _setting_names = ()
+
     @classmethod
-    @functools.cache
     def _names(cls):
-        return tuple(field.name for field in dataclasses.fields(cls))
+        return cls._setting_names
 
     def _check_hyper_parameters(self):
         for field in dataclasses.fields(self):

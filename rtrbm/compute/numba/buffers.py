@@ -10,6 +10,8 @@ from numba import from_dtype
 from numba.core import types
 from numba.extending import intrinsic
 
+from .vectors import is_flat
+
 
 def address_of(buffer):
     """Where an array begins."""
@@ -42,6 +44,7 @@ def taking(make):
                 found.append(builder.inttoptr(address, context.get_value_type(buffer)))
             return context.make_tuple(builder, kind, found)
 
-        return kind(table, types.intp), generate
+        if is_flat(table, types.intp):
+            return kind(table, types.intp), generate
 
     return take

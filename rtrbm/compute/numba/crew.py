@@ -52,7 +52,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_crew.cache_clear)
 
 
-class helped:
+@contextlib.contextmanager
+def helped(n_jobs, most):
     """Context of a board and of the number of threads that take parts of what is shared on it.
 
     Parameters
@@ -62,24 +63,15 @@ class helped:
     most : int
         Threads that have something to do.
     """
-
-    def __init__(self, n_jobs, most):
-        self._n, self._crew = min(n_threads(n_jobs), most), None
-
-    def __enter__(self):
-        crew = _crew(self._n - 1) if self._n > 1 else None
-        if crew is None or not crew.free.acquire(blocking=False):
-            return new_board(), 1
-        self._crew = crew
-        try:
-            crew.board[OPEN] = 1
-            crew.gather()
-        except BaseException:
-            self.__exit__()
-            raise
-        return crew.board, self._n
-
-    def __exit__(self, *error):
-        if self._crew is not None:
-            self._crew.board[OPEN] = 0
-            self._crew.free.release()
+    n = min(n_threads(n_jobs), most)
+    crew = _crew(n - 1) if n > 1 else None
+    if crew is None or not crew.free.acquire(blocking=False):
+        yield new_board(), 1
+        return
+    try:
+        crew.board[OPEN] = 1
+        crew.gather()
+        yield crew.board, n
+    finally:
+        crew.board[OPEN] = 0
+        crew.free.release()

@@ -1,4 +1,4 @@
-"""A whole update in compiled calls: one for each tile of sequences, and one for each slice of the parameters.
+"""A whole update in compiled calls: one for all tiles of sequences, and one or two for all slices of the parameters.
 
 Parameters, and each sum of the optimiser, lie in one flat array: matrices, then biases (`Places`). Tiles and slices
 depend on sizes alone, so that results do not depend on the number of threads.
@@ -24,7 +24,7 @@ from .tile import doors_of_steps, find_sums, most_threads
 from .vectors import WIDTH
 
 MATRICES, BIASES = ("W", "U", "U_v", "A", "C"), ("b_v", "b_h", "b_init", "b_v_init")
-SLICE, SLICES = 2**13, 16  # the fewest numbers of a matrix that one task updates, and the most tasks of a matrix
+SLICE, SLICES = 2**13, 16  # about the fewest numbers that a task of a matrix updates, and the most tasks
 LARGE = 2**14  # parameters that are worth waking threads for
 _local = threading.local()
 
@@ -103,11 +103,12 @@ class Whole(NamedTuple):
         key = np.uint64(key_of(draw.seed, draw.purpose, draw.address))
         order = np.argsort(where.rank)
         data = Data(v.reshape(-1), where.starts, where.batch_sizes, order, n_warm, draw.first, key)
-        model = Model(self.size, self.at, flat, self._packed())
+        packed = self._packed()
+        model = Model(self.size, self.at, flat, addresses(packed)[None])
         n_jobs = worth(len(v) * flat.size * self.size.k, n_jobs, TASKS)
         with helped(n_jobs, most_threads(n_tiles, self.size.H)) as (board, n_workers):
-            rooms, scratches = self._rooms(n_workers, -(-n_sequences // n_tiles) * n_frames, n_frames)
-            find_sums(board, n_workers, doors_of_steps(), Task(data, model, rooms, scratches, sums))
+            rooms = self._rooms(-(-n_sequences // n_tiles) * n_frames, n_frames)
+            find_sums(board, n_workers, doors_of_steps(), Task(data, model, *rooms.tables(n_workers), sums))
         return sums
 
     def climb(self, sums, flat, state, rates, max_norm, n_jobs, turn=None):
@@ -161,26 +162,25 @@ class Whole(NamedTuple):
         return math.sqrt(squares) / n_frames, error, n_frames, new.params, [new.sums, new.square][: len(state)]
 
     def _packed(self):
-        """The addresses of this thread's buffers for packed matrices."""
+        """This thread's buffers for packed matrices."""
         V, H = self.size.V, self.size.H
         kept = getattr(_local, "packed", None)
         if kept is None or kept[0] != (V, H):
-            packed = new_packed(V, H)
-            _local.packed = kept = (V, H), packed, addresses(packed)[None]
-        return kept[-1]
+            _local.packed = kept = (V, H), new_packed(V, H)
+        return kept[1]
 
-    def _rooms(self, n, n_rows, n_frames):
-        """Addresses of this thread's buffers, for itself and its helpers; new ones if those it has do not fit."""
+    def _rooms(self, n_rows, n_frames):
+        """This thread's buffers, for itself and its helpers; new ones if those it has do not fit."""
         kind, kept = self.size._replace(k=0), getattr(_local, "rooms", None)
         if kept is None or kept.kind != kind or kept.n_rows < n_rows or kept.n_frames < n_frames:
             if kept is not None and kept.kind == kind:
                 n_rows, n_frames = max(n_rows, kept.n_rows), max(n_frames, kept.n_frames)
             _local.rooms = kept = Rooms(kind, n_rows, n_frames)
-        return kept.of(n)
+        return kept
 
 
 def _made():
-    """The views that this thread made last, with their flat arrays: those of an update's parameters and sums."""
+    """Weak references to the views that this thread made last, and to their flat arrays; an update makes three."""
     if not hasattr(_local, "made"):
         _local.made = deque(maxlen=3)
     return _local.made
@@ -190,12 +190,13 @@ class Rooms:
     """Buffers for tiles of so many rows and frames, one for each thread."""
 
     def __init__(self, kind, n_rows, n_frames):
-        self.kind, self.n_rows, self.n_frames, self._kept = kind, n_rows, n_frames, []
+        self.kind, self.n_rows, self.n_frames, self._kept, self._tables = kind, n_rows, n_frames, [], ()
 
-    def of(self, n):
+    def tables(self, n):
         """The addresses of n Rooms and Scratches, and maybe of more."""
-        while len(self._kept) < n:
-            self._kept.append(new_room(self.kind, self.n_rows, self.n_frames))
+        if not self._tables or len(self._tables[0]) < n:
+            while len(self._kept) < n:
+                self._kept.append(new_room(self.kind, self.n_rows, self.n_frames))
             self._tables = [np.array([addresses(part) for part in parts]) for parts in zip(*self._kept)]
         return self._tables
 
@@ -240,4 +241,4 @@ def prepared(form, k, sample_visible, V, H):
     places = [(name, places[name], shapes[name]) for name in (*MATRICES, *BIASES) if name in shapes]
     places = tuple((name, low, low + int(np.prod(shape)), shape) for name, low, shape in places)
     slices = np.array(slices)
-    return Whole(size, at, places, slices, slices[:, step.N_OUT].max())
+    return Whole(size, at, places, slices, int(slices[:, step.N_OUT].max()))
