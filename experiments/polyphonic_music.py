@@ -76,7 +76,7 @@ RECIPE = {
 }
 RECIPES = {"jsb": {**RECIPE, "n_updates": 10_000, "window": None, "step": 1.0}}  # of other sets: RECIPE
 MANY = "nottingham", "musedata"  # sets that a large model does not soon know by heart, as it does others
-AS_THEY_ARE = {"learning_rate": 0.003, "weight_decay": 5e-4}  # of pieces of these, if they are not transposed,
+AS_THEY_ARE = {"learning_rate": 0.003, "weight_decay": 5e-4}  # of pieces that are not transposed: of most models,
 SMALLER = {
     "rnnrbm": {"n_recurrent": 30, "activation": "sigmoid", "weight_decay": 3e-4},
     "lstmrbm": {"n_recurrent": 30, "weight_decay": 3e-4},
@@ -197,8 +197,10 @@ def load(names, options):
 def recipe_of(names, options):
     """The settings of runs on some sets, pooled."""
     recipe = RECIPES.get(names[0], RECIPE) if len(names) == 1 else RECIPE
-    if options.transpose or {*names} <= {*MANY}:
+    if options.transpose:
         return {**recipe, "networks": LARGER}
+    if {*names} <= {*MANY}:
+        return {**recipe, "networks": {**LARGER, "rtrbm": AS_THEY_ARE}}
     model, n_updates = {**recipe["model"], **AS_THEY_ARE}, round(SHORTER * recipe["n_updates"])
     return {**recipe, "networks": SMALLER, "model": model, "n_updates": n_updates}
 
