@@ -702,14 +702,14 @@ def test_figures_of_whatever_is_handed_in(name, data, kind):
     whatever_is_handed_in(function, drawn, data.draw(st.sampled_from(sorted(drawn))), kind)
 
 
-SETTINGS = [(kind, name) for kind in (*TEMPORAL, RBM) for name in kind()._names()]
+SETTINGS = [(kind, name) for kind in (*TEMPORAL, RBM) for name in kind()._names]
 
 
 @pytest.mark.parametrize("kind", (*TEMPORAL, RBM), ids=lambda kind: kind.__name__)
 @every_example
 @given(data=st.data(), odd_one=odd)
 def test_settings_of_whatever_kind(kind, data, odd_one):
-    name = data.draw(st.sampled_from(kind()._names()))
+    name = data.draw(st.sampled_from(kind()._names))
     assume(not (name in LENGTHY and odd_one == "a huge integer"))
     rows = np.resize([0.0, 1, 1], (3, 4, N_VISIBLE))
     rows = rows[0] if kind is RBM else rows

@@ -39,13 +39,13 @@ def settings(cls: type[Model]) -> type[Model]:
     An unknown keyword is refused with the name that was probably meant.
     """
     cls = dataclasses.dataclass(eq=False, repr=False, kw_only=True)(cls)
-    init, cls._setting_names = cls.__init__, tuple(field.name for field in dataclasses.fields(cls))
+    init, cls._names = cls.__init__, tuple(field.name for field in dataclasses.fields(cls))
 
     @functools.wraps(init)
     def checked(self, *values, **keywords):
         if any(isinstance(value, dataclasses.Field) for base in type(self).__mro__ for value in vars(base).values()):
             raise TypeError(f"{type(self).__name__} has hyper-parameters of its own and needs the decorator @settings")
-        check_known(f"{type(self).__name__} has no hyper-parameter", keywords, type(self)._names())
+        check_known(f"{type(self).__name__} has no hyper-parameter", keywords, type(self)._names)
         init(self, *values, **keywords)
 
     cls.__init__ = checked
@@ -55,11 +55,7 @@ def settings(cls: type[Model]) -> type[Model]:
 class Estimator(Protocol):
     """A dataclass of hyper-parameters as scikit-learn wants it."""
 
-    _setting_names = ()
-
-    @classmethod
-    def _names(cls):
-        return cls._setting_names
+    _names = ()  # of all hyper-parameters
 
     def _check_hyper_parameters(self):
         for field in dataclasses.fields(self):
@@ -78,7 +74,7 @@ class Estimator(Protocol):
         dict
         """
         check_flag("deep", deep)
-        own = {name: getattr(self, name) for name in self._names()}
+        own = {name: getattr(self, name) for name in self._names}
         for name, value in list(own.items()) if deep else ():
             for place, model in _models(name, value).items():
                 own |= {place: model} | {f"{place}__{key}": inner for key, inner in model.get_params().items()}
@@ -103,7 +99,7 @@ class Estimator(Protocol):
         """
         what = f"{type(self).__name__} has no hyper-parameter"
         own = {name: value for name, value in params.items() if "__" not in name}
-        check_known(what, own, self._names(), ValueError)
+        check_known(what, own, self._names, ValueError)
         for name, value in own.items():
             setattr(self, name, value)
         for name in sorted(params.keys() - own.keys(), key=lambda name: name.count("__")):

@@ -271,7 +271,7 @@ class Stored(Recipe):
     @classmethod
     def _of_settings(cls, contents, path):
         """A model with the settings that a file holds."""
-        values, names = contents.hyper_parameters, cls._names()
+        values, names = contents.hyper_parameters, cls._names
         unknown = sorted(set(values) - set(names))
         if unknown:
             raise ValueError(
@@ -315,7 +315,7 @@ class Stored(Recipe):
 
     def _once(self, name, kind, check):
         """Call a check of that name, unless nothing that it looks at has changed since: settings and `kind`."""
-        settings = [getattr(self, setting) for setting in self._names()]
+        settings = [getattr(self, setting) for setting in self._names]
         passed = _passed.setdefault(self, {})
         known, known_kind = passed.get(name, ((), None))
         if len(known) != len(settings) or not all(map(operator.is_, known, settings)) or known_kind != kind:

@@ -17,6 +17,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from .compiled import compiled, inner
+from .vectors import data_of
 
 TICKET, DONE, JOB, OPEN, STOP = 0, 8, 16, 24, 32  # places on a board; JOB: function and arguments
 SIZE = 40
@@ -28,7 +29,7 @@ _HAS_PAUSE = binding.get_process_triple().startswith(("x86_64", "i686"))
 
 
 def _place(context, builder, kind, board, i):
-    return builder.gep(context.make_array(kind)(context, builder, board).data, [i])
+    return builder.gep(data_of(context, builder, kind, board), [i])
 
 
 @intrinsic

@@ -10,7 +10,7 @@ from numba import from_dtype
 from numba.core import types
 from numba.extending import intrinsic
 
-from .vectors import is_flat
+from .vectors import data_of, is_flat
 
 
 def address_of(buffer):
@@ -37,7 +37,7 @@ def taking(make):
 
         def generate(context, builder, signature, arguments):
             table, i = arguments
-            data, first = context.make_array(signature.args[0])(context, builder, table).data, builder.mul(i, i.type(n))
+            data, first = data_of(context, builder, signature.args[0], table), builder.mul(i, i.type(n))
             found = []
             for place, buffer in enumerate(kinds):
                 address = builder.load(builder.gep(data, [builder.add(first, first.type(place))]))

@@ -103,8 +103,8 @@ class Whole(NamedTuple):
         key = np.uint64(key_of(draw.seed, draw.purpose, draw.address))
         order = np.argsort(where.rank)
         data = Data(v.reshape(-1), where.starts, where.batch_sizes, order, n_warm, draw.first, key)
-        packed = self._packed()
-        model = Model(self.size, self.at, flat, addresses(packed)[None])
+        packed, table = self._packed()
+        model = Model(self.size, self.at, flat, table)
         n_jobs = worth(len(v) * flat.size * self.size.k, n_jobs, TASKS)
         with helped(n_jobs, most_threads(n_tiles, self.size.H)) as (board, n_workers):
             rooms = self._rooms(-(-n_sequences // n_tiles) * n_frames, n_frames)
@@ -162,12 +162,13 @@ class Whole(NamedTuple):
         return math.sqrt(squares) / n_frames, error, n_frames, new.params, [new.sums, new.square][: len(state)]
 
     def _packed(self):
-        """This thread's buffers for packed matrices."""
+        """This thread's buffers for packed matrices, and their addresses."""
         V, H = self.size.V, self.size.H
         kept = getattr(_local, "packed", None)
         if kept is None or kept[0] != (V, H):
-            _local.packed = kept = (V, H), new_packed(V, H)
-        return kept[1]
+            packed = new_packed(V, H)
+            _local.packed = kept = (V, H), packed, addresses(packed)[None]
+        return kept[1:]
 
     def _rooms(self, n_rows, n_frames):
         """This thread's buffers, for itself and its helpers; new ones if those it has do not fit."""
