@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 import threading
+import time
 
 import h5py
 import numpy as np
@@ -12,7 +13,7 @@ from events import Eventful, PowerFailure, eventful, interrupt, power_failure
 from helpers import Tensor, random_array, random_sequences, state
 
 from rtrbm import RBM, RTRBM
-from rtrbm.minibatches.ahead import Ahead
+from rtrbm.minibatches.ahead import PATIENCE, Ahead
 from rtrbm.minibatches.sources import InOrder, Lazy, Shuffled
 from rtrbm.parameters import arrays
 from rtrbm.rbm import Bernoulli
@@ -592,6 +593,23 @@ def test_ctrl_c_does_not_wait_for_data_that_do_not_come(tmp_path):
     for thread in threading.enumerate():
         if thread.name.startswith("rtrbm-minibatches"):  # it was given up, and ends now
             thread.join(timeout=60)
+
+
+def test_a_signal_whose_handler_outlasts_the_wait_is_noticed():
+    interrupt, arrived = Interruptible(False), threading.Event()
+
+    def handle(number, frame):
+        time.sleep(2 * PATIENCE)
+        interrupt.requested = number
+
+    previous = signal.signal(signal.SIGINT, handle)
+    try:
+        with Ahead(lambda update: arrived.wait(timeout=20), 1, interrupt) as ahead:
+            threading.Timer(PATIENCE / 2, os.kill, (os.getpid(), signal.SIGINT)).start()
+            assert ahead.minibatch(0) is None and not arrived.is_set()
+            arrived.set()
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 @pytest.mark.parametrize("error", [OSError, StopIteration, KeyError, MemoryError, KeyboardInterrupt, SystemExit])

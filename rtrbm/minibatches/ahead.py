@@ -29,7 +29,8 @@ class Ahead:
 
     def __init__(self, prepare, n_updates, interrupt, at_once=False):
         self._prepare, self._n_updates, self._interrupt = prepare, n_updates, interrupt
-        self._wanted, self._made, self._is_under_way = queue.SimpleQueue(), queue.SimpleQueue(), False
+        # A SimpleQueue waits for ever where a signal is handled past the time it should wait.
+        self._wanted, self._made, self._is_under_way = queue.SimpleQueue(), queue.Queue(), False
         thread = threading.Thread(target=self._serve, name="rtrbm-minibatches", daemon=True)
         self._thread = None if at_once else thread
 
