@@ -611,7 +611,14 @@ class OtherCD(CD):
 def asked(monkeypatch):
     """What `whole.of` answers from now on: whether an update is compiled."""
     answers, of = [], whole.of
-    monkeypatch.setattr(whole, "of", lambda *a: answers.append(of(*a)) or answers[-1])
+
+    def answer(rule, params, phase, parts):
+        found = of(rule, params, phase, parts)
+        if parts:  # there are none before the first update
+            answers.append(found)
+        return found
+
+    monkeypatch.setattr(whole, "of", answer)
     return answers
 
 
@@ -709,6 +716,21 @@ def test_parameters_are_views_of_one_array():
     for part in (model.params_, *model.optimizer_state_[1:]):
         assert len({id(a.base) for a in arrays(part)}) == 1
         assert sum(a.size for a in arrays(part)) == part.W.base.size
+
+
+@pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
+def test_the_first_update_finds_its_parameters_in_one_array(optimizer, monkeypatch):
+    """They would be there twice if it gathered them: its peak of memory would be the highest."""
+    gathered, empty = [], kernels.Whole.empty
+    monkeypatch.setattr(kernels.Whole, "empty", lambda whole: gathered.append(whole) or empty(whole))
+    model = RTRBM(**SMALL | dict(n_taps=1, dynamic_visible_bias=True, optimizer=optimizer))
+    begin = whole.laid_out
+    monkeypatch.setattr(whole, "laid_out", lambda *arguments: (begin(*arguments), gathered.clear())[0])
+    model.partial_fit(X)
+    assert not gathered
+    model._set_state(model._state()._replace(params=each(np.copy, model.params_)))
+    model.partial_fit(X)
+    assert len(gathered) == 1  # control
 
 
 def saved_and_loaded(model, path):

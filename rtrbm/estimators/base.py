@@ -19,7 +19,7 @@ from ..minibatches.windows import are_examples, present
 from ..parameters import arrays, each
 from ..replacing import as_path
 from ..streams import as_seed
-from ..training import locks, loop, ranks
+from ..training import locks, loop, ranks, whole
 from ..training.scale import measured
 from ..training.start import initial_params, shapes
 from ..types import ArrayLike, Callbacks, Data, Given, Path, Self, Sequences
@@ -170,7 +170,7 @@ class TrainedRBM(Watched):
 
             data, V, self._plan = ranks.together(begin, self.comm)
             self._check_same(data)
-            self._set_state(ranks.same(self._state(), self.comm))
+            self._set_state(whole.laid_out(self._rule(), ranks.same(self._state(), self.comm)))
             source = sources.source(data, self.batch_size, self.seed_)
 
             latest = []
@@ -250,7 +250,7 @@ class TrainedRBM(Watched):
             parts = ranks.together(begin, self.comm)
             self._check_same(X)
             if new:
-                self._set_state(ranks.same(self._state(), self.comm))
+                self._set_state(whole.laid_out(self._rule(), ranks.same(self._state(), self.comm)))
             training, _ = loop.update(self._rule(), self._state(), parts, float(self.learning_rate))
             return self._set_state(training)
         except BaseException as error:

@@ -23,6 +23,24 @@ def of(rule, params, phase, parts):
     return kernels.prepared(past.form, phase.k, phase.sample_visible, *params.W.shape)
 
 
+def laid_out(rule, training):
+    """The same training, its arrays in the flat ones of the compiled update: the first one need not copy them then."""
+    whole = of(rule, training.params, rule.negative(training.n_updates), [])
+    if whole is None:
+        return training
+
+    def laid(part):
+        return part._replace(**whole.views(whole.flat(part)))
+
+    sums = {name: laid(part) for name, part in _sums_in(training.optimizer).items()}
+    return training._replace(params=laid(training.params), optimizer=training.optimizer._replace(**sums))
+
+
+def _sums_in(state):
+    """The sums in an optimiser's state, one or two, with arrays like those of the parameters; by name."""
+    return dict([(name, part) for name, part in state._asdict().items() if isinstance(part, tuple)][:2])
+
+
 def climb(whole, rule, training, parts, rate):
     """An update: the norm of the gradient per frame, parameters, optimiser's state, squared error, number of frames."""
     n_jobs, params, state = rule.engine.n_jobs, training.params, training.optimizer
@@ -38,7 +56,7 @@ def climb(whole, rule, training, parts, rate):
         (flat_total,) = ranks.total(lambda: [[whole.added(sums(part))] for part in parts], [whole.nothing()], rule.comm)
         total = flat_total[None]
     rates = bool(rule.centering), rule.centering is True, *rule.penalties, *rule.optimizer.factors(state, rate)
-    old, more = [part for part in state if isinstance(part, tuple)][:2], []
+    old, more = [*_sums_in(state).values()], []
     flats = [whole.flat(part) for part in old]
 
     def turn(*flats):
