@@ -126,9 +126,9 @@ def statistics_of_frames(part, worker, job):
 
 @inner
 def pack_states(part, worker, job):
-    """panels <- r; those of v are no longer needed."""
+    """states <- r, in the place of d, which is no longer needed."""
     H, room = job.task.model.size.H, room_at(job.task.rooms, job.first + part)
-    pack_panels(room.r, 0, room.counts[0], up_to(H, WIDTH), H, room.panels)
+    pack_panels(room.r, 0, room.counts[0], up_to(H, WIDTH), H, room.states)
 
 
 @inner
@@ -138,7 +138,9 @@ def statistics_of_states(part, worker, job):
     model, room, block = task.model, room_at(task.rooms, job.first), scratch_at(task.scratches, worker).sums
     H, Hp, n_rows, n_frames = model.size.H, up_to(model.size.H, WIDTH), room.counts[0], room.counts[1]
     low, high = part_of(Hp // WIDTH, part, n_parts)
-    _add_past_gram(1, H, room.total, Hp, H, low, high, n_rows, n_frames, room, block, sums, model.at.U)  # eq. 3.24
+    _add_past_gram(
+        1, room.states, H, room.total, Hp, H, low, high, n_rows, n_frames, room, block, sums, model.at.U
+    )  # eq. 3.24
 
 
 @inner
@@ -150,9 +152,7 @@ def finish(part, worker, job):
     size, at, n_rows, n_frames, few = model.size, model.at, room.counts[0], room.counts[1], room.counts[2] > 0
     V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
     if size.dynamic:
-        _add_past_gram(1, H, room.c_v, Vp, V, 0, Vp // WIDTH, n_rows, n_frames, room, block, sums, at.U_v)
-    if size.m and not few:
-        pack_panels(room.v, 0, n_rows, V, V, room.panels)
+        _add_past_gram(1, room.states, H, room.c_v, Vp, V, 0, Vp // WIDTH, n_rows, n_frames, room, block, sums, at.U_v)
     for m in range(min(size.m, n_frames - 1)):
         _add_tap(few, m + 1, n_rows, n_frames, V, V, Vp, room.c_v, room, block, sums, at.A + m * V * V)
         _add_tap(few, m + 1, n_rows, n_frames, V, H, Hp, room.total, room, block, sums, at.C + m * V * H)
@@ -199,16 +199,16 @@ def _visible_differences(frames, n_rows, sample_visible, rows, V, Vp, at, room, 
 
 
 @inner
-def _add_past_gram(delay, n_in, d, stride_d, n_out, first, last, n_rows, n_frames, room, block, out, at):
-    """A matrix, from number `at` of out on, += the sum over frames of a_{t-delay}^T d_t, a in room.panels."""
+def _add_past_gram(delay, a, n_in, d, stride_d, n_out, first, last, n_rows, n_frames, room, block, out, at):
+    """A matrix, from number `at` of out on, += the sum over frames of a_{t-delay}^T d_t, a in panels."""
     if room.alive[n_frames - 1] == room.alive[0]:  # all of one length
         n = n_rows - room.start[delay] if n_frames > delay else 0
-        add_gram(room.panels, n_rows, 0, n_in, d, room.start[min(delay, n_frames)] * stride_d, stride_d, n_out, first,
-                 last, n, _1, block, out, at)  # fmt: skip
+        add_gram(a, n_rows, 0, n_in, d, room.start[min(delay, n_frames)] * stride_d, stride_d, n_out, first, last, n,
+                 _1, block, out, at)  # fmt: skip
         return
     for t in range(delay, n_frames):
-        add_gram(room.panels, n_rows, room.start[t - delay], n_in, d, room.start[t] * stride_d, stride_d, n_out,
-                 first, last, room.alive[t], _1, block, out, at)  # fmt: skip
+        add_gram(a, n_rows, room.start[t - delay], n_in, d, room.start[t] * stride_d, stride_d, n_out, first, last,
+                 room.alive[t], _1, block, out, at)  # fmt: skip
 
 
 @inner
@@ -216,7 +216,7 @@ def _add_tap(few, delay, n_rows, n_frames, V, n_out, stride, d, room, block, out
     """A tap, from number `at` of out on, += the sum over frames of v_{t-delay}^T d_t."""
     n_blocks = -(-n_out // WIDTH)
     if not few:
-        _add_past_gram(delay, V, d, stride, n_out, 0, n_blocks, n_rows, n_frames, room, block, out, at)
+        _add_past_gram(delay, room.panels, V, d, stride, n_out, 0, n_blocks, n_rows, n_frames, room, block, out, at)
         return
     shift(n_rows, n_frames, delay, room)
     clear(d, n_rows * stride, stride)

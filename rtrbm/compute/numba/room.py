@@ -93,8 +93,8 @@ class Model(NamedTuple):
 class Room(NamedTuple):
     """Buffers of a tile. Rows of floats are padded with zeros; `later` and `earlier` are rows of other frames.
 
-    counts : the numbers of rows and of frames, and whether most numbers of the frames are 0. x becomes total, and
-    bias_h d: they share their memory.
+    counts : the numbers of rows and of frames, and whether most numbers of the frames are 0. panels : those of v;
+    states : those of r. x becomes total, and bias_h d, then states: they share their memory.
     """
 
     counts: np.ndarray
@@ -117,6 +117,7 @@ class Room(NamedTuple):
     shifted: np.ndarray
     matrix: np.ndarray
     panels: np.ndarray
+    states: np.ndarray
     v: np.ndarray
     on: np.ndarray
     x: np.ndarray
@@ -175,7 +176,7 @@ def new_room(size, n_rows, n_frames):
     def flags(n, beyond):
         return np.zeros(n + UNITS * beyond + 2 * AT_ONCE, np.uint8)
 
-    bias, x = new_floats((n_rows + 1) * H_p), new_floats((n_rows + 1) * H_p)
+    x, bias = new_floats((n_rows + 1) * H_p), new_floats(max((n_rows + 1) * H_p, n_rows * (H + MULTIPLIED)))
     matrix = max(dynamic * max(V_p * H, H_p * V), bool(m) * max(V_p, H_p) * V)
     room = Room(
         counts=numbers(3), start=numbers(n_frames + 1), alive=numbers(n_frames + 1),
@@ -184,7 +185,7 @@ def new_room(size, n_rows, n_frames):
         keys=numbers(n_rows, np.uint64), starts=numbers(n_rows + 1), columns=numbers(n_listed, np.uint32),
         values=new_floats(n_listed), starts_t=numbers(V + 1), rows_t=numbers(n_listed, np.uint32),
         values_t=new_floats(n_listed), shifted=numbers(n_listed if m else 0, np.uint32), matrix=new_floats(matrix),
-        panels=new_floats(n_rows * (max(V, H) + MULTIPLIED)), v=new_floats(n_rows * V),
+        panels=new_floats(n_rows * (V + MULTIPLIED)), states=bias, v=new_floats(n_rows * V),
         on=flags(padded * V_p, n_v), x=x, r=new_floats(n_rows * H_p), bias_h=bias,
         bias_v=new_floats(n_rows * V_p if rows else V_p), h_neg=new_floats(padded * H_p), d=bias, total=x,
         c_v=new_floats((n_rows + 1) * V_p if rows or not sample_visible else 0),
