@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import functools
 import inspect
+import math
 import numbers
 import os
 import re
@@ -397,10 +398,10 @@ def check_widths(X):
 
 def pieces(X):
     """An array of whatever size in parts of at most `PIECE` numbers, each with all dimensions of X."""
-    if X.ndim < 2 or np.prod(X.shape, dtype=int) <= PIECE:
+    if X.ndim < 2 or math.prod(X.shape) <= PIECE:
         yield X
         return
-    row = int(np.prod(X.shape[1:], dtype=int))
+    row = math.prod(X.shape[1:])
     n = max(1, PIECE // row)
     for start in range(0, X.shape[0], n):
         if row <= PIECE:

@@ -109,6 +109,22 @@ def where_beyond(x, bound):
     return sum(1 << i for i in range(width()) if not abs(x[i]) < bound)
 
 
+def few():
+    from rtrbm.compute.numba.vectors import FEW
+
+    return FEW
+
+
+def copy_few(array, to, a, at):
+    part(array, to, few())[:] = part(a, at, few())
+
+
+def transpose_few(array, to, step_to, a, at, step):
+    rows = [part(a, at + i * step, few()) for i in range(few())]
+    for j, column in enumerate(np.transpose(rows)):
+        part(array, to + j * step_to, few())[:] = column
+
+
 def lowest(bits):
     return (bits & -bits).bit_length() - 1
 
@@ -296,6 +312,8 @@ OPERATIONS |= {
         load_part,
         store,
         store_part,
+        copy_few,
+        transpose_few,
         fill,
         fill_at,
         number_at,

@@ -53,6 +53,11 @@ def parts(x, n, out):
     store(out, 3 * W, first(load(x, 0), n))
 
 
+def few_at_a_time(x, step_to, step, out):
+    copy_few(out, 3, x, 5)
+    transpose_few(out, 11, step_to, x, 1, step)
+
+
 def numbers_of_bytes(x, y, words, on, out):
     store(out, 0, uniforms(words, 1, 7))
     store(out, W, from_bytes(on, 2))
@@ -115,7 +120,7 @@ def test_arrays_of_another_type_are_refused_by_what_takes_arrays():
         if {"array", "on", "words", "tables"} & set(names):
             takers.add(name)
             assert operation.__wrapped__(None, *[wrong] * len(names)) is None
-    assert len(takers) == 14
+    assert len(takers) == 16
 
 
 @pytest.mark.parametrize("features, name, width", [("+avx512f", None, 32), ("+avx2", None, 16), (None, "generic", 16)])
@@ -135,6 +140,16 @@ def test_arithmetic_has_the_same_bits():
 @pytest.mark.parametrize("n", [-3, 0, 1, 5, WIDTH - 1, WIDTH, WIDTH + 9])
 def test_parts_have_the_same_bits(n):
     assert_both(parts, rows(2).reshape(-1), n, unwritten(4))
+
+
+@pytest.mark.parametrize("step_to, step", [(8, 8), (9, 13), (8, 0), (32, 11)])
+def test_few_numbers_have_the_same_bits(step_to, step):
+    x, out = rows(12).reshape(-1), unwritten(20)
+    assert_both(few_at_a_time, x, step_to, step, out)
+    found = both(few_at_a_time, x, step_to, step, out)[0][-1]
+    i, j = np.indices((8, 8))
+    np.testing.assert_array_equal(found[11 + j * step_to + i], x[1 + i * step + j])
+    np.testing.assert_array_equal(found[3:11], x[5:13])
 
 
 @pytest.mark.parametrize("scale", [1, 30, 1e4])

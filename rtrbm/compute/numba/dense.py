@@ -10,6 +10,7 @@ from .vectors import (
     WIDTH,
     add,
     clear,
+    copy_few,
     fill,
     fill_at,
     load,
@@ -163,8 +164,7 @@ def pack_panels(a, first, n_rows, stride, n_in, panels):
     for j in range(0, n_in, ROWS):
         to = j * n_rows
         for i in range(n_rows):
-            at = first + i * stride + j
-            store(panels, to, load(a, at))  # and some numbers that the next row, or nobody, takes the place of
+            copy_few(panels, to, a, first + i * stride + j)  # two more: the next row, or nobody, takes their place
             to += ROWS
 
 

@@ -15,6 +15,7 @@ from numba.extending import intrinsic
 from .compiled import compiled, inner
 from .vectors import (
     BYTE,
+    FEW,
     FLOAT,
     INT,
     INTS,
@@ -26,6 +27,7 @@ from .vectors import (
     load,
     load_part,
     store,
+    transpose_few,
     up_to,
     vector,
     wide,
@@ -83,12 +85,13 @@ def pack_transposed(W, first, n_rows, n_cols, n_units, out):
         if n < WIDTH:
             for u in range(n_cols):
                 store(out, to + u * WIDTH, zeros())
-        for low in range(0, n_cols, WIDTH):  # a square at a time
-            high = min(low + WIDTH, n_cols)
-            for j in range(n):
-                at = first + (block * WIDTH + j) * n_cols
-                for u in range(low, high):
-                    out[to + u * WIDTH + j] = W[at + u]
+        at, whole, n_whole = first + block * WIDTH * n_cols, n_cols // FEW * FEW, n // FEW * FEW
+        for u in range(0, whole, FEW):
+            for j in range(0, n_whole, FEW):
+                transpose_few(out, to + u * WIDTH + j, WIDTH, W, at + j * n_cols + u, n_cols)
+        for j in range(n):
+            for u in range(whole if j < n_whole else 0, n_cols):
+                out[to + u * WIDTH + j] = W[at + j * n_cols + u]
         for u in range(n_cols, n_units):
             store(out, to + u * WIDTH, zeros())
 

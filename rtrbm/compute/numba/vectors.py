@@ -24,6 +24,7 @@ def _registers():
 WIDTH = _registers()
 BYTES = 32  # bytes of a vector of them
 LINE = 16  # numbers of a line of the cache
+FEW = 8  # numbers of half a line, which every processor has registers for
 FLOAT, INT, BYTE = ir.FloatType(), ir.IntType(32), ir.IntType(8)
 FLOATS, INTS, FLAGS = (ir.VectorType(kind, WIDTH) for kind in (FLOAT, INT, BYTE))
 CONTRACT = ["contract"]  # a product and a sum may be one instruction
@@ -143,6 +144,54 @@ def store_part(context, array, i, x, n):
 
     if is_flat(array):
         return types.void(array, types.intp, vector, types.intp), generate
+
+
+def _few(context, builder, array_type, array, i):
+    """A pointer to the FEW numbers of a flat array from the i-th on."""
+    return address(context, builder, array_type, array, i, ir.VectorType(FLOAT, FEW))
+
+
+@intrinsic
+def copy_few(context, array, to, a, at):
+    """array[to : to + FEW] <- a[at : at + FEW]."""
+
+    def generate(context, builder, signature, arguments):
+        (array, to, a, at), (of_array, _, of_a, _) = arguments, signature.args
+        x = builder.load(_few(context, builder, of_a, a, at), align=4)
+        builder.store(x, _few(context, builder, of_array, array, to), align=4)
+        return context.get_dummy_value()
+
+    if is_flat(array) and is_flat(a):
+        return types.void(array, types.intp, a, types.intp), generate
+
+
+@intrinsic
+def transpose_few(context, array, to, step_to, a, at, step):
+    """array[to + j step_to + i] <- a[at + i step + j], i and j from 0 to FEW - 1."""
+
+    def generate(context, builder, signature, arguments):
+        (array, to, step_to, a, at, step), of_array, of_a = arguments, signature.args[0], signature.args[3]
+        rows = []
+        for _ in range(FEW):
+            rows.append(builder.load(_few(context, builder, of_a, a, at), align=4))
+            at = builder.add(at, step)
+        apart = FEW // 2
+        while apart:  # rows i and i + apart change their numbers j + apart and j
+            new = [None] * FEW
+            for i in (i for i in range(FEW) if not i & apart):
+                low = [j if not j & apart else FEW + j - apart for j in range(FEW)]
+                high = [j + apart if not j & apart else FEW + j for j in range(FEW)]
+                for k, places in (i, low), (i + apart, high):
+                    mask = ir.Constant(ir.VectorType(INT, FEW), places)
+                    new[k] = builder.shuffle_vector(rows[i], rows[i + apart], mask)
+            rows, apart = new, apart // 2
+        for row in rows:
+            builder.store(row, _few(context, builder, of_array, array, to), align=4)
+            to = builder.add(to, step_to)
+        return context.get_dummy_value()
+
+    if is_flat(array) and is_flat(a):
+        return types.void(array, types.intp, types.intp, a, types.intp, types.intp), generate
 
 
 @intrinsic
