@@ -498,14 +498,28 @@ def _check_values(X, check, n_features, name, axes, missing):
     if n_features is not None and X.shape[-1] != n_features:
         what = {"n_hidden": "hidden units", "n_inputs": "inputs"}.get(axes[-1], "features")
         raise ValueError(f"{name} must have {n_features} {what}, got {X.shape[-1]}")
+    limits = getattr(check, "limits", None)
+    if limits is not None and limits[0] == 0 and _are_up_to(X, limits[1]):
+        return X
     low, high = _extremes(X)
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError(f"{name} must be finite in {X.dtype}, got {_not_finite(X, name)}")
-    limits = getattr(check, "limits", None)
     if limits is not None and limits[0] <= low and high <= limits[1]:
         return X
     found = check(X, name, missing)
     return X if found is None else found
+
+
+def _are_up_to(X, limit):
+    """Whether all numbers of an array are from 0 to a limit; False also if one is -0, or it would take a copy to tell.
+
+    As integers numbers from 0 on have the same order, and all others come after them: one look at each is enough.
+    """
+    kind = {"f4": np.uint32, "f8": np.uint64}.get(X.dtype.str[1:])
+    if kind is None or not X.dtype.isnative:
+        return False
+    most = np.array(limit, X.dtype).view(kind)
+    return all(part.view(kind).max() <= most for part in pieces(X))
 
 
 def _extremes(X):

@@ -8,7 +8,7 @@ from helpers import Z_MAX, binary_states, central_differences, every_engine, lar
 from numpy.testing import assert_allclose, assert_array_equal
 
 import rtrbm
-from rtrbm import RBM, RTRBM
+from rtrbm import RBM, RTRBM, checks
 from rtrbm.compute.engine import named
 from rtrbm.rbm import Bernoulli, Gaussian, Poisson, ScaledGaussian, Softmax, partition
 from rtrbm.rbm.chains import Draw, random_visible
@@ -423,6 +423,20 @@ def test_frames_that_units_cannot_have(units, frame, message):
     for verb in (model.predict, model.transform, lambda X: model.sample(1, prefix=X[0])):
         with pytest.raises(ValueError, match=message):
             verb(X)
+
+
+LIMITS = [0.0, -0.0, 1.0, 1e-45, -1e-45, 0.5, -0.5, 1.5, 255.0, math.nan, -math.nan, math.inf, -math.inf]
+
+
+@pytest.mark.parametrize("dtype, is_told", [("float32", True), ("float64", True), (">f4", False), ("float16", False)])
+@pytest.mark.parametrize("place", [(0, 0, 0), (1, 33, 7), (2, 69, 39)])
+def test_a_look_at_numbers_as_integers_tells_whether_they_lie_in_0_to_1(place, dtype, is_told):
+    X = np.random.default_rng(0).integers(0, 2, (3, 70, 40)).astype(dtype)
+    for value in (np.nextafter(x, towards) for x in LIMITS for towards in (-9, x, 9)):
+        with np.errstate(all="ignore"):
+            X[place] = value
+        fine = (X >= 0).all() and (X <= 1).all() and not np.signbit(X).any()
+        assert checks._are_up_to(X[::-1], 1) == (fine and is_told)
 
 
 @every_engine

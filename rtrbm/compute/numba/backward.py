@@ -37,7 +37,8 @@ def compare(part, worker, job):
     sums, size, at = task.sums[job.low + part], model.size, model.at
     V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
     n_rows, n_frames, rows = room.counts[0], room.counts[1], size.m > 0 or size.dynamic
-    clear(sums, 0, at.rest + 2)
+    low = at.U if size.sample_visible else at.W  # the end of the chain is not added to W then, but comes first
+    clear(sums, low, at.rest + 2 - low)
     _forget_warm(n_rows, size.sample_visible, Vp, Hp, room)
     if not size.sample_visible:  # c_v holds <v>
         pack_panels(room.c_v, 0, n_rows, Vp, V, room.panels)
@@ -107,21 +108,21 @@ def statistics_of_frames(part, worker, job):
     V, H, Hp = size.V, size.H, up_to(size.H, WIDTH)
     n_rows, few, n_blocks = room.counts[0], room.counts[2] > 0, Hp // WIDTH
     low, high = part_of(n_blocks, part, n_parts)
-    if few:
-        add_listed(room.starts_t, room.rows_t, room.values_t, room.identity, 0, V, room.d, Hp, WIDTH, H, low, high, _1,
-                   sums, at_W, H)  # fmt: skip
-    else:
-        add_gram(room.panels, n_rows, 0, V, room.d, 0, Hp, H, low, high, n_rows, _1, scratch.sums, sums, at_W)
-    if not size.sample_visible:
-        return
     n_groups = up_to(-(-n_rows // UNITS), CHUNKS[-1])
-    for block in range(low, high):
-        look_up_gram(room.patterns, V, up_to(V, 32), room.h_neg, Hp, block, n_groups, scratch.tables, scratch.sums)
-        left = H - block * WIDTH
-        for unit in range(V):
-            to = at_W + unit * H + block * WIDTH
-            x = subtract(load_part(sums, to, left), load(scratch.sums, unit * WIDTH))
-            store_part(sums, to, x, left)
+    for begin in range(low, high, 2):  # two blocks at a time, which stay in the cache
+        end = min(begin + 2, high)
+        if size.sample_visible:
+            for block in range(begin, end):
+                look_up_gram(room.patterns, V, up_to(V, 32), room.h_neg, Hp, block, n_groups, scratch.tables,
+                             scratch.sums)  # fmt: skip
+                for unit in range(V):
+                    x = subtract(zeros(), load(scratch.sums, unit * WIDTH))
+                    store_part(sums, at_W + unit * H + block * WIDTH, x, H - block * WIDTH)
+        if few:
+            add_listed(room.starts_t, room.rows_t, room.values_t, room.identity, 0, V, room.d, Hp, WIDTH, H, begin, end,
+                       _1, sums, at_W, H)  # fmt: skip
+        else:
+            add_gram(room.panels, n_rows, 0, V, room.d, 0, Hp, H, begin, end, n_rows, _1, scratch.sums, sums, at_W)
 
 
 @inner
