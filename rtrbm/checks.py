@@ -511,12 +511,13 @@ def _check_values(X, check, n_features, name, axes, missing):
 
 
 def _are_up_to(X, limit):
-    """Whether all numbers of an array are from 0 to a limit; False also if one is -0, or it would take a copy to tell.
+    """Whether all numbers of an array are finite, and from 0 to a limit.
 
-    As integers numbers from 0 on have the same order, and all others come after them: one look at each is enough.
+    False also if one is -0, or X is not of native single or double precision. As integers, numbers from 0 on have the
+    same order, and all others come after them: one look at each is enough.
     """
     kind = {"f4": np.uint32, "f8": np.uint64}.get(X.dtype.str[1:])
-    if kind is None or not X.dtype.isnative:
+    if kind is None or not X.dtype.isnative or limit > np.finfo(X.dtype).max:
         return False
     most = np.array(limit, X.dtype).view(kind)
     return all(part.view(kind).max() <= most for part in pieces(X))

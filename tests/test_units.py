@@ -437,6 +437,7 @@ def test_a_look_at_numbers_as_integers_tells_whether_they_lie_in_0_to_1(place, d
             X[place] = value
         fine = (X >= 0).all() and (X <= 1).all() and not np.signbit(X).any()
         assert checks._are_up_to(X[::-1], 1) == (fine and is_told)
+        assert not checks._are_up_to(X, math.inf)
 
 
 @every_engine

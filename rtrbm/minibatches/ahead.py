@@ -29,8 +29,9 @@ class Ahead:
 
     def __init__(self, prepare, n_updates, interrupt, at_once=False):
         self._prepare, self._n_updates, self._interrupt = prepare, n_updates, interrupt
-        # A SimpleQueue waits for ever where a signal is handled past the time it should wait.
-        self._wanted, self._made, self._is_under_way = queue.SimpleQueue(), queue.Queue(), False
+        self._wanted, self._made, self._is_under_way = queue.SimpleQueue(), queue.SimpleQueue(), False
+        self._none_is_made = threading.Lock()
+        self._none_is_made.acquire()
         thread = threading.Thread(target=self._serve, name="rtrbm-minibatches", daemon=True)
         self._thread = None if at_once else thread
 
@@ -53,6 +54,7 @@ class Ahead:
                 self._made.put((self._prepare(update), None))
             except BaseException as error:
                 self._made.put((None, error))
+            self._none_is_made.release()
 
     def minibatch(self, update):
         """The minibatch of an update: at the first call any, later the one after the last.
@@ -63,13 +65,11 @@ class Ahead:
             return self._prepare(update)
         if not self._is_under_way:
             self._wanted.put(update)
-        while True:
-            try:
-                minibatch, error = self._made.get(timeout=PATIENCE)
-                break
-            except queue.Empty:
-                if self._interrupt.requested:
-                    return None
+        # `SimpleQueue.get` waits for ever if the handler of a signal is still running when its timeout ends.
+        while not self._none_is_made.acquire(timeout=PATIENCE):
+            if self._interrupt.requested:
+                return None
+        minibatch, error = self._made.get()
         self._is_under_way = error is None and update + 1 < self._n_updates
         if self._is_under_way:
             self._wanted.put(update + 1)

@@ -37,7 +37,7 @@ def compare(part, worker, job):
     sums, size, at = task.sums[job.low + part], model.size, model.at
     V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
     n_rows, n_frames, rows = room.counts[0], room.counts[1], size.m > 0 or size.dynamic
-    low = at.U if size.sample_visible else at.W  # the end of the chain is not added to W then, but comes first
+    low = at.U if size.sample_visible else at.W  # `statistics_of_frames` sets W then
     clear(sums, low, at.rest + 2 - low)
     _forget_warm(n_rows, size.sample_visible, Vp, Hp, room)
     if not size.sample_visible:  # c_v holds <v>
@@ -100,7 +100,10 @@ def step_back(part, worker, job):
 
 @inner
 def statistics_of_frames(part, worker, job):
-    """Columns of the derivative with respect to W += v^T (h_pos + d) - v_neg^T h_neg (eq. 3.25), for a tile."""
+    """Columns of the derivative with respect to W <- v^T (h_pos + d) - v_neg^T h_neg (eq. 3.25), for a tile.
+
+    If the visible units are not sampled, `compare` has set them to - <v>^T h_neg.
+    """
     wide()
     task, n_parts, sums = job.task, job.n_parts, job.task.sums[job.low]
     room, scratch = room_at(task.rooms, job.first), scratch_at(task.scratches, worker)
@@ -139,9 +142,8 @@ def statistics_of_states(part, worker, job):
     model, room, block = task.model, room_at(task.rooms, job.first), scratch_at(task.scratches, worker).sums
     H, Hp, n_rows, n_frames = model.size.H, up_to(model.size.H, WIDTH), room.counts[0], room.counts[1]
     low, high = part_of(Hp // WIDTH, part, n_parts)
-    _add_past_gram(
-        1, room.states, H, room.total, Hp, H, low, high, n_rows, n_frames, room, block, sums, model.at.U
-    )  # eq. 3.24
+    past, d, at_U = room.states, room.total, model.at.U
+    _add_past_gram(1, past, H, d, Hp, H, low, high, n_rows, n_frames, room, block, sums, at_U)  # eq. 3.24
 
 
 @inner

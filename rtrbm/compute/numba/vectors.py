@@ -176,7 +176,7 @@ def transpose_few(context, array, to, step_to, a, at, step):
             rows.append(builder.load(_few(context, builder, of_a, a, at), align=4))
             at = builder.add(at, step)
         apart = FEW // 2
-        while apart:  # rows i and i + apart change their numbers j + apart and j
+        while apart:  # rows i and i + apart exchange their numbers j + apart and j
             new = [None] * FEW
             for i in (i for i in range(FEW) if not i & apart):
                 low = [j if not j & apart else FEW + j - apart for j in range(FEW)]
