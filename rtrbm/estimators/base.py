@@ -170,7 +170,7 @@ class TrainedRBM(Watched):
 
             data, V, self._plan = ranks.together(begin, self.comm)
             self._check_same(data)
-            self._set_state(whole.laid_out(self._rule(), ranks.same(self._state(), self.comm)))
+            rule = self._begin_alike()
             source = sources.source(data, self.batch_size, self.seed_)
 
             latest = []
@@ -180,7 +180,7 @@ class TrainedRBM(Watched):
                 return list(latest)
 
             watch, at_once = self._watch(V, callbacks, checkpoint, resume), sources.is_at_hand(source)
-            loop.run(self._rule(), self._state(), prepare, self._plan, watch, self.verbose, at_once)
+            loop.run(rule, self._state(), prepare, self._plan, watch, self.verbose, at_once)
             self._doubt_model(latest)
         return self
 
@@ -249,15 +249,20 @@ class TrainedRBM(Watched):
         try:
             parts = ranks.together(begin, self.comm)
             self._check_same(X)
-            if new:
-                self._set_state(whole.laid_out(self._rule(), ranks.same(self._state(), self.comm)))
-            training, _ = loop.update(self._rule(), self._state(), parts, float(self.learning_rate))
+            rule = self._begin_alike() if new else self._rule()
+            training, _ = loop.update(rule, self._state(), parts, float(self.learning_rate))
             return self._set_state(training)
         except BaseException as error:
             self.__dict__ = before
             if isinstance(error, FloatingPointError) and not new:
                 self._check_finite()  # the update would show it, so it is looked at only now
             raise
+
+    def _begin_alike(self):
+        """Take the state of the first rank, laid out for the updates to come; the rule of these."""
+        rule = self._rule()
+        self._set_state(whole.laid_out(rule, ranks.same(self._state(), self.comm)))
+        return rule
 
     def _check_call(self, verb, unknown):
         """Raise if a keyword is unknown; take this rank's share of the processors."""

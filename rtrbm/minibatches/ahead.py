@@ -29,8 +29,8 @@ class Ahead:
 
     def __init__(self, prepare, n_updates, interrupt, at_once=False):
         self._prepare, self._n_updates, self._interrupt = prepare, n_updates, interrupt
-        self._wanted, self._made, self._is_under_way = queue.SimpleQueue(), queue.SimpleQueue(), False
-        self._none_is_made = threading.Lock()
+        self._wanted, self._is_under_way = queue.SimpleQueue(), False
+        self._made, self._none_is_made = None, threading.Lock()
         self._none_is_made.acquire()
         thread = threading.Thread(target=self._serve, name="rtrbm-minibatches", daemon=True)
         self._thread = None if at_once else thread
@@ -51,9 +51,9 @@ class Ahead:
     def _serve(self):
         while (update := self._wanted.get()) is not None:
             try:
-                self._made.put((self._prepare(update), None))
+                self._made = self._prepare(update), None
             except BaseException as error:
-                self._made.put((None, error))
+                self._made = None, error
             self._none_is_made.release()
 
     def minibatch(self, update):
@@ -69,7 +69,7 @@ class Ahead:
         while not self._none_is_made.acquire(timeout=PATIENCE):
             if self._interrupt.requested:
                 return None
-        minibatch, error = self._made.get()
+        (minibatch, error), self._made = self._made, None
         self._is_under_way = error is None and update + 1 < self._n_updates
         if self._is_under_way:
             self._wanted.put(update + 1)
