@@ -23,6 +23,7 @@ TICKET, DONE, JOB, OPEN, STOP = 0, 8, 16, 24, 32  # places on a board; JOB: func
 SIZE = 40
 LEFT = 2**32 - 1  # a ticket: 2^32 times the number of the job, plus the parts that nobody has taken
 PATIENCE, LOOKS = 3000, 25  # turns in which a helper finds nothing before it sleeps, and looks in each
+LIMIT = 50 * PATIENCE  # turns in which it finds nothing though the board is open
 _LONG, _BYTES = ir.IntType(64), ir.IntType(8).as_pointer()
 _PART = ir.FunctionType(ir.VoidType(), [_BYTES, _LONG, _LONG])  # arguments, part, worker
 _HAS_PAUSE = binding.get_process_triple().startswith(("x86_64", "i686"))
@@ -218,14 +219,16 @@ def new_board():
 
 @compiled
 def serve(board, worker):
-    """Take parts of all that is shared on a board, while it is open and for a moment after."""
-    turns = 0
-    while turns < PATIENCE and read(board, STOP) == 0:
-        if read(board, OPEN):
-            turns = 0
+    """Take parts of all that is shared on a board, while it is open and for a moment after.
+
+    Returns whether there was some lately: who opened the board may do something else for seconds, compile say.
+    """
+    turns = idle = 0
+    while turns < PATIENCE and idle < LIMIT and read(board, STOP) == 0:
+        turns, idle = 0 if read(board, OPEN) else turns + 1, idle + 1
         for _ in range(LOOKS):
             while take_part(board, worker):
-                pass
+                idle = 0
             pause()
         give_way()
-        turns += 1
+    return idle < LIMIT

@@ -30,9 +30,8 @@ class Crew:
     def _help(self, i):
         while True:
             self._wake[i].get()
-            serve(self.board, i + 1)
-            while self.board[OPEN] and not self.board[STOP]:  # opened while it waited for the interpreter
-                serve(self.board, i + 1)
+            while serve(self.board, i + 1) and self.board[OPEN] and not self.board[STOP]:
+                pass  # it was opened while this thread waited for the interpreter
             self._asleep.append(i)
 
     def gather(self):
