@@ -15,12 +15,12 @@ from rtrbm import RTRBM
 pytest.importorskip("numba")
 from rtrbm.compute.numba import buffers, crew  # noqa: E402
 from rtrbm.compute.numba.board import STOP, door, give_way, increase, new_board, read, serve, share  # noqa: E402
-from rtrbm.compute.numba.compiled import compiled, inner  # noqa: E402
+from rtrbm.compute.numba.compiled import compiled, shared  # noqa: E402
 
 N_PARTS = 64
 
 
-@inner
+@shared
 def take_note(part, worker, job):
     """counts[part] += 1, workers[part] <- worker, after some work."""
     counts, workers, n = job
@@ -31,7 +31,7 @@ def take_note(part, worker, job):
     workers[part] = worker
 
 
-@inner
+@shared
 def meet(part, worker, job):
     """Wait for another thread to come to another part; give up after a while."""
     counts, _, n = job

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .compiled import inner
+from .compiled import inner, shared
 from .dense import add_few, add_gram, add_listed, pack_panels
 from .forward import add_beside
 from .hashing import from_bytes
@@ -29,7 +29,7 @@ from .vectors import (
 _0, _1 = np.float32(0), np.float32(1)
 
 
-@inner
+@shared
 def compare(part, worker, job):
     """sums <- those of v - <v>; e_t <- what b_v,t+1 sends back to r_t; for a tile."""
     task, model = job.task, job.task.model
@@ -83,7 +83,7 @@ def go_back(t, first, last, H, bptt, U_t, room):
                 store(b, i, add(x, subtract(p, load(h_neg, i))))
 
 
-@inner
+@shared
 def step_back(part, worker, job):
     """`go_back` in some columns, for some frames of some tiles, from the last frame to the first."""
     model, n_parts, n = job.task.model, job.n_parts, job.n
@@ -98,7 +98,7 @@ def step_back(part, worker, job):
                     go_back(t, block, min(block + at_once, high), size.H, size.bptt, U_t, room)
 
 
-@inner
+@shared
 def statistics_of_frames(part, worker, job):
     """Columns of the derivative with respect to W <- v^T (h_pos + d) - v_neg^T h_neg (eq. 3.25), for a tile.
 
@@ -128,14 +128,14 @@ def statistics_of_frames(part, worker, job):
             add_gram(room.panels, n_rows, 0, V, room.d, 0, Hp, H, begin, end, n_rows, _1, scratch.sums, sums, at_W)
 
 
-@inner
+@shared
 def pack_states(part, worker, job):
     """states <- r, in the place of d, which is no longer needed."""
     H, room = job.task.model.size.H, room_at(job.task.rooms, job.first + part)
     pack_panels(room.r, 0, room.counts[0], up_to(H, WIDTH), H, room.states)
 
 
-@inner
+@shared
 def statistics_of_states(part, worker, job):
     """Columns of the derivative with respect to U (eq. 3.24), for a tile."""
     task, n_parts, sums = job.task, job.n_parts, job.task.sums[job.low]
@@ -146,7 +146,7 @@ def statistics_of_states(part, worker, job):
     _add_past_gram(1, past, H, d, Hp, H, low, high, n_rows, n_frames, room, block, sums, at_U)  # eq. 3.24
 
 
-@inner
+@shared
 def finish(part, worker, job):
     """sums += the derivatives of all but W and U, for a tile."""
     task, model = job.task, job.task.model

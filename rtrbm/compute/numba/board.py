@@ -108,7 +108,7 @@ def give_way(context):
 
 
 def door(function, *given):
-    """The address of a compiled function, which returns nothing, for arguments of the types of those given."""
+    """The address of a `shared` function, which returns nothing, for arguments of the types of those given."""
     kinds = tuple(map(typeof, given))
     function.compile(kinds)
     made = function.overloads[kinds]

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import llvmlite
 import numba
-from numba.core import caching, compiler, config, serialize, types
+from numba.core import caching, codegen, compiler, config, serialize, types
 from numba.misc.appdirs import AppDirs
 
 NAME = "rtrbm-compiled-"  # and the hash: a folder
@@ -56,12 +56,14 @@ def compiled(function=None, **options):
     return dispatcher
 
 
-def inner(function):
-    """Decorator of functions that are called by compiled ones alone: it takes half the time to compile them.
+def inner(function, **options):
+    """Decorator of functions that are called by compiled ones alone: there is less to compile.
 
-    There is no way to call them from Python, and none of its own for an argument that is a constant.
+    There is no way to call them from Python, no machine code of them alone, and none of its own for an argument that is
+    a constant.
     """
-    dispatcher = compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    options = {"pipeline_class": _Inner, **options}
+    dispatcher = compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
     if dispatcher is function:  # NUMBA_DISABLE_JIT
         return function
     template = dispatcher.get_call_template
@@ -71,6 +73,31 @@ def inner(function):
 
     dispatcher.get_call_template = of_any_value
     return dispatcher
+
+
+def shared(function):
+    """Decorator of inner functions that are called at their addresses, too (`rtrbm.compute.numba.board.door`)."""
+    return inner(function, pipeline_class=compiler.Compiler)
+
+
+class _Inner(compiler.Compiler):
+    """numba's compiler, which makes no machine code of a function by itself: those that call it have their own."""
+
+    def compile_extra(self, function):
+        self.state.library = _Linked(self.state.targetctx.codegen(), function.__qualname__)
+        self.state.library.enable_object_caching()
+        return super().compile_extra(function)
+
+
+class _Linked(codegen.JITCodeLibrary):
+    """Code that others take into theirs."""
+
+    def _finalize_final_module(self):
+        self._finalized = True
+        self._get_module_for_linking()  # which others take
+        own = [str(part) for part in self._final_module.global_variables if part.name.startswith("_ZN08NumbaEnv")]
+        self._final_module = llvmlite.binding.parse_assembly("\n".join(own))
+        super()._finalize_final_module()
 
 
 class _Cache(caching.FunctionCache):

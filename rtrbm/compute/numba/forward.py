@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .compiled import inner
+from .compiled import inner, shared
 from .dense import add_few, add_listed, add_product, list_by_columns, list_numbers
 from .exponential import sigmoid
 from .hashing import mixed
@@ -13,7 +13,7 @@ from .vectors import WIDTH, add, clear, load, load_part, store, store_part, up_t
 _1 = np.float32(1)
 
 
-@inner
+@shared
 def take_frames(part, worker, job):
     """From frames to their lists and the biases (eq. 3.20), for a tile.
 
@@ -53,7 +53,7 @@ def take_frames(part, worker, job):
         _add_frames(few, room.earlier, low_row, n_rows, room.matrix, V, V, H, room.bias_h, Hp, room)
 
 
-@inner
+@shared
 def take_rows(part, worker, job):
     """x_t <- v_t W, in a part of the rows of a tile."""
     model, n_parts = job.task.model, job.n_parts
@@ -77,7 +77,7 @@ def go_ahead(t, first, last, H, U, room):
             store(r, i, sigmoid(add(load(x, i), load(bias, i))))  # eq. 3.20
 
 
-@inner
+@shared
 def step_ahead(part, worker, job):
     """`go_ahead` in some columns, for some frames of some tiles."""
     model, n_parts, n = job.task.model, job.n_parts, job.n
@@ -92,7 +92,7 @@ def step_ahead(part, worker, job):
                     go_ahead(t, block, min(block + at_once, high), model.size.H, U, room)
 
 
-@inner
+@shared
 def bias_visible_units(part, worker, job):
     """b_v,t <- b_v,t + r_{t-1} U_v, for a tile."""
     model = job.task.model

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..engine import NEGLIGIBLE
 from .board import door, share
-from .compiled import compiled, inner
+from .compiled import compiled, inner, shared
 from .room import Places
 from .vectors import (
     WIDTH,
@@ -283,7 +283,7 @@ def _climb_biases(slices, flat, low, at, rates, old, new, past, dots):
     return lost
 
 
-@inner
+@shared
 def _climb_slice(i, worker, job):
     moving, slices, sums, at, scale, rates, old, new, moves, reached, past, dots, found = job
     found[i] = _climb_rows(slices[i], moving, moves[i], sums, at.h, scale, rates, old, new, reached[i], past[i], dots)

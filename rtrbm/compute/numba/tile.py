@@ -12,7 +12,7 @@ import numpy as np
 from .backward import compare, finish, pack_states, statistics_of_frames, statistics_of_states, step_back
 from .board import door, new_board, share
 from .chain import contrastive_divergence
-from .compiled import compiled, inner
+from .compiled import compiled, shared
 from .forward import bias_visible_units, step_ahead, take_frames, take_rows
 from .lookups import UNITS, n_groups_of, pack, pack_transposed
 from .room import ROWS, Data, Job, Model, Places, Size, Task, packed_at, part_of, room_at, scratch_at
@@ -24,7 +24,7 @@ COLUMNS = 128  # of a step that are worth a thread
 MATRICES = 4
 
 
-@inner
+@shared
 def pack_matrix(part, worker, job):
     """packed <- one of the matrices of these parameters."""
     model = job.task.model
@@ -39,7 +39,7 @@ def pack_matrix(part, worker, job):
         pack(params, at.U, H, H, H, packed.ahead)
 
 
-@inner
+@shared
 def run_chains(part, worker, job):
     """The chains of some rows of a tile, from r (Algorithm 1): v_neg and h_neg."""
     task, room = job.task, room_at(job.task.rooms, job.first)
@@ -72,7 +72,7 @@ STEPS = (
  FINISH, ALL) = range(len(STEPS) + 1)  # fmt: skip
 
 
-@inner
+@shared
 def go_through(part, worker, job):
     """All steps of eq. 3.25 for tiles low to low + n - 1, in rooms from the first one on, shared by some threads.
 
