@@ -18,7 +18,7 @@ from rtrbm.parameters import arrays
 
 SAYS = "rtrbm: compiling, some 10 s, "
 KEPT = SAYS + "kept for the next time\n"
-CALLEE = "from .compiled import compiled\n\n@compiled\ndef callee(x):\n    return x + {}\n"
+CALLEE = "from .compiled import {0}\n\n@{0}\ndef callee(x):\n    return x + {1}\n"
 CALLER = (
     "from .compiled import compiled\nfrom .callee import callee\n\n@compiled\ndef caller(x):\n    return callee(x)\n"
 )
@@ -40,7 +40,7 @@ def package(tmp_path):
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(Path(rtrbm.__file__).parent, tmp_path / "rtrbm", ignore=ignored)
     folder = tmp_path / "rtrbm" / "compute" / "numba"
-    (folder / "callee.py").write_text(CALLEE.format(1))
+    (folder / "callee.py").write_text(CALLEE.format("compiled", 1))
     (folder / "caller.py").write_text(CALLER)
     return folder
 
@@ -65,8 +65,10 @@ def folders(place):
 
 
 @needs_numba
-def test_compiled_code_is_kept_until_any_source_changes(package):
+@pytest.mark.parametrize("decorator", ["compiled", "inner"])
+def test_compiled_code_is_kept_until_any_source_changes(decorator, package):
     place = package / "__pycache__"
+    (package / "callee.py").write_text(CALLEE.format(decorator, 1))
     assert run(package, "1", "0.5") == ("2 1.5 2 ''\n", KEPT)
     assert run(package, "1", "0.5") == ("2 1.5 0 ''\n", "")  # nothing is compiled again
     (first,) = folders(place)
@@ -74,12 +76,15 @@ def test_compiled_code_is_kept_until_any_source_changes(package):
         file.write_bytes(file.read_bytes()[:-100])
     assert run(package, "1") == ("2 1 ''\n", KEPT)  # a damaged file is as none, and is replaced
     assert run(package, "1") == ("2 0 ''\n", "")
-    (package / "callee.py").write_text(CALLEE.format(2))
+    for file in first.glob("caller*"):
+        file.unlink()
+    assert run(package, "1") == ("2 1 ''\n", KEPT)  # the kept callee becomes a part of a new caller
+    (package / "callee.py").write_text(CALLEE.format(decorator, 2))
     assert run(package, "1") == ("3 1 ''\n", KEPT)
     assert first in folders(place) and len(folders(place)) == 2  # control: it is young
     month_ago = time.time() - 31 * 24 * 3600
     os.utime(first, (month_ago, month_ago))
-    (package / "callee.py").write_text(CALLEE.format(3))
+    (package / "callee.py").write_text(CALLEE.format(decorator, 3))
     assert run(package, "1") == ("4 1 ''\n", KEPT)
     assert first not in folders(place) and len(folders(place)) == 2
 

@@ -14,8 +14,8 @@ from rtrbm import RTRBM
 
 pytest.importorskip("numba")
 from rtrbm.compute.numba import buffers, crew  # noqa: E402
-from rtrbm.compute.numba.board import STOP, door, give_way, increase, new_board, read, serve, share  # noqa: E402
-from rtrbm.compute.numba.compiled import compiled, shared  # noqa: E402
+from rtrbm.compute.numba.board import OPEN, STOP, door, give_way, increase, new_board, read, serve, share  # noqa: E402
+from rtrbm.compute.numba.compiled import compiled, inner, shared  # noqa: E402
 
 N_PARTS = 64
 
@@ -43,12 +43,17 @@ def meet(part, worker, job):
         give_way()
 
 
+@inner
+def look(part, worker, job):
+    """Nothing."""
+
+
 @compiled
 def share_all(board, address, counts, workers, n, n_parts):
     share(board, 0, address, (counts, workers, n), n_parts)
 
 
-def shared(function, board, n=200, n_parts=N_PARTS):
+def done(function, board, n=200, n_parts=N_PARTS):
     """How often each part was done, and by whom, the last time."""
     counts, workers = np.zeros(N_PARTS + 1, np.int64), np.full(N_PARTS, -1)
     share_all(board, door(function, 1, 1, (counts, workers, 1)), counts, workers, n, n_parts)
@@ -60,7 +65,7 @@ def shared(function, board, n=200, n_parts=N_PARTS):
 def test_every_part_is_done_once(n_jobs, n_parts):
     for _ in range(50):
         with crew.helped(n_jobs, 8) as (board, n_workers):
-            counts, workers = shared(take_note, board, n_parts=n_parts)
+            counts, workers = done(take_note, board, n_parts=n_parts)
         assert n_workers == (n_jobs or 1)
         assert (counts[:n_parts] == 1).all() and not counts[n_parts:].any()
         assert ((workers[:n_parts] >= 0) & (workers[:n_parts] < n_workers)).all()
@@ -68,21 +73,21 @@ def test_every_part_is_done_once(n_jobs, n_parts):
 
 def test_two_threads_are_in_two_parts_at_once():
     with crew.helped(2, 8) as (board, _):
-        assert shared(meet, board, 10**7, 2)[0][:2].tolist() == [1, 1]
+        assert done(meet, board, 10**7, 2)[0][:2].tolist() == [1, 1]
     alone = new_board()
-    assert shared(meet, alone, 1000, 2)[0][:2].tolist() == [1, 0]  # control: one after the other
+    assert done(meet, alone, 1000, 2)[0][:2].tolist() == [1, 0]  # control: one after the other
 
 
 def test_helpers_that_sleep_are_woken():
     for _ in range(3):
         time.sleep(0.05)
         with crew.helped(2, 8) as (board, _):
-            assert shared(meet, board, 10**7, 2)[0][:2].tolist() == [1, 1]
+            assert done(meet, board, 10**7, 2)[0][:2].tolist() == [1, 1]
 
 
 def test_helpers_sleep_when_there_is_nothing():
     with crew.helped(2, 8) as (board, _):
-        shared(take_note, board)
+        done(take_note, board)
     time.sleep(0.2)
     begun = time.process_time()
     time.sleep(0.5)
@@ -97,7 +102,7 @@ def test_helpers_sleep_when_there_is_nothing():
 def test_a_crew_helps_one_thread_at_a_time():
     with crew.helped(2, 8) as (board, n_workers), crew.helped(2, 8) as (other, n_others):
         assert (n_workers, n_others) == (2, 1) and other is not board
-        assert (shared(take_note, other)[1] == 0).all() and shared(take_note, board)[0][:N_PARTS].all()
+        assert (done(take_note, other)[1] == 0).all() and done(take_note, board)[0][:N_PARTS].all()
     with crew.helped(2, 8) as (again, n_workers):
         assert n_workers == 2 and again is board
 
@@ -121,8 +126,29 @@ def test_without_any_helper_all_is_done_by_the_caller():
     board = new_board()
     board[STOP] = 1
     serve(board, 1)  # returns at once
-    counts, workers = shared(take_note, board)
+    counts, workers = done(take_note, board)
     assert counts[:N_PARTS].all() and (workers == 0).all()
+
+
+def test_a_helper_does_not_look_for_work_for_ever():
+    """Though the board is open: whoever opened it may be compiling."""
+    board = new_board()
+    assert serve(board, 1)  # control: closed, and some time has passed
+    board[OPEN] = 1
+    assert not serve(board, 1)
+    asleep = crew._crew(1)._asleep
+    with crew.helped(2, 8):
+        end = time.monotonic() + 60
+        while not asleep and time.monotonic() < end:
+            time.sleep(0.01)
+        assert asleep
+    with crew.helped(2, 8) as (board, _):
+        assert done(meet, board, 10**7, 2)[0][:2].tolist() == [1, 1]
+
+
+def test_a_function_without_an_address_has_no_door():
+    with pytest.raises(TypeError, match="look is called by compiled functions alone: decorate it with shared"):
+        door(look, 1, 1, (np.zeros(1, np.int64), np.zeros(1, np.int64), 1))
 
 
 def test_many_threads_work_beside_each_other():
@@ -131,7 +157,7 @@ def test_many_threads_work_beside_each_other():
     def work():
         for _ in range(100):
             with crew.helped(2, 8) as (board, _):
-                found.append(shared(take_note, board)[0][:N_PARTS])
+                found.append(done(take_note, board)[0][:N_PARTS])
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:

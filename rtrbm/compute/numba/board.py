@@ -112,7 +112,10 @@ def door(function, *given):
     kinds = tuple(map(typeof, given))
     function.compile(kinds)
     made = function.overloads[kinds]
-    return made.library.get_pointer_to_function(made.fndesc.llvm_func_name)
+    address = made.library.get_pointer_to_function(made.fndesc.llvm_func_name)
+    if not address:
+        raise TypeError(f"{function.__name__} is called by compiled functions alone: decorate it with shared")
+    return address
 
 
 def _call(context, builder, address, kinds, values):

@@ -95,8 +95,9 @@ class _Linked(codegen.JITCodeLibrary):
     def _finalize_final_module(self):
         self._finalized = True
         self._get_module_for_linking()  # which others take
-        own = [str(part) for part in self._final_module.global_variables if part.name.startswith("_ZN08NumbaEnv")]
-        self._final_module = llvmlite.binding.parse_assembly("\n".join(own))
+        parts = [part for part in self._final_module.global_variables if part.name.startswith("_ZN08NumbaEnv")]
+        text = "\n".join(map(str, [self._codegen._create_empty_module(self.name), *parts]))
+        self._final_module = llvmlite.binding.parse_assembly(text)
         super()._finalize_final_module()
 
 
