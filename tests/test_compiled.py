@@ -22,6 +22,37 @@ CALLEE = "from .compiled import {0}\n\n@{0}\ndef callee(x):\n    return x + {1}\
 CALLER = (
     "from .compiled import compiled\nfrom .callee import callee\n\n@compiled\ndef caller(x):\n    return callee(x)\n"
 )
+CLOSURES = """
+from .compiled import inner
+
+def made(n):
+    def add(x):
+        return x + n
+
+    add.__qualname__ = f"add_{n}"
+    return inner(add)
+
+one, ten = made(1), made(10)
+"""
+CALLERS = """
+import os
+from .callee import one, ten
+from .compiled import compiled
+
+@compiled
+def caller_of_one(x):
+    return one(x)
+
+@compiled
+def caller_of_ten(x):
+    return ten(x)
+
+@compiled
+def caller_of_both(x):
+    return 100 * one(x) + ten(x)
+
+caller = globals()["caller_of_" + os.environ["WHICH"]]
+"""
 RUN = """
 import sys, threading, numba
 from rtrbm.compute.numba.caller import caller
@@ -87,6 +118,25 @@ def test_compiled_code_is_kept_until_any_source_changes(decorator, package):
     (package / "callee.py").write_text(CALLEE.format(decorator, 3))
     assert run(package, "1") == ("4 1 ''\n", KEPT)
     assert first not in folders(place) and len(folders(place)) == 2
+
+
+@needs_numba
+def test_code_of_two_processes_together(package):
+    """Each numbers its functions from 1 on: `one` and `ten` have the same number, and names of their own."""
+    (package / "callee.py").write_text(CLOSURES)
+    (package / "caller.py").write_text(CALLERS)
+    for which, expected in (("one", 2), ("ten", 11), ("both", 211)):
+        assert run(package, "1", WHICH=which)[0] == f"{expected} 1 ''\n"
+
+
+@needs_numba
+def test_a_function_among_variables_wants_a_name_of_its_own():
+    from rtrbm.compute.numba.compiled import compiled
+
+    n = 1
+    with pytest.raises(ValueError, match="depends on variables around it: give it a __qualname__ of its own"):
+        compiled(lambda x: x + n)
+    compiled(lambda x: x + 1)  # control: all such functions are alike
 
 
 @needs_numba

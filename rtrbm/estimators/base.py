@@ -260,8 +260,9 @@ class TrainedRBM(Watched):
 
     def _begin_alike(self):
         """Take the state of the first rank, laid out for the updates to come; the rule of these."""
+        self._set_state(ranks.same(self._state(), self.comm))
         rule = self._rule()
-        self._set_state(whole.laid_out(rule, ranks.same(self._state(), self.comm)))
+        self._set_state(whole.laid_out(rule, self._state()))
         return rule
 
     def _check_call(self, verb, unknown):

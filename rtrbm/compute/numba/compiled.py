@@ -48,9 +48,18 @@ def compiled(function=None, **options):
     -------
     Dispatcher
         numba's compiled function.
+
+    Raises
+    ------
+    ValueError
+        If the function depends on variables around it and has no name of its own. To the linker two such functions are
+        one if they have the same name and number, and each process counts for itself: of code that two processes have
+        compiled, it takes either.
     """
     if function is None:
         return functools.partial(compiled, **options)
+    if function.__closure__ and "<locals>" in function.__qualname__:
+        raise ValueError(f"{function.__qualname__} depends on variables around it: give it a __qualname__ of its own")
     dispatcher = numba.njit(nogil=True, error_model="numpy", **options)(function)
     dispatcher._cache = _Cache(function)
     return dispatcher
@@ -95,6 +104,7 @@ class _Linked(codegen.JITCodeLibrary):
     def _finalize_final_module(self):
         self._finalized = True
         self._get_module_for_linking()  # which others take
+        self._finalize_dynamic_globals()  # by which it is known that the code is of this process alone
         parts = [part for part in self._final_module.global_variables if part.name.startswith("_ZN08NumbaEnv")]
         text = "\n".join(map(str, [self._codegen._create_empty_module(self.name), *parts]))
         self._final_module = llvmlite.binding.parse_assembly(text)
@@ -136,7 +146,7 @@ class _Cache(caching.FunctionCache):
         """Nothing: a function that is compiled again takes the place of the one before."""
 
     def _path(self, folder, sig, codegen):
-        short = self._name.rpartition("numba.")[2].replace("<locals>", "")
+        short = self._name.rpartition("numba.")[2]
         return folder / f"{short}-{_hash(self._name, self._index_key(sig, codegen))}"
 
 

@@ -231,7 +231,6 @@ def _add_looked_up(context, x, tables, patterns, at, between, chunk):
 def _adder(chunk, by_rows):
     """The compiled function that adds a chunk's sums; patterns of the groups of a row lie by rows or by columns."""
 
-    @inner
     def add_sums(patterns, n_rows, stride_p, group, tables, sums):
         wide()
         for i in range(n_rows):
@@ -244,7 +243,8 @@ def _adder(chunk, by_rows):
                 x = _add_looked_up(x, tables, patterns, group * stride_p + i, stride_p, chunk)
             store(sums, i * WIDTH, x)
 
-    return add_sums
+    add_sums.__qualname__ = f"add_sums_of_{chunk}_by_{'rows' if by_rows else 'columns'}"
+    return inner(add_sums)
 
 
 _add_fewest, _add_few, _add_many, _add_most = (_adder(chunk, True) for chunk in CHUNKS)

@@ -128,4 +128,6 @@ def doors_of_steps():
     model = Model(Size(1, 1, 0, 1, False, True, True), Places(*range(len(Places._fields))), none, table)
     task = Task(data, model, table, table, np.zeros((1, 1), np.float32))
     steps = [door(function, one, one, Job(one, one, one, one, one, one, task)) for function in STEPS]
-    return np.array([*steps, door(go_through, one, one, (new_board(), some, one, one, one, one, task))])
+    doors = np.array([*steps, door(go_through, one, one, (new_board(), some, one, one, one, one, task))])
+    door(find_sums, new_board(), one, doors, task)  # it is compiled before helpers wait for work
+    return doors

@@ -105,10 +105,10 @@ class Whole(NamedTuple):
         data = Data(v.reshape(-1), where.starts, where.batch_sizes, order, n_warm, draw.first, key)
         packed, table = self._packed()
         model = Model(self.size, self.at, flat, table)
-        n_jobs = worth(len(v) * flat.size * self.size.k, n_jobs, TASKS)
+        n_jobs, doors = worth(len(v) * flat.size * self.size.k, n_jobs, TASKS), doors_of_steps()
         with helped(n_jobs, most_threads(n_tiles, self.size.H)) as (board, n_workers):
             rooms = self._rooms(-(-n_sequences // n_tiles) * n_frames, n_frames)
-            find_sums(board, n_workers, doors_of_steps(), Task(data, model, *rooms.tables(n_workers), sums))
+            find_sums(board, n_workers, doors, Task(data, model, *rooms.tables(n_workers), sums))
         return sums
 
     def climb(self, sums, flat, state, rates, max_norm, n_jobs, turn=None):
@@ -149,9 +149,11 @@ class Whole(NamedTuple):
         reached, past = np.empty((2, n, self.widest), np.float32)
         arguments = self.slices, sums, at.b_v, at, rates, old, new, moves, reached, past, dots, found
 
+        door = step.slice_door()
+
         def climb(stages):
             with helped(worth(at.end, n_jobs, LARGE), n) as (board, _):
-                return step.climb(board, step.slice_door(), stages, *arguments)
+                return step.climb(board, door, stages, *arguments)
 
         if rates.directed:
             squares, error, n_frames = climb(step.SETTLE | step.ROWS)
