@@ -11,7 +11,7 @@ from experiments.likelihoods import BED, samples
 from rtrbm import RBM, RTRBM
 from rtrbm.compute.engine import named
 from rtrbm.datasets import piano_rolls
-from rtrbm.estimators.likelihoods import WIDE
+from rtrbm.estimators.likelihoods import WIDE, Scores, warn_of_doubts
 from rtrbm.rbm import Bernoulli, Gaussian, Poisson, Softmax, ais, exact, partition
 from rtrbm.rbm.partition import log_partition
 
@@ -293,6 +293,27 @@ def test_wide_bounds_are_warned_of(kind):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model(1.0, kind=kind).likelihood(sequences((3,)) if kind is RTRBM else sequences((3,))[0], "ais")
+
+
+def test_a_probability_above_one_is_warned_of():
+    """Three hidden units together call for a pattern, which is in a row from which no chain starts."""
+    pattern = np.repeat([1.0, 0.0], 60)
+    b_v, b_h = np.where(pattern, -5.5, -2.0), np.full(3, -30.0)
+    model = RBM.from_params({"W": np.outer(5 * pattern - 2.5, np.ones(3)), "b_v": b_v, "b_h": b_h}, random_state=0)
+    X = np.zeros((100, 120))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.likelihood(X, "ais")  # control
+        model.likelihood(pattern[None], "ais")  # where chains do start
+        X[1] = pattern
+        assert -10 < model.score_samples(X, "exact")[1] < 0
+        with pytest.warns(UserWarning, match="log Z is too low: 1 of 100 rows would have a probability above 1"):
+            assert model.score_samples(X, "ais")[1] > 10
+        log_p = np.array([0.5, -1.0])
+        density = Scores(*(8 * [np.zeros(2)]))._replace(log_p=log_p, low=log_p, high=log_p)
+        warn_of_doubts(density, "rows", has_density=True)
+        with pytest.warns(UserWarning, match="log Z is too low"):
+            warn_of_doubts(density, "rows", has_density=False)
 
 
 @needs_numba

@@ -10,6 +10,7 @@ from ..rbm.conditionals import free_energy
 from ..rbm.partition import MARGIN, log_partition
 
 WIDE, WIDE_MEAN = 1.0, 0.1  # nats between the bounds of a frame, and of the mean over many, that are worth a warning
+ROUNDING = 1e-3  # nats above 0 that log P of a state may be
 FEW = 0.01  # part of the frames that may have wide bounds
 
 
@@ -138,22 +139,31 @@ def scores_of_packed(seen, W, units, log_volume, first, **settings):
     return found
 
 
-def warn_of_wide(found, what):
-    """A warning if bounds of log Z are far apart.
+def warn_of_doubts(found, what, has_density):
+    """A warning if bounds of log Z are far apart, and one if log Z is too low.
 
     Parameters
     ----------
     found : Scores
     what : str
         frames or rows.
+    has_density : bool
+        Whether log P is that of a density, which may be above 0.
     """
     wide, n = found.upper - found.lower > WIDE, len(found.log_p)
     pooled = found.mean()
     gap, n_groups = pooled.upper - pooled.lower, len(np.unique(found.group))
-    if wide.mean() <= FEW and gap <= max(WIDE_MEAN, WIDE / np.sqrt(n_groups)):
-        return
-    warnings.warn(
-        f"log Z is not known well: the bounds of {int(wide.sum())} of {n} {what} are more than {WIDE:g} nat apart, and "
-        f"those of the mean {gap:.2g}; more temperatures (n_steps=) or chains (n_chains=) may bring them together",
-        stacklevel=4,
-    )
+    more = "more temperatures (n_steps=) or chains (n_chains=) may"
+    if wide.mean() > FEW or gap > max(WIDE_MEAN, WIDE / np.sqrt(n_groups)):
+        warnings.warn(
+            f"log Z is not known well: the bounds of {int(wide.sum())} of {n} {what} are more than {WIDE:g} nat apart, "
+            f"and those of the mean {gap:.2g}; {more} bring them together",
+            stacklevel=4,
+        )
+    above = int((found.lower > ROUNDING).sum())
+    if above and not has_density:
+        warnings.warn(
+            f"log Z is too low: {above} of {n} {what} would have a probability above 1, since chains missed the mode "
+            f"that they are in; {more} find it",
+            stacklevel=4,
+        )

@@ -11,7 +11,7 @@ from ..rbm.partition import check_settings
 from ..streams import as_seed
 from ..types import Array, Given, Lists, Seed, Sequences
 from .forecasts import Forecasting
-from .likelihoods import Likelihood, Scores, scores_of_packed, warn_of_wide
+from .likelihoods import Likelihood, Scores, scores_of_packed, warn_of_doubts
 
 
 class Scored(Forecasting):
@@ -172,5 +172,5 @@ class Scored(Forecasting):
             return found
 
         found = self._map(self._checked(X), group, inputs=inputs)
-        warn_of_wide(Scores(*np.concatenate(list(found)).T), "frames")
+        warn_of_doubts(Scores(*np.concatenate(list(found)).T), "frames", units.linear)
         return found

@@ -10,7 +10,7 @@ import numpy as np
 from .. import checks
 from ..compute.threads import one_blas_thread
 from ..estimators.base import TrainedRBM
-from ..estimators.likelihoods import Likelihood, Scores, scores, warn_of_wide
+from ..estimators.likelihoods import Likelihood, Scores, scores, warn_of_doubts
 from ..estimators.protocol import configured
 from ..estimators.recipe import CENTERING
 from ..estimators.settings import setting, settings
@@ -434,7 +434,7 @@ class RBM(TrainedRBM):
         v = self._check_rows(X)
         log_z = self._log_z(v, method, random_state, n_chains, n_steps)
         found = Scores(*scores(-self._free_energy(v), log_z).T)
-        warn_of_wide(found, "rows")
+        warn_of_doubts(found, "rows", self._units().linear)
         return found
 
     def _log_z(self, v, method, random_state, n_chains=None, n_steps=None):
