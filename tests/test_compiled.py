@@ -130,13 +130,26 @@ def test_code_of_two_processes_together(package):
 
 
 @needs_numba
-def test_a_function_among_variables_wants_a_name_of_its_own():
+def test_a_function_without_a_name_of_its_own_is_refused():
     from rtrbm.compute.numba.compiled import compiled
 
-    n = 1
-    with pytest.raises(ValueError, match="depends on variables around it: give it a __qualname__ of its own"):
-        compiled(lambda x: x + n)
-    compiled(lambda x: x + 1)  # control: all such functions are alike
+    def within(x):
+        return x + 1
+
+    for function in (within, lambda x: x + 1):
+        with pytest.raises(ValueError, match="several functions: give it a __qualname__ of its own"):
+            compiled(function)
+    within.__qualname__ = "within"
+    assert compiled(within)(1) == 2
+
+
+@needs_numba
+def test_other_settings_of_the_compiler_have_a_folder_of_their_own(package, tmp_path):
+    place = tmp_path / "chosen"
+    for n, settings in enumerate(({}, {"NUMBA_CPU_NAME": "generic"}, {"NUMBA_BOUNDSCHECK": "1"}, {"NUMBA_OPT": "0"})):
+        assert run(package, "1", NUMBA_CACHE_DIR=place, **settings)[0].startswith("2 1 ")
+        assert len(folders(place)) == n + 1
+    assert run(package, "1", NUMBA_CACHE_DIR=place)[0].startswith("2 0 ")  # control
 
 
 @needs_numba

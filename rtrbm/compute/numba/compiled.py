@@ -1,9 +1,9 @@
 """Compiled functions, and the folder that keeps them from process to process.
 
 numba's own cache looks at the file of a function alone to see whether it has changed, not at those of what it calls.
-Here the name of the folder is a hash of all sources, of numba and of llvmlite, so that a change never meets code from
-before it. A file is one function for one signature and one kind of processor, and is put in its place whole: processes
-that compile at the same time write the same file twice, or two files.
+Here the name of the folder is a hash of all sources, of numba and its settings, and of llvmlite, so that a change never
+meets code from before it. A file is one function for one signature and one kind of processor, and is put in its place
+whole: processes that compile at the same time write the same file twice, or two files.
 """
 
 import contextlib
@@ -31,8 +31,10 @@ def _hash(*parts):
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
-_SOURCES = [(path.name, path.read_bytes()) for path in sorted(Path(__file__).parent.glob("*.py"))]
-_VERSION = _hash(_SOURCES, numba.__version__, llvmlite.__version__, sys.implementation.cache_tag)
+_HERE = Path(__file__).parent
+_SOURCES = [(path.name, path.read_bytes()) for path in (_HERE.parent / "engine.py", *sorted(_HERE.glob("*.py")))]
+_SETTINGS = config.CPU_NAME, config.CPU_FEATURES, config.OPT, config.BOUNDSCHECK  # vectors are as long as these say
+_VERSION = _hash(_SOURCES, str(_SETTINGS), numba.__version__, llvmlite.__version__, sys.implementation.cache_tag)
 
 
 def compiled(function=None, **options):
@@ -52,14 +54,15 @@ def compiled(function=None, **options):
     Raises
     ------
     ValueError
-        If the function depends on variables around it and has no name of its own. To the linker two such functions are
+        If the function is within another or a lambda, and has no name of its own. To the linker two such functions are
         one if they have the same name and number, and each process counts for itself: of code that two processes have
         compiled, it takes either.
     """
     if function is None:
         return functools.partial(compiled, **options)
-    if function.__closure__ and "<locals>" in function.__qualname__:
-        raise ValueError(f"{function.__qualname__} depends on variables around it: give it a __qualname__ of its own")
+    if "<" in function.__qualname__:
+        name = function.__qualname__
+        raise ValueError(f"{name} may be the name of several functions: give it a __qualname__ of its own")
     dispatcher = numba.njit(nogil=True, error_model="numpy", **options)(function)
     dispatcher._cache = _Cache(function)
     return dispatcher
