@@ -130,6 +130,16 @@ def test_code_of_two_processes_together(package):
 
 
 @needs_numba
+@pytest.mark.parametrize("decorator", ["compiled", "inner"])
+def test_code_with_addresses_of_its_process_is_not_kept(decorator, package):
+    """An array of more than a megabyte is known by its address."""
+    first, rest = CALLEE.format(decorator, "big[0]").split("\n", 1)
+    (package / "callee.py").write_text(f"import numpy as np\n{first}\nbig = np.ones(200_000)\n{rest}")
+    for _ in range(2):
+        assert run(package, "1")[0] == "2.0 1 ''\n"
+
+
+@needs_numba
 def test_a_function_without_a_name_of_its_own_is_refused():
     from rtrbm.compute.numba.compiled import compiled
 

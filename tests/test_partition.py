@@ -314,6 +314,8 @@ def test_a_probability_above_one_is_warned_of():
         warn_of_doubts(density, "rows", has_density=True)
         with pytest.warns(UserWarning, match="log Z is too low"):
             warn_of_doubts(density, "rows", has_density=False)
+        with pytest.warns(UserWarning, match="log Z is not known well"):
+            warn_of_doubts(density._replace(low=log_p + np.nan), "rows", has_density=True)
 
 
 @needs_numba

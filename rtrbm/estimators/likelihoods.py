@@ -154,7 +154,7 @@ def warn_of_doubts(found, what, has_density):
     pooled = found.mean()
     gap, n_groups = pooled.upper - pooled.lower, len(np.unique(found.group))
     more = "more temperatures (n_steps=) or chains (n_chains=) may"
-    if wide.mean() > FEW or gap > max(WIDE_MEAN, WIDE / np.sqrt(n_groups)):
+    if not (wide.mean() <= FEW and gap <= max(WIDE_MEAN, WIDE / np.sqrt(n_groups))):  # also if they are NaN
         warnings.warn(
             f"log Z is not known well: the bounds of {int(wide.sum())} of {n} {what} are more than {WIDE:g} nat apart, "
             f"and those of the mean {gap:.2g}; {more} bring them together",

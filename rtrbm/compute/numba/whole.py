@@ -105,7 +105,8 @@ class Whole(NamedTuple):
         data = Data(v.reshape(-1), where.starts, where.batch_sizes, order, n_warm, draw.first, key)
         packed, table = self._packed()
         model = Model(self.size, self.at, flat, table)
-        n_jobs, doors = worth(len(v) * flat.size * self.size.k, n_jobs, TASKS), doors_of_steps()
+        n_jobs = worth(len(v) * flat.size * self.size.k, n_jobs, TASKS)
+        doors = doors_of_steps()  # which may compile: nobody waits yet
         with helped(n_jobs, most_threads(n_tiles, self.size.H)) as (board, n_workers):
             rooms = self._rooms(-(-n_sequences // n_tiles) * n_frames, n_frames)
             find_sums(board, n_workers, doors, Task(data, model, *rooms.tables(n_workers), sums))
