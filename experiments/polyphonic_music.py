@@ -87,7 +87,7 @@ LARGER = {
         "activation": "sigmoid",
         "learning_rate": 0.004,
         "weight_decay": 1e-4,
-        "n_gibbs": {0: 5, 0.3: 10, 0.7: 25},
+        "n_gibbs": {0: 5, 0.3: 10, 0.6: 25, 0.8: 50, 0.9: 100},
     },
 }  # those of more music,
 SHORTER = 0.3  # and the part of the updates of the others
