@@ -470,7 +470,11 @@ def test_sums_over_tiles(n_tiles, n):
     sums = np.concatenate([normal((n_tiles, n)), unwritten((n_tiles, WIDTH))], axis=1)
     low = n // 3
     in_double = sums[:, :n].astype(float).sum(axis=0)
-    assert step.squares(sums, low, n) == pytest.approx((in_double[low:] ** 2).sum(), rel=(n + n_tiles) * EPS)
+    for added in (low // 2, low + 1, n):
+        in_first = np.concatenate([sums[0, :added], in_double[added:]])
+        expected = (in_first[low:] ** 2).sum()
+        assert step.squares(sums, added, low, n) == pytest.approx(expected, rel=(n + n_tiles) * EPS)
+    assert step.squares(sums, 0, low, n) == pytest.approx((in_double[low:] ** 2).sum(), rel=(n + n_tiles) * EPS)
     first = sums[0].copy()
     step.add_up(sums, low, n)
     np.testing.assert_allclose(sums[0, low:n], in_double[low:], rtol=0, atol=n_tiles**2 * EPS * 4)

@@ -145,10 +145,12 @@ EDGES = [
     Case(n_visible=40, n_hidden=370, lengths=(5,)),  # one sequence whose steps threads share
     Case(Recurrent(1, dynamic_visible_bias=True), n_visible=9, n_hidden=520, lengths=(4, 3, 3, 2, 2, 2, 1, 1)),
     Case(n_visible=40, n_hidden=530, lengths=(4,) * 9, n_warm="ragged", frames="dense grey"),  # tiles that share theirs
+    Case(n_visible=40, n_hidden=520, lengths=(5, 5, 4, 3, 1), max_norm=1e-3, k=2),  # and add their sums of matrices
+    Case(n_visible=20, n_hidden=515, lengths=(3,) * 5, sample_visible=False),  # but not these
 ]
 CASES = random_cases(0) + random_cases(1) + random_cases(2) + EDGES
 any_case = pytest.mark.parametrize("case", CASES, ids=[f"{i}-{case}" for i, case in enumerate(CASES)])
-SOME = CASES[: -len(EDGES) : 9] + EDGES[-7:]
+SOME = CASES[: -len(EDGES) : 9] + EDGES[-9:]
 some_cases = pytest.mark.parametrize("case", SOME, ids=str)
 
 

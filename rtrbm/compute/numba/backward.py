@@ -3,11 +3,11 @@
 import numpy as np
 
 from .compiled import inner, shared
-from .dense import add_few, add_gram, add_listed, pack_panels
+from .dense import add_few, add_gram, add_listed, add_part, pack_panels
 from .forward import add_beside
 from .hashing import from_bytes
 from .lookups import CHUNKS, UNITS, find_patterns_of_rows, look_up_gram, pack_transposed
-from .room import packed_at, part_of, room_at, scratch_at, shift
+from .room import adds_tiles, packed_at, part_of, room_at, scratch_at, shift
 from .vectors import (
     WIDTH,
     add,
@@ -37,10 +37,10 @@ def compare(part, worker, job):
     sums, size, at = task.sums[job.low + part], model.size, model.at
     V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
     n_rows, n_frames, rows = room.counts[0], room.counts[1], size.m > 0 or size.dynamic
-    low = at.U if size.sample_visible else at.W  # `statistics_of_frames` sets W then
-    clear(sums, low, at.rest + 2 - low)
+    clear(sums, at.U_v, at.rest + 2 - at.U_v)
     _forget_warm(n_rows, size.sample_visible, Vp, Hp, room)
     if not size.sample_visible:  # c_v holds <v>
+        clear(sums, at.W, at.U - at.W)
         pack_panels(room.c_v, 0, n_rows, Vp, V, room.panels)
         add_gram(room.panels, n_rows, 0, V, room.h_neg, 0, Hp, H, 0, Hp // WIDTH, n_rows, -_1, scratch.sums, sums,
                  at.W)  # fmt: skip
@@ -100,12 +100,12 @@ def step_back(part, worker, job):
 
 @shared
 def statistics_of_frames(part, worker, job):
-    """Columns of the derivative with respect to W <- v^T (h_pos + d) - v_neg^T h_neg (eq. 3.25), for a tile.
+    """Columns of the derivative with respect to W, v^T (h_pos + d) - v_neg^T h_neg (eq. 3.25), for a tile.
 
     If the visible units are not sampled, `compare` has set them to - <v>^T h_neg.
     """
     wide()
-    task, n_parts, sums = job.task, job.n_parts, job.task.sums[job.low]
+    task, n_parts, (begins, sums) = job.task, job.n_parts, _sums_of(job)
     room, scratch = room_at(task.rooms, job.first), scratch_at(task.scratches, worker)
     size, at_W = task.model.size, task.model.at.W
     V, H, Hp = size.V, size.H, up_to(size.H, WIDTH)
@@ -119,8 +119,11 @@ def statistics_of_frames(part, worker, job):
                 look_up_gram(room.patterns, V, up_to(V, 32), room.h_neg, Hp, block, n_groups, scratch.tables,
                              scratch.sums)  # fmt: skip
                 for unit in range(V):
-                    x = subtract(zeros(), load(scratch.sums, unit * WIDTH))
-                    store_part(sums, at_W + unit * H + block * WIDTH, x, H - block * WIDTH)
+                    to, x, n = at_W + unit * H + block * WIDTH, load(scratch.sums, unit * WIDTH), H - block * WIDTH
+                    if begins:
+                        store_part(sums, to, subtract(zeros(), x), n)
+                    else:
+                        add_part(sums, to, x, -_1, n)
         if few:
             add_listed(room.starts_t, room.rows_t, room.values_t, room.identity, 0, V, room.d, Hp, WIDTH, H, begin, end,
                        _1, sums, at_W, H)  # fmt: skip
@@ -138,11 +141,14 @@ def pack_states(part, worker, job):
 @shared
 def statistics_of_states(part, worker, job):
     """Columns of the derivative with respect to U (eq. 3.24), for a tile."""
-    task, n_parts, sums = job.task, job.n_parts, job.task.sums[job.low]
+    task, n_parts, (begins, sums) = job.task, job.n_parts, _sums_of(job)
     model, room, block = task.model, room_at(task.rooms, job.first), scratch_at(task.scratches, worker).sums
     H, Hp, n_rows, n_frames = model.size.H, up_to(model.size.H, WIDTH), room.counts[0], room.counts[1]
     low, high = part_of(Hp // WIDTH, part, n_parts)
     past, d, at_U = room.states, room.total, model.at.U
+    if begins:
+        for unit in range(H):
+            clear(sums, at_U + unit * H + low * WIDTH, min(high * WIDTH, H) - low * WIDTH)
     _add_past_gram(1, past, H, d, Hp, H, low, high, n_rows, n_frames, room, block, sums, at_U)  # eq. 3.24
 
 
@@ -163,6 +169,13 @@ def finish(part, worker, job):
     if size.m:
         _first_rows(n_frames, size.m, room.c_v, Vp, V, room, sums, at.b_v_init)
     _first_rows(n_frames, max(1, size.m), room.total, Hp, H, room, sums, at.b_init)
+
+
+@inner
+def _sums_of(job):
+    """Where a tile's sums of W and U go, and whether they are the first there."""
+    first = 0 if adds_tiles(len(job.task.sums), job.task.model.size) else job.low
+    return first == job.low, job.task.sums[first]
 
 
 @inner

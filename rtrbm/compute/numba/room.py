@@ -10,13 +10,14 @@ import numpy as np
 
 from .buffers import taking
 from .chain import Scratch
-from .compiled import inner
+from .compiled import compiled, inner
 from .dense import MOST
 from .dense import ROWS as MULTIPLIED
 from .lookups import AT_ONCE, CHUNKS, TABLES, UNITS, n_groups_of
 from .vectors import LINE, WIDTH, up_to
 
 ROWS = 400  # whose chains run together, at most
+CACHED = 2**18  # numbers of U that stay in a processor's second-level cache
 SEQUENCES = 4  # of a tile, at most: they share the numbers of U that are in registers
 
 
@@ -135,7 +136,7 @@ class Task(NamedTuple):
     """All that an update works on.
 
     data : Data; model : Model; rooms, scratches : tables of addresses, for each thread those of a Room and of a
-    Scratch; sums : (n_tiles, n), those of each tile.
+    Scratch; sums : (n_tiles, n), those of each tile, or, of W and U, those of all in the first row (`adds_tiles`).
     """
 
     data: Data
@@ -219,6 +220,18 @@ def _smallest():
 
 room_at, scratch_at = taking(lambda: _smallest()[0]), taking(lambda: _smallest()[1])
 packed_at = taking(lambda: new_packed(1, 1))
+
+
+@compiled
+def takes_tiles(n_tiles, H):
+    """Whether every thread takes tiles of its own; if not, all share the steps of each."""
+    return n_tiles > 1 and H * H <= CACHED
+
+
+@compiled
+def adds_tiles(n_tiles, size):
+    """Whether each tile adds its sums of W and U to those of the tiles before, in the first row."""
+    return size.sample_visible and not takes_tiles(n_tiles, size.H)
 
 
 @inner

@@ -118,16 +118,20 @@ def add_up(sums, low, high):
 
 
 @compiled
-def squares(sums, low, high):
-    """The sum of squares of the sums over tiles, from number low to high - 1, piece by piece."""
+def squares(sums, added, low, high):
+    """The sum of squares of the sums over tiles, from number low to high - 1, piece by piece.
+
+    added : the numbers before this one are added up in the first row.
+    """
     found = 0.0
-    for piece in range(low, high, PIECE):
-        found += _squares(sums, len(sums), piece, min(piece + PIECE, high))
+    for begin, end, n in ((low, min(added, high), 1), (max(low, added), high, len(sums))):
+        for piece in range(begin, end, PIECE):
+            found += _squares(sums, n, piece, min(piece + PIECE, end))
     return found
 
 
 @inner
-def _find_scales(sums, at, max_norm):
+def _find_scales(sums, added, at, max_norm):
     """The scales of the sums over tiles, the squared error of all frames and their number."""
     error, n_frames = 0.0, 0.0
     for tile in range(len(sums)):
@@ -135,7 +139,7 @@ def _find_scales(sums, at, max_norm):
         n_frames += sums[tile, at.rest + 1]
     scale = 1 / n_frames
     if max_norm < np.inf:
-        norm = np.sqrt(squares(sums, 0, at.end)) / n_frames
+        norm = np.sqrt(squares(sums, added, 0, at.end)) / n_frames
         if norm > max_norm:
             scale *= max_norm / norm
     return Scales(scale, 1 / n_frames), error, n_frames
@@ -160,24 +164,25 @@ def _stepped(g, i, n, old, new, rates):
 
 
 @inner
-def _find_moving(slices, sums, moves):
+def _find_moving(slices, sums, added, moves):
     """moves <- whether any derivative of a slice's matrix is not 0: a tap may be longer than all sequences."""
     i = 0
     while i < len(slices):
         last, at = i, slices[i, AT]
         while last + 1 < len(slices) and slices[last + 1, AT] == at:
             last += 1
-        found = slices[i, OTHER] >= 0 or _any(sums, at, at + slices[last, HIGH] * slices[i, N_OUT])
+        found = slices[i, OTHER] >= 0 or _any(sums, added, at, at + slices[last, HIGH] * slices[i, N_OUT])
         for part in range(i, last + 1):
             moves[part] = found
         i = last + 1
 
 
 @inner
-def _any(sums, low, high):
+def _any(sums, added, low, high):
+    n_tiles = _rows_of(sums, added, low)
     for i in range(low, high):
         x = _0
-        for tile in range(len(sums)):
+        for tile in range(n_tiles):
             x += sums[tile, i]
         if x != 0:
             return True
@@ -185,7 +190,13 @@ def _any(sums, low, high):
 
 
 @inner
-def _climb_rows(part, moving, moves, sums, hidden, scale, rates, old, new, reached, past, dots):
+def _rows_of(sums, added, at):
+    """The rows that have sums of a matrix which begins there."""
+    return 1 if at < added else len(sums)
+
+
+@inner
+def _climb_rows(part, moving, moves, sums, added, hidden, scale, rates, old, new, reached, past, dots):
     """Climb along a slice; the sum of squares of its sums over tiles, NaN if a new parameter is not finite.
 
     past <- means @ step, dots[row] <- step @ means of the hidden units, which begin at `hidden`: what the biases lose
@@ -195,7 +206,7 @@ def _climb_rows(part, moving, moves, sums, hidden, scale, rates, old, new, reach
     wide()
     at, n, bias, init, other_bias = part[AT], part[N_OUT], part[BIAS], part[INIT], part[OTHER]
     flat, found, lost = sums[0], zeros(), zeros()
-    centres = rates.centres and moves
+    centres, n_tiles = rates.centres and moves, _rows_of(sums, added, at)
     for j in range(n):
         past[j], reached[j] = _0, flat[bias + j]
         for t in range(part[N_INIT]):
@@ -211,7 +222,7 @@ def _climb_rows(part, moving, moves, sums, hidden, scale, rates, old, new, reach
                 store_part(new.params, i, add(load_part(old.params, i, left), step), left)
             else:
                 g = zeros()
-                for tile in range(len(sums)):
+                for tile in range(n_tiles):
                     g = add(g, load_part(sums[tile], i, left))
                 found = multiply_add(g, g, found)
                 g = multiply(g, fill(np.float32(scale)))
@@ -285,8 +296,10 @@ def _climb_biases(slices, flat, low, at, rates, old, new, past, dots):
 
 @shared
 def _climb_slice(i, worker, job):
-    moving, slices, sums, at, scale, rates, old, new, moves, reached, past, dots, found = job
-    found[i] = _climb_rows(slices[i], moving, moves[i], sums, at.h, scale, rates, old, new, reached[i], past[i], dots)
+    moving, slices, sums, added, at, scale, rates, old, new, moves, reached, past, dots, found = job
+    found[i] = _climb_rows(
+        slices[i], moving, moves[i], sums, added, at.h, scale, rates, old, new, reached[i], past[i], dots
+    )
 
 
 @functools.cache
@@ -295,30 +308,31 @@ def slice_door():
     table, flat, rows = np.zeros((1, 1), np.intp), np.zeros(1, np.float32), np.zeros((1, 1), np.float32)
     places, rates = Places(*range(len(Places._fields))), Rates(*(kind(1) for kind in KINDS))
     state, flags = State(flat, flat, flat), np.zeros(1, bool)
-    given = True, table, rows, places, 1.0, rates, state, state, flags, rows, rows, flat, np.zeros(1)
+    given = True, table, rows, 1, places, 1.0, rates, state, state, flags, rows, rows, flat, np.zeros(1)
     return door(_climb_slice, 1, 1, given)
 
 
 @compiled
-def climb(board, address, stages, slices, sums, low, at, rates, old, new, moves, reached, past, dots, found):
+def climb(board, address, stages, slices, sums, added, low, at, rates, old, new, moves, reached, past, dots, found):
     """A step of the optimiser along the gradient.
 
     Returns the sum of squares of the sums over tiles, NaN if it is not finite, and, if it settles, the squared error of
     all frames and their number.
 
     board : of `rtrbm.compute.numba.crew.helped`; address : `slice_door`; stages : of SETTLE, ROWS or MOVE and BIASES
-    those to go through, in this order; slices : a table of slices; sums : (n_tiles, n), overwritten; low : where the
-    biases begin, after all matrices; at : Places; rates : Rates; old, new : State; moves, found : (n_slices,), reached,
-    past : (n_slices, ...), dots : (V,), buffers.
+    those to go through, in this order; slices : a table of slices; sums : (n_tiles, n), overwritten; added : the
+    numbers before this one are added up in the first row; low : where the biases begin, after all matrices; at :
+    Places; rates : Rates; old, new : State; moves, found : (n_slices,), reached, past : (n_slices, ...), dots : (V,),
+    buffers.
     """
     found_squares, error, n_frames, n, scales = 0.0, 0.0, 0.0, len(slices), Scales(0.0, 0.0)
     if stages & SETTLE:
-        scales, error, n_frames = _find_scales(sums, at, rates.max_norm)
-        _find_moving(slices, sums, moves)
+        scales, error, n_frames = _find_scales(sums, added, at, rates.max_norm)
+        _find_moving(slices, sums, added, moves)
         found_squares += _settle(sums, low, at, scales, rates)
     if stages & (ROWS | MOVE):
         moving = stages & MOVE > 0
-        arguments = moving, slices, sums, at, scales.scale, rates, old, new, moves, reached, past, dots, found
+        arguments = moving, slices, sums, added, at, scales.scale, rates, old, new, moves, reached, past, dots, found
         share(board, 0, address, arguments, n)
         for i in range(n):
             found_squares += found[i]

@@ -15,10 +15,9 @@ from .chain import contrastive_divergence
 from .compiled import compiled, shared
 from .forward import bias_visible_units, step_ahead, take_frames, take_rows
 from .lookups import UNITS, n_groups_of, pack, pack_transposed
-from .room import ROWS, Data, Job, Model, Places, Size, Task, packed_at, part_of, room_at, scratch_at
+from .room import ROWS, Data, Job, Model, Places, Size, Task, packed_at, part_of, room_at, scratch_at, takes_tiles
 from .vectors import WIDTH, up_to
 
-CACHED = 2**18  # numbers of U that stay in a processor's second-level cache
 SHARED = 2**17  # numbers of U of which a step of the recurrence is worth sharing
 COLUMNS = 128  # of a step that are worth a thread
 MATRICES = 4
@@ -51,12 +50,6 @@ def run_chains(part, worker, job):
             room.r, first, min(ROWS, high - first), size.V, size.H, size.k, size.sample_visible, packed.up, packed.down,
             room.bias_v, stride_v, room.bias_h, room.keys, room.on, room.c_v, room.h_neg, scratch,
         )  # fmt: skip
-
-
-@compiled
-def takes_tiles(n_tiles, H):
-    """Whether every thread takes tiles of its own; if not, all share the steps of each."""
-    return n_tiles > 1 and H * H <= CACHED
 
 
 def most_threads(n_tiles, H):
@@ -106,13 +99,13 @@ def go_through(part, worker, job):
 
 @compiled
 def find_sums(board, n_workers, doors, task):
-    """task.sums[i] <- those of tile i, of as many as there are rows.
+    """task.sums <- those of as many tiles as there are rows.
 
     board, n_workers : of `rtrbm.compute.numba.crew.helped`; doors : `doors_of_steps`; task : Task.
     """
     n_tiles = len(task.sums)
     share(board, 0, doors[PACK], Job(0, 0, n_tiles, 1, 0, 0, task), MATRICES)
-    if n_workers == 1 or takes_tiles(n_tiles, task.model.size.H):
+    if takes_tiles(n_tiles, task.model.size.H):
         share(board, 0, doors[ALL], (board, doors, 0, 0, 1, 1, task), n_tiles)
         return
     for low in range(0, n_tiles, n_workers):

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..threads import TASKS, worth
-from . import step
+from . import spare, step
 from .buffers import addresses
 from .crew import helped
 from .hashing import key_of
-from .room import SEQUENCES, Data, Model, Places, Size, Task, new_packed, new_room
+from .room import SEQUENCES, Data, Model, Places, Size, Task, adds_tiles, new_packed, new_room
 from .step import Rates, State
 from .tile import doors_of_steps, find_sums, most_threads
 from .vectors import WIDTH
@@ -61,7 +61,7 @@ class Whole(NamedTuple):
 
     def empty(self):
         """A new flat array."""
-        return np.empty(self.at.end, np.float32)
+        return spare.floats(self.at.end)
 
     def views(self, flat):
         """The parameters in a flat array, by name."""
@@ -75,7 +75,7 @@ class Whole(NamedTuple):
 
     def added(self, sums):
         """The sums of all tiles added up; overwrites those of the first."""
-        step.add_up(sums, 0, self.at.rest + 2)
+        step.add_up(sums, self._n_added(len(sums)), self.at.rest + 2)
         return sums[0, : self.at.rest + 2]
 
     def sums(self, flat, v, where, draw, n_jobs):
@@ -99,7 +99,8 @@ class Whole(NamedTuple):
         n_warm = np.zeros(n_sequences, np.intp) if where.n_warm is None else where.n_warm
         n_tiles = -(-n_sequences // SEQUENCES)
         n_tiles = min(n_tiles + n_tiles % 2, n_sequences)  # even, for two threads
-        sums = np.empty((n_tiles, self.at.rest + WIDTH), np.float32)
+        n = self.at.rest + WIDTH
+        sums = spare.floats(n_tiles * n).reshape(n_tiles, n)
         key = np.uint64(key_of(draw.seed, draw.purpose, draw.address))
         order = np.argsort(where.rank)
         data = Data(v.reshape(-1), where.starts, where.batch_sizes, order, n_warm, draw.first, key)
@@ -143,12 +144,13 @@ class Whole(NamedTuple):
         """
         at, n = self.at, len(self.slices)
         old = State(flat, *state, *[flat[:0]] * (2 - len(state)))
-        new = State(*(np.empty_like(a) for a in old))
+        new = State(*(spare.floats(a.size) for a in old))
         max_norm = np.inf if max_norm is None else max_norm
         rates = Rates(*(kind(x) for kind, x in zip(step.KINDS, (max_norm, *rates))))
         moves, dots, found = np.empty(n, bool), np.empty(self.size.V, np.float32), np.empty(n)
         reached, past = np.empty((2, n, self.widest), np.float32)
-        arguments = self.slices, sums, at.b_v, at, rates, old, new, moves, reached, past, dots, found
+        n_added = self._n_added(len(sums))
+        arguments = self.slices, sums, n_added, at.b_v, at, rates, old, new, moves, reached, past, dots, found
 
         door = step.slice_door()
 
@@ -163,6 +165,10 @@ class Whole(NamedTuple):
         else:
             squares, error, n_frames = climb(step.SETTLE | step.ROWS | step.BIASES)
         return math.sqrt(squares) / n_frames, error, n_frames, new.params, [new.sums, new.square][: len(state)]
+
+    def _n_added(self, n_tiles):
+        """How many sums the tiles have added up already, in the first row."""
+        return self.at.U_v if adds_tiles(n_tiles, self.size) else 0
 
     def _packed(self):
         """This thread's buffers for packed matrices, and their addresses."""

@@ -1,0 +1,71 @@
+"""Memory of arrays that are gone serves new ones of the same size, and no array that is still there is written to."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from rtrbm import RTRBM
+
+pytest.importorskip("numba")
+from rtrbm.compute.numba import spare  # noqa: E402
+from rtrbm.compute.numba.vectors import LINE  # noqa: E402
+
+
+def address(array):
+    return array.ctypes.data
+
+
+def test_an_array_takes_the_memory_of_one_that_is_gone():
+    memory = spare.Spare()
+    first = memory.floats(100)
+    was = address(first)
+    assert first.shape == (100,) and first.dtype == np.float32 and first.flags.carray and was % (4 * LINE) == 0
+    del first
+    assert address(memory.floats(99)) != was  # of another size
+    again = memory.floats(100)
+    assert address(again) == was
+    assert address(memory.floats(100)) != was  # it is taken
+
+
+def test_a_view_keeps_the_memory():
+    memory = spare.Spare()
+    first = memory.floats(100)
+    first[:] = 1
+    view = first[10:20].reshape(2, 5)
+    assert view.base is first
+    del first
+    memory.floats(100)[:] = 2
+    np.testing.assert_array_equal(view, 1)
+
+
+def test_memory_goes_back_when_nobody_wants_its_size():
+    memory = spare.Spare()
+    large = memory.floats(10_000)
+    del large
+    kept = [memory.floats(8) for _ in range(spare.LATELY - 1)]
+    assert 10_000 in [n for n, *_ in memory._left]
+    kept.append(memory.floats(8))
+    assert 10_000 not in [n for n, *_ in memory._left]
+
+
+def test_threads_share_no_memory():
+    was, found = address(spare.floats(1234)), []
+    thread = threading.Thread(target=lambda: found.append(address(spare.floats(1234))))
+    thread.start()
+    thread.join()
+    assert found != [was] and address(spare.floats(1234)) == was
+
+
+def test_an_update_leaves_the_parameters_of_earlier_ones_alone():
+    X = (np.random.default_rng(0).random((9, 12, 20)) < 0.5).astype(np.float32)
+    model = RTRBM(16, engine="numba", random_state=0).partial_fit(X)
+    kept, copies, places = [], [], []
+    for update in range(20):
+        model.partial_fit(X)
+        places.append(address(model.params_.W))
+        if update % 3 == 0:
+            kept.append(model.params_.U[:3])
+            copies.append(kept[-1].copy())
+    np.testing.assert_array_equal(kept, copies)
+    assert len(set(places)) < len(places)  # memory comes back
