@@ -27,9 +27,9 @@ def install():
         return made(function) if made is taking else made
 
     numba.extending.intrinsic = intrinsic
-    from rtrbm.compute.numba import buffers, step, tile
+    from rtrbm.compute.numba import buffers, matrices, step, tile
 
-    step.door = tile.door = door
+    matrices.door = step.door = tile.door = door
     buffers.address_of = address_of
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers import random_like
 
-from rtrbm.compute.engine import NUMPY
+from rtrbm.compute.engine import NUMPY, named
 from rtrbm.gradient import Model
 from rtrbm.models.rtrbm import Recurrent
 from rtrbm.parameters import each
@@ -20,7 +20,7 @@ from rtrbm.training.penalties import Penalties
 from rtrbm.training.state import HISTORY, Training
 
 numba = pytest.importorskip("numba")
-from rtrbm.compute.numba import dense, exponential, lookups, step, whole  # noqa: E402
+from rtrbm.compute.numba import dense, exponential, lookups, matrices, step, whole  # noqa: E402
 from rtrbm.compute.numba.vectors import WIDTH, load, store, total, up_to  # noqa: E402
 
 EPS = float(np.finfo(np.float32).eps)
@@ -68,6 +68,33 @@ def assert_is_product(found, a, b, start=0):
     bound = 0.5 * (len(b) + 5) * EPS * (np.abs(a) @ np.abs(b) + np.abs(start))
     assert found.shape == (a.shape[0], b.shape[1])
     assert (np.abs(found - (start + a @ b)) <= bound).all()
+
+
+# ------------------------------------------------------------------------------------ whole matrices
+
+
+@pytest.mark.parametrize("n_rows, n_in, n_out", shapes(25, 200, 200, 200))
+def test_scaled_products_of_matrices(n_rows, n_in, n_out):
+    """The same bits on any number of threads; numpy's where they do not fit."""
+    a, b, found = normal((n_rows, n_in)), normal((n_in, n_out), 1), []
+    for n_jobs in (None, 2, 3):
+        out = unwritten(n_rows * n_out + 9)
+        matrices.multiply_scaled(a, b, 0.5, out[:-9].reshape(n_rows, n_out), n_jobs)
+        assert np.isnan(out[-9:]).all()
+        found.append(out[:-9].reshape(n_rows, n_out))
+    assert_is_product(2 * found[0], a, b)
+    np.testing.assert_array_equal(found[1:], found[:1] * 2)
+    transposed = np.asfortranarray(unwritten(n_rows * n_out).reshape(n_rows, n_out))
+    named("numba").scaled(a, b, 0.5, transposed)
+    assert_is_product(2 * transposed, a, b)
+
+
+def test_what_is_not_finite_shows_in_scaled_products():
+    a, b, out = normal((9, 7)), normal((7, 5)), unwritten(45).reshape(9, 5)
+    a[2, 3], b[1, 4] = np.nan, np.inf
+    matrices.multiply_scaled(a, b, 2.0, out, None)
+    finite = np.isfinite(out)
+    assert not finite[2].any() and not finite[:, 4].any() and finite.sum() == 8 * 4
 
 
 # ------------------------------------------------------------------------------------ packing, look-ups

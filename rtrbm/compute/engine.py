@@ -84,6 +84,11 @@ class Engine:
         self._multiply(lambda columns: (a[:, columns].T, b, out[columns]), a.shape[1], a.size * b.shape[1])
         return out
 
+    def scaled(self, a, b, factor, out):
+        """out <- factor a b."""
+        self._multiply(lambda rows: (a[rows], b, out[rows]), len(a), a.size * b.shape[1])
+        out *= out.dtype.type(factor)
+
     def _multiply(self, part, n, n_multiplications):
         n_jobs = threads.worth(n_multiplications, self.n_jobs)
         threads.run(lambda these: self.noise.multiply(*part(these)), threads.slices(n), n_jobs)

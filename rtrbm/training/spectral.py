@@ -90,17 +90,23 @@ def spectral(decay=0.9, engine=NUMPY, **settings):
         n, root = int(state.n_steps), each(np.copy, state.root)
         mean = (1 - decay) / (1 - decay ** (n + 1))
 
-        def direct(task):
-            M, D, Q = task
-            step = None if n % EVERY == 0 else _times(M, Q, engine)
-            if step is None or not largest(step) * mean < GROWN:
-                Q[...] = inverse_root(M) / M.dtype.type(mean)
-                step = _times(M, Q, engine)
-            np.multiply(step, mean * max(M.shape) ** 0.5, out=D)
+        def direct(M, D, Q):
+            factors = (M, Q) if len(M) > M.shape[1] else (Q, M)
+            engine.scaled(*factors, mean * max(M.shape) ** 0.5, D)
+
+        def renew(task):
+            M, _, Q = task
+            Q[...] = inverse_root(M) / M.dtype.type(mean)
 
         stacks = zip(*(arrays(_divided(part)[0]) for part in (sums, directions, root)))
-        tasks = [task for stack in stacks for task in zip(*(a.reshape(-1, *a.shape[-2:]) for a in stack))]
-        engine.run(direct, sorted(tasks, key=lambda task: -task[0].size))  # large ones first, for two threads
+        stale = [task for stack in stacks for task in zip(*(a.reshape(-1, *a.shape[-2:]) for a in stack))]
+        if n % EVERY:
+            for task in stale:
+                direct(*task)
+            stale = [task for task in stale if not largest(task[1]) < GROWN * max(task[1].shape) ** 0.5]
+        engine.run(renew, sorted(stale, key=lambda task: -task[0].size))  # large ones first, for two threads
+        for task in stale:
+            direct(*task)
         return root
 
     return Optimizer(SpectralState, init, update, factors, turn)
@@ -152,11 +158,6 @@ def largest(M):
             break
         x = (M @ (x / length)) @ M
     return float(np.linalg.norm(x)) ** 0.5
-
-
-def _times(M, root, engine):
-    """The product of M with its inverse root."""
-    return engine.product(M, root) if len(M) > M.shape[1] else engine.product(root, M)
 
 
 def _divided(params):

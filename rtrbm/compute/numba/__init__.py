@@ -5,8 +5,10 @@ The random numbers differ from numpy's, their law does not; all else agrees up t
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..engine import Engine
-from . import annealing, gibbs, recurrence, whole
+from . import annealing, gibbs, matrices, recurrence, whole
 from .optim import adam_block
 from .sampling import HashedNoise
 
@@ -22,3 +24,9 @@ class NumbaEngine(Engine):
     chains = gibbs
     annealing = annealing
     whole = whole
+
+    def scaled(self, a, b, factor, out):
+        if all(x.dtype == np.float32 and x.flags.c_contiguous for x in (a, b, out)):
+            matrices.multiply_scaled(a, b, factor, out, self.n_jobs)
+        else:
+            super().scaled(a, b, factor, out)

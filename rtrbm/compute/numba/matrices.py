@@ -1,0 +1,83 @@
+"""Products of matrices of any numbers, whose rows threads share (`rtrbm.compute.numba.crew`)."""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from ..threads import worth
+from .board import door, share
+from .compiled import compiled, shared
+from .crew import helped
+from .dense import ROWS, add_product
+from .room import part_of
+from .vectors import WIDTH, aligned, clear, fill, load, load_part, multiply, store, store_part, up_to, wide
+
+AT_ONCE = 4 * ROWS  # rows of a task: few enough that their sums stay in the first-level cache
+
+
+class Factors(NamedTuple):
+    """out = factor a b, with a (n_rows, n_in) and b (n_in, n_out), all of them flat.
+
+    packed : b in blocks of columns (`rtrbm.compute.numba.lookups.pack`); sums : (n_workers, ...), buffers.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    out: np.ndarray
+    factor: float
+    packed: np.ndarray
+    sums: np.ndarray
+    n_in: int
+    n_out: int
+
+
+def multiply_scaled(a, b, factor, out, n_jobs):
+    """out <- factor a b.
+
+    Parameters
+    ----------
+    a, b, out : contiguous ndarrays of float32
+    factor : float
+    n_jobs : int or None
+    """
+    n_rows, (n_in, n_out) = len(a), b.shape
+    n_parts, stride, doors = -(-n_rows // AT_ONCE), up_to(n_out, WIDTH), _doors()
+    with helped(worth(a.size * n_out, n_jobs), n_parts) as (board, n_workers):
+        sums = np.empty((n_workers, AT_ONCE * stride), np.float32)
+        flat = (x.reshape(-1) for x in (a, b, out))
+        _multiply(board, doors, n_parts, Factors(*flat, float(factor), aligned(n_in * stride), sums, n_in, n_out))
+
+
+@shared
+def _pack_block(block, worker, job):
+    n_in, n_out, to = job.n_in, job.n_out, block * job.n_in * WIDTH
+    for i in range(n_in):
+        at = i * n_out + block * WIDTH
+        store(job.packed, to + i * WIDTH, load_part(job.b, at, n_out - block * WIDTH))
+
+
+@shared
+def _multiply_rows(part, worker, job):
+    wide()
+    n_in, n_out, sums, factor = job.n_in, job.n_out, job.sums[worker], fill(np.float32(job.factor))
+    n_parts, n_rows, stride = -(-len(job.out) // (n_out * AT_ONCE)), len(job.out) // n_out, up_to(n_out, WIDTH)
+    low, high = part_of(n_rows, part, n_parts)
+    clear(sums, 0, (high - low) * stride)
+    add_product(job.a, low * n_in, high - low, n_in, n_in, job.packed, n_in, stride // WIDTH, sums, 0, stride)
+    for i in range(high - low):
+        for j in range(0, n_out, WIDTH):
+            store_part(job.out, (low + i) * n_out + j, multiply(factor, load(sums, i * stride + j)), n_out - j)
+
+
+@compiled
+def _multiply(board, doors, n_parts, job):
+    share(board, 0, doors[0], job, up_to(job.n_out, WIDTH) // WIDTH)
+    share(board, 0, doors[1], job, n_parts)
+
+
+@functools.cache
+def _doors():
+    flat = np.zeros(1, np.float32)
+    job = Factors(flat, flat, flat, 1.0, flat, np.zeros((1, 1), np.float32), 1, 1)
+    return np.array([door(function, 1, 1, job) for function in (_pack_block, _multiply_rows)])
