@@ -94,7 +94,7 @@ PROFILES = {
         "n_gibbs": {0: 3, 10_000: 10},
         "sample_visible": False,
         "optimizer": "spectral",
-        "learning_rate": 5e-3,
+        "learning_rate": 2.5e-3,
         "momentum": 0.95,
         "batch_size": 4,
         "n_updates": 15_000,

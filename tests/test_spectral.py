@@ -115,7 +115,7 @@ def test_matrices_step_along_the_factor_of_the_momentum_and_biases_by_adam():
     """With the root of the first update the second step is as much larger as the mean of the gradients is."""
     g, _ = gs = gradients((1.0, -1.3))
     for (step, adam), factor, rate in zip(stepped(gs, (0.1, 0.05)), (1, (0.8 - 1.3) / 1.8), (0.1, 0.05)):
-        for found, M in ((step.W, g.W), (step.U, g.U), (step.A[0], g.A[0]), (step.A[1], g.A[1])):
+        for found, M in ((step.W, g.W), (step.U, g.U), (step.A.reshape(10, 5), g.A.reshape(10, 5))):
             expected = factor * rate * max(M.shape) ** 0.5 * polar_factor(M)
             np.testing.assert_allclose(found, expected, atol=1e-12)
         for name in ("b_v", "b_h", "b_init"):

@@ -8,6 +8,7 @@ With the momentum M = sum_i decay^(n - i) g_i = P diag(s) Q^T the direction is
 
 The mean square of D's numbers is 1, so that the rate is the root mean square of their change, much as with Adam. As
 P Q^T = (M M^T)^(-1/2) M, one product makes it of M and the root, which changes slowly: it serves for `EVERY` updates.
+Taps (m, n_in, n_out) are one matrix (m n_in, n_out), which maps all m frames.
 """
 
 from typing import NamedTuple
@@ -63,7 +64,8 @@ def spectral(decay=0.9, engine=NUMPY, **settings):
 
     def init(params):
         def root(M):
-            return np.zeros((*M.shape[:-2], min(M.shape[-2:]), min(M.shape[-2:])), M.dtype)
+            n = min(M.size // M.shape[-1], M.shape[-1])
+            return np.zeros((n, n), M.dtype)
 
         return SpectralState(*base.init(params), each(root, _divided(params)[0]))
 
@@ -99,7 +101,7 @@ def spectral(decay=0.9, engine=NUMPY, **settings):
             Q[...] = inverse_root(M) / M.dtype.type(mean)
 
         stacks = zip(*(arrays(_divided(part)[0]) for part in (sums, directions, root)))
-        stale = [task for stack in stacks for task in zip(*(a.reshape(-1, *a.shape[-2:]) for a in stack))]
+        stale = [tuple(a.reshape(-1, a.shape[-1]) for a in stack) for stack in stacks]
         if n % EVERY:
             for task in stale:
                 direct(*task)
