@@ -93,19 +93,20 @@ def spectral(decay=0.9, engine=NUMPY, **settings):
         mean = (1 - decay) / (1 - decay ** (n + 1))
 
         def direct(M, D, Q):
-            factors = (M, Q) if len(M) > M.shape[1] else (Q, M)
-            engine.scaled(*factors, mean * max(M.shape) ** 0.5, D)
+            a, b = (M, Q) if len(M) > M.shape[1] else (Q, M)
+            engine.scaled(a, b, mean * max(M.shape) ** 0.5, D)
 
         def renew(task):
             M, _, Q = task
             Q[...] = inverse_root(M) / M.dtype.type(mean)
 
         stacks = zip(*(arrays(_divided(part)[0]) for part in (sums, directions, root)))
-        stale = [tuple(a.reshape(-1, a.shape[-1]) for a in stack) for stack in stacks]
+        stale = tasks = [tuple(a.reshape(-1, a.shape[-1]) for a in stack) for stack in stacks]
         if n % EVERY:
-            for task in stale:
+            for task in tasks:
                 direct(*task)
-            stale = [task for task in stale if not largest(task[1]) < GROWN * max(task[1].shape) ** 0.5]
+            sizes = engine.run(lambda task: largest(task[1]) / max(task[1].shape) ** 0.5, tasks)
+            stale = [task for task, size in zip(tasks, sizes) if not size < GROWN]
         engine.run(renew, sorted(stale, key=lambda task: -task[0].size))  # large ones first, for two threads
         for task in stale:
             direct(*task)
