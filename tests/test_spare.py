@@ -1,6 +1,7 @@
 """Memory of arrays that are gone serves new ones of the same size, and no array that is still there is written to."""
 
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from rtrbm import RTRBM
 
 pytest.importorskip("numba")
-from rtrbm.compute.numba import spare  # noqa: E402
+from rtrbm.compute.numba import spare, whole  # noqa: E402
 from rtrbm.compute.numba.vectors import LINE  # noqa: E402
 
 
@@ -18,35 +19,66 @@ def address(array):
 
 def test_an_array_takes_the_memory_of_one_that_is_gone():
     memory = spare.Spare()
-    first = memory.floats(100)
+    first = memory.take(100)
     was = address(first)
     assert first.shape == (100,) and first.dtype == np.float32 and first.flags.carray and was % (4 * LINE) == 0
     del first
-    assert address(memory.floats(99)) != was  # of another size
-    again = memory.floats(100)
+    assert address(memory.take(99)) != was  # of another size
+    again = memory.take(100)
     assert address(again) == was
-    assert address(memory.floats(100)) != was  # it is taken
+    assert address(memory.take(100)) != was  # it is taken
 
 
 def test_a_view_keeps_the_memory():
     memory = spare.Spare()
-    first = memory.floats(100)
+    first = memory.take(100)
     first[:] = 1
     view = first[10:20].reshape(2, 5)
     assert view.base is first
     del first
-    memory.floats(100)[:] = 2
+    memory.take(100)[:] = 2
     np.testing.assert_array_equal(view, 1)
 
 
 def test_memory_goes_back_when_nobody_wants_its_size():
     memory = spare.Spare()
-    large = memory.floats(10_000)
+    large = memory.take(10_000)
     del large
-    kept = [memory.floats(8) for _ in range(spare.LATELY - 1)]
+    kept = [memory.take(8) for _ in range(spare.LATELY - 1)]
     assert 10_000 in [n for n, *_ in memory._left]
-    kept.append(memory.floats(8))
+    kept.append(memory.take(8))
     assert 10_000 not in [n for n, *_ in memory._left]
+
+
+def test_a_few_arrays_alone_leave_their_memory():
+    memory = spare.Spare()
+    many = [memory.take(50) for _ in range(10 * spare.MOST)]
+    many.clear()
+    assert len(memory._left) == spare.MOST
+
+
+def test_a_thread_that_ends_leaves_nothing():
+    kept, memories = [], []
+
+    def work():
+        kept.extend(spare.floats(50) for _ in range(2))
+        memories.append(weakref.ref(spare._local.spare))
+        kept.pop()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert memories[0]() is None
+    kept[0][:] = 1  # it is still there, and goes without a word
+    kept.clear()
+
+
+def test_a_run_gives_all_buffers_back():
+    model = RTRBM(5, engine="numba", random_state=0, n_updates=3)
+    model.partial_fit(np.ones((4, 3, 6)))
+    assert vars(spare._local) and vars(whole._local)  # those of a single update are kept for the next
+    model.fit(np.ones((4, 3, 6)))
+    assert not vars(spare._local) and not vars(whole._local)
 
 
 def test_threads_share_no_memory():

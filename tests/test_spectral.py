@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 from helpers import altered, state
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM
 from rtrbm.compute.engine import named
 from rtrbm.models.rtrbm import RTRBMParams
 from rtrbm.parameters import each, is_matrix
 from rtrbm.training import optimizers
+from rtrbm.training import spectral as module
 from rtrbm.training.spectral import BAND, BIAS_RATE, EVERY, GROWN, LEAST, inverse_root, largest, spectral
 
 X = (np.random.default_rng(0).random((4, 7, 6)) < 0.4).astype(np.float32)
@@ -130,6 +132,26 @@ def test_a_root_serves_for_some_updates_unless_a_direction_outgrows_it():
     sizes = [np.linalg.norm(step.W, 2) for step, _ in stepped(gradients((1, 1, 100, 100)), [1] * 4)]
     np.testing.assert_allclose(sizes[:3], sizes[0])
     assert sizes[3] < GROWN * 5**0.5
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_each_task_of_a_step_has_one_thread_of_the_matrix_library(engine, monkeypatch):
+    if engine == "numba":
+        pytest.importorskip("numba")
+    found = {"largest": [], "inverse_root": []}
+    for name in found:
+        function = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda M, name=name, f=function: (found[name].append(blas_threads()), f(M))[1]
+        )
+    with threadpool_limits(2, "blas"):
+        assert blas_threads() == 2
+        RTRBM(5, engine=engine, **SETTINGS).fit(np.ones((6, 4, 7)))
+    assert {*found["largest"]} == {*found["inverse_root"]} == {1}
+
+
+def blas_threads():
+    return min(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
 
 
 def test_the_largest_singular_value_is_found():

@@ -89,6 +89,11 @@ class Engine:
         self._multiply(lambda rows: (a[rows], b, out[rows]), len(a), a.size * b.shape[1])
         out *= out.dtype.type(factor)
 
+    def release(self):
+        """Give back the memory that this thread keeps for further updates."""
+        if self.whole is not None:
+            self.whole.release()
+
     def _multiply(self, part, n, n_multiplications):
         n_jobs = threads.worth(n_multiplications, self.n_jobs)
         threads.run(lambda these: self.noise.multiply(*part(these)), threads.slices(n), n_jobs)

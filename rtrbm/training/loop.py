@@ -302,6 +302,7 @@ def run(rule, training, prepare, plan, watch, verbose, at_once=False):
                 saves(training)
 
     with interrupt, shown, ahead, ending:
+        ending.callback(rule.engine.release)
         ending.callback(watch.end)
         ending.push(leave)
         look()

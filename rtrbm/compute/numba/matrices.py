@@ -6,14 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from ..threads import worth
-from .board import door, share
+from .board import door, new_board, share
 from .compiled import compiled, shared
 from .crew import helped
 from .dense import ROWS, add_product
 from .room import part_of
 from .vectors import WIDTH, aligned, clear, fill, load, load_part, multiply, store, store_part, up_to, wide
 
-AT_ONCE = 4 * ROWS  # rows of a task: few enough that their sums stay in the first-level cache
+AT_ONCE = 4 * ROWS  # rows of a task: few enough that threads have equal parts
 
 
 class Factors(NamedTuple):
@@ -44,7 +44,7 @@ def multiply_scaled(a, b, factor, out, n_jobs):
     n_rows, (n_in, n_out) = len(a), b.shape
     n_parts, stride, doors = -(-n_rows // AT_ONCE), up_to(n_out, WIDTH), _doors()
     with helped(worth(a.size * n_out, n_jobs), n_parts) as (board, n_workers):
-        sums = np.empty((n_workers, AT_ONCE * stride), np.float32)
+        sums = aligned(n_workers * AT_ONCE * stride).reshape(n_workers, -1)
         flat = (x.reshape(-1) for x in (a, b, out))
         _multiply(board, doors, n_parts, Factors(*flat, float(factor), aligned(n_in * stride), sums, n_in, n_out))
 
@@ -80,4 +80,6 @@ def _multiply(board, doors, n_parts, job):
 def _doors():
     flat = np.zeros(1, np.float32)
     job = Factors(flat, flat, flat, 1.0, flat, np.zeros((1, 1), np.float32), 1, 1)
-    return np.array([door(function, 1, 1, job) for function in (_pack_block, _multiply_rows)])
+    doors = np.array([door(function, 1, 1, job) for function in (_pack_block, _multiply_rows)])
+    door(_multiply, new_board(), doors, 1, job)  # it is compiled before helpers wait for work
+    return doors

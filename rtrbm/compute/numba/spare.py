@@ -12,7 +12,8 @@ import numpy as np
 
 from .room import new_floats
 
-LATELY = 16  # arrays made since memory was last of use; an update makes four
+MOST = 6  # arrays whose memory is kept; an update of one part leaves four
+LATELY = 16  # arrays made since memory was last of use
 _local = threading.local()
 
 
@@ -20,23 +21,20 @@ class Spare:
     """What one thread's arrays leave behind. Memory for which there was no use lately goes back to the system."""
 
     def __init__(self):
-        self._left, self._n_made = deque(), 0
+        self._left, self._n_made = deque(maxlen=MOST), 0
 
-    def floats(self, n):
+    def take(self, n):
         """An array of n numbers of any value, which begins with a line of the cache."""
         self._n_made += 1
-        memory = self._taken(n)
+        memory = self._found(n)
         if memory is None:
             memory = new_floats(n)
-        array = np.frombuffer(memory.data, np.float32, n)  # not a view of an array: it is the base of its views
-        weakref.finalize(array, self._keep, n, memory).atexit = False
+        array = np.frombuffer(memory.data, np.float32, n)  # not a view of an array: all its views keep it
+        weakref.finalize(array, _keep, weakref.ref(self), n, memory).atexit = False
         return array
 
-    def _keep(self, n, memory):
-        self._left.append((n, self._n_made, memory))
-
-    def _taken(self, n):
-        """Memory for n numbers, or None; forgets what is too old."""
+    def _found(self, n):
+        """Memory for n numbers, or None; what is too old is let go."""
         found = None
         for _ in range(len(self._left)):
             size, since, memory = self._left.popleft()
@@ -47,8 +45,20 @@ class Spare:
         return found
 
 
+def _keep(spare, n, memory):
+    """An array is gone, on whichever thread; nothing is kept for a thread that has ended."""
+    spare = spare()
+    if spare is not None:
+        spare._left.append((n, spare._n_made, memory))
+
+
 def floats(n):
     """An array of n numbers of any value, in memory that another one of this thread left if there is some."""
     if not hasattr(_local, "spare"):
         _local.spare = Spare()
-    return _local.spare.floats(n)
+    return _local.spare.take(n)
+
+
+def release():
+    """Give back what this thread's arrays have left."""
+    _local.__dict__.clear()

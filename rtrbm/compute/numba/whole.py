@@ -144,7 +144,7 @@ class Whole(NamedTuple):
         """
         at, n = self.at, len(self.slices)
         old = State(flat, *state, *[flat[:0]] * (2 - len(state)))
-        new = State(*(spare.floats(a.size) for a in old))
+        new = State(*(spare.floats(a.size) if a.size else a for a in old))
         max_norm = np.inf if max_norm is None else max_norm
         rates = Rates(*(kind(x) for kind, x in zip(step.KINDS, (max_norm, *rates))))
         moves, dots, found = np.empty(n, bool), np.empty(self.size.V, np.float32), np.empty(n)
@@ -187,6 +187,12 @@ class Whole(NamedTuple):
                 n_rows, n_frames = max(n_rows, kept.n_rows), max(n_frames, kept.n_frames)
             _local.rooms = kept = Rooms(kind, n_rows, n_frames)
         return kept
+
+
+def release():
+    """Give this thread's buffers back."""
+    _local.__dict__.clear()
+    spare.release()
 
 
 def _made():
