@@ -72,9 +72,9 @@ class Engine:
         """Call `function` on flat pieces of the arrays of NamedTuples (`rtrbm.compute.threads.blockwise`)."""
         return threads.blockwise(function, self.n_jobs, *params)
 
-    def product(self, a, b):
-        """The matrix product a b, by slices of rows of `a`."""
-        out = np.empty((len(a), b.shape[1]), a.dtype)
+    def product(self, a, b, out=None):
+        """The matrix product a b, by slices of rows of `a`; in `out` if it is given."""
+        out = np.empty((len(a), b.shape[1]), a.dtype) if out is None else out
         self._multiply(lambda rows: (a[rows], b, out[rows]), len(a), a.size * b.shape[1])
         return out
 
@@ -86,7 +86,7 @@ class Engine:
 
     def scaled(self, a, b, factor, out):
         """out <- factor a b."""
-        self._multiply(lambda rows: (a[rows], b, out[rows]), len(a), a.size * b.shape[1])
+        self.product(a, b, out)
         out *= out.dtype.type(factor)
 
     def release(self):

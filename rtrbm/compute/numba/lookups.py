@@ -67,14 +67,19 @@ def pack(W, first, n_rows, n_cols, n_units, out):
     W begins at number `first` of its array.
     """
     for block in range(-(-n_cols // WIDTH)):
-        left = n_cols - block * WIDTH
-        to = block * n_units * WIDTH
-        for u in range(n_rows):
-            store(out, to, load_part(W, first + u * n_cols + block * WIDTH, left))
-            to += WIDTH
-        for u in range(n_rows, n_units):
-            store(out, to, zeros())
-            to += WIDTH
+        pack_block(block, W, first, n_rows, n_cols, n_units, out)
+
+
+@inner
+def pack_block(block, W, first, n_rows, n_cols, n_units, out):
+    """One block of `pack`."""
+    left, to = n_cols - block * WIDTH, block * n_units * WIDTH
+    for u in range(n_rows):
+        store(out, to, load_part(W, first + u * n_cols + block * WIDTH, left))
+        to += WIDTH
+    for u in range(n_rows, n_units):
+        store(out, to, zeros())
+        to += WIDTH
 
 
 @inner

@@ -10,8 +10,8 @@ from .board import door, new_board, share
 from .compiled import compiled, shared
 from .crew import helped
 from .dense import ROWS, add_product
-from .room import part_of
-from .vectors import WIDTH, aligned, clear, fill, load, load_part, multiply, store, store_part, up_to, wide
+from .lookups import pack_block
+from .vectors import WIDTH, aligned, clear, fill, load, multiply, store_part, up_to, wide
 
 AT_ONCE = 4 * ROWS  # rows of a task: few enough that threads have equal parts
 
@@ -51,21 +51,18 @@ def multiply_scaled(a, b, factor, out, n_jobs):
 
 @shared
 def _pack_block(block, worker, job):
-    n_in, n_out, to = job.n_in, job.n_out, block * job.n_in * WIDTH
-    for i in range(n_in):
-        at = i * n_out + block * WIDTH
-        store(job.packed, to + i * WIDTH, load_part(job.b, at, n_out - block * WIDTH))
+    pack_block(block, job.b, 0, job.n_in, job.n_out, job.n_in, job.packed)
 
 
 @shared
 def _multiply_rows(part, worker, job):
     wide()
     n_in, n_out, sums, factor = job.n_in, job.n_out, job.sums[worker], fill(np.float32(job.factor))
-    n_parts, n_rows, stride = -(-len(job.out) // (n_out * AT_ONCE)), len(job.out) // n_out, up_to(n_out, WIDTH)
-    low, high = part_of(n_rows, part, n_parts)
-    clear(sums, 0, (high - low) * stride)
-    add_product(job.a, low * n_in, high - low, n_in, n_in, job.packed, n_in, stride // WIDTH, sums, 0, stride)
-    for i in range(high - low):
+    low, stride = part * AT_ONCE, up_to(n_out, WIDTH)
+    n_rows = min(AT_ONCE, len(job.out) // n_out - low)
+    clear(sums, 0, n_rows * stride)
+    add_product(job.a, low * n_in, n_rows, n_in, n_in, job.packed, n_in, stride // WIDTH, sums, 0, stride)
+    for i in range(n_rows):
         for j in range(0, n_out, WIDTH):
             store_part(job.out, (low + i) * n_out + j, multiply(factor, load(sums, i * stride + j)), n_out - j)
 

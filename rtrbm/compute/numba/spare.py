@@ -4,7 +4,6 @@ The system gives large memory back and takes it anew page by page, all zeros: an
 may take twice as long.
 """
 
-import threading
 import weakref
 from collections import deque
 
@@ -14,7 +13,6 @@ from .room import new_floats
 
 MOST = 6  # arrays whose memory is kept; an update of one part leaves four
 LATELY = 16  # arrays made since memory was last of use
-_local = threading.local()
 
 
 class Spare:
@@ -50,15 +48,3 @@ def _keep(spare, n, memory):
     spare = spare()
     if spare is not None:
         spare._left.append((n, spare._n_made, memory))
-
-
-def floats(n):
-    """An array of n numbers of any value, in memory that another one of this thread left if there is some."""
-    if not hasattr(_local, "spare"):
-        _local.spare = Spare()
-    return _local.spare.take(n)
-
-
-def release():
-    """Give back what this thread's arrays have left."""
-    _local.__dict__.clear()

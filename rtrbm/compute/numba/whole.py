@@ -14,11 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..threads import TASKS, worth
-from . import spare, step
+from . import step
 from .buffers import addresses
 from .crew import helped
 from .hashing import key_of
 from .room import SEQUENCES, Data, Model, Places, Size, Task, adds_tiles, new_packed, new_room
+from .spare import Spare
 from .step import Rates, State
 from .tile import doors_of_steps, find_sums, most_threads
 from .vectors import WIDTH
@@ -61,7 +62,7 @@ class Whole(NamedTuple):
 
     def empty(self):
         """A new flat array."""
-        return spare.floats(self.at.end)
+        return floats(self.at.end)
 
     def views(self, flat):
         """The parameters in a flat array, by name."""
@@ -100,7 +101,7 @@ class Whole(NamedTuple):
         n_tiles = -(-n_sequences // SEQUENCES)
         n_tiles = min(n_tiles + n_tiles % 2, n_sequences)  # even, for two threads
         n = self.at.rest + WIDTH
-        sums = spare.floats(n_tiles * n).reshape(n_tiles, n)
+        sums = floats(n_tiles * n).reshape(n_tiles, n)
         key = np.uint64(key_of(draw.seed, draw.purpose, draw.address))
         order = np.argsort(where.rank)
         data = Data(v.reshape(-1), where.starts, where.batch_sizes, order, n_warm, draw.first, key)
@@ -144,7 +145,7 @@ class Whole(NamedTuple):
         """
         at, n = self.at, len(self.slices)
         old = State(flat, *state, *[flat[:0]] * (2 - len(state)))
-        new = State(*(spare.floats(a.size) if a.size else a for a in old))
+        new = State(*(floats(a.size) if a.size else a for a in old))
         max_norm = np.inf if max_norm is None else max_norm
         rates = Rates(*(kind(x) for kind, x in zip(step.KINDS, (max_norm, *rates))))
         moves, dots, found = np.empty(n, bool), np.empty(self.size.V, np.float32), np.empty(n)
@@ -192,7 +193,13 @@ class Whole(NamedTuple):
 def release():
     """Give this thread's buffers back."""
     _local.__dict__.clear()
-    spare.release()
+
+
+def floats(n):
+    """An array of n numbers of any value, in memory that another one of this thread left if there is some."""
+    if not hasattr(_local, "spare"):
+        _local.spare = Spare()
+    return _local.spare.take(n)
 
 
 def _made():
