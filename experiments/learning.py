@@ -21,9 +21,18 @@ import numpy as np
 
 from experiments import polyphonic_music as music
 from experiments import real_data
-from experiments.runner import TEST_SEED_OFFSET, output_folder, print_table, run, write_settings, write_table
+from experiments.runner import (
+    TEST_SEED_OFFSET,
+    check_different,
+    check_seeds,
+    output_folder,
+    print_table,
+    run,
+    write_settings,
+    write_table,
+)
 from rtrbm import RTRBM, evaluate
-from rtrbm.checks import check_count, check_n_jobs, check_number
+from rtrbm.checks import check_n_jobs, check_number
 from rtrbm.compute import engine
 from rtrbm.datasets import BouncingBalls, Transposed, bouncing_balls
 from rtrbm.rbm import FromNoise
@@ -145,8 +154,8 @@ def main(arguments=None):
     parser.add_argument("--engine", choices=engine.ENGINES, default="auto", help="auto: numba if it is there (default)")
     parser.add_argument("--out", default="results/learning", help="folder for settings.json and learning.csv")
     options = parser.parse_args(arguments)
-    for seed in options.seeds:
-        check_count("--seeds", seed, 0)
+    check_seeds(options.seeds)
+    check_different("--tasks", options.tasks)
     check_number("--seconds", options.seconds, 0)
     check_n_jobs("--n-jobs", options.n_jobs)
     folder, rows = output_folder(options.out), []

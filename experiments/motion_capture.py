@@ -24,6 +24,7 @@ from experiments.real_data import Split, ends, error, standardised, windows
 from experiments.reports import report
 from experiments.runner import (
     check_figures,
+    check_seeds,
     minutes_before,
     model_file,
     output_folder,
@@ -417,8 +418,7 @@ def measure(data, recipes, options, folder, minutes):
 @script
 def main(arguments=None):
     options = parser().parse_args(arguments)
-    for seed in options.seeds:
-        check_count("--seeds", seed, 0)
+    check_seeds(options.seeds)
     check_count("--updates", options.updates)
     check_n_jobs("--n-jobs", options.n_jobs)
     check_figures()

@@ -33,7 +33,9 @@ from experiments.assemblies_measured import (
 )
 from experiments.reports import report
 from experiments.runner import (
+    check_different,
     check_figures,
+    check_seeds,
     output_folder,
     print_table,
     run,
@@ -85,8 +87,8 @@ def simulated(visible, seed):
     return Recording(made.spikes[:N_FRAMES], made.spikes[N_FRAMES:], [*range(len(made.W))], made)
 
 
-def recorded(path, width, visible):
-    """A user's recording. Neurons that are silent in the training part are left out."""
+def recorded(path, width):
+    """A user's recording, in counts. Neurons that are silent in the training part are left out."""
     names, times = spike_times(path)
     counts = convert.spikes(times, width, start=min(train.min() for train in times if len(train)))
     if len(counts) < 5 * WINDOW:
@@ -96,8 +98,20 @@ def recorded(path, width, visible):
     if not active.all():
         silent = ", ".join(str(name) for name, keep in zip(names, active) if not keep)
         print(f"left out, silent in the training part: neurons {silent}", flush=True)
-    counts = counts[:, active] if visible == "poisson" else np.minimum(counts[:, active], 1)
-    return Recording(counts[:cut], counts[cut:], [name for name, keep in zip(names, active) if keep])
+    if active.sum() < 2:
+        raise ValueError(
+            f"--spikes must have two neurons or more with spikes in the first four fifths of the time, got "
+            f"{active.sum()} of {len(active)} in {path}"
+        )
+    return Recording(counts[:cut, active], counts[cut:, active], [name for name, keep in zip(names, active) if keep])
+
+
+def recording_of(visible, seed, own):
+    """A user's recording for units of a kind, or a simulated one."""
+    if own is None:
+        return simulated(visible, seed)
+    most = np.inf if visible == "poisson" else 1
+    return own._replace(train=np.minimum(own.train, most), test=np.minimum(own.test, most))
 
 
 def fitted(recording, visible, seed, options):
@@ -237,8 +251,8 @@ def check_options(options):
         raise ValueError(f"--hidden must be at least 10, a unit for each simulated assembly, got {options.hidden}")
     check_count("--hidden", options.hidden)
     check_count("--n-updates", options.n_updates)
-    for seed in options.seeds or ():
-        check_count("--seeds", seed, 0)
+    check_seeds(options.seeds or ())
+    check_different("--visible", options.visible)
     check_n_jobs("--n-jobs", options.n_jobs)
     engine.named(options.engine)
     check_figures()
@@ -248,7 +262,9 @@ def check_options(options):
 def main(arguments=None):
     options, tables = parser().parse_args(arguments), {}
     check_options(options)
-    seeds = options.seeds or ([0, 1, 2] if options.spikes is None else [0])
+    known = options.spikes is None
+    seeds = options.seeds or ([0, 1, 2] if known else [0])
+    own_spikes = None if known else recorded(options.spikes, options.bin)
     folder = output_folder(options.out)
     own = {
         "rtrbm": RTRBM_SETTINGS,
@@ -260,8 +276,7 @@ def main(arguments=None):
     write_settings(folder / "settings.json", {**vars(options), "seeds": seeds, **own})
     for visible in options.visible:
         for seed in seeds:
-            known = options.spikes is None
-            recording = simulated(visible, seed) if known else recorded(options.spikes, options.bin, visible)
+            recording = recording_of(visible, seed, own_spikes)
             result = one_run(recording, visible, seed, options, folder, tables)
             if seed == seeds[0]:
                 save_figure(draw(recording, *result), folder / f"{visible}.png")

@@ -35,6 +35,7 @@ import numpy as np
 from experiments import music_baselines as baselines
 from experiments.reports import report
 from experiments.runner import (
+    check_different,
     check_figures,
     model_file,
     output_folder,
@@ -390,6 +391,8 @@ def check(options):
     if options.minutes is not None:
         check_number("--minutes", options.minutes, 0)
     check_figures()
+    check_different("--sets", options.sets)
+    check_different("--models", options.models)
     if set(options.models) & set(MODELS):
         try:
             import mido  # noqa: F401
@@ -404,8 +407,11 @@ def earlier_rows(path):
     """The rows of a table of scores that is there."""
     if not path.exists():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return [Score(**row)._replace(seed=int(row["seed"])) for row in csv.DictReader(file)]
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return [Score(**row)._replace(seed=int(row["seed"])) for row in csv.DictReader(file)]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}; remove it, and models are scored anew") from error
 
 
 @script

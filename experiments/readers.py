@@ -4,8 +4,9 @@ A kind is known by its columns (`READERS`). A run is a folder with settings.json
 """
 
 import csv
-import json
 from typing import NamedTuple
+
+from experiments.runner import read_settings
 
 
 class Table(NamedTuple):
@@ -65,8 +66,14 @@ class Measured(NamedTuple):
 
 
 def read_run(folder):
-    """The run in a folder; cells of its tables are numbers where they can be, None where they are empty."""
-    settings, tables = json.loads((folder / "settings.json").read_text(encoding="utf-8")), {}
+    """The run in a folder; cells of its tables are numbers where they can be, None where they are empty.
+
+    Raises
+    ------
+    ValueError
+        If a file cannot be read.
+    """
+    settings, tables = read_settings(folder / "settings.json"), {}
     for path in sorted(folder.glob("*.csv")):
         tables[path.stem] = [{name: _cell(cell) for name, cell in row.items()} for row in read_table(path)]
     return Run(folder.name, settings, tables)
@@ -75,7 +82,9 @@ def read_run(folder):
 def read_table(path):
     """The rows of a CSV file, dicts of str; of columns with one name the first counts."""
     with open(path, newline="", encoding="utf-8") as file:
-        columns, *rows = csv.reader(file)
+        columns, *rows = list(csv.reader(file)) or [()]
+    if not columns:
+        raise ValueError(f"{path} is no table: its first line has no names of columns")
     return [dict(zip(reversed(columns), reversed(row))) for row in rows]
 
 
@@ -89,11 +98,24 @@ def _cell(text):
 
 
 def measured(run):
-    """All `Measured` of a run; none if its tables are of no kind that is compared."""
-    for rows in run.tables.values():
+    """All `Measured` of a run; none if its tables are of no kind that is compared.
+
+    Raises
+    ------
+    ValueError
+        If a table or the settings lack what numbers of this kind are compared with.
+    """
+    for name, rows in run.tables.items():
         for columns, reader in READERS.items():
             if rows and columns <= set(rows[0]):
-                yield from reader(run.settings, rows)
+                try:
+                    yield from reader(run.settings, rows)
+                except (KeyError, TypeError, AttributeError) as error:
+                    wrong = f"{type(error).__name__}: {error}"
+                    raise ValueError(
+                        f"{name}.csv or settings.json of the run {run.name} lacks a row, a number or a setting that "
+                        f"belongs to it ({wrong}): keep runs that ended"
+                    ) from error
 
 
 def named(model, settings):

@@ -21,9 +21,18 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.reports import report
-from experiments.runner import output_folder, print_table, run, script, write_settings, write_table
+from experiments.runner import (
+    check_different,
+    check_seeds,
+    output_folder,
+    print_table,
+    run,
+    script,
+    write_settings,
+    write_table,
+)
 from rtrbm import RTRBM, TRBM, evaluate
-from rtrbm.checks import check_count, check_n_jobs
+from rtrbm.checks import check_n_jobs
 from rtrbm.compute import engine
 from rtrbm.datasets import hsu_walking, mocap6, piano_rolls, training_part
 
@@ -168,8 +177,8 @@ def parser():
 @script
 def main(arguments=None):
     options = parser().parse_args(arguments)
-    for seed in options.seeds:
-        check_count("--seeds", seed, 0)
+    check_seeds(options.seeds)
+    check_different("--tasks", options.tasks)
     check_n_jobs("--n-jobs", options.n_jobs)
     worked = engine.named(options.engine).name
     folder, rows = output_folder(options.out), []

@@ -12,7 +12,9 @@ import csv
 import io
 import json
 import math
+import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,7 +67,7 @@ def add(source, kept):
     source : Path
         The folder that a script has written.
     kept : Path
-        Gets a folder of the same name; one that is there goes.
+        Gets a folder of the same name.
 
     Returns
     -------
@@ -75,7 +77,9 @@ def add(source, kept):
     Raises
     ------
     ValueError
-        If there are no settings, no tables or no commit, or a table is large.
+        If there are no settings, no tables or no commit, a file cannot be read, or a table is large.
+    FileExistsError
+        If there is a folder of that name.
     """
     tables, settings = sorted(source.glob("*.csv")), source / "settings.json"
     if not tables or not settings.exists():
@@ -85,32 +89,34 @@ def add(source, kept):
             raise ValueError(
                 f"{table} has {table.stat().st_size:,} bytes, more than the {LARGEST:,} of a table to keep"
             )
-    found = json.loads(settings.read_text(encoding="utf-8"))
-    commit = found.get("versions", {}).get("commit")
+    run = read_run(source)
+    commit = (run.settings.get("versions") or {}).get("commit")
     if not commit:
         raise ValueError(f"{settings} names no commit: run the script in a clone of the repository")
     folder = kept / source.resolve().name
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for table in tables:
         (folder / table.name).write_bytes(table.read_bytes().replace(b"\r\n", b"\n"))
-    found = {name: value for name, value in found.items() if "/" not in json.dumps(value)}
+    found = {name: value for name, value in run.settings.items() if "/" not in json.dumps(value)}
     (folder / "settings.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    changed = commit.endswith("-dirty")
-    return f"{source}: files had changed since commit {commit[:12]}, nobody can repeat this run" if changed else None
+    if commit.endswith("-dirty"):
+        return f"{source}: files had changed since commit {commit[:12]}, nobody can repeat this run"
+    return None if list(measured(run)) else f"{source}: none of its tables has numbers that are compared"
 
 
-def gather(kept):
-    """The rows of all runs in a folder, averaged over seeds.
+def gather(*folders):
+    """The rows of all runs in some folders, averaged over seeds.
+
+    A run in a later folder takes the place of one with the same name.
 
     Raises
     ------
     ValueError
-        If two runs have measured the same from the same seed, and found different numbers.
+        If a run cannot be read, or two have measured the same from the same seed, and found different numbers.
     """
-    groups = {}
-    for path in sorted(kept.glob("*/settings.json")):
-        found = read_run(path.parent)
+    groups, runs = {}, {path.parent.name: path.parent for kept in folders for path in kept.glob("*/settings.json")}
+    for name in sorted(runs):
+        found = read_run(runs[name])
         for one in measured(found):
             group = groups.setdefault((one.table, one.model, one.protocol, one.settings), [])
             if all((one.seeds, one.value) != (other.seeds, other.value) for _, other in group):  # 1-grams do not differ
@@ -246,12 +252,21 @@ def main(arguments=None):
     parser.add_argument("--out", type=Path, default=DOCS, help="folder of results.md and results/ (default: docs)")
     options = parser.parse_args(arguments)
     kept, target = options.out / "results", options.out / "results.md"
-    notes = [add(source, kept) for source in options.add]
-    rows = gather(kept)
-    text = within(target.read_text(encoding="utf-8"), page(rows, read_table(kept / "published.csv")))
-    for path, new in ((kept / "summary.csv", summary(rows)), (target, text)):
+    names = [source.resolve().name for source in options.add]
+    if len(names) > len(set(names)):
+        raise ValueError(f"--add must name folders of different names, got {', '.join(names)}")
+    old, published = target.read_text(encoding="utf-8"), read_table(kept / "published.csv")
+    with tempfile.TemporaryDirectory(dir=options.out, prefix=".adding-") as temporary:
+        new = Path(temporary)
+        notes = [add(source, new) for source in options.add]
+        rows = gather(kept, new)
+        text = within(old, page(rows, published))  # all of it can be read: only now something changes
+        for name in names:
+            shutil.rmtree(kept / name, ignore_errors=True)
+            os.replace(new / name, kept / name)
+    for path, content in ((kept / "summary.csv", summary(rows)), (target, text)):
         with replacing(path) as temporary:
-            Path(temporary).write_text(new, encoding="utf-8")
+            Path(temporary).write_text(content, encoding="utf-8")
     print("\n".join([f"{len(rows)} numbers in {target}", *filter(None, notes)]))
     return 0
 

@@ -31,6 +31,19 @@ def command_line(description, name, profiles):
     return parser
 
 
+def check_different(option, values):
+    """Raise if a value of an option is there twice: its runs would be taken for independent ones."""
+    if len(set(values)) < len(values):
+        raise ValueError(f"{option} must be different from each other, got {' '.join(map(str, values))}")
+
+
+def check_seeds(seeds):
+    """Raise if the values of --seeds are no seeds, or one is there twice."""
+    for seed in seeds:
+        check_count("--seeds", seed, 0)
+    check_different("--seeds", seeds)
+
+
 def check_command_line(options):
     """Raise if options of `command_line` are wrong or pictures cannot be drawn. Scripts call this before any work."""
     check_count("--seed", options.seed, 0)
@@ -150,7 +163,24 @@ def commit():
 def minutes_before(folder, resume):
     """The minutes of each model's training before --resume goes on with it, from the folder's settings."""
     path = folder / "settings.json"
-    return json.loads(path.read_text(encoding="utf-8")).get("minutes", {}) if resume and path.exists() else {}
+    return read_settings(path).get("minutes") or {} if resume and path.exists() else {}
+
+
+def read_settings(path):
+    """The settings in a file that `write_settings` wrote.
+
+    Raises
+    ------
+    ValueError
+        If it holds something else.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: {error}; remove it, or take another folder") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} must hold settings by their names, got a {type(found).__name__}: remove it")
+    return found
 
 
 @contextlib.contextmanager

@@ -1,9 +1,12 @@
 """Times of spikes in a file, as a list of arrays, one a neuron."""
 
+import h5py
 import numpy as np
 
 from rtrbm import convert
 from rtrbm.minibatches.paths import kind_of, opened
+
+COLUMNS = "neuron", "time"
 
 
 def spike_times(path):
@@ -19,31 +22,62 @@ def spike_times(path):
     -------
     names : list
         In the order of their numbers or letters; in a file with an array for each, the names of the arrays.
-    times : list of (n_spikes_i,) ndarrays
+    times : list of (n_spikes_i,) float64 ndarrays
 
     Raises
     ------
     FileNotFoundError, IsADirectoryError, PermissionError
         If there is no such file, or it must not be read.
     ValueError
-        If the file is none of these, or holds no spikes.
+        If the file is none of these, times are no finite numbers in one dimension, or there are none.
     """
     kind = kind_of(path, "--spikes")
     if kind not in READERS:
         raise ValueError(f"--spikes must be a table of text, an HDF5 or an .npz file, got {kind}: {path}")
-    columns = READERS[kind](path)
-    if {"neuron", "time"} <= set(columns):
-        neurons, times = (np.asarray(columns[name]) for name in ("neuron", "time"))
-        if neurons.shape != times.shape or neurons.ndim != 1:
+    arrays = {name: np.asarray(array) for name, array in READERS[kind](path).items()}
+    if set(COLUMNS) <= set(arrays):
+        neurons, times = arrays["neuron"], _times(arrays["time"], f"time of {path}")
+        if neurons.shape != times.shape:
             shapes = f"{neurons.shape} and {times.shape}"
             raise ValueError(f"neuron and time of {path} must be columns of one length, got {shapes}")
+        _check_named(neurons, path)
         found, which = np.unique(neurons, return_inverse=True)
-        columns = {name: times[which == i] for i, name in enumerate(found.tolist())}
+        arrays = {name: times[which == i] for i, name in enumerate(found.tolist())}
     elif kind == "text":
-        raise ValueError(f"{path} must have the columns neuron and time, got {', '.join(columns) or 'none with names'}")
-    if not any(map(len, columns.values())):
-        raise ValueError(f"{path} holds no spikes")
-    return list(columns), [np.ravel(times) for times in columns.values()]
+        raise ValueError(f"{path} must have the columns neuron and time, got {', '.join(arrays) or 'none with names'}")
+    else:
+        arrays = {name: _times(array, f"{name!r} of {path}") for name, array in arrays.items()}
+    if not any(map(len, arrays.values())):
+        raise ValueError(f"{path} holds no spikes: it must have neuron and time, or an array of times for each neuron")
+    return list(arrays), list(arrays.values())
+
+
+def _times(array, name):
+    """Times as float64, in one dimension; a row or a column of a matrix is one."""
+    if array.ndim == 2 and 1 in array.shape:
+        array = array.ravel()
+    if array.ndim != 1:
+        wanted = "times of spikes have one dimension. A file holds these alone, or the arrays neuron and time"
+        raise ValueError(f"--spikes: {name} has shape {array.shape}; {wanted}")
+    if array.dtype.kind not in "iuf":
+        first = f", the first {array[0]!r}" if len(array) else ""
+        raise ValueError(f"--spikes: {name} must hold numbers, got {array.dtype} values{first}")
+    array, wrong = array.astype(float), ~np.isfinite(array)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"--spikes: {name} must hold finite times, got {array[row]} in row {row + 1} of {len(array)}, "
+            f"{int(wrong.sum())} such in all: leave these spikes out"
+        )
+    return array
+
+
+def _check_named(neurons, path):
+    """Raise if the neuron of a spike is NaN, or an empty name."""
+    missing = ~np.isfinite(neurons) if neurons.dtype.kind == "f" else neurons == ""
+    if np.any(missing):
+        row = int(np.argmax(missing)) + 1
+        raise ValueError(f"--spikes: neuron of {path} is empty in row {row} of {len(neurons)}: leave such spikes out")
 
 
 def _text(path):
@@ -54,7 +88,12 @@ def _text(path):
 def _hdf5(path):
     with opened((path, "/"), "--spikes") as file:
         names = [name for name in file if hasattr(file[name], "shape")]
-    return {name: convert.read(path, name) for name in names}
+        names = COLUMNS if set(COLUMNS) <= set(names) else names
+        texts = {name: file[name].asstr()[()] for name in names if h5py.check_string_dtype(file[name].dtype)}
+        if not names and len(file):
+            inside = ", ".join(map(repr, file))
+            raise ValueError(f"--spikes: {path} has groups alone ({inside}): its arrays must not lie in a group")
+    return {name: texts[name] if name in texts else convert.read(path, name) for name in names}
 
 
 def _npz(path):
