@@ -20,10 +20,11 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments import recurrent_net
-from experiments.real_data import Split, ends, error, standardised, windows
+from experiments.real_data import Split, ends, error, load_mocap6, windows
 from experiments.reports import report
 from experiments.runner import (
     check_figures,
+    check_models,
     check_seeds,
     minutes_before,
     model_file,
@@ -41,7 +42,7 @@ from experiments.runner import (
 from rtrbm import RTRBM, TRBM, evaluate
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.compute import engine
-from rtrbm.datasets import MotionFeatures, hsu_motion, mocap6
+from rtrbm.datasets import MotionFeatures, hsu_motion
 from rtrbm.streams import stream
 
 HORIZON, STEP, PREFIX = 60, 10, 100  # frames ahead; from one origin to the next; before it
@@ -125,13 +126,20 @@ class Data(NamedTuple):
 def load(name, path, statistics, validation):
     """The data of a set, standardised."""
     if name == "mocap6":
-        sequences = mocap6(path)
-        train, test = sequences[:4], sequences[4:]
-        return Data(standardised(ends(train) if validation else Split(train, test, [1] * len(test))))
+        return Data(load_mocap6(path, None, validation))
     motion = hsu_motion(path)
     features = MotionFeatures.measured(motion.sequences, statistics)
     split = ends([features.inward(v).astype(np.float32) for v in motion.sequences])
     return Data(ends(split.train) if validation else split, motion, features)
+
+
+def check_lengths(split, path):
+    """Raise unless there are windows to train on, and frames to predict."""
+    longest, wanted = max(map(len, split.train)), max(recipe.window for recipe in RECIPES.values())
+    if longest < wanted:
+        raise ValueError(f"--data: a training part of {path} must have {wanted} frames, the longest has {longest}")
+    if longest_horizon(split) < 1:
+        raise ValueError(f"--data: a test part of {path} must have 4 frames or more, the longest has fewer")
 
 
 # ----------------------------------------------------------------------------------------------- training
@@ -181,12 +189,17 @@ def new_model(recipe, seed, options, **settings):
 
 def trained(name, recipe, data, seed, options, folder, minutes):
     """A model, trained further from its file with --resume; its minutes are added to those of that name."""
-    model, plain = new_model(recipe, seed, options, verbose=1), name.replace(",", "").replace(" ", "_")
-    with model_file(folder, f"{plain}_{seed}", options.resume) as path, timed(minutes, f"{plain}_{seed}"):
+    model, title = new_model(recipe, seed, options, verbose=1), title_of(name, seed)
+    with model_file(folder, title, options.resume) as path, timed(minutes, title):
         starting(f"{name}, seed {seed}: {model.n_updates} updates", path, options.resume)
         train = training_windows(data.split.train, recipe, seed, CALM[options.set])
         model.fit(train, checkpoint=path, resume=options.resume)
-    return model, minutes[f"{plain}_{seed}"]
+    return model, minutes[title]
+
+
+def title_of(name, seed):
+    """The name of a model's file."""
+    return f"{name.replace(',', '').replace(' ', '_')}_{seed}"
 
 
 # ---------------------------------------------------------------------------------------------- predictors
@@ -424,11 +437,16 @@ def main(arguments=None):
     check_figures()
     if not options.data:
         raise ValueError("--data must name the folder of data (or the environment variable RTRBM_DATA)")
-    data = load(options.set, pathlib.Path(options.data, FILES[options.set]), options.statistics, options.validation)
+    path = pathlib.Path(options.data, FILES[options.set])
+    if not path.exists():
+        raise ValueError(f"--data must name the folder that has {FILES[options.set]}, there is no {path}")
+    data = load(options.set, path, options.statistics, options.validation)
+    check_lengths(data.split, path)
     recipes = dict(RECIPES)
     for name in ("RTRBM, thesis", "TRBM, thesis"):
         recipes[name] = recipes[name]._replace(settings={**recipes[name].settings, "n_updates": options.updates})
     folder = output_folder(options.out or f"results/motion_capture-{options.set}")
+    check_models(folder, [title_of(name, seed) for name in recipes for seed in options.seeds], options.resume)
     said = {name: {**recipe._asdict(), "kind": recipe.kind.__name__} for name, recipe in recipes.items()}
     said = {"engine": engine.named(options.engine).name, "recipes": said, "recurrent_net": NET, "calm": CALM}
     minutes = minutes_before(folder, options.resume)

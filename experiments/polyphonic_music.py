@@ -37,6 +37,7 @@ from experiments.reports import report
 from experiments.runner import (
     check_different,
     check_figures,
+    check_models,
     model_file,
     output_folder,
     print_table,
@@ -276,9 +277,14 @@ def train(name, title, music, options, folder):
     return model, watch
 
 
+def title_of(name, sets, learnt):
+    """The name of a model's file."""
+    return f"{name}-{'+'.join(pathlib.Path(part).stem for part in sets)}-{learnt.replace(' ', '-')}"
+
+
 def scores_of(name, music, learnt, options, folder):
     """The rows of a model, one a set."""
-    title = f"{name}-{'+'.join(pathlib.Path(part).stem for part in music.tests)}-{learnt.replace(' ', '-')}"
+    title = title_of(name, music.tests, learnt)
     model, watch = train(name, title, music, options, folder)
     draw(model, title, music, options, folder)
     rows = []
@@ -418,9 +424,14 @@ def earlier_rows(path):
 def main(arguments=None):
     options = parser().parse_args(arguments)
     check(options)
-    folder = output_folder(options.out)
-    worked = {"engine": engine.named(options.engine).name}
     groups = [options.sets] if options.pool else [[name] for name in options.sets]
+    for names in groups:
+        load(names, options)  # what cannot be read is seen before any work
+    folder = output_folder(options.out)
+    learnt = {name: trained_on(name, options) for name in options.models}
+    titles = [title_of(name, names, learnt[name]) for names in groups for name in options.models]
+    check_models(folder, titles, options.resume)
+    worked = {"engine": engine.named(options.engine).name}
     recipes = {name: recipe_of(names, options) for names in groups for name in names}
     write_settings(folder / "settings.json", {**vars(options), **worked, "recipes": recipes})
     rows = earlier_rows(folder / "scores.csv") if options.resume else []
@@ -428,16 +439,15 @@ def main(arguments=None):
     try:
         for names in groups:
             music = load(names, options)
-            for name in options.models:
-                learnt = trained_on(name, options)
-                if all((part, name, learnt, options.seed) in there for part in names):
+            for name, how in learnt.items():
+                if all((part, name, how, options.seed) in there for part in names):
                     continue
                 if name in MODELS:
-                    rows += scores_of(name, music, learnt, options, folder)
+                    rows += scores_of(name, music, how, options, folder)
                 elif name == "rbm":
-                    rows += frames_alone(music, learnt, options)
+                    rows += frames_alone(music, how, options)
                 else:
-                    rows += baseline(name, music, learnt, options)
+                    rows += baseline(name, music, how, options)
                 write_table(folder / "scores.csv", Score._fields, rows)
     except KeyboardInterrupt:
         return stopped(folder)

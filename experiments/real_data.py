@@ -69,6 +69,9 @@ def standardised(split):
     """A split in units of the training part's deviations from its means."""
     frames = np.concatenate(split.train)
     mean, deviation = frames.mean(axis=0), frames.std(axis=0)
+    if not deviation.all():
+        still = np.flatnonzero(deviation == 0).tolist()
+        raise ValueError(f"--data: features {still} (from 0) are the same in all training frames: leave them out")
     train, test = ([((v - mean) / deviation).astype(np.float32) for v in these] for these in (split.train, split.test))
     return Split(train, test, split.first)
 
@@ -86,6 +89,8 @@ def load_walking(path, seed, validation):
 
 def load_mocap6(path, seed, validation):
     sequences = mocap6(path)
+    if len(sequences) < 5:
+        raise ValueError(f"--data: {path} must hold five sequences or more, four to train on, got {len(sequences)}")
     train, test = sequences[:4], sequences[4:]
     return standardised(ends(train) if validation else Split(train, test, [1] * len(test)))
 
@@ -181,6 +186,10 @@ def main(arguments=None):
     check_different("--tasks", options.tasks)
     check_n_jobs("--n-jobs", options.n_jobs)
     worked = engine.named(options.engine).name
+    paths = {name: TASKS[name].file and pathlib.Path(options.data or "", TASKS[name].file) for name in options.tasks}
+    left_out = {name for name, path in paths.items() if path and not (options.data and path.exists())}
+    for name in set(options.tasks) - left_out:
+        TASKS[name].load(paths[name], options.seeds[0], options.validation)  # what cannot be read is seen before any work
     folder, rows = output_folder(options.out), []
     settings = {}
     for name in options.tasks:
@@ -189,13 +198,11 @@ def main(arguments=None):
         settings[name] = {**task.settings, **own}
     write_settings(folder / "settings.json", {**vars(options), "engine": worked, "recipes": settings})
     for name in options.tasks:
-        task = TASKS[name]
-        path = None if task.file is None else pathlib.Path(options.data or "", task.file)
-        if path is not None and not (options.data and path.exists()):
-            print(f"{name} is left out: there is no {path}, --data names the folder of data", flush=True)
+        if name in left_out:
+            print(f"{name} is left out: there is no {paths[name]}, --data names the folder of data", flush=True)
             continue
         for seed in options.seeds:
-            rows.append(one_run(name, task, path, seed, options))
+            rows.append(one_run(name, TASKS[name], paths[name], seed, options))
             write_table(folder / "real_data.csv", COLUMNS, rows)
     print_table(COLUMNS, rows, "squared error: per feature (motion capture), per frame (walks, music)")
     return 0

@@ -41,8 +41,17 @@ def rollout_rows(models, videos, train, n_taps=2, random_state=0):
     Returns
     -------
     list of tuples
+
+    Raises
+    ------
+    ValueError
+        If videos have fewer frames.
     """
-    horizon, videos = AHEAD[-1], videos[:N_VIDEOS]
+    horizon = AHEAD[-1]
+    if np.ndim(videos) != 3 or np.shape(videos)[1] < N_PREFIX + horizon:
+        wanted = f"(n_videos, n_frames, n_visible) with {N_PREFIX + horizon} frames or more"
+        raise ValueError(f"videos must have the shape {wanted}, got {np.shape(videos)}")
+    videos = np.asarray(videos[:N_VIDEOS])
     seen, came = videos[:, :N_PREFIX], videos[:, N_PREFIX : N_PREFIX + horizon]
     mean = train.mean(axis=(0, 1), dtype=float)
     linear = evaluate.autoregressive_forecast(seen, horizon, train, n_taps, 0, 1)

@@ -11,6 +11,7 @@ import sys
 import time
 from importlib.util import find_spec
 
+from rtrbm import load
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.commands import readable, writing
 from rtrbm.commands.writing import print_table, save_figure, write_table  # noqa: F401, scripts take them from here
@@ -111,6 +112,13 @@ def model_file(folder, name, resume, comm=None):
             copy.unlink()
         elif kept:
             copy.replace(previous)
+
+
+def check_models(folder, names, resume):
+    """Raise, before any work, if --resume finds files of models that cannot be read."""
+    for path in [folder / f"{name}.h5" for name in names if resume]:
+        if path.exists():
+            load(path)
 
 
 def starting(work, path, resume):

@@ -60,7 +60,7 @@ def _times(array, name):
         wanted = "times of spikes have one dimension. A file holds these alone, or the arrays neuron and time"
         raise ValueError(f"--spikes: {name} has shape {array.shape}; {wanted}")
     if array.dtype.kind not in "iuf":
-        first = f", the first {array[0]!r}" if len(array) else ""
+        first = f", the first {array[0]}" if len(array) else ""
         raise ValueError(f"--spikes: {name} must hold numbers, got {array.dtype} values{first}")
     array, wrong = array.astype(float), ~np.isfinite(array)
     if wrong.any():

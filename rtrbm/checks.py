@@ -503,7 +503,8 @@ def _check_values(X, check, n_features, name, axes, missing):
         return X
     low, high = _extremes(X)
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ValueError(f"{name} must be finite in {X.dtype}, got {_not_finite(X, name)}")
+        found = _not_finite(X, name, check is not any_value)
+        raise ValueError(f"{name} must be finite in {X.dtype}, got {found}")
     if limits is not None and limits[0] <= low and high <= limits[1]:
         return X
     found = check(X, name, missing)
@@ -529,13 +530,15 @@ def _extremes(X):
     return pairs[0] if len(pairs) == 1 else (np.min(pairs), np.max(pairs))
 
 
-def _not_finite(X, name):
+def _not_finite(X, name, may_have_gaps):
     """How many values are not finite, where the first one is, and what to do, for a message."""
     wrong = np.argwhere(~np.isfinite(X))
     *sequence, frame, feature = [0, *wrong[0].tolist()] if X.ndim == 1 else wrong[0].tolist()
     where = "".join(f"sequence {i}, " for i in sequence) + f"frame {frame}, feature {feature}"
     n_features = len(np.unique(wrong[:, -1]))
-    remedy = f"fit and impute take mask=, True where {name} has gaps; numbers beyond float32 want dtype='float64'"
+    remedy = "leave these frames out, or put numbers in their place"
+    if may_have_gaps:
+        remedy = f"fit and impute take mask=, True where {name} has gaps; numbers beyond float32 want dtype='float64'"
     return (
         f"NaN or infinite values, {len(wrong)} in {n_features} feature{'s' * (n_features > 1)}, the first in {where}: "
         + remedy

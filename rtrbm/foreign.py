@@ -137,7 +137,8 @@ def numbers(X, name, gaps=False):
         )
     if kind not in "biuf":
         given = f"the text {X!r:.60}" if isinstance(X, str) else f"dtype {found.dtype}"
-        remedy = "rtrbm.convert.read reads files" if isinstance(X, str) else REMEDIES.get(kind, "").format(name)
+        itself = name if " " not in name else "it"  # "X of file" is no expression
+        remedy = "rtrbm.convert.read reads files" if isinstance(X, str) else REMEDIES.get(kind, "").format(itself)
         raise TypeError(f"{name} must hold real numbers, got {given}; {remedy or 'convert them first'}")
     return found
 

@@ -295,6 +295,8 @@ def test_columns_of_other_lengths(tmp_path):
         (["--hidden", "9"], "--hidden must be at least 10"),
         (["--n-updates", "0"], "--n-updates must be at least 1"),
         (["--seeds", "-1"], "--seeds must be at least 0"),
+        (["--seeds", "1", "1"], "--seeds must be different from each other, got 1 1"),
+        (["--visible", "poisson", "poisson"], "--visible must be different from each other"),
     ],
 )
 def test_bad_options(options, message, tmp_path):
@@ -307,3 +309,52 @@ def test_a_bin_too_long(tmp_path):
     path = write_spikes(tmp_path, "csv")
     with pytest.raises(ValueError, match="--bin 10.0 makes 12 bins .* shorten it"):
         neural_assemblies.main(["--spikes", str(path), "--bin", "10", "--out", str(tmp_path / "out")])
+
+
+TIMES = np.linspace(0.5, 99.5, 300)
+
+
+@pytest.mark.parametrize(
+    "arrays, message",
+    [
+        ({"u0": TIMES, "sampling_rate": np.array(30000.0)}, "'sampling_rate' of .* has shape ..; times of spikes have one"),
+        ({"u0": TIMES, "u1": TIMES.reshape(30, 10)}, "'u1' of .* has shape .30, 10.; times of spikes have one dimension"),
+        ({"u0": TIMES, "u1": TIMES.astype(str)}, "'u1' of .* must hold numbers, got <U.* values, the first 0.5"),
+        ({"u0": TIMES > 1, "u1": TIMES}, "'u0' of .* must hold numbers, got bool"),
+        ({"neuron": np.arange(300), "time": TIMES + 0j}, "time of .* must hold numbers, got complex"),
+        ({"u0": np.append(TIMES, np.inf)}, "'u0' of .* must hold finite times, got inf in row 301 of 301, 1 such in all"),
+        ({"neuron": np.append(np.zeros(299), np.nan), "time": TIMES}, "neuron of .* is empty in row 300 of 300"),
+        ({"u0": TIMES, "u1": np.array([99.0])}, "must have two neurons or more .* got 1 of 2 in"),
+    ],
+)
+def test_wrong_times_are_seen_before_any_work(arrays, message, tmp_path):
+    np.savez(tmp_path / "spikes.npz", **arrays)
+    with pytest.raises(ValueError, match=message):
+        neural_assemblies.main(
+            ["--spikes", str(tmp_path / "spikes.npz"), "--bin", "0.1", "--out", str(tmp_path / "out")]
+        )
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "row, message", [("a,", "got nan in row 2"), ("a,soon", "must hold numbers, got .* the first 1"), (",3", "neuron of .* is empty")]
+)
+def test_cells_that_are_no_times(row, message, tmp_path):
+    (tmp_path / "spikes.csv").write_text(f"neuron,time\na,1\n{row}\nb,4\n")
+    with pytest.raises(ValueError, match=message):
+        spike_times(tmp_path / "spikes.csv")
+
+
+def test_names_and_notes_in_hdf5(tmp_path):
+    """A text beside neuron and time is left aside; neurons may have names; arrays in groups are not looked for."""
+    with h5py.File(tmp_path / "spikes.h5", "w") as file:
+        file["neuron"], file["time"], file["note"] = ["b", "a", "b"], [1.0, 2.0, 3.0], "session 3"
+    names, times = spike_times(tmp_path / "spikes.h5")
+    assert names == ["a", "b"] and [train.tolist() for train in times] == [[2.0], [1.0, 3.0]]
+    with h5py.File(tmp_path / "groups.h5", "w") as file:
+        file["units/u0"] = TIMES
+    with pytest.raises(ValueError, match="has groups alone .'units'.: its arrays must not lie in a group"):
+        spike_times(tmp_path / "groups.h5")
+    with h5py.File(tmp_path / "columns.h5", "w") as file:
+        file["u0"], file["u1"] = TIMES[:, None], TIMES[None]
+    assert [len(train) for train in spike_times(tmp_path / "columns.h5")[1]] == [300, 300]

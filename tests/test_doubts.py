@@ -1,11 +1,13 @@
 """Doubts: each is raised by what it is about, and by nothing else."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
 
 import rtrbm
+from rtrbm import RTRBM
 from rtrbm.datasets import bouncing_balls
 from rtrbm.estimators import doubts
 from rtrbm.rbm import Bernoulli, Gaussian, Poisson, ScaledGaussian
@@ -185,3 +187,18 @@ def test_transposed_sequences_of_different_lengths_are_told_apart():
 def test_keywords_of_fit_in_the_constructor():
     with pytest.raises(TypeError, match=r"'window': did you mean fit\(X, window=...\)\?"):
         rtrbm.RTRBM(window=10)
+
+
+@pytest.mark.parametrize("form", [np.asarray, list])
+def test_features_that_are_never_seen(form):
+    X = (np.random.default_rng(0).random((6, 9, 4)) < 0.4).astype(np.float32)
+    mask = np.zeros(X.shape, bool)
+    mask[:, :, 2] = True
+    with pytest.warns(UserWarning, match="mask is True everywhere in feature 2: the model learns nothing"):
+        RTRBM(2, n_updates=1, random_state=0).fit(form(X), mask=form(mask))
+    mask[0, 0, 2] = False  # control
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        RTRBM(2, n_updates=1, random_state=0).fit(form(X), mask=form(mask))
+    with pytest.raises(ValueError, match="mask must leave values to learn from, it is True everywhere"):
+        RTRBM(2, n_updates=1, random_state=0).fit(form(X), mask=form(mask | True))

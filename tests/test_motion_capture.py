@@ -80,8 +80,54 @@ def test_the_data_must_be_there(folder, monkeypatch):
     monkeypatch.delenv("RTRBM_DATA", raising=False)
     with pytest.raises(ValueError, match="--data"):
         motion_capture.main(["--out", str(folder)])
-    with pytest.raises(FileNotFoundError, match="nowhere"):
+    with pytest.raises(ValueError, match="--data must name the folder that has mocap_hsu/motion.mat, .*nowhere"):
         motion_capture.main(["--data", os.path.join(folder, "nowhere"), "--out", str(folder)])
+
+
+def exercises(n_sequences=6, lengths=60, still=False):
+    """A file of mocap6's form."""
+    lengths = np.broadcast_to(lengths, n_sequences)
+    X = np.concatenate([frames(n, seed)[:, :12] for seed, n in enumerate(lengths)])
+    X[:, 3] = 7 if still else X[:, 3]
+    return {"X": X, "doc_range": np.concatenate([[0], np.cumsum(lengths)])}
+
+
+@pytest.mark.parametrize(
+    "arrays, message",
+    [
+        (exercises(4), "--data: .*dataset.npz must hold five sequences or more, four to train on, got 4"),
+        (exercises(5, [60, 60, 60, 60, 2]), "--data: a test part of .* must have 4 frames or more"),
+        (exercises(6, 40), "--data: a training part of .* must have 50 frames, the longest has 40"),
+        (exercises(still=True), r"features \[3\] .* are the same in all training frames"),
+        ({"X": np.zeros((9, 12))}, "must hold the arrays 'X' and 'doc_range', it has 'X'"),
+        (exercises() | {"X": np.full((360, 12), np.nan)}, "NaN or infinite .*: leave these frames out"),
+    ],
+)
+def test_recordings_that_cannot_be_measured(arrays, message, folder):
+    np.savez(folder / motion_capture.FILES["mocap6"], **arrays)
+    with pytest.raises(ValueError, match=message):
+        motion_capture.main(["--data", str(folder), "--set", "mocap6", "--out", str(folder / "out")])
+    assert not (folder / "out").exists()
+
+
+def test_short_walks_are_refused(folder):
+    motion_file(folder / motion_capture.FILES["walking"], [upright(60) + 0.1 * frames(60, 1)])
+    with pytest.raises(ValueError, match="a training part of .*motion.mat must have 50 frames, the longest has 48"):
+        motion_capture.main(["--data", str(folder), "--out", str(folder / "out")])
+    with pytest.raises(ValueError, match="--seeds must be different from each other, got 0 0"):
+        motion_capture.main(["--data", str(folder), "--seeds", "0", "0", "--out", str(folder / "out")])
+    assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize("name, text", [("RTRBM_thesis_0.h5", "no model"), ("settings.json", "{"), ("settings.json", "[1]")])
+def test_damage_is_seen_before_any_work(name, text, folder):
+    (folder / "out").mkdir()
+    (folder / "out" / "errors.csv").write_text("of an earlier run")
+    (folder / "out" / name).write_text(text)
+    with pytest.raises(ValueError, match=name):
+        motion_capture.main(["--data", str(folder), "--resume", "--out", str(folder / "out")])
+    assert (folder / "out" / "errors.csv").read_text() == "of an earlier run"
+    assert (folder / "out" / name).read_text() == text
 
 
 def oscillation(n, seed=0):

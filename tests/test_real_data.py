@@ -53,6 +53,13 @@ def test_a_task_without_its_file_is_left_out(tmp_path, monkeypatch, capsys):
     assert "jsb is left out" in capsys.readouterr().out
 
 
+def test_a_file_that_cannot_be_read_is_seen_before_any_work(folder, tmp_path):
+    (folder / TASKS["jsb"].file).write_bytes(b"")
+    with pytest.raises(ValueError, match="JSB_Chorales.mat"):
+        real_data.main(["--data", str(folder), "--tasks", "walks", "jsb", "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
 def test_splits():
     X = [np.arange(20.0).reshape(10, 2), np.arange(8.0).reshape(4, 2)]
     split = ends(X)

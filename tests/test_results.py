@@ -275,3 +275,59 @@ def test_the_page_is_that_of_the_runs():
     assert {row["table"] for row in published} <= set(TABLES) and all(row["source"] for row in published)
     for path in KEPT.glob("*/settings.json"):
         assert json.loads(path.read_text())["versions"]["commit"] and "/" not in path.read_text()
+
+
+@pytest.fixture
+def docs(tmp_path):
+    """A page with one run that is kept."""
+    docs = tmp_path / "docs"
+    a_run(docs / "results", "mine", 1, 1.2)
+    (docs / "results" / "published.csv").write_text("table,model,value,protocol,source\n")
+    (docs / "results.md").write_text(f"Before.\n{results.BEGIN}\nold\n{results.END}\nAfter.\n")
+    return docs
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "name, text, message",
+    [
+        ("settings.json", "{bad", "settings.json is damaged"),
+        ("settings.json", "[1]", "settings.json must hold settings by their names, got a list"),
+        ("errors.csv", "", "errors.csv is no table"),
+        ("errors.csv", "predictor,protocol,squared_error_per_frame,standard_error\nRTRBM,mean,1,0.1\n",
+         "errors.csv or settings.json of the run mine lacks .*autoregression"),
+    ],
+)  # fmt: skip
+def test_what_is_added_is_read_before_anything_changes(name, text, message, docs, tmp_path):
+    folder = a_run(tmp_path / "results", "mine", 1, 1.4)
+    (folder / name).write_text(text)
+    before = contents(docs)
+    with pytest.raises(ValueError, match=message):
+        results.main(["--add", str(folder), "--out", str(docs)])
+    assert contents(docs) == before
+
+
+def test_a_run_that_contradicts_another_is_not_kept(docs, tmp_path):
+    before, other = contents(docs), a_run(tmp_path / "results", "other", 1, 1.4)
+    with pytest.raises(ValueError, match="mine and other measure .* from the same seed"):
+        results.main(["--add", str(other), "--out", str(docs)])
+    with pytest.raises(ValueError, match="--add must name folders of different names, got other, other"):
+        results.main(["--add", str(other), str(other), "--out", str(docs)])
+    (docs / "results.md").rename(docs / "page.md")
+    with pytest.raises(FileNotFoundError, match="results.md"):
+        results.main(["--add", str(other), "--out", str(docs)])
+    (docs / "page.md").rename(docs / "results.md")
+    assert contents(docs) == before
+
+
+def test_a_kept_run_can_be_added_once_more(docs, capsys):
+    assert results.main(["--add", str(docs / "results" / "mine"), "--out", str(docs)]) == 0
+    before = contents(docs / "results" / "mine")
+    assert results.main(["--add", str(docs / "results" / "mine"), "--out", str(docs)]) == 0
+    assert contents(docs / "results" / "mine") == before and "1.20 ± 0.05" in (docs / "results.md").read_text()
+    (docs / "results" / "mine" / "errors.csv").write_text("a,b\n1,2\n")
+    results.main(["--add", str(docs / "results" / "mine"), "--out", str(docs)])
+    assert "none of its tables has numbers that are compared" in capsys.readouterr().out

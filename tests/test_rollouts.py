@@ -73,3 +73,8 @@ def test_the_figure(videos, model, tmp_path):
     figure = draw_rollouts(rows)
     assert len(figure.axes[0].lines) == 5
     figure.savefig(tmp_path / "rollouts.png")
+
+
+def test_short_videos_are_refused(videos, model):
+    with pytest.raises(ValueError, match=r"with 40 frames or more, got \(40, 30, 36\)"):
+        rollout_rows({"RTRBM": model}, np.zeros((40, 30, 36)), videos)

@@ -75,7 +75,8 @@ class Skeleton(NamedTuple):
         return np.stack(places, axis=1)
 
     def sides(self, frame: ArrayLike) -> Array:
-        """1 for joints of the left side, -1 for those of the right, 0 between, by the offsets in one frame."""
+        """1 for joints of the left side, -1 for those of the right, 0 between, by the offsets in one frame (108,)."""
+        frame = check_frames(frame, any_value, float, N_COLUMNS, "frame", ("n_columns",))
         found = np.zeros(len(self.parents), int)
         for i, parent in enumerate(self.parents[1:], 1):
             found[i] = found[parent] or np.sign(frame[self.offsets[i, 1]])
@@ -295,12 +296,15 @@ def mocap6(path: Path) -> list[Array]:
     path = name = check_regular(path, "path")
     try:
         file = read_npz(path)
-        frames, ends = file["X"], file["doc_range"]
     except Exception as error:  # damage has many kinds
         raise ValueError(
             f"path: {name!r} is no npz file with X and doc_range, or only a part of one: {error}"
         ) from None
-    frames = check_frames(frames, any_value, float, None, f"X of {name!r}", ("n_frames", "n_features"))
+    if not {"X", "doc_range"} <= set(file):
+        there = ", ".join(map(repr, file)) or "none"
+        raise ValueError(f"path: {name!r} must hold the arrays 'X' and 'doc_range', it has {there}")
+    ends = file["doc_range"]
+    frames = check_frames(file["X"], any_value, float, None, f"X of {name!r}", ("n_frames", "n_features"))
     is_whole = ends.dtype.kind in "iuf" and ends.ndim == 1 and ends.size and (ends == np.rint(ends)).all()
     if not is_whole or ends[0] != 0 or ends[-1] != len(frames):
         raise ValueError(f"path: doc_range of {name!r} must be whole numbers from 0 to the {len(frames)} frames of X")

@@ -368,6 +368,7 @@ class TrainedRBM(Watched):
 
     def _begin_anew(self, data, names, prints):
         """Take the state before the first update."""
+        self._check_seen(data)
         self._start(data)
         self._fingerprints = prints
         self._keep_names(names)

@@ -263,6 +263,12 @@ def _shape(X):
         return (len(X), None, None) if isinstance(X, list | tuple) else ()
 
 
+def of_mask(unseen, names=None):
+    """Doubts about a mask, by the features (n_visible,) of which it leaves no value."""
+    if unseen.any():
+        yield f"mask is True everywhere in {_named(unseen, names)}: the model learns nothing of what it never sees"
+
+
 def _named(which, names):
     """Some features, for a message."""
     found = np.flatnonzero(which)

@@ -96,6 +96,11 @@ class Fed(Stored):
         minibatch = self._check(minibatch)
         return [(v.reshape(-1, v.shape[-1]), None) for v in ([minibatch] if hasattr(minibatch, "ndim") else minibatch)]
 
+    def _check_seen(self, data):
+        """Raise if a mask leaves no value to learn from."""
+        if isinstance(data, Recordings) and data.unseen().all():
+            raise ValueError("mask must leave values to learn from, it is True everywhere: True is a missing value")
+
     def _doubt_data(self, data, names):
         """Warn of what looks wrong in checked data."""
         if not hasattr(data, "__len__") or not ranks.is_first(self.comm):
@@ -108,6 +113,8 @@ class Fed(Stored):
         sample = sources.sample(frames, doubts.N_NUMBERS)
         found = list(doubts.of_rate(self.optimizer, self.learning_rate))
         found += list(doubts.of_data(sample, self._units(), dtype, self.standardize, names))
+        if isinstance(data, Recordings):
+            found += doubts.of_mask(data.unseen(), names)
         if len(self._axes) == 3 and not is_lazy:
             is_array = getattr(frames, "ndim", 0) == 3
             found += doubts.of_axes(frames if is_array else np.asarray(frames[0][: doubts.SIDE])[None])

@@ -60,6 +60,10 @@ class Recordings:
         """The number of known inputs of a frame."""
         return 0 if self.inputs is None else self.inputs[0].shape[1]
 
+    def unseen(self):
+        """Whether each feature is missing in every frame, (n_visible,); without a mask False, of all."""
+        return np.bool_(False) if self._missing is None else np.all([part.all(axis=0) for part in self._missing], axis=0)
+
     def lengths(self):
         """The number of frames of every recording."""
         return [self.length(i) for i in range(len(self))]
