@@ -189,7 +189,7 @@ def main(arguments=None):
     paths = {name: TASKS[name].file and pathlib.Path(options.data or "", TASKS[name].file) for name in options.tasks}
     left_out = {name for name, path in paths.items() if path and not (options.data and path.exists())}
     for name in set(options.tasks) - left_out:
-        TASKS[name].load(paths[name], options.seeds[0], options.validation)  # what cannot be read is seen before any work
+        TASKS[name].load(paths[name], options.seeds[0], options.validation)  # what cannot be read is seen at once
     folder, rows = output_folder(options.out), []
     settings = {}
     for name in options.tasks:

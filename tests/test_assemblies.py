@@ -317,12 +317,12 @@ TIMES = np.linspace(0.5, 99.5, 300)
 @pytest.mark.parametrize(
     "arrays, message",
     [
-        ({"u0": TIMES, "sampling_rate": np.array(30000.0)}, "'sampling_rate' of .* has shape ..; times of spikes have one"),
-        ({"u0": TIMES, "u1": TIMES.reshape(30, 10)}, "'u1' of .* has shape .30, 10.; times of spikes have one dimension"),
+        ({"u0": TIMES, "sampling_rate": np.array(30000.0)}, "'sampling_rate' of .* has shape ..; times of spikes"),
+        ({"u0": TIMES, "u1": TIMES.reshape(30, 10)}, "'u1' of .* has shape .30, 10.; times of spikes have one"),
         ({"u0": TIMES, "u1": TIMES.astype(str)}, "'u1' of .* must hold numbers, got <U.* values, the first 0.5"),
         ({"u0": TIMES > 1, "u1": TIMES}, "'u0' of .* must hold numbers, got bool"),
         ({"neuron": np.arange(300), "time": TIMES + 0j}, "time of .* must hold numbers, got complex"),
-        ({"u0": np.append(TIMES, np.inf)}, "'u0' of .* must hold finite times, got inf in row 301 of 301, 1 such in all"),
+        ({"u0": np.append(TIMES, np.inf)}, "'u0' of .* must hold finite times, got inf in row 301 of 301, 1 such"),
         ({"neuron": np.append(np.zeros(299), np.nan), "time": TIMES}, "neuron of .* is empty in row 300 of 300"),
         ({"u0": TIMES, "u1": np.array([99.0])}, "must have two neurons or more .* got 1 of 2 in"),
     ],
@@ -337,7 +337,8 @@ def test_wrong_times_are_seen_before_any_work(arrays, message, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "row, message", [("a,", "got nan in row 2"), ("a,soon", "must hold numbers, got .* the first 1"), (",3", "neuron of .* is empty")]
+    "row, message",
+    [("a,", "got nan in row 2"), ("a,soon", "must hold numbers, got .* the first 1"), (",3", "neuron of .* is empty")],
 )
 def test_cells_that_are_no_times(row, message, tmp_path):
     (tmp_path / "spikes.csv").write_text(f"neuron,time\na,1\n{row}\nb,4\n")

@@ -119,7 +119,9 @@ def test_short_walks_are_refused(folder):
     assert not (folder / "out").exists()
 
 
-@pytest.mark.parametrize("name, text", [("RTRBM_thesis_0.h5", "no model"), ("settings.json", "{"), ("settings.json", "[1]")])
+@pytest.mark.parametrize(
+    "name, text", [("RTRBM_thesis_0.h5", "no model"), ("settings.json", "{"), ("settings.json", "[1]")]
+)
 def test_damage_is_seen_before_any_work(name, text, folder):
     (folder / "out").mkdir()
     (folder / "out" / "errors.csv").write_text("of an earlier run")

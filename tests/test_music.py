@@ -117,7 +117,7 @@ LAUGHS = b"}(U\5train]q\0(]q\1(" + b"(K\x3ct" * 1000 + b"e" + b"h\1" * 1000 + b"
     [
         (pickle.dumps(PIECES)[:-20], "truncated"),
         (b"\x80\x04", "truncated"),
-        (b"", "none of the files that are read"),
+        (b"", "is empty, 0 bytes"),
         (b"words", "none of the files that are read"),
         (pickle.dumps(np.zeros(3)), "which names numpy"),
         (pickle.dumps({"train": TRAIN}), "keys train, valid, test, got the keys 'train'"),

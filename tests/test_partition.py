@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from math import comb
 
 import numpy as np
 import pytest
@@ -9,10 +10,13 @@ from helpers import every_engine, needs_numba
 
 from experiments.likelihoods import BED, samples
 from rtrbm import RBM, RTRBM
+from rtrbm.biases import Biases
 from rtrbm.compute.engine import named
 from rtrbm.datasets import piano_rolls
 from rtrbm.estimators.likelihoods import WIDE, Scores, warn_of_doubts
 from rtrbm.rbm import Bernoulli, Gaussian, Poisson, Softmax, ais, exact, partition
+from rtrbm.rbm.attractors import attractors
+from rtrbm.rbm.conditionals import free_energy
 from rtrbm.rbm.partition import log_partition
 
 DATA = os.environ.get("RTRBM_DATA")
@@ -96,20 +100,90 @@ def test_bed_of_models_with_many_modes(name, with_data):
     assert inside(found, log_z)[0] or found.upper[0] - found.lower[0] > WIDE
 
 
-def test_a_mode_that_no_chain_comes_to_is_not_seen():
-    """Three hidden units together call for a pattern, none of them alone. With the pattern as data it shows."""
-    n, pattern = 60, np.where(np.random.default_rng(0).random(60) < 0.5, -1.0, 1.0)
-    W = np.repeat(pattern[:, None], 3, axis=1) * 1.5
-    all_on, two_on = (np.logaddexp(0, W[:, :k].sum(axis=1)).sum() - n * np.log(2) for k in (3, 2))
-    b_v, b_h = np.zeros(n), np.full(3, np.log(10) / 3 - all_on / 3)
-    log_z = exact.log_partition(W, b_v, b_h)[0]
-    assert two_on + 2 * b_h[0] < -5  # two of the units do not suffice
+def together(w, n, b, b_v):
+    """n hidden units of weights w and bias b, beside n of weights -w that are off; and log Z."""
+    W, b_h = np.concatenate([np.tile(w, (n, 1)), np.tile(-w, (n, 1))]).T, np.repeat([b, -1000.0], n)
+    terms = [np.log(comb(n, k)) + k * b + np.logaddexp(0, b_v + k * w).sum() for k in range(n + 1)]
+    return (W, b_v, b_h), np.logaddexp.reduce(terms)
+
+
+@pytest.mark.parametrize("n, is_seen", [(3, True), (12, False)])
+def test_a_mode_that_no_chain_comes_to_is_not_seen(n, is_seen):
+    """Hidden units together call for a pattern, few of them do not. With the pattern as data it shows."""
+    pattern = np.where(np.random.default_rng(0).random(60) < 0.5, -1.0, 1.0)
+    w = 4.5 / n * pattern
+    on = [np.logaddexp(0, k * w).sum() - 60 * np.log(2) for k in range(n + 1)]
+    b = (np.log(10) - on[-1]) / n
+    assert on[n // 2] + n // 2 * b < -5  # half of the units do not suffice
+    params, log_z = together(w, n, b, np.zeros(60))
     unseen, seen = (
-        log_partition(W, b_v, b_h, method="ais", random_state=0, data=data)
-        for data in (np.full((1, n), 0.5), (pattern > 0).astype(float)[None])
+        log_partition(*params, method="ais", random_state=0, data=data)
+        for data in (np.full((1, 60), 0.5), (pattern > 0).astype(float)[None])
     )
-    assert not inside(unseen, log_z)[0] and unseen.upper - unseen.lower < WIDE
+    assert (inside(unseen, log_z)[0] or unseen.upper[0] - unseen.lower[0] > WIDE) == is_seen
     assert inside(seen, log_z)[0] or seen.upper[0] - seen.lower[0] > WIDE
+
+
+@pytest.mark.parametrize("units", [Bernoulli(), Gaussian(), Poisson(), Softmax((4, 5))], ids=lambda units: units.name)
+@pytest.mark.parametrize("scale", [0.3, 1.0, 3.0])
+def test_mean_field_equations_never_say_too_much(units, scale):
+    """Each row by itself; the bound of units that nearly all are on or off is log Z."""
+    W, b_v, b_h = parameters(scale * (0.2 if units.name == "poisson" else 1), 6, 9, 7)
+    bound, v, known = attractors(W, Biases(b_v, b_h), units)
+    log_z = exact.log_partition(W, b_v, b_h, units)
+    assert (np.diff(bound, axis=1) <= 0).all() and (bound[:, 0] <= known).all()
+    assert (known <= log_z + 1e-9).all() and (log_z - known < 1.5).all()
+    assert v.shape == (*bound.shape, 9)
+    for i in (0, 5):
+        own = attractors(W, Biases(b_v[i : i + 1], b_h[i : i + 1]), units)
+        for part, whole in zip(own, (bound, v, known)):
+            np.testing.assert_allclose(part[0], whole[i], rtol=1e-9, atol=1e-9)
+    sure = attractors(0 * W, Biases(b_v, 50 * np.sign(b_h)), units)[2]
+    np.testing.assert_allclose(sure, exact.log_partition(0 * W, b_v, 50 * np.sign(b_h), units), rtol=1e-12)
+
+
+def far_modes(kind):
+    """A model with a mode that neither noise nor the data come to; log Z; data."""
+    rng = np.random.default_rng(0)
+    if kind == "gaussian":
+        return (np.full((3, 1), 6.0), np.zeros(3), np.array([-49.0])), Gaussian(), rng.standard_normal((8, 3))
+    if kind == "poisson":
+        b_h = np.array([-5 * (np.exp(2) - 1) + 3])
+        return (np.full((5, 1), 2.0), np.zeros(5), b_h), Poisson(), rng.poisson(1, (8, 5)).astype(float)
+    W, b_h = np.zeros((5, 20)), np.zeros(20)
+    W[:, 0], b_h[0] = 5, -57.5  # beside units that do nothing
+    return (W, np.zeros(5), b_h), Gaussian(), rng.standard_normal((8, 5))
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "poisson", "idle"])
+@pytest.mark.parametrize("in_rows", [False, True])
+def test_modes_far_from_noise_and_data(kind, in_rows, monkeypatch):
+    """Control: without the mean-field equations the bounds agree, far from the truth."""
+    (W, b_v, b_h), units, data = far_modes(kind)
+    log_z = exact.log_partition(W, b_v, b_h, units)
+    biases = (np.tile(b_v, (8, 1)), b_h) if in_rows else (b_v, b_h)
+    settings = {"method": "ais", "random_state": 0, "data": data, "n_chains": 128}
+    found = log_partition(W, *biases, units, **settings)
+    assert inside(found, log_z).all() or (found.upper - found.lower > WIDE).all()
+    assert np.abs(found.log_z - log_z).max() < 1
+    monkeypatch.setattr(partition, "_with_attractors", lambda found, *_: found)
+    alone = log_partition(W, *biases, units, **settings)
+    assert (alone.upper < log_z - 2).all() and (alone.upper - alone.lower < WIDE).all()
+
+
+def test_an_estimate_of_log_z_has_its_warning():
+    """Four patterns of strength 3, three Gaussian hidden units each."""
+    rng = np.random.default_rng(5)
+    patterns = 3.0 * (rng.random((4, 16)) < 0.5)
+    W, b_h = np.repeat(patterns.T / 3, 3, axis=1), np.repeat(-np.square(patterns).sum(axis=1) / 6, 3)
+    model = RBM.from_params({"W": W, "b_v": np.zeros(16), "b_h": b_h}, visible="gaussian", random_state=0)
+    exactly = model.log_partition(method="exact")[0]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        log_z, error = model.log_partition(method="ais")
+    assert abs(log_z - exactly) < 4 * error or "log Z is not known well" in str(caught[0].message)
+    X = rng.standard_normal((5, 16))
+    np.testing.assert_array_equal(model.log_likelihood(X, "exact"), model.score_samples(X, "exact"))
 
 
 def test_too_few_temperatures_show():
@@ -164,7 +238,7 @@ def test_rows_of_equal_biases_are_estimated_once(monkeypatch):
 
     def remembered(self, rows, n_steps, run, shares, count=None):
         seen.append((self.numbers[rows], self.data[rows]))
-        return np.zeros((1, 7, len(rows)))
+        return np.full((1, 7, len(rows)), 1e9)  # no mode is missed
 
     monkeypatch.setattr(partition._Annealed, "of", remembered)
     found = log_partition(W, b_v[rows], b_h[rows], data=data, **settings)
@@ -296,17 +370,17 @@ def test_wide_bounds_are_warned_of(kind):
 
 
 def test_a_probability_above_one_is_warned_of():
-    """Three hidden units together call for a pattern, which is in a row from which no chain starts."""
+    """Twelve hidden units together call for a pattern, which is in a row from which no chain starts."""
     pattern = np.repeat([1.0, 0.0], 60)
-    b_v, b_h = np.where(pattern, -5.5, -2.0), np.full(3, -30.0)
-    model = RBM.from_params({"W": np.outer(5 * pattern - 2.5, np.ones(3)), "b_v": b_v, "b_h": b_h}, random_state=0)
+    (W, b_v, b_h), log_z = together((5 * pattern - 2.5) / 4, 12, -7.5, np.where(pattern, -5.5, -2.0))
+    model = RBM.from_params({"W": W, "b_v": b_v, "b_h": b_h}, random_state=0)
     X = np.zeros((100, 120))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.likelihood(X, "ais")  # control
         model.likelihood(pattern[None], "ais")  # where chains do start
         X[1] = pattern
-        assert -10 < model.score_samples(X, "exact")[1] < 0
+        assert -10 < -free_energy(pattern[None], W, b_v, b_h)[0] - log_z < 0
         with pytest.warns(UserWarning, match="log Z is too low: 1 of 100 rows would have a probability above 1"):
             assert model.score_samples(X, "ais")[1] > 10
         log_p = np.array([0.5, -1.0])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 pd = pytest.importorskip("pandas")
-from rtrbm import checks  # noqa: E402
+from rtrbm import RBM, checks  # noqa: E402
 from rtrbm.checks import rows_without_missing, without_missing  # noqa: E402
 from rtrbm.convert import frames_of, midi_notes, notes, spikes, tables  # noqa: E402
 from rtrbm.models import srtrbm  # noqa: E402
@@ -86,3 +86,13 @@ THREE = np.full((1, 3), 0.5, np.float32)
 def test_values_and_settings_that_units_and_models_cannot_have(refused, error, message):
     with pytest.raises(error, match=message):
         refused()
+
+
+def test_an_rbm_takes_rows():
+    X = [np.zeros((6, 5)), np.zeros((9, 5))]
+    for wrong in (X, tuple(X), X[:1]):
+        with pytest.raises(ValueError, match=r"X must be one array of rows, got a .* numpy.concatenate\(X\) has"):
+            RBM(4, n_updates=1).fit(wrong)
+    model = RBM(4, n_updates=1).fit(np.concatenate(X))
+    with pytest.raises(ValueError, match="X must have at least one frame, got an empty list"):
+        model.score_samples([])

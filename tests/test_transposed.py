@@ -114,3 +114,16 @@ def test_wrong_arguments(wrong, error, match):
         Transposed(**{"pieces": PIECES, "batch_size": 2, **wrong})
     with pytest.raises(ValueError, match="update"):
         Transposed(PIECES, 2).minibatch(-1)
+
+
+@pytest.mark.parametrize(
+    "pieces, message",
+    [
+        ([np.full((4, 88), 90.0)], r"pieces\[0\] must be a piano roll of numbers from 0 to 1, got values from 90"),
+        ([np.zeros((4, 88)), np.full((3, 88), -1.0)], r"pieces\[1\] must be a piano roll"),
+        (([np.zeros((4, 88))], [np.zeros((3, 88))], [np.zeros((5, 88))]), "got three lists: take train"),
+    ],
+)
+def test_what_is_no_piano_roll(pieces, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        Transposed(pieces, 2)

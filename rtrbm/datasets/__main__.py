@@ -1,6 +1,7 @@
 """List the data sets, or download some: ``python -m rtrbm.datasets [NAME ...] [--to FOLDER]``."""
 
 import argparse
+import contextlib
 import sys
 
 from .registry import DATA_SETS, download
@@ -33,7 +34,8 @@ def main(arguments=None):
         print(f"rtrbm.datasets: {error}", file=sys.stderr)
         return 1
     if not options.names:
-        print("\n\n".join(map(text_of, DATA_SETS)))
+        with contextlib.suppress(BrokenPipeError):  # of `| head`
+            print("\n\n".join(map(text_of, DATA_SETS)), flush=True)
     return 0
 
 

@@ -81,8 +81,10 @@ def piano_rolls(path: Path, step: float = 0.5) -> tuple[list[Array], list[Array]
                 raise type(error)(str(error).replace(folder, path)) from error
     with open(path, "rb") as file:
         head = file.read(20)
+    if not head:
+        raise ValueError(f"path: {path!r} is empty, 0 bytes")
     if any(head.startswith(magic) for magic in MAGIC):
-        return tuple(_cells(read(path, f"{part}data"), f"path: {part}data of {path!r}") for part in PARTS)
+        return tuple(_cells(_array(path, f"{part}data"), f"path: {part}data of {path!r}") for part in PARTS)
     if head.startswith(b"MThd"):
         raise ValueError(
             f"path: {path!r} is one MIDI file, a set is a folder with the folders {', '.join(PARTS)} of them; "
@@ -99,8 +101,8 @@ def piano_rolls(path: Path, step: float = 0.5) -> tuple[list[Array], list[Array]
 
 
 def _top(folder):
-    """The folder inside if it is all that there is, as in most archives."""
-    inside = [entry.path for entry in os.scandir(folder) if entry.name != "__MACOSX"]
+    """The folder inside if there is no other, as in most archives."""
+    inside = [entry.path for entry in os.scandir(folder) if entry.is_dir() and entry.name != "__MACOSX"]
     return inside[0] if len(inside) == 1 and os.path.basename(inside[0]) not in PARTS else folder
 
 
@@ -114,6 +116,15 @@ def _midi_part(folder, step):
     if not names:
         raise ValueError(f"path: there are no MIDI files ({', '.join(MIDI)}) in {folder!r}")
     return [read_midi(os.path.join(folder, name), step) for name in names]
+
+
+def _array(path, name):
+    """An array of a .mat file."""
+    try:
+        return read(path, name)
+    except ValueError as error:
+        wanted = ", ".join(f"{part}data" for part in PARTS)
+        raise ValueError(f"path: {path!r} is no whole .mat file with {wanted}: {error}") from error
 
 
 def _cells(cells, name):

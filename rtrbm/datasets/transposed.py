@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import any_value, check_count, check_sequences
+from ..checks import check_count, check_sequences
 from ..minibatches.windows import Example, Recordings, Windows
 from ..streams import as_seed, stream
 from ..types import Seed, Sequences
@@ -73,7 +73,9 @@ class Transposed:
         if window is not None:
             check_count("window", window)
         self.lowest, self.highest = _interval(semitones)
-        pieces = check_sequences(pieces, any_value, np.float32, name="pieces", axes=("n_frames", "n_keys"))
+        if isinstance(pieces, tuple) and len(pieces) == 3 and all(isinstance(part, list) for part in pieces):
+            raise TypeError("pieces must be the pieces of one part, got three lists: take train of train, valid, test")
+        pieces = check_sequences(pieces, _check_roll, np.float32, name="pieces", axes=("n_frames", "n_keys"))
         window = max(map(len, pieces)) if window is None else int(window)
         self.seed = as_seed(random_state)
         self._windows = Windows(Recordings(pieces, window=window, warm_up=int(warm_up)), int(batch_size), self.seed)
@@ -112,6 +114,16 @@ class Transposed:
         keys = np.flatnonzero(v.any(axis=0))
         low, high = (keys[0], v.shape[1] - 1 - keys[-1]) if len(keys) else (0, 0)
         return np.roll(v, rng.integers(max(self.lowest, -low), min(self.highest, high) + 1), axis=1)
+
+
+def _check_roll(v, name, missing=None):
+    """The check of piano rolls."""
+    low, high = v.min(), v.max()
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"{name} must be a piano roll of numbers from 0 to 1, got values from {low:g} to {high:g}; of velocities "
+            "take roll > 0"
+        )
 
 
 def _interval(semitones):

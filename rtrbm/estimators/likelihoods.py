@@ -139,7 +139,7 @@ def scores_of_packed(seen, W, units, log_volume, first, **settings):
     return found
 
 
-def warn_of_doubts(found, what, has_density):
+def warn_of_doubts(found, what, has_density, stacklevel=4):
     """A warning if bounds of log Z are far apart, and one if log Z is too low.
 
     Parameters
@@ -149,6 +149,8 @@ def warn_of_doubts(found, what, has_density):
         frames or rows.
     has_density : bool
         Whether log P is that of a density, which may be above 0.
+    stacklevel : int
+        Of `warnings.warn`.
     """
     wide, n = found.upper - found.lower > WIDE, len(found.log_p)
     pooled = found.mean()
@@ -158,12 +160,12 @@ def warn_of_doubts(found, what, has_density):
         warnings.warn(
             f"log Z is not known well: the bounds of {int(wide.sum())} of {n} {what} are more than {WIDE:g} nat apart, "
             f"and those of the mean {gap:.2g}; {more} bring them together",
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
     above = int((found.lower > ROUNDING).sum())
     if above and not has_density:
         warnings.warn(
             f"log Z is too low: {above} of {n} {what} would have a probability above 1, since chains missed the mode "
             f"that they are in; {more} find it",
-            stacklevel=4,
+            stacklevel=stacklevel,
         )

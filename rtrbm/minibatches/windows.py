@@ -62,7 +62,8 @@ class Recordings:
 
     def unseen(self):
         """Whether each feature is missing in every frame, (n_visible,); without a mask False, of all."""
-        return np.bool_(False) if self._missing is None else np.all([part.all(axis=0) for part in self._missing], axis=0)
+        hidden = [np.bool_(False)] if self._missing is None else [part.all(axis=0) for part in self._missing]
+        return np.all(hidden, axis=0)
 
     def lengths(self):
         """The number of frames of every recording."""

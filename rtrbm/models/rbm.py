@@ -330,6 +330,8 @@ class RBM(TrainedRBM):
     def log_partition(self, random_state: Seed = None, *, method: str = "auto", X: ArrayLike | None = None) -> float:
         """log Z, exact if that costs less than its estimate (`rtrbm.rbm.partition.log_partition`).
 
+        A warning says so where its bounds are far apart.
+
         Parameters
         ----------
         random_state : None, int, RandomState or Generator
@@ -347,6 +349,7 @@ class RBM(TrainedRBM):
         """
         self._check_fitted()
         found = self._log_z(None if X is None else self._check_rows(X), method, random_state)
+        warn_of_doubts(Scores(*scores(np.zeros(1), found).T), "rows", has_density=True, stacklevel=3)
         return float(found.log_z[0]), float(found.standard_error[0])
 
     @overload
@@ -387,6 +390,20 @@ class RBM(TrainedRBM):
         checks.check_flag("return_bracket", return_bracket)
         found = self._scores(X, method, random_state)
         return (found.log_p, found.lower, found.upper) if return_bracket else found.log_p
+
+    def log_likelihood(self, X: ArrayLike, method: str = "auto", random_state: Seed = None) -> Array:
+        """log P(v) of each row, as a sequence of one frame: `score_samples` by the name that all models have.
+
+        Parameters
+        ----------
+        X, method, random_state
+            As of `score_samples`.
+
+        Returns
+        -------
+        (n_samples,) float64 ndarray
+        """
+        return self._scores(X, method, random_state).log_p
 
     def likelihood(
         self,

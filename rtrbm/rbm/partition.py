@@ -14,6 +14,7 @@ from ..compute.engine import NUMPY
 from ..functions import sigmoid
 from ..streams import as_seed, stream
 from . import ais, exact
+from .attractors import attractors
 from .chains import Draw, average_visible
 from .units import BERNOULLI, as_units
 
@@ -24,6 +25,9 @@ PILOT = 64  # temperatures of a first run, by which a row is given those of its 
 LADDER = {64: (0.1, 2), 256: (0.3, 4), 1024: (1.0, 8), 4096: (np.inf, np.inf)}  # of rows with bounds at most so many
 # nats apart, and at least one in so many chains that count
 SHARE = 0.5  # of the inputs, from which the chains of all other rows rise
+AGAIN = 1024  # temperatures at least, of a row whose chains have missed a mode
+FAR = 10.0  # nats below the largest bound of where units settle: chains need not begin there
+ROUNDING = 1e-5  # of a bound: chains have single precision
 SETTLING = 10  # Gibbs steps of a chain before it falls
 BOOTSTRAP = 50
 MARGIN = 3  # standard errors added to a bound
@@ -88,7 +92,11 @@ def log_partition(
     Rows of equal biases are estimated once. A row's random numbers are those of its number: its estimate does not
     depend on the other rows, up to rounding, unless they have the same biases.
 
-    No estimator sees a mode that neither the chains from noise nor the data come to. The bounds are then too low, both.
+    Mean-field equations (`rtrbm.rbm.attractors`) say how large log Z is at least. A row whose estimate is below that is
+    estimated again, with chains that start where they lead, too, and no bound is left below it.
+
+    No estimator sees a mode that neither chains from noise nor the data nor these equations come to. The bounds are
+    then too low, both.
 
     Sources: Neal 2001; Bennett 1976, "Efficient estimation of free energy differences from Monte Carlo data"; Grosse,
     Ghahramani & Adams 2015, "Sandwiching the marginal likelihood using bidirectional Monte Carlo".
@@ -142,16 +150,13 @@ def log_partition(
     data = _without_data(W, biases, units) if data is None else _data_of(data, group, len(one_of))
     sizes = np.bincount(group)
     annealed = _Annealed(W, units, int(n_chains or N_CHAINS), Draw(seed, "ais"), engine, biases, data, first + one_of)
-    rows = np.arange(len(one_of))
+    rows, least = np.arange(len(one_of)), 1
     if n_steps is None:
         pilots = annealed.of(rows, PILOT, 0, (1.0, SHARE))
-        n_steps = _temperatures(pilots, annealed.n_chains)
-    n_steps, found = np.broadcast_to(n_steps, len(rows)), np.empty((7, len(rows)))
-    for n in np.unique(n_steps):
-        rows = np.flatnonzero(n_steps == n)
-        shares = (1.0 if n == PILOT else SHARE,)
-        (found[:, rows],) = annealed.of(rows, int(n), 1, shares, count and (lambda rows: count(int(sizes[rows].sum()))))
-    return LogZ(*found[:, group], group)
+        n_steps, least = _temperatures(pilots, annealed.n_chains), AGAIN
+    n_steps = np.broadcast_to(n_steps, len(rows))
+    found = annealed.in_steps(rows, n_steps, 1, count and (lambda rows: count(int(sizes[rows].sum()))))
+    return LogZ(*_with_attractors(found, annealed, np.maximum(n_steps, least))[:, group], group)
 
 
 def check_settings(n_visible, n_hidden, units, method, n_chains, n_steps):
@@ -232,6 +237,14 @@ class _Annealed(NamedTuple):
     data: np.ndarray
     numbers: np.ndarray
 
+    def in_steps(self, rows, n_steps, run, count=None):
+        """The fields of LogZ but `group`, of rows with so many temperatures each, (7, n_rows)."""
+        found = np.empty((7, len(rows)))
+        for n in np.unique(n_steps):
+            at = np.flatnonzero(n_steps == n)
+            (found[:, at],) = self.of(rows[at], int(n), run, (1.0 if n == PILOT else SHARE,), count)
+        return found
+
     def of(self, rows, n_steps, run, shares, count=None):
         """The fields of LogZ but `group`, of some rows and from each of some shares, (n_shares, 7, n_rows)."""
         size, parts = max(1, BLOCK_CHAINS // self.n_chains), []
@@ -269,6 +282,36 @@ class _Annealed(NamedTuple):
         chains = draw.chains_in_common(ais.of_rows(numbers, self.n_chains), self.engine)
         start = v.astype(self.W.dtype, copy=False)
         return average_visible(start, self.W, these, SETTLING - 1, 1, self.units, chains, self.engine)[1]
+
+
+def _with_attractors(found, annealed, n_steps):
+    """The fields of LogZ but `group`; rows below what mean-field equations say are estimated again, with their help."""
+    bound, v, known = attractors(annealed.W, annealed.biases, annealed.units)
+    rows = np.flatnonzero(known > found[0] + MARGIN * found[1] + ROUNDING * np.abs(known))
+    if len(rows):
+        data = _beside(bound[rows], v[rows], annealed.data[rows])
+        biases, numbers = annealed.biases.at(rows), annealed.numbers[rows]
+        again = annealed._replace(biases=biases, data=data, numbers=numbers)
+        found[:, rows] = _lifted(again.in_steps(np.arange(len(rows)), n_steps[rows], 2), known[rows])
+    return found
+
+
+def _beside(bound, v, data):
+    """Data of rows whose chains begin where units settle, too: these means and data take turns."""
+    near = bound > bound[:, :1] - FAR
+    v = np.where(near[..., None], v, v[:, :1])
+    half = np.arange(N_CHAINS // 2)
+    both = [part[:, half % part.shape[1]].astype(data.dtype) for part in (v, data)]
+    return np.stack(both, axis=2).reshape(len(v), N_CHAINS, -1)
+
+
+def _lifted(found, known):
+    """The fields of LogZ but `group`, where log Z is known to be so large; estimates below may miss as much again."""
+    log_z, error, low, low_error, high, high_error, effective = found
+    short, below = np.maximum(known - log_z, 0), low < known
+    high = np.maximum(high, known + short)
+    return np.array([log_z + short, error, np.maximum(low, known), np.where(below, 0, low_error), high, high_error,
+                     effective])  # fmt: skip
 
 
 def _temperatures(pilots, n_chains):

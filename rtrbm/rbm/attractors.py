@@ -1,0 +1,79 @@
+"""Where the hidden units of an RBM settle, and what that says of log Z.
+
+With the visible units summed out, log p*(h) = b_h h + A(b_v + h W^T), A the log partition function of the visible
+units. A is convex, with the gradient E[v | h]. So independent units with means m have, by Jensen's inequality,
+
+    log Z >= b_h m + A(b_v + m W^T) + entropy(m),
+
+and a step to m' = sigmoid(b_h + E[v | m] W) never lowers it: the mean-field equations. Modes that are far apart each
+have such means, and chains that start with noise or with data need not come to them.
+"""
+
+import numpy as np
+
+from ..functions import sigmoid, softplus
+
+MULTIPLES = 1.0, 2.0, 3.0, 4.0  # of a unit's weights, as if so many units with the same ones were on
+N_STARTS = 8  # of a row, beside no unit and all units
+STEPS = 10
+NUMBERS = 2**21  # that are looked at at the same time
+
+
+def attractors(W, biases, units):
+    """Where mean-field equations lead, for each row of biases.
+
+    Climbs begin at E[v | h] with no hidden unit on, with all, and with one to four units of the same weights, those of
+    the largest p*. A row's ends do not depend on other rows.
+
+    Parameters
+    ----------
+    W : (n_visible, n_hidden) ndarray
+    biases : Biases
+        Rows of both layers.
+    units : Units
+
+    Returns
+    -------
+    bound : (n_rows, n) float64 ndarray
+        What each end says that log Z is at least, the largest first.
+    v : (n_rows, n, n_visible) float64 ndarray
+        E[v | m] there.
+    known : (n_rows,) float64 ndarray
+        What all of them say: the largest bound, or the log of the sum of p* over the different states next to them.
+    """
+    W, (b_v, b_h) = W.astype(float, copy=False), (b.astype(float, copy=False) for b in biases)
+    n = max(1, NUMBERS // (len(MULTIPLES) * W.size))
+    parts = [_settled(W, b_v[i : i + n], b_h[i : i + n], units) for i in range(0, len(b_v), n)]
+    return tuple(map(np.concatenate, zip(*parts)))
+
+
+def _settled(W, b_v, b_h, units):
+    v, b_v, b_h = units.mean(_starts(W, b_v, b_h, units)), b_v[:, None], b_h[:, None]
+    for _ in range(STEPS):
+        x = b_h + v @ W
+        m = sigmoid(x)
+        a = b_v + m @ W.T
+        v = units.mean(a.copy())
+    bound = (b_h * m + softplus(x) - x * m).sum(axis=-1) + units.log_partition(a)
+    h = (x > 0).astype(float)
+    log_p = (b_h * h).sum(axis=-1) + units.log_partition(b_v + h @ W.T)
+    known = np.maximum(bound.max(axis=1), np.logaddexp.reduce(np.where(_repeated(h), -np.inf, log_p), axis=1))
+    order = np.argsort(-bound, axis=1, kind="stable")
+    return np.take_along_axis(bound, order, 1), np.take_along_axis(v, order[..., None], 1), known
+
+
+def _starts(W, b_v, b_h, units):
+    """Inputs of the visible units at which climbs begin, (n_rows, n, n_visible)."""
+    pushes = np.concatenate([c * W.T for c in MULTIPLES])
+    alike = b_v[:1] if (b_v == b_v[0]).all() else b_v
+    log_p = np.concatenate([c * b_h for c in MULTIPLES], axis=1) + units.log_partition(alike[:, None] + pushes)
+    best = np.argsort(-log_p, axis=1, kind="stable")[:, :N_STARTS]
+    none = np.zeros((len(b_v), 1, len(W)))
+    return b_v[:, None] + np.concatenate([none, none + W.sum(axis=1), pushes[best]], axis=1)
+
+
+def _repeated(h):
+    """Which states of a row, (n_rows, n) of (n_rows, n, n_hidden), came before."""
+    key = h @ np.random.default_rng(0).random(h.shape[-1])  # of two states it is the same if they are
+    same = np.abs(key[:, :, None] - key[:, None]) < 1e-12 * (1 + key[:, :, None])
+    return same.argmax(axis=2) < np.arange(h.shape[1])
