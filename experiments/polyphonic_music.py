@@ -83,14 +83,15 @@ SMALLER = {
     "rnnrbm": {"n_recurrent": 30, "activation": "sigmoid", "weight_decay": 3e-4},
     "lstmrbm": {"n_recurrent": 30, "weight_decay": 3e-4},
 }  # their networks,
-LONG_CHAINS = {0: 5, 0.3: 10, 0.6: 25, 0.8: 50, 0.9: 100}
+LONG_CHAINS, LONGER_CHAINS = {0: 5, 0.3: 10, 0.6: 25, 0.8: 50, 0.9: 100}, {0: 10, 0.15: 25, 0.4: 50, 0.6: 100}
 LARGER = {
     "rnnrbm": {
-        "n_recurrent": 150,
+        "n_hidden": 300,
+        "n_recurrent": 200,
         "activation": "sigmoid",
         "learning_rate": 0.004,
         "weight_decay": 1e-4,
-        "n_gibbs": LONG_CHAINS,
+        "n_gibbs": LONGER_CHAINS,
     },
     "rtrbm": {"n_gibbs": LONG_CHAINS},
 }  # those of more music,

@@ -242,8 +242,7 @@ def check_frames(X, check, dtype, n_features=None, name="X", axes=("n_frames", "
     ValueError
         If it has another number of dimensions or features, no frames, or values that are not allowed.
     """
-    if isinstance(X, list | tuple):
-        _check_list_of_rows(X, name)
+    check_list_of_rows(X, name)
     given, X = X, as_float(X, name, dtype)
     if X.ndim != len(axes):
         wanted = f"{len(axes)} dimension{'s' * (len(axes) > 1)} ({', '.join(axes)})"
@@ -254,9 +253,11 @@ def check_frames(X, check, dtype, n_features=None, name="X", axes=("n_frames", "
         raise ValueError(f"{error}{_columns_refused(given, X, check)}") from None
 
 
-def _check_list_of_rows(X, name):
-    """Raise if a list holds nothing, or arrays of rows where rows are wanted."""
-    if not len(X):
+def check_list_of_rows(X, name):
+    """Raise if X is a list that holds nothing, or arrays of rows where rows are wanted."""
+    if not isinstance(X, list | tuple):
+        return
+    if not X:
         raise ValueError(f"{name} must have at least one frame, got an empty {type(X).__name__}")
     if all(getattr(x, "ndim", 0) == 2 for x in X):
         raise ValueError(

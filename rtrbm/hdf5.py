@@ -67,7 +67,7 @@ def view(stored, name="X"):
         return stored
     if kind == "cell":
         return Cells(stored, name)
-    if kind == "char" or stored.dtype.kind in "OSU":
+    if kind == "char" or stored.dtype.kind == "O":
         texts = "texts" if h5py.check_string_dtype(stored.dtype) else "references to other objects"
         what = f"the attribute MATLAB_class={kind!r}" if kind else texts
         raise ValueError(f"{name}: {stored.name!r} has {what}, no numbers: name a dataset of numbers")

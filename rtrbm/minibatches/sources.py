@@ -79,7 +79,10 @@ def data(X, axes, check, check_one, batch_size, n_updates, cut=False):
 
 def _held(X, axes, check, check_one):
     """Data in memory as an array of their own dtype or a list of these, once their values are checked."""
-    X = checks.as_given(X) if len(axes) == 3 else X
+    if len(axes) == 3:
+        X = checks.as_given(X)
+    else:
+        checks.check_list_of_rows(X, "X")
     if not isinstance(X, list) or len(axes) < 3:
         return _array(X, "X", len(axes), check)
     checks.check_widths(X)
