@@ -260,7 +260,9 @@ def music(settings, rows):
         trained = row["trained_on"]
         if row["best"]:  # a temporal RBM
             lasted = f"{settings['minutes']:g} minutes" if settings["minutes"] else f"{row['updates']:,} updates"
-            trained += f", {settings['recipes'][row['set']]['model']['n_hidden']} hidden units, {lasted}"
+            recipe = settings["recipes"][row["set"]]
+            own = {**recipe["model"], **recipe.get("networks", {}).get(row["model"], {})}
+            trained += f", {own['n_hidden']} hidden units, {lasted}"
         yield Measured(
             table=row["set"],
             model=NOTES.get(row["model"], row["model"]),
