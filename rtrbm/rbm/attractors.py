@@ -11,15 +11,16 @@ have such means, and chains that start with noise or with data need not come to 
 
 import numpy as np
 
+from ..compute.engine import NUMPY
 from ..functions import sigmoid, softplus
 
-MULTIPLES = 1.0, 2.0, 3.0, 4.0  # of a unit's weights, as if so many units with the same ones were on
+MULTIPLES = 1, 2, 4  # of a unit's weights, as if so many units with the same ones were on
 N_STARTS = 8  # of a row, beside no unit and all units
 STEPS = 10
 NUMBERS = 2**21  # that are looked at at the same time
 
 
-def attractors(W, biases, units):
+def attractors(W, biases, units, engine=NUMPY):
     """Where mean-field equations lead, for each row of biases.
 
     Climbs begin at E[v | h] with no hidden unit on, with all, and with one to four units of the same weights, those of
@@ -28,32 +29,35 @@ def attractors(W, biases, units):
     Parameters
     ----------
     W : (n_visible, n_hidden) ndarray
+        Climbs have its precision, bounds that of float64.
     biases : Biases
         Rows of both layers.
     units : Units
+    engine : Engine
+        Its threads share the rows.
 
     Returns
     -------
     bound : (n_rows, n) float64 ndarray
         What each end says that log Z is at least, the largest first.
-    v : (n_rows, n, n_visible) float64 ndarray
+    v : (n_rows, n, n_visible) ndarray
         E[v | m] there.
     known : (n_rows,) float64 ndarray
         What all of them say: the largest bound, or the log of the sum of p* over the different states next to them.
     """
-    W, (b_v, b_h) = W.astype(float, copy=False), (b.astype(float, copy=False) for b in biases)
     n = max(1, NUMBERS // (len(MULTIPLES) * W.size))
-    parts = [_settled(W, b_v[i : i + n], b_h[i : i + n], units) for i in range(0, len(b_v), n)]
-    return tuple(map(np.concatenate, zip(*parts)))
+    parts = [biases.at(slice(i, i + n)) for i in range(0, len(biases.v), n)]
+    return tuple(map(np.concatenate, zip(*engine.run(lambda part: _settled(W, *part, units), parts))))
 
 
 def _settled(W, b_v, b_h, units):
     v, b_v, b_h = units.mean(_starts(W, b_v, b_h, units)), b_v[:, None], b_h[:, None]
     for _ in range(STEPS):
         x = b_h + v @ W
-        m = sigmoid(x)
-        a = b_v + m @ W.T
-        v = units.mean(a.copy())
+        v = units.mean(b_v + sigmoid(x) @ W.T)
+    W, b_v, b_h, x = (part.astype(float, copy=False) for part in (W, b_v, b_h, x))
+    m = sigmoid(x)
+    a = b_v + m @ W.T
     bound = (b_h * m + softplus(x) - x * m).sum(axis=-1) + units.log_partition(a)
     h = (x > 0).astype(float)
     log_p = (b_h * h).sum(axis=-1) + units.log_partition(b_v + h @ W.T)
@@ -68,7 +72,7 @@ def _starts(W, b_v, b_h, units):
     alike = b_v[:1] if (b_v == b_v[0]).all() else b_v
     log_p = np.concatenate([c * b_h for c in MULTIPLES], axis=1) + units.log_partition(alike[:, None] + pushes)
     best = np.argsort(-log_p, axis=1, kind="stable")[:, :N_STARTS]
-    none = np.zeros((len(b_v), 1, len(W)))
+    none = np.zeros((len(b_v), 1, len(W)), W.dtype)
     return b_v[:, None] + np.concatenate([none, none + W.sum(axis=1), pushes[best]], axis=1)
 
 

@@ -286,7 +286,7 @@ class _Annealed(NamedTuple):
 
 def _with_attractors(found, annealed, n_steps):
     """The fields of LogZ but `group`; rows below what mean-field equations say are estimated again, with their help."""
-    bound, v, known = attractors(annealed.W, annealed.biases, annealed.units)
+    bound, v, known = attractors(annealed.W, annealed.biases, annealed.units, annealed.engine)
     rows = np.flatnonzero(known > found[0] + MARGIN * found[1] + ROUNDING * np.abs(known))
     if len(rows):
         data = _beside(bound[rows], v[rows], annealed.data[rows])
