@@ -242,6 +242,7 @@ CALLS = {
         "free_energy": arguments(X=ROWS),
         "log_partition": arguments(X=ROWS, method=METHOD, random_state=SEED),
         "score_samples": arguments(X=ROWS, method=METHOD, random_state=SEED, return_bracket=FLAG),
+        "log_likelihood": arguments(X=ROWS, method=METHOD, random_state=SEED),
         "likelihood": arguments(X=ROWS, method=METHOD, random_state=SEED, n_chains=of(None, 2), n_steps=of(None, 4)),
         "score": arguments(X=ROWS, y=of(None)),
     },
