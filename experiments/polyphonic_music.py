@@ -426,8 +426,7 @@ def main(arguments=None):
     options = parser().parse_args(arguments)
     check(options)
     groups = [options.sets] if options.pool else [[name] for name in options.sets]
-    for names in groups:
-        load(names, options)  # what cannot be read is seen before any work
+    sets = [load(names, options) for names in groups]  # what cannot be read is seen before any work
     folder = output_folder(options.out)
     learnt = {name: trained_on(name, options) for name in options.models}
     titles = [title_of(name, names, learnt[name]) for names in groups for name in options.models]
@@ -438,8 +437,7 @@ def main(arguments=None):
     rows = earlier_rows(folder / "scores.csv") if options.resume else []
     there = {(row.set, row.model, row.trained_on, row.seed) for row in rows}
     try:
-        for names in groups:
-            music = load(names, options)
+        for names, music in zip(groups, sets):
             for name, how in learnt.items():
                 if all((part, name, how, options.seed) in there for part in names):
                     continue

@@ -68,8 +68,8 @@ def view(stored, name="X"):
     if kind == "cell":
         return Cells(stored, name)
     if kind == "char" or stored.dtype.kind == "O":
-        texts = "texts" if h5py.check_string_dtype(stored.dtype) else "references to other objects"
-        what = f"the attribute MATLAB_class={kind!r}" if kind else texts
+        held = "texts" if h5py.check_string_dtype(stored.dtype) else "references to other objects"
+        what = f"the attribute MATLAB_class={kind!r}" if kind else held
         raise ValueError(f"{name}: {stored.name!r} has {what}, no numbers: name a dataset of numbers")
     _check_labels(stored, name)
     missing = [attributes[key] for key in MISSING if key in attributes]

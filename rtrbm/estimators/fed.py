@@ -98,7 +98,7 @@ class Fed(Stored):
 
     def _check_seen(self, data):
         """Raise if a mask leaves no value to learn from."""
-        if isinstance(data, Recordings) and data.unseen().all():
+        if isinstance(data, Recordings) and data.unseen.all():
             raise ValueError("mask must leave values to learn from, it is True everywhere: True is a missing value")
 
     def _doubt_data(self, data, names):
@@ -114,7 +114,7 @@ class Fed(Stored):
         found = list(doubts.of_rate(self.optimizer, self.learning_rate))
         found += list(doubts.of_data(sample, self._units(), dtype, self.standardize, names))
         if isinstance(data, Recordings):
-            found += doubts.of_mask(data.unseen(), names)
+            found += doubts.of_mask(data.unseen, names)
         if len(self._axes) == 3 and not is_lazy:
             is_array = getattr(frames, "ndim", 0) == 3
             found += doubts.of_axes(frames if is_array else np.asarray(frames[0][: doubts.SIDE])[None])

@@ -1,5 +1,6 @@
 """Sequences with all that goes along with their frames, whole or cut into windows."""
 
+import functools
 from typing import NamedTuple
 
 import h5py
@@ -60,6 +61,7 @@ class Recordings:
         """The number of known inputs of a frame."""
         return 0 if self.inputs is None else self.inputs[0].shape[1]
 
+    @functools.cached_property
     def unseen(self):
         """Whether each feature is missing in every frame, (n_visible,); without a mask False, of all."""
         hidden = [np.bool_(False)] if self._missing is None else [part.all(axis=0) for part in self._missing]
