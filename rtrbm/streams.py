@@ -7,6 +7,7 @@ import numpy as np
 PURPOSES = (
     "initial", "shuffle", "data", "chain", "sample", "predict", "pretrain", "ais", "decode", "impute", "noise",
     "prefix", "persistent", "missing", "window", "validation", "forecast",
+    "posterior",
 )  # fmt: skip
 
 

@@ -625,6 +625,10 @@ def test_score_says_likelihood_and_what_baselines_are_fitted_to(folder, capsys):
     out = told(capsys, "score rolls.h5 rolls.npz --name valid --train rolls.npz --train-name train")[1]
     assert "fitted to these data" not in out and "likelihood" not in out
     assert "nats a row" in told(capsys, "score rbm.h5 rolls.npz --name valid")[1]
+    own = dict(n_gibbs=1, n_updates=1, random_state=0)
+    X = np.load("rolls.npz")["train"]
+    rtrbm.Stack([rtrbm.RTRBM(4, **own), rtrbm.RTRBM(3, **own)]).fit(X).save("two.h5")
+    assert "log-likelihood: at least -" in told(capsys, "score two.h5 rolls.npz --name valid --likelihood")[1]
 
 
 def test_a_tilde_is_the_folder_of_the_user(folder, capsys, monkeypatch):

@@ -263,6 +263,11 @@ CALLS = {
             return_states=FLAG,
         ),
         "score": arguments(X=LONG, y=of(None)),
+        "log_likelihood": arguments(X=X, method=METHOD, random_state=SEED),
+        "score_samples": arguments(X=X, method=METHOD, random_state=SEED, return_bracket=FLAG),
+        "likelihood": arguments(
+            X=X, method=METHOD, random_state=SEED, n_chains=of(None, 2), n_steps=of(None, 4), n_draws=of(2)
+        ),
         "save": arguments(path=of(NEW)),
         "load": arguments(path=of(NEW)),
     },

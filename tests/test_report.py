@@ -212,9 +212,10 @@ def test_other_models(kind, tmp_path):
     model.fit(np.concatenate(X) if kind == "static" else X)
     page, text = report(tmp_path, model, np.concatenate(X) if kind == "static" else X)
     check_page(page, text)
-    missing = {"static": {"predictions", "forecasts"}, "stack": {"forecasts", "likelihood"}}.get(kind, set())
+    missing = {"static": {"predictions", "forecasts"}, "stack": {"forecasts"}}.get(kind, set())
     assert set(titles(page)) == {*ALL, "left-out"} - missing - (set() if missing else {"left-out"})
     assert "It failed" not in page.text
+    assert ("lies above by an unknown distance" in page.text) == (kind == "stack")
     assert ("hidden" in page.data["figures"]) == (kind != "static")
     assert page.data["figures"]["dreams"]["kind"] == ("roll" if kind == "counts" else "images")
 

@@ -24,7 +24,8 @@ class Likelihood(NamedTuple):
     standard_error : float
         Of `nats`, from the estimates of log Z; it says nothing about other data. 0 if log Z is exact.
     lower, upper : float
-        Bounds, with a margin of 3 standard errors each (`rtrbm.rbm.partition`); `nats` itself if log Z is exact.
+        Bounds, with a margin of 3 standard errors each (`rtrbm.rbm.partition`); `nats` itself if log Z is exact. If
+        `upper` is infinite, `nats` are themselves a bound from below, of unknown distance to the truth.
     n_frames : int
     method : {"exact", "ais"}
     effective : float
@@ -45,6 +46,11 @@ class Likelihood(NamedTuple):
     effective: float
 
     def __str__(self):
+        if np.isinf(self.upper):
+            return (
+                f"at least {self.lower:.3f} nats a frame (estimate of a lower bound {self.nats:.3f}, standard error "
+                f"{self.standard_error:.3f}; {self.n_frames} frames, {self.method})"
+            )
         if self.method == "exact":
             return f"{self.nats:.3f} nats a frame ({self.n_frames} frames, exact)"
         return (

@@ -157,13 +157,22 @@ class Scored(Forecasting):
         return Scores(*np.concatenate(list(found)).T).mean()
 
     def _scores(self, X, method, random_state, n_chains, n_steps, inputs):
-        """The columns of `Scores` of every frame, in the form of X."""
+        """The columns of `Scores` of every frame, in the form of X; warnings of what they are worth."""
         self._check_fitted()
-        params, units, first = self._effective(), self._units(), 0
         seed = self.seed_ if random_state is None else as_seed(random_state)
         settings = {"method": method, "n_chains": n_chains, "n_steps": n_steps}
-        check_settings(*params.W.shape, units, **settings)
-        settings |= {"random_state": seed, "engine": self._engine()}
+        self._check_estimate(settings)
+        found = self._estimated(self._checked(X), seed, settings, inputs)
+        warn_of_doubts(Scores(*np.concatenate(list(found)).T), "frames", self._units().linear)
+        return found
+
+    def _check_estimate(self, settings):
+        check_settings(*self._effective().W.shape, self._units(), **settings)
+
+    def _estimated(self, X, seed, settings, inputs=None):
+        """The columns of `Scores` of every frame, in the form of X."""
+        params, units, first = self._effective(), self._units(), 0
+        settings = settings | {"random_state": seed, "engine": self._engine()}
 
         def group(seen):
             nonlocal first
@@ -171,6 +180,4 @@ class Scored(Forecasting):
             first += len(found)
             return found
 
-        found = self._map(self._checked(X), group, inputs=inputs)
-        warn_of_doubts(Scores(*np.concatenate(list(found)).T), "frames", units.linear)
-        return found
+        return self._map(X, group, inputs=inputs)

@@ -15,9 +15,10 @@ import numpy as np
 from ..checks import about, check_callables, check_count, check_flag, check_keywords, without_missing
 from ..compute import engine as engines
 from ..estimators.base import TrainedRBM
+from ..estimators.bounded import Bounded
 from ..estimators.pooling import pooled
 from ..estimators.protocol import configured, not_fitted
-from ..estimators.settings import Estimator, settings
+from ..estimators.settings import settings
 from ..estimators.temporal import TemporalRBM
 from ..evaluate import squared_error
 from ..kinds import subclasses
@@ -31,7 +32,7 @@ from ..types import Array, Callbacks, Data, Given, Lists, Path, Seed, Self, Sequ
 
 
 @settings
-class Stack(Estimator):
+class Stack(Bounded):
     """A multilayer temporal RBM, trained greedily from the bottom (Sutskever & Hinton 2007; Sutskever 2013, 3.4).
 
     Parameters

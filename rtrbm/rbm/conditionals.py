@@ -83,3 +83,29 @@ def free_energy(v, W, b_v, b_h, units=BERNOULLI):
     energy = -(v * b_v).sum(axis=-1) - softplus(v @ W + b_h).sum(axis=-1)
     energy -= units.log_base(v)
     return energy
+
+
+def hidden_free_energy(h, W, b_v, b_h, units=BERNOULLI):
+    """F(h) = -log sum_v exp(v b_v + h b_h + v W h + log_base(v)); P(h) = exp(-F(h)) / Z.
+
+    F(h) = -h b_h - A(b_v + W h), where A is the units' `log_partition`: sum_i log(1 + exp(b_v + W h)_i) of Bernoulli
+    visible units.
+
+    Parameters
+    ----------
+    h : (n_rows, n_hidden) ndarray
+        Binary states.
+    W, b_v, b_h, units
+        As of `free_energy`.
+
+    Returns
+    -------
+    (n_rows,) ndarray
+        In nats.
+
+    Examples
+    --------
+    >>> hidden_free_energy(np.zeros((1, 3)), np.zeros((2, 3)), np.zeros(2), np.zeros(3)) / np.log(2)
+    array([-2.])
+    """
+    return -(h * b_h).sum(axis=-1) - units.log_partition(h @ W.T + b_v)

@@ -13,8 +13,6 @@ N_STEPS, N_FRAMES, FEWEST = 256, 200, 20  # temperatures; frames, at most and at
 def likelihood(subject):
     """Nats per frame with bounds, and those of features without each other."""
     need_data(subject)
-    if not hasattr(subject.model, "likelihood"):
-        raise LeftOut(f"A {type(subject.model).__name__} has no likelihood of its own.")
     n = int(min(3e6 / cost(subject), N_FRAMES))
     if n < FEWEST:
         raise LeftOut("A model of this size would take minutes for enough frames: model.likelihood(X) estimates it.")
@@ -25,14 +23,17 @@ def likelihood(subject):
         X = X[0][:n] if subject.static else X
         own = subject.model.likelihood(X, random_state=subject.seed, n_steps=N_STEPS)
     how = "by sums over all states" if own.method == "exact" else "by annealed importance sampling"
-    rows = [(type(subject.model).__name__, own.nats, own.lower, own.upper)]
+    bounded = np.isfinite(own.upper)
+    rows = [(type(subject.model).__name__, own.nats, own.lower, own.upper if bounded else None)]
     alone = _alone(subject, parts.fit, X if subject.static else np.concatenate(X))
     if alone is not None:
         rows.append(("every feature by itself", alone, None, None))
+    where = "the truth lies between the bounds, unless the chains missed a part of the distribution"
+    if not bounded:
+        where = "of layers upon layers it is a bound, the truth lies above by an unknown distance"
     html = paragraph(
         "The log-likelihood says how probable the frames are under the model, each given those before it. Larger is "
-        f"better. It is found {how}; the truth lies between the bounds, unless the chains missed a part of the "
-        f"distribution.{known(subject)}"
+        f"better. It is found {how}; {where}.{known(subject)}"
     )
     columns = ("model", "nats per frame", "lower bound", "upper bound")
     html += table(f"Log-likelihood, mean over {own.n_frames:,} frames", columns, rows, marked=[0])
