@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import rtrbm
-from rtrbm import RTRBM
+from rtrbm import RBM, RTRBM, Stack
 from rtrbm.datasets import bouncing_balls
 from rtrbm.estimators import doubts
 from rtrbm.rbm import Bernoulli, Gaussian, Poisson, ScaledGaussian
@@ -202,3 +202,33 @@ def test_features_that_are_never_seen(form):
         RTRBM(2, n_updates=1, random_state=0).fit(form(X), mask=form(mask))
     with pytest.raises(ValueError, match="mask must leave values to learn from, it is True everywhere"):
         RTRBM(2, n_updates=1, random_state=0).fit(form(X), mask=form(mask | True))
+
+
+# --------------------------------------------------------------------------------------------- grey likelihoods
+
+
+@pytest.mark.parametrize("kind", ["RBM", "RTRBM", "Stack", "Stack of one"])
+def test_the_likelihood_of_grey_frames_is_doubted(kind):
+    rng = np.random.default_rng(0)
+    grey, settings = rng.random((3, 4, 5)), dict(n_gibbs=1, n_updates=1, random_state=0)
+    grey[:2] = np.round(grey[:2])
+    model = RBM(3, **settings) if kind == "RBM" else RTRBM(3, **settings)
+    if "Stack" in kind:
+        model = Stack([model] if kind == "Stack of one" else [model, RTRBM(2, **settings)])
+    data = (grey, np.round(grey)) if kind != "RBM" else (grey.reshape(12, 5), np.round(grey).reshape(12, 5))
+    model.fit(data[0])
+    with pytest.warns(UserWarning, match="X has values between 0 and 1 in 4 of 12 (frames|rows), for which") as told:
+        model.likelihood(data[0])
+    assert len(told) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.likelihood(data[1])
+        model.log_likelihood(data[0])
+        model.score(data[0])
+
+
+def test_no_likelihood_of_counts_or_densities_is_doubted():
+    for visible in ("gaussian", "poisson"):
+        X = np.random.default_rng(0).poisson(2, (3, 4, 5)).astype(float)
+        model = RTRBM(3, visible=visible, n_gibbs=1, n_updates=1, random_state=0, standardize=visible == "gaussian")
+        model.fit(X).likelihood(X)

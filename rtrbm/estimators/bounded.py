@@ -10,7 +10,7 @@ from ..checks import check_count, check_flag
 from ..streams import as_seed
 from ..types import Array, Lists, Seed, Sequences
 from . import variational
-from .likelihoods import Likelihood
+from .likelihoods import Likelihood, warn_of_grey
 from .settings import Estimator
 
 N_DRAWS = 4  # of hidden states
@@ -124,10 +124,17 @@ class Bounded(Estimator):
         ------
         TypeError, ValueError
             As of `score_samples`.
+
+        Warns
+        -----
+        UserWarning
+            As of `rtrbm.RTRBM.likelihood`.
         """
         check_count("n_draws", n_draws, minimum=2)
-        if len(self._fitted()) == 1:
-            return self.layers[0].likelihood(X, method, random_state, n_chains=n_chains, n_steps=n_steps)
+        bottom, *above = self._fitted()
+        if not above:
+            return bottom.likelihood(X, method, random_state, n_chains=n_chains, n_steps=n_steps)
+        warn_of_grey(bottom._checked(X), bottom._units(), "frames")
         return variational.mean(self._scores(X, random_state, n_draws, method, n_chains, n_steps))
 
     def _scores(self, X, random_state, n_draws, method, n_chains=None, n_steps=None):

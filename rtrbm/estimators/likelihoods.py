@@ -145,6 +145,27 @@ def scores_of_packed(seen, W, units, log_volume, first, **settings):
     return found
 
 
+def warn_of_grey(sequences, units, what):
+    """A warning if frames of binary units have other values than 0 and 1, as pixels and probabilities do.
+
+    Parameters
+    ----------
+    sequences : iterable of 2-D ndarrays
+    units : Units
+    what : str
+        frames or rows.
+    """
+    if not units.binary:
+        return
+    is_grey = np.concatenate([((v != 0) & (v != 1)).any(axis=1) for v in sequences])
+    if is_grey.any():
+        warnings.warn(
+            f"X has values between 0 and 1 in {int(is_grey.sum())} of {len(is_grey)} {what}, for which the formula "
+            "gives no log-probability: compare models on binary data, X rounded or drawn with these probabilities",
+            stacklevel=3,
+        )
+
+
 def warn_of_doubts(found, what, has_density, stacklevel=4):
     """A warning if bounds of log Z are far apart, and one if log Z is too low.
 

@@ -11,7 +11,7 @@ from ..rbm.partition import check_settings
 from ..streams import as_seed
 from ..types import Array, Given, Lists, Seed, Sequences
 from .forecasts import Forecasting
-from .likelihoods import Likelihood, Scores, scores_of_packed, warn_of_doubts
+from .likelihoods import Likelihood, Scores, scores_of_packed, warn_of_doubts, warn_of_grey
 
 
 class Scored(Forecasting):
@@ -152,8 +152,14 @@ class Scored(Forecasting):
         ------
         TypeError, ValueError
             As of `score_samples`.
+
+        Warns
+        -----
+        UserWarning
+            If frames of Bernoulli units have values between 0 and 1: the number is no log-probability then.
         """
         found = self._scores(X, method, random_state, n_chains, n_steps, inputs)
+        warn_of_grey(self._checked(X), self._units(), "frames")
         return Scores(*np.concatenate(list(found)).T).mean()
 
     def _scores(self, X, method, random_state, n_chains, n_steps, inputs):

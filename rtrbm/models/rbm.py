@@ -10,7 +10,7 @@ import numpy as np
 from .. import checks
 from ..compute.threads import one_blas_thread
 from ..estimators.base import TrainedRBM
-from ..estimators.likelihoods import Likelihood, Scores, scores, warn_of_doubts
+from ..estimators.likelihoods import Likelihood, Scores, scores, warn_of_doubts, warn_of_grey
 from ..estimators.protocol import configured
 from ..estimators.recipe import CENTERING
 from ..estimators.settings import setting, settings
@@ -427,8 +427,15 @@ class RBM(TrainedRBM):
         -------
         Likelihood
             A tuple of nats, standard_error, lower, upper, n_frames, method and effective; ``print`` says it in words.
+
+        Warns
+        -----
+        UserWarning
+            As of `rtrbm.RTRBM.likelihood`.
         """
-        return self._scores(X, method, random_state, n_chains, n_steps).mean()
+        found = self._scores(X, method, random_state, n_chains, n_steps)
+        warn_of_grey([self._check_rows(X)], self._units(), "rows")
+        return found.mean()
 
     def score(self, X: ArrayLike, y: object = None) -> float:
         """The mean of `score_samples`, in nats per row.
@@ -444,7 +451,7 @@ class RBM(TrainedRBM):
         float
             Greater is better.
         """
-        return self.likelihood(X).nats
+        return float(self._scores(X, "auto", None).log_p.mean())
 
     def _scores(self, X, method, random_state, n_chains=None, n_steps=None):
         """The `Scores` of rows."""
