@@ -195,7 +195,13 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("train rolls.npz --name trai --out a.h5", "FILE must name an array .* got 'trai'; there: 'train', 'valid'"),
         ("train rolls.npz --name train --by a --out a.h5", "--by=a is for a table with a header"),
         ("train empty.csv --standardize --out a.h5", "every column, column 'b' has none"),
-        ("train trailing.csv --out a.h5", "every column, column '' has none"),
+        ("train widths.npz --name / --out a.h5", "'widths.npz' must have .* same features, got 6 .* and 5 in array 1"),
+        ("report model.h5 --data rolls.npz --out a.html", "^rtrbm report: --name ARRAY must say which array"),
+        ("train joints.csv --name a --out a.h5", "--name=a is for a file with arrays that have names, 'joints.csv'"),
+        ("train holes.csv --out a.h5", "values from 1 to 5 .*--set visible=poisson for counts"),
+        ("train untimed.csv --time t --out a.h5", "must have a time in every row of its column 't', row 1 has none"),
+        ("train twice.csv --out a.h5", "'twice.csv' is text that cannot be read: names of columns come twice"),
+        ("train trailing.csv --out a.h5", "have 3 fields, the header has 2: they end with one more delimiter"),
         ("train comma.csv --standardize --out a.h5", "has decimal commas, '0,5' in column 'a': write decimal points"),
         ("train latin.csv --standardize --out a.h5", "'latin.csv' is text that is not UTF-8, save it as UTF-8"),
         ("train utf16.csv --standardize --out a.h5", "text in UTF-16: save it as UTF-8"),
@@ -271,7 +277,11 @@ def test_a_mistake_is_one_line_and_1(command, said, folder, capsys):
     (folder / "gap.csv").write_text("a,b\n1,1\n1,?\n")
     (folder / "dates.csv").write_text("day,a\n31.01.2024,1\n01.02.2024,0\n")
     (folder / "above.csv").write_text("a\n0\n1.0000001\n")
-    (folder / "trailing.csv").write_text("a,b,\n1,2,\n2,3,\n")
+    np.savez(folder / "widths.npz", a=np.zeros((20, 6)), b=np.zeros((20, 5)))
+    (folder / "holes.csv").write_text("a,b\n1,5\n,2\n")
+    (folder / "untimed.csv").write_text("t,a\n0,1\n,0\n2,1\n")
+    (folder / "twice.csv").write_text("a,a\n1,0\n0,1\n")
+    (folder / "trailing.csv").write_text("a,b\n1,2,\n2,3,\n")
     (folder / "comma.csv").write_text("a;b\n0,5;1\n0,7;2\n")
     (folder / "latin.csv").write_text("höhe\n1\n2\n", encoding="latin-1")
     (folder / "utf16.csv").write_text("a\n1\n2\n", encoding="utf-16")
@@ -499,7 +509,53 @@ def test_columns_in_another_order_are_found(folder, capsys):
     assert main("predict model.h5 joints.csv --out a.csv".split()) == 0
     assert main("predict model.h5 turned.csv --out b.csv".split()) == 0
     assert "order of training, hip, knee, toe" in capsys.readouterr().out
-    assert np.array_equal(convert.read("a.csv"), convert.read("b.csv"))
+    a, b = convert.read("a.csv"), convert.read("b.csv")
+    assert a.columns == ["hip", "knee", "toe"] and b.columns == a.columns[::-1]  # as they were given
+    assert all(np.array_equal(a[name], b[name]) for name in a.columns)
+
+
+def test_rows_and_columns_keep_the_order_of_the_file(folder):
+    rng = np.random.default_rng(0)
+    given = zip("xyxyyx" * 3, *rng.normal(size=(2, 18)).tolist())
+    rows = [(i / 2, x, name, y) for i, (name, x, y) in enumerate(given)]
+    Path("mixed.csv").write_text("t,hip,walk,knee\n" + "".join(",".join(map(str, row)) + "\n" for row in rows))
+    assert main("train mixed.csv --standardize --updates 2 --by walk --time t --out w.h5".split()) == 0
+    for verb in ("predict", "denoise"):
+        assert main(f"{verb} w.h5 mixed.csv --by walk --time t --out {verb}.csv".split()) == 0
+        table = convert.read(f"{verb}.csv")
+        assert table.columns == ["t", "hip", "walk", "knee"]
+        assert table["walk"].tolist() == [row[2] for row in rows] and table["t"].tolist() == [row[0] for row in rows]
+    sequences = convert.tables(convert.read("mixed.csv"), by="walk", time="t")
+    expected, table = rtrbm.load("w.h5").predict(sequences)[1], convert.read("predict.csv")
+    np.testing.assert_array_equal([table["hip"][1], table["knee"][1]], np.asarray(expected[0], float))
+
+
+def test_names_of_sequences_stay_as_they_are_written(folder):
+    long = ["12345678901234567", "12345678901234568"]
+    for names in (["01", "1", "001"], long, ["1.0", "1.50"]):
+        lines = [f"{name},{t},{t % 2}" for name in names for t in range(4)]
+        Path("named.csv").write_text("walk,t,a\n" + "\n".join(lines) + "\n")
+        assert main("train named.csv --updates 2 --by walk --time t --out n.h5 --force".split()) == 0
+        assert main("predict n.h5 named.csv --by walk --time t --out n.csv --force".split()) == 0
+        found = [line.split(",")[0] for line in Path("n.csv").read_text().split()[1:]]
+        assert found == [name for name in names for _ in range(4)]
+
+
+def test_filled_in_files_keep_what_was_there(folder):
+    rng = np.random.default_rng(0)
+    X = 1.7e9 + np.cumsum(rng.normal(size=(60, 2)), axis=0)
+    lines = [[f"{x!r}" for x in row] for row in X.tolist()]
+    Path("whole.csv").write_text("a,b\n" + "\n".join(map(",".join, lines)) + "\n")
+    gaps = [[*row] for row in lines]
+    for row in (0, 20, 21):
+        gaps[row] = ["", ""]
+    gaps[40][1] = "NA"
+    Path("holed.csv").write_text("a,b\n" + "\n".join(map(",".join, gaps)) + "\n")
+    assert main("train whole.csv --standardize --updates 3 --out g.h5".split()) == 0
+    assert main("impute g.h5 holed.csv --out filled.csv".split()) == 0
+    filled, seen = np.asarray(convert.read("filled.csv")), ~np.isnan(np.asarray(convert.read("holed.csv")))
+    assert filled.shape == X.shape and np.isfinite(filled).all() and seen.sum() == X.size - 7
+    np.testing.assert_array_equal(filled[seen], X[seen])
 
 
 def test_sequences_and_times_of_a_table_come_back(folder):

@@ -42,9 +42,10 @@ def test_videos_go_there_and_back():
         (np.zeros((5, 8, 8, 3), "u1"), "3 channels last; take X.mean"),
         (np.zeros((2, 5, 8, 8, 4), "u1"), "4 channels last"),
         (np.zeros((8, 8), "u1"), "must have shape"),
-        (np.zeros((5, 8, 8), int), "dtype int64; X.astype"),
+        (np.zeros((5, 8, 8), int), "got int64 from 0 to 0; divide by"),
         (np.full((5, 8, 8), 255.0), "0 to 1, got 255 to 255; divide"),
-        (np.full((5, 8, 8), np.nan), "0 to 1"),
+        (np.full((5, 8, 8), 40000, "u2"), r"got uint16 from 40000 to 40000; divide .*, or X / 65535 of 16 bits"),
+        (np.full((5, 8, 8), np.nan), "got NaN: fill in"),
         (np.zeros((0, 8, 8)), "must have shape"),
     ],
 )
@@ -254,13 +255,80 @@ def test_pandas_text_is_read_as_it_was_written(tmp_path):
     [
         ("a,b\n1,2\n3\n", "row 1 of its data has 1 fields, 2 are wanted"),
         ("a,b\n", "no rows"),
+        ("a,b\n1,2,\n3,4,\n", "have 3 fields, the header has 2: they end with one more delimiter"),
+        ("a,b\n0.5,2,1\n3,4,5\n", "have 3 fields, the header has 2$"),
         ("a,a\n1,2\n", "come twice in the header: 'a'"),
         ("1,2\n3,x\n", r"columns \[1\].*no numbers"),
-        ("a,b,c\n1,2\n", "has 2 fields, 3 are wanted"),
+        ("a,b,c\n1,2\n", "rows of its data have 2 fields, the header has 3"),
     ],
 )
 def test_wrong_text_is_refused(tmp_path, text, match):
     refuses(match, convert.read, write_csv(tmp_path / "walk.csv", text))
+
+
+NAN = np.nan
+
+
+@pytest.mark.parametrize(
+    "text, names, values",
+    [
+        ("a,b\n1,2\n,\n3,4\n", ["a", "b"], [[1, 2], [NAN, NAN], [3, 4]]),
+        ('a\n1\n""\n3\n', ["a"], [[1], [NAN], [3]]),
+        ("a\tb\n1\t2\n\t\n3\t4\n", ["a", "b"], [[1, 2], [NAN, NAN], [3, 4]]),
+        ("a,b\n1,2\n\n   \n3,4\n\n", ["a", "b"], [[1, 2], [3, 4]]),
+        ("NA,2\n3,4\n", None, [[NAN, 2], [3, 4]]),
+        (",2\n3,4\n", None, [[NAN, 2], [3, 4]]),
+        (",0.5\n3,4\n", None, [[NAN, 0.5], [3, 4]]),
+        (",0\n,1\n3,4\n", None, [[NAN, 0], [NAN, 1], [3, 4]]),
+        ("0,1\n1,2\n", None, [[0, 1], [1, 2]]),
+        ("0,1,2\n1,0,4\n", ["0", "1", "2"], [[1, 0, 4]]),
+        (",0,1\n0,0.5,2\n4,1,3\n", ["0", "1"], [[0.5, 2], [1, 3]]),
+        (",hip\n0,1\n3,2\n0,3\n", ["hip"], [[1], [2], [3]]),
+        ("hip knee\nx 1 2\ny 3 4\n", ["hip", "knee"], [[1, 2], [3, 4]]),
+        ("a,b,\n1,2,\n3,4,\n", ["a", "b"], [[1, 2], [3, 4]]),
+    ],
+)
+def test_what_lines_of_text_are(tmp_path, text, names, values):
+    read = convert.read(write_csv(tmp_path / "walk.csv", text))
+    assert getattr(read, "columns", None) == names
+    np.testing.assert_array_equal(np.asarray(read), values)
+
+
+@pytest.mark.parametrize(
+    "text, names, values, match",
+    [
+        ("0,1\n0.5,2\n", ["0", "1"], [[0.5, 2]], "the first line, 0 and 1, is taken for numbers of columns"),
+        (",a\n0.5,1\n0.7,2\n", ["a"], [[1], [2]], "the first column has no name and is left out"),
+    ],
+)
+def test_what_could_be_data_is_told(tmp_path, text, names, values, match):
+    with pytest.warns(UserWarning, match=match) as told:
+        read = convert.read(write_csv(tmp_path / "walk.csv", text))
+    assert read.columns == names and told[0].filename == __file__
+    np.testing.assert_array_equal(np.asarray(read), values)
+
+
+def test_tables_of_pandas_keep_their_rows_whatever_their_index(tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X[0], columns=["hip", "knee", "toe"])
+    kept, twice = frame[frame.index % 3 != 1], pd.concat([frame, frame])
+    for table in (kept, twice, frame.set_index(frame.index * 10 + 5), frame[::-1]):
+        table.to_csv(tmp_path / "walk.csv")
+        read = convert.read(tmp_path / "walk.csv")
+        assert read.columns == list(frame.columns)
+        np.testing.assert_array_equal(np.asarray(read), table)
+    frame.iloc[2:4] = np.nan
+    frame.to_csv(tmp_path / "walk.csv", index=False)
+    np.testing.assert_array_equal(np.asarray(convert.read(tmp_path / "walk.csv")), frame)
+
+
+def test_whole_numbers_beyond_double_precision_stay_apart(tmp_path):
+    text = "walk,a\n12345678901234567,1\n12345678901234568,2\n"
+    read = convert.read(write_csv(tmp_path / "walk.csv", text))
+    assert read["walk"].tolist() == [12345678901234567, 12345678901234568]
+    assert len(convert.tables(read, by="walk")) == 2
+    read = convert.read(write_csv(tmp_path / "walk.csv", "a,b\n1e300,99999999999999999999\n,1\n"))
+    np.testing.assert_array_equal(np.asarray(read), [[1e300, 1e20], [NAN, 1]])
 
 
 def test_columns_that_are_no_numbers_are_named(tmp_path):

@@ -1,5 +1,6 @@
 """Music from files of every form, and files that are refused: the message names the file and the reason."""
 
+import gzip
 import io
 import json
 import os
@@ -337,6 +338,8 @@ def test_a_dream_is_written_by_its_probabilities(tmp_path):
     np.testing.assert_array_equal(midi_notes(read_midi(tmp_path / "piece.mid"), 1), midi_notes(random_roll(1), 1))
     with pytest.raises(ValueError, match="88"):
         write_midi(tmp_path / "piece.mid", np.zeros((3, 5)))
+    with pytest.raises(ValueError, match="step=0.001 must be at least a tick of the file, 1/480"):
+        write_midi(tmp_path / "piece.mid", random_roll(1), 0.001)
 
 
 # ------------------------------------------------------------------------------------------------ archives
@@ -380,6 +383,7 @@ def tarred(*members):
             "bytes",
         ),
         (zipped(("good", "x" * 1000, 0))[:-5], "cannot be unpacked"),
+        (gzip.compress(pickle.dumps([1, 2])), "is packed, and what it holds is no .* unpack it by hand"),
         (tarred(*((f"{i}", tarfile.REGTYPE, "") for i in range(50)))[:150], "none of the files|cannot be unpacked"),
     ],
 )

@@ -5,7 +5,7 @@ import numpy as np
 from .parser import FORECASTS
 from .reading import SEQUENCE, check_complete, read_data, read_model
 from .verbs import about_data, check_verb, for_model
-from .writing import check_out, ending_of, exact, feature_columns, save_figure, say, short, write_arrays, write_table
+from .writing import check_out, ending_of, exact, feature_columns, save_figure, say, write_arrays, write_table
 
 N_SHOWN = 6  # features in a fan chart
 
@@ -40,10 +40,10 @@ def as_table(ahead, data):
     if labels is None and len(data.sequences) > 1:
         labels = list(range(len(data.sequences)))
     rows = (
-        [*([] if labels is None else [exact(labels[i])]), name, t, *frame]
+        [*([] if labels is None else [exact(labels[i])]), name, t, *map(str, frame)]
         for i in range(len(data.sequences))
         for name, values in statistics.items()
         for t, frame in enumerate(values[i], 1)
     )
     columns = [data.by or SEQUENCE] * (labels is not None) + ["statistic", "frame"]
-    return [*columns, *feature_columns(ahead.mean.shape[-1], data.names)], short(rows)
+    return [*columns, *feature_columns(ahead.mean.shape[-1], data.names)], rows

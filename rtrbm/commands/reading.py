@@ -8,11 +8,11 @@ import numpy as np
 from ..checks import about, as_given
 from ..convert import read as read_arrays, read_midi, tables, video
 from ..foreign import is_table, numbers
-from ..minibatches.text import Table, is_field
+from ..minibatches.text import Table, is_field, text_of
 from ..models import load
 
 SEQUENCE = "sequence"  # the column that names sequences, unless --by says another
-MIDI = (".mid", ".midi")
+MIDI, TEXT = (".mid", ".midi"), (".csv", ".tsv", ".txt")
 DECIMAL_COMMA = re.compile(r"[-+]?[\d.]*,\d+(e[-+]?\d+)?", re.I)
 
 
@@ -21,7 +21,8 @@ class Data(NamedTuple):
 
     path : str; sequences : list of (n_frames_i, n_features) arrays or tables; form : "one", "array" or "list", what the
     file held; names : list of str, the features' names, or None; by, labels : the column that names sequences and the
-    name of each, or None; time, times : the column of times and the times of each sequence, or None.
+    name of each, or None; time, times : the column of times and the times of each sequence, or None; columns : all
+    columns of a table in its order, or None; places : the rows of each sequence in the table, or None.
     """
 
     path: str
@@ -32,6 +33,8 @@ class Data(NamedTuple):
     labels: list | None = None
     time: str | None = None
     times: list | None = None
+    columns: list | None = None
+    places: list | None = None
 
     def arrays(self):
         """The sequences as arrays of floating point numbers."""
@@ -87,16 +90,17 @@ def read_data(path, options, label="FILE", name=None):
 
 def _read(path, options, label, name):
     """The data of a file, infinite values among them."""
-    if path.lower().endswith(MIDI):
-        with about(label, "path"):
-            return Data(path, [read_midi(path)], "one")
-    name = options.name if name is None else name
+    option = "--name" if label in ("FILE", "--data") else f"{label}-name"
+    own, name = name if option != "--name" else options.name, options.name if name is None else name
+    is_midi = path.lower().endswith(MIDI)
     try:
         with about(label, "path"):
-            held = read_arrays(path, name)
+            held = read_midi(path) if is_midi else read_arrays(path, name)
     except TypeError as error:
-        option, there = "--name" if label == "FILE" else f"{label}-name", str(error).rpartition("; there in ")[2]
+        there = str(error).rpartition("; there in ")[2]
         raise ValueError(f"{option} ARRAY must say which array of the file is meant; there in {there}") from error
+    if own is not None and (is_midi or path.lower().endswith(TEXT)):
+        raise ValueError(f"{option}={own} is for a file with arrays that have names, {path!r} has none")
     if is_table(held):
         return _table(path, held, options)
     for option, column in (("--by", options.by), ("--time", options.time)):
@@ -105,7 +109,7 @@ def _read(path, options, label, name):
     with about(path, "X"):
         held = as_given(held)
         if isinstance(held, list):
-            return Data(path, [_frames(x, f"{path}[{i}]") for i, x in enumerate(held)], "list")
+            return Data(path, _of_one_width([_frames(x, f"{path}[{i}]") for i, x in enumerate(held)], path), "list")
         held = _numbers(held, path)
         if held.ndim == 4:
             held = video(held)
@@ -130,6 +134,18 @@ def _frames(x, name):
     return x[:, None] if x.ndim == 1 else x
 
 
+def _of_one_width(sequences, path):
+    """Sequences, all with the features of the first."""
+    n = sequences[0].shape[1]
+    for i, sequence in enumerate(sequences):
+        if sequence.shape[1] != n:
+            raise ValueError(
+                f"{path!r} must have sequences of the same features, got {n} features in array 0 and "
+                f"{sequence.shape[1]} in array {i}: take one array with --name, or write those that belong together"
+            )
+    return sequences
+
+
 def _table(path, table, options):
     """The sequences of a table with a header."""
     by = SEQUENCE if options.by is None and SEQUENCE in table.columns else options.by
@@ -145,17 +161,20 @@ def _table(path, table, options):
                 f"{path!r} has text in its column {column!r}, {text!r} in row {row}: --by {column} if it names the "
                 f"sequence of a row, --time {column} if it holds times, no text for a missing value, or leave it out"
             )
+    if by is not None:  # 01 and 1 are two names
+        table = Table({name: text_of(path, by) if name == by else table[name] for name in table.columns})
     with about(path, "X"):
         sequences = tables(table, by, options.time)
-    labels = rows = None
+    labels = times = None
+    places = [np.arange(len(table))]
     if by is not None:
         labels = list(dict.fromkeys(table[by].tolist()))
-        rows = [table[by] == label for label in labels]
-    times = None
+        places = [np.flatnonzero(table[by] == label) for label in labels]
     if options.time is not None:
-        times = [table[options.time]] if rows is None else [table[options.time][at] for at in rows]
+        times = [table[options.time][at] for at in places]
     form = "one" if by is None else "list"
-    return Data(path, sequences, form, sequences[0].columns, by, labels, options.time, times)
+    names = sequences[0].columns
+    return Data(path, sequences, form, names, by, labels, options.time, times, table.columns, places)
 
 
 def check_complete(data, remedy):

@@ -159,7 +159,7 @@ def _check_probabilities(data):
     low, high = np.nanmin(X), np.nanmax(X)
     if low >= 0 and high <= 1:
         return
-    whole = low >= 0 and (X == np.rint(X)).all()
+    whole = low >= 0 and ((X == np.rint(X)) | np.isnan(X)).all()
     counts = ", or --set visible=poisson for counts" if whole else ""
     beyond = [] if data.names is None else [n for n, low, high in _ranges(data.names, X) if low < 0 or high > 1]
     columns = f" (columns {', '.join(beyond[:5])}{', ...' * (len(beyond) > 5)})" if beyond else ""

@@ -18,7 +18,7 @@ from ..replacing import check_path, replacing
 from .reading import SEQUENCE
 
 
-def check_out(options, endings, *paths, beside=()):
+def check_out(options, endings, *paths, beside=(), instead=None):
     """Raise, before any work, unless the file of `--out` can be written.
 
     Parameters
@@ -30,6 +30,8 @@ def check_out(options, endings, *paths, beside=()):
         Files that are read.
     beside : iterable of str
         Files that are written beside it.
+    instead : iterable of str, optional
+        Files that are written in its place.
 
     Raises
     ------
@@ -50,7 +52,7 @@ def check_out(options, endings, *paths, beside=()):
     if any(os.path.exists(path) and os.path.samefile(read, path) for read in paths):
         raise ValueError(f"--out must not be a file that is read, got {path!r}")
     resume = getattr(options, "resume", None)
-    there = [file for file in (path, *beside) if os.path.exists(file)]
+    there = [file for file in (*([path] if instead is None else instead), *beside) if os.path.exists(file)]
     if there and not options.force and not resume:
         more = "" if resume is None else ", --resume goes on with it"
         raise ValueError(f"--out: {there[0]!r} is there already; --force replaces it{more}")
@@ -86,13 +88,8 @@ def write_table(path, columns, rows):
         writer.writerows(rows)
 
 
-def short(rows):
-    """Rows with floating point numbers in 10 digits, or as many as single precision holds."""
-    return ([f"{value:.10g}" if isinstance(value, float) else str(value) for value in row] for row in rows)
-
-
 def exact(value):
-    """A label or a time as text, with all digits of a number: times in milliseconds have more than 10."""
+    """A label or a time as text, with all digits of a number."""
     return np.format_float_positional(value, trim="-") if isinstance(value, float) else str(value)
 
 
@@ -160,9 +157,9 @@ def save_figure(figure, path):
 def write_sequences(path, what, sequences, like):
     """Write sequences as .csv, .npz, .npy or .h5.
 
-    A CSV has the columns of `like`: that of the sequences' names, if there are several (`sequence`, counted from 0,
-    unless the file that was read named them), that of times, the features. It has no header if the file that was read
-    had none and held one sequence. The other kinds hold one array
+    A CSV has the columns and the order of rows of the table that was read. Without one it has a column of the
+    sequences' names, if there are several (`sequence`, counted from 0), and the features; no header if there is one
+    sequence. Numbers are written such that they are read as the same. The other kinds hold one array
     (n_frames, n_features), or (n_sequences, n_frames, n_features) where sequences were one array, or an array for each
     sequence where they were several.
 
@@ -217,13 +214,16 @@ def _as_table(sequences, like):
         labels = list(range(len(sequences)))
     columns = [like.by or SEQUENCE] * (labels is not None) + [like.time] * (like.times is not None)
 
-    def rows():
-        for i, sequence in enumerate(sequences):
-            for t, frame in enumerate(sequence):
-                first = [] if labels is None else [exact(labels[i])]
-                yield [*first, *([] if like.times is None else [exact(like.times[i][t])]), *frame]
+    def row(i, t):
+        first = [] if labels is None else [exact(labels[i])]
+        return [*first, *([] if like.times is None else [exact(like.times[i][t])]), *map(str, sequences[i][t])]
 
-    return [*columns, *features] if columns or like.names is not None else None, short(rows())
+    columns = [*columns, *features] if columns or like.names is not None else None
+    rows = [row(i, t) for i, sequence in enumerate(sequences) for t in range(len(sequence))]
+    if like.places is None:
+        return columns, rows
+    in_order, at = np.argsort(np.concatenate(like.places)), [columns.index(name) for name in like.columns]
+    return like.columns, ([rows[i][j] for j in at] for i in in_order)
 
 
 def feature_columns(n, names):

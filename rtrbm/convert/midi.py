@@ -95,9 +95,11 @@ def write_midi(path: Path, X: ArrayLike, step: float = 0.5) -> None:
     ImportError
         If mido is not installed.
     TypeError, ValueError
-        If X has another shape, or `step` is not above 0.
+        If X has another shape, or `step` is less than a tick, 1/480 of a quarter note.
     """
     path, rows, step, mido = check_path("path", path), midi_notes(X, step), float(step), _mido()
+    if step * TICKS < 1:
+        raise ValueError(f"step={step} must be at least a tick of the file, 1/{TICKS} of a quarter note")
     events = [(onset, 1, int(pitch)) for pitch, onset, _ in rows]
     events += [(onset + duration, 0, int(pitch)) for pitch, onset, duration in rows]  # 0: an end comes first
     track, now = mido.MidiTrack(), 0

@@ -65,7 +65,7 @@ def piano_roll(X: ArrayLike, pitches: str | None = None) -> Array:
 
 
 def notes(X: ArrayLike, step: float, n_frames: int | None = None) -> Array:
-    """A list of notes as a sequence: a note sounds in the frames that begin while it lasts, at least in one.
+    """A list of notes as a sequence: onset and end are rounded to the nearest frame, a note sounds in at least one.
 
     Parameters
     ----------

@@ -92,6 +92,9 @@ def _groups(table, by, name):
 def _check_times(part, time, name):
     times = np.asarray(part[time])
     with dressed(f"{name}, column {time!r}"):
+        missing = [row for row, at in enumerate(times) if is_gap(at) or at != at or str(at) == ""]
+        if missing:
+            raise ValueError(f"{name} must have a time in every row of its column {time!r}, row {missing[0]} has none")
         wrong = np.flatnonzero(~(times[1:] > times[:-1]))
     if len(wrong):
         row = int(wrong[0])

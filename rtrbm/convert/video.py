@@ -38,7 +38,7 @@ def video(X: ArrayLike) -> Array:
     if X.ndim in (4, 5) and X.shape[-1] in (3, 4) and X.ndim + (X.shape[-2] > 4) > 4:
         raise ValueError(
             f"X must have one grey value a pixel, got shape {X.shape} with {X.shape[-1]} channels last; take "
-            "X.mean(axis=-1), or X[..., 0] for one channel"
+            "X.mean(axis=-1) / 255 of uint8 (X.mean(axis=-1) of floats), or X[..., 0] for one channel"
         )
     if X.ndim not in (3, 4) or 0 in X.shape:
         raise ValueError(
@@ -48,9 +48,12 @@ def video(X: ArrayLike) -> Array:
         X = X / np.float32(255)
     elif X.dtype.kind not in "bf":
         raise TypeError(
-            f"X must hold uint8 from 0 to 255, or floats from 0 to 1, got dtype {X.dtype}; X.astype('uint8')"
+            f"X must hold uint8 from 0 to 255, or floats from 0 to 1, got {X.dtype} from {X.min()} to {X.max()}; "
+            "divide by the greatest value that a pixel can have: X / 255, or X / 65535 of 16 bits"
         )
     low, high = X.min(), X.max()
+    if low != low:
+        raise ValueError("X must hold numbers, got NaN: fill in missing pixels, or leave out their frames")
     if not (low >= 0 and high <= 1):
         raise ValueError(
             f"X must hold values from 0 to 1, got {low:g} to {high:g}; divide by the greatest possible one"

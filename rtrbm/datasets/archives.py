@@ -54,7 +54,7 @@ def unpack(path, folder):
                 _check(((m.filename, m.file_size, m.external_attr >> 28 in (0, 4, 8)) for m in members), path, limit)
                 archive.extractall(folder)
             return
-        with _plain(path, limit) as file, tarfile.open(fileobj=file, mode="r:") as archive:
+        with _plain(path, limit) as file, _tar(file, path) as archive:
             _check(((m.name, m.size, m.isfile() or m.isdir()) for m in archive), path, limit)
             safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
             archive.extractall(folder, **safe)
@@ -62,6 +62,19 @@ def unpack(path, folder):
         raise
     except Exception as error:  # zip, gzip, bzip2 and xz raise many kinds
         raise ValueError(f"path: the archive {path!r} cannot be unpacked: {type(error).__name__}: {error}") from error
+
+
+def _tar(file, path):
+    """A tar archive, opened."""
+    try:
+        return tarfile.open(fileobj=file, mode="r:")
+    except tarfile.ReadError as error:
+        if _head(path).startswith(tuple(PACKED)):
+            raise Refused(
+                f"path: {path!r} is packed, and what it holds is no complete tar archive ({error}): if it is a single "
+                "file, unpack it by hand"
+            ) from error
+        raise
 
 
 class Refused(ValueError):

@@ -13,7 +13,7 @@ import numpy as np
 from .. import checks, foreign, hdf5, probe
 from ..replacing import as_path
 from ..types import Path
-from .arrays import read_npy, read_npz
+from .arrays import PICKLED, read_npy, read_npz
 from .bounds import check_regular
 from .matlab import read_mat
 from .text import read_text
@@ -23,6 +23,7 @@ MAGIC = {
     b"\x89HDF\r\n\x1a\n": "an HDF5 file",
     b"MATLAB 7.3 MAT-file": "an HDF5 file",
     b"PK\x03\x04": "an .npz file",
+    b"PK\x05\x06": "an .npz file",
     b"\x93NUMPY": "an .npy file",
     b"MATLAB 5.0 MAT-file": "a .mat file",
 }  # the first bytes of the files that are read
@@ -147,7 +148,8 @@ def opened(X, argument="X"):
         if kind == "text" and isinstance(error, UnicodeDecodeError):
             raise ValueError(f"{argument}: {path!r} is text that is not UTF-8, save it as UTF-8: {error}") from error
         reason = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
-        broken = f"{path!r} is {kind} that cannot be read, it may be truncated"
+        is_said = kind == "text" or PICKLED in str(error)
+        broken = f"{path!r} is {kind} that cannot be read" + ", it may be truncated" * (not is_said)
         raise ValueError(f"{argument}: {broken}: {reason}") from error
     yield arrays if not isinstance(arrays, dict) else _chosen(arrays, name, path, argument)
 
@@ -186,15 +188,17 @@ def kind_of(path, argument="X"):
 def _chosen(arrays, name, path, argument):
     """The array of that name, or the only one; all of them in their order if the name is "/"."""
     names = ", ".join(map(repr, [*arrays][:N_NAMES])) + (", ..." if len(arrays) > N_NAMES else "")
+    if not arrays:
+        raise ValueError(f"{argument}: {path!r} holds no arrays")
     if name is None and len(arrays) != 1:
         raise TypeError(
             f"{argument} must say which array of the file is meant, (path, name) or read(path, name); "
-            f"there in {path!r}: {names or 'none'}"
+            f"there in {path!r}: {names}"
         )
     if name == "/":
         return list(arrays.values())
     if name is not None and name not in arrays:
-        raise ValueError(f"{argument} must name an array of {path!r}, got {name!r}; there: {names or 'none'}")
+        raise ValueError(f"{argument} must name an array of {path!r}, got {name!r}; there: {names}")
     array = next(iter(arrays.values())) if name is None else arrays[name]
     if isinstance(array, np.ndarray) and array.dtype.names:
         fields = ", ".join(array.dtype.names)
