@@ -83,7 +83,9 @@ def read_text(path):
         else:
             columns = _columns(file, path, delimiter, n_lines)
     if head is not None:
-        return Table(_named(head, columns))
+        return Table(_named(head, list(columns)))
+    if isinstance(columns, np.ndarray):
+        return columns.T
     wrong = [i for i, values in enumerate(columns) if values.dtype.kind == "U"]
     if wrong:
         raise ValueError(
@@ -124,10 +126,10 @@ def _begin(file):
 
 
 def _columns(file, path, delimiter, n_lines):
-    """The columns of what follows so many lines."""
+    """The columns of what follows so many lines: one array if there are numbers alone, or else a list."""
     columns = _numbers(path, delimiter, n_lines)
     if columns is not None:
-        return list(columns)
+        return columns
     file.seek(0)
     reader = _reader(file, delimiter)
     return list(_fields(row for row in _rows(reader) if reader.line_num > n_lines))
