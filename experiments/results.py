@@ -226,7 +226,7 @@ def _section(title, text, head, rows):
 
 def _ours(row, beside):
     others = [shown(row.beside[name]) if name in row.beside else "" for name in beside]
-    minutes = "" if row.minutes is None else f"{row.minutes:.2g}"
+    minutes = "" if row.minutes is None else f"{row.minutes:.2g}" if row.minutes < 99.5 else f"{row.minutes:.0f}"
     ours = shown(row.value, row.error)
     if row.bracket:
         ours += f" [{shown(row.bracket[0])}, {shown(row.bracket[1])}]"
