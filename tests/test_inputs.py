@@ -111,3 +111,18 @@ def test_wrong_inputs_are_refused(model):
         model.sample(3)
     with pytest.raises(ValueError, match="inputs must be given"):
         model.filter_step(None, X[0][0])
+
+
+def test_an_update_wants_the_inputs_of_those_before():
+    data, settings = np.round(np.random.default_rng(0).random((4, 5, 3))), dict(n_gibbs=1, n_updates=2, random_state=0)
+    for model in (RTRBM(2, **settings), CRBM(2, n_taps=1, **settings)):
+        model.fit(data, inputs=np.ones((4, 5, 1)))
+        before = model.params_.W.copy()
+        with pytest.raises(ValueError, match="inputs must be given, 1 of every frame: this model was fitted with"):
+            model.partial_fit(data)
+        with pytest.raises(ValueError, match="inputs must be 1 of every frame, as this model was fitted with, got 2"):
+            model.partial_fit(data, inputs=np.ones((4, 5, 2)))
+        np.testing.assert_array_equal(model.params_.W, before)
+        model.partial_fit(data, inputs=np.ones((4, 5, 1)))  # control
+    with pytest.raises(ValueError, match="inputs must be left out: this model was fitted without"):
+        RTRBM(2, **settings).fit(data).partial_fit(data, inputs=np.ones((4, 5, 1)))

@@ -156,6 +156,21 @@ def test_lists_arrays_and_what_stands_beside_give_the_same_numbers():
     np.testing.assert_array_equal(stack.log_likelihood(X, random_state=1), stack.log_likelihood(X, random_state=1))
 
 
+def test_what_is_printed_as_certain_lies_below_the_truth():
+    """Also with draws that are all alike, whose standard error is 0, on little data."""
+    small = np.random.default_rng(0).integers(0, 2, (3, 3, 3)).astype(float)
+    settings = SETTINGS | dict(n_updates=150, learning_rate=0.1, batch_size=10)
+    stack = Stack([RTRBM(2, **settings), RTRBM(2, **settings)]).fit(small)
+    H = binary_states(6).reshape(-1, 3, 2)
+    bottom, top = stack.layers
+    truths = [logsumexp(log_p_given(bottom, v, H) + top.log_likelihood(H, "exact")) for v in small]
+    found = [stack.likelihood(small, random_state=seed) for seed in range(60)]
+    assert all(one.lower < sum(truths) / 9 for one in found)  # the probability that one is not: 60 * 0.00135 at most
+    assert sum(one.nats - 3 * one.standard_error > sum(truths) / 9 for one in found) > 5  # control
+    lower = stack.score_samples(small, return_bracket=True)[1].sum(axis=1)
+    assert (lower < truths).all()
+
+
 def test_nothing_bounds_it_from_above():
     stack = stack_of("RTRBM dynamic b_v")
     bound, lower, upper = stack.score_samples(X, "ais", return_bracket=True)

@@ -483,6 +483,40 @@ def test_other_data_are_refused_on_resuming(tmp_path, other, message):
     assert not hasattr(model, "params_")
 
 
+@pytest.mark.parametrize(
+    "before, now, match",
+    [
+        (dict(inputs=1), dict(inputs=-1), "got other inputs"),
+        (dict(inputs=1), dict(), "inputs must be given, 2 of every frame: this model was fitted with"),
+        (dict(), dict(inputs=1), "inputs must be left out: this model was fitted without"),
+        (dict(window=5), dict(window=6), "got windows of 6 frames after 10, not windows of 5 frames after 10"),
+        (dict(window=5, warm_up=3), dict(window=5), "got windows of 5 frames after 10, not windows of 5 frames after 3"),
+        (dict(), dict(window=5), "got windows of 5 frames after 10, not no windows"),
+    ],
+)
+def test_a_run_goes_on_with_the_inputs_and_windows_it_began_with(before, now, match, tmp_path):
+    rng = np.random.default_rng(0)
+    data, x = rng.integers(2, size=(6, 12, 4)).astype(float), rng.random((6, 12, 2))
+
+    def along(given):
+        return given | ({"inputs": given["inputs"] * x} if "inputs" in given else {})
+
+    settings, file = dict(n_gibbs=1, random_state=0), dict(checkpoint=tmp_path / "run.h5")
+    RTRBM(3, n_updates=4, **settings).fit(list(data), **along(before), **file)
+    whole = (tmp_path / "run.h5").read_bytes()
+    with pytest.raises(ValueError, match=match):
+        RTRBM(3, n_updates=8, **settings).fit(list(data), resume=True, **along(now), **file)
+    assert (tmp_path / "run.h5").read_bytes() == whole
+    with pytest.warns(UserWarning, match="goes on"):
+        RTRBM(3, n_updates=8, **settings).fit(list(data), resume=True, **along(before), **file)  # control
+
+
+def test_an_earlier_fingerprint_says_nothing_of_windows_and_inputs():
+    now = fingerprint(np.zeros((3, 20, 4)))
+    assert difference(now.partition("; no windows")[0], now) is None
+    assert difference(now.partition("; no windows")[0], fingerprint(np.ones((3, 20, 4)))) == "other values"
+
+
 def test_a_fingerprint_looks_at_a_bounded_part():
     class Long:
         def __init__(self):

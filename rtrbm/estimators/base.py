@@ -240,7 +240,9 @@ class TrainedRBM(Watched):
             if mask is not None or inputs is not None:
                 recordings = self._data(X, None, 0, mask, inputs)
                 minibatch, n_inputs = list(recordings), recordings.n_inputs
-            if new:
+            if not new:
+                self._check_n_inputs(n_inputs, self.params_)
+            else:
                 checked = minibatch if are_examples(minibatch) else self._check(minibatch)
                 self._start(sources.Repeated(checked, n_inputs))
                 self._keep_names(names)
@@ -379,6 +381,7 @@ class TrainedRBM(Watched):
         engines.named(self.engine)
         training, names, changed, engine = self._saved(path)
         check_names(X, names, "the model")
+        self._check_n_inputs(getattr(data, "n_inputs", 0), training.params)
         first = sources.look(sources.source(data, self.batch_size, training.seed), 0)
         if not are_examples(first):
             self._check(first, len(training.params.W))

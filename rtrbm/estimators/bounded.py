@@ -20,7 +20,7 @@ class Bounded(Estimator):
     """Layers of models of sequences, the likelihood of which has a bound. A subclass has `_fitted`, the layers."""
 
     def log_likelihood(self, X: Sequences, method: str = "auto", random_state: Seed = None) -> Array:
-        """A lower bound of the log-likelihood of each sequence: the sums of `score_samples`.
+        """A lower bound of the log-likelihood of each sequence, estimated: the sums of `score_samples`.
 
         Parameters
         ----------
@@ -30,7 +30,8 @@ class Bounded(Estimator):
         Returns
         -------
         (n_sequences,) ndarray
-            In nats, not divided by the number of frames.
+            In nats, not divided by the number of frames. One is above the truth by more than c nats with a probability
+            below exp(-c).
         """
         if len(self._fitted()) == 1:
             return self.layers[0].log_likelihood(X, method, random_state)
@@ -77,8 +78,9 @@ class Bounded(Estimator):
         bound : (n_sequences, n_frames) ndarray, or list of (n_frames_i,) ndarrays for a list
             In nats.
         lower, upper : as bound
-            Only with `return_bracket`. lower is below by 3 standard errors, upper is infinite: nothing says how far
-            below the truth the bound is.
+            Only with `return_bracket`. The sum of lower over a sequence lies below its log-likelihood, with a
+            probability of 99.87 % (Markov's inequality: by 6.6 nats a sequence). upper is infinite: nothing says how
+            far below the truth the bound is.
 
         Raises
         ------
@@ -118,7 +120,8 @@ class Bounded(Estimator):
         Returns
         -------
         Likelihood
-            Its `upper` is infinite; ``print`` says it in words.
+            `nats` is an estimate of the bound, with its standard error over draws. `lower` is below the log-likelihood
+            itself, with a probability of 99.87 %. `upper` is infinite. ``print`` says it in words.
 
         Raises
         ------

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import checks
-from ..biases import with_inputs
+from ..biases import n_inputs, with_inputs
 from ..minibatches import sources
 from ..minibatches.fingerprint import spread
 from ..minibatches.sequences import counted, pack, summary
@@ -47,6 +47,16 @@ class Fed(Stored):
         if inputs is not None:
             recordings.inputs = self._check_inputs(inputs, recordings.lengths())
         return recordings
+
+    def _check_n_inputs(self, given, params):
+        """Raise unless parameters are for so many inputs of a frame."""
+        n = n_inputs(params)
+        if n and not given:
+            raise ValueError(f"inputs must be given, {n} of every frame: this model was fitted with inputs=")
+        if given and not n:
+            raise ValueError("inputs must be left out: this model was fitted without inputs=")
+        if given != n:
+            raise ValueError(f"inputs must be {n} of every frame, as this model was fitted with, got {given}")
 
     def _check_inputs(self, inputs, lengths, n_inputs=None):
         """Inputs of sequences of these lengths."""

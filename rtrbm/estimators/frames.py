@@ -369,13 +369,8 @@ class FrameByFrame(TrainedRBM):
     def _checked_inputs(self, inputs, lengths):
         """Inputs of sequences of these lengths, for a fitted model; None if it was fitted without."""
         n = n_inputs(self.params_)
-        if inputs is None and n:
-            raise ValueError(f"inputs must be given, {n} of every frame: this model was fitted with inputs=")
-        if inputs is None:
-            return None
-        if not n:
-            raise ValueError("inputs must be left out: this model was fitted without inputs=")
-        return self._check_inputs(inputs, lengths, n)
+        self._check_n_inputs(0 if inputs is None else n or 1, self.params_)
+        return None if inputs is None else self._check_inputs(inputs, lengths, n)
 
     def _common_inputs(self, inputs, n_sequences, n_frames):
         """Inputs of so many sequences of one length, of which one sequence may serve all."""

@@ -11,8 +11,9 @@ N_ROWS = 64
 def fingerprint(data):
     """A text that tells data from others: their number, and lengths and values of a few, spread evenly.
 
-    Four blocks of 16 frames of 8 sequences are looked at, or 64 rows of data without order. Data that differ elsewhere
-    alone have the same fingerprint. An array, a list and a file that hold the same numbers have the same one.
+    Four blocks of 16 frames of 8 sequences are looked at, or 64 rows of data without order, and the inputs of these
+    frames. Data that differ elsewhere alone have the same fingerprint. It tells the windows that data are cut into. An
+    array, a list and a file that hold the same numbers have the same one.
 
     Parameters
     ----------
@@ -26,26 +27,34 @@ def fingerprint(data):
     if not hasattr(data, "__len__"):
         return None
     length, blocks = _part(data, 0)
-    digest, lengths, what = hashlib.sha256(), [], "rows" if length is None else "sequences"
+    lengths, what = [], "rows" if length is None else "sequences"
+    digests = hashlib.sha256(), hashlib.sha256()  # of values and of inputs
     for i in spread(len(data), N_ROWS if length is None else N_SEQUENCES):
         length, blocks = _part(data, i) if i else (length, blocks)
         lengths.append(length)
-        for values in blocks:
-            with np.errstate(over="ignore"):
-                digest.update(np.ascontiguousarray(values, "<f4").tobytes())  # data in memory are not cast yet
-    size = f"{len(data)} {what}; {blocks[0].shape[-1]} features"
-    return f"{size}; lengths {[n for n in lengths if n]}; values {digest.hexdigest()[:16]}"
+        for block in blocks:
+            for part, digest in zip(block, digests):
+                if part is not None:
+                    with np.errstate(over="ignore"):
+                        digest.update(np.ascontiguousarray(part, "<f4").tobytes())  # data in memory are not cast yet
+    values, inputs = (digest.hexdigest()[:16] for digest in digests)
+    n_inputs, window = getattr(data, "n_inputs", 0), getattr(data, "window", None)
+    cut = "no windows" if window is None else f"windows of {window} frames after {data.warm_up}"
+    size = f"{len(data)} {what}; {blocks[0][0].shape[-1]} features"
+    size += f"; lengths {[n for n in lengths if n]}; values {values}"
+    return f"{size}; {cut}; {n_inputs} inputs; inputs {inputs}"
 
 
 def _part(data, i):
-    """The length of sequence i and some blocks of its frames; None and all of a row."""
+    """The length of sequence i and pairs (values, inputs or None) of some blocks of its frames; None and a row."""
     if hasattr(data, "cut"):  # recordings, which may be larger than memory
         length = data.length(i)
-        return length, [data.cut(i, start, start + BLOCK).v for start in _starts(length)]
+        cut = (data.cut(i, start, start + BLOCK) for start in _starts(length))
+        return length, [(block.v, block.inputs) for block in cut]
     values = data[i]
     if values.ndim == 1:
-        return None, [values]
-    return len(values), [values[start : start + BLOCK] for start in _starts(len(values))]
+        return None, [(values, None)]
+    return len(values), [(values[start : start + BLOCK], None) for start in _starts(len(values))]
 
 
 def _starts(length):
@@ -59,8 +68,11 @@ def spread(n, most):
 
 def difference(before, now):
     """What differs between the data of two fingerprints, in words; None if nothing does, or there are not two."""
-    if not isinstance(before, str) or now is None or before == now:
+    if not isinstance(before, str) or now is None:
         return None
-    pairs = zip(before.split("; "), now.split("; "))
-    then, own = next(((then, own) for then, own in pairs if then != own), ("", "values "))
-    return "other values" if own.startswith("values ") else f"{own}, not {then}"
+    pairs = zip(before.split("; "), now.split("; "))  # files of before have fewer parts
+    then, own = next(((then, own) for then, own in pairs if then != own), (None, None))
+    if own is None:
+        return None
+    kind = own.partition(" ")[0]
+    return f"other {kind}" if kind in ("values", "inputs") else f"{own}, not {then}"
