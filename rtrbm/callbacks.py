@@ -35,7 +35,8 @@ class EarlyStopping(Callback):
     When training ends, by itself, by an error or by Ctrl-C, `model.params_` are those of the best model. `model.best_`
     holds them too, with `update`, the updates that had been made, and `error`. A checkpoint keeps both `best_` and the
     state of training, so a run that was interrupted goes on, with a new EarlyStopping, as if it had not been. A run
-    that is complete goes on from the best parameters, if it is resumed with more updates.
+    that is complete goes on from the best parameters, if it is resumed with more updates. A run that is resumed with
+    validation data and had none, or the other way round, looks for the best anew, and a warning says so.
 
     Parameters
     ----------
@@ -60,6 +61,12 @@ class EarlyStopping(Callback):
         self.patience = patience
 
     def start(self, model):
+        if model.best_ is not None and _is_validated(model) != model._plan.validates:
+            model.best_ = None
+            if ranks.is_first(model.comm):
+                how = "without" if model._plan.validates else "with"
+                line = f"EarlyStopping looks for the best model anew: the one so far was found {how} validation="
+                warnings.warn(line, stacklevel=3)
         return self(model)
 
     def __call__(self, model: Any) -> bool | None:
@@ -76,17 +83,23 @@ class EarlyStopping(Callback):
 def _error(model):
     """The error that was measured after the last update; None if it was not."""
     n, history, every = model.n_updates_, model._history, model._plan.look_every
-    if "validation_error" in history:
+    if model._plan.validates:
         return history["validation_error"][-1] if history["validation_update"][-1] == n else None
     if n == 0 or n % every and n != model._plan.n_updates:
         return None
     return float(np.mean(history["reconstruction_error"][-every:]))
 
 
+def _is_validated(model):
+    """Whether the best model was found by a validation error."""
+    measured = zip(*(model._history.get(name, ()) for name in VALIDATION[:2]))
+    return (model.best_.update, model.best_.error) in measured
+
+
 def _n_since_best(model):
     """How often the error was measured since the best model."""
     n, best = model.n_updates_, model.best_.update
-    if "validation_update" in model._history:
+    if model._plan.validates:
         return sum(update > best for update in model._history["validation_update"])
     return n // model._plan.look_every - best // model._plan.look_every
 
@@ -118,6 +131,9 @@ class Log(Callback):
     def of_layer(self, i):
         base, suffix = os.path.splitext(self.path)
         return Log(f"{base}-{i}{suffix}")
+
+    def files(self):
+        return (self.path,)
 
     def start(self, model):
         if not ranks.is_first(model.comm):

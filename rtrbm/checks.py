@@ -85,7 +85,7 @@ MEANT = {
 }  # names in other packages, and the names here
 
 
-def check_known(what, given, known, error=TypeError):
+def check_known(what, given, known, error=TypeError, owner="the model"):
     """Raise if a keyword is not known; the message says which one was probably meant.
 
     Parameters
@@ -94,23 +94,27 @@ def check_known(what, given, known, error=TypeError):
         The beginning of the message: the function and its kind of keywords.
     given, known : iterables of str
     error : type
+    owner : str
+        What has the hyper-parameters.
     """
     known = list(known)
     for name in given:
         if name in known:
             continue
         meant = MEANT.get(name) or next(iter(difflib.get_close_matches(name, known, 1)), None)
+        if ".fit has" in what and meant == f"fit(X, {name}=...)":  # another model's
+            meant = None
         if meant is None:
             raise error(f"{what} {name!r}, only {', '.join(known)}")
-        where = "" if meant in known or " " in meant else ", a hyper-parameter of the model"
+        where = "" if meant in known or " " in meant else f", a hyper-parameter of {owner}"
         raise error(f"{what} {name!r}: did you mean {meant}{where}?")
 
 
-def check_keywords(function, what, unknown):
-    """Raise a TypeError if `unknown`, the keywords that a function does not have, holds any."""
+def check_keywords(function, what, unknown, owner="the model"):
+    """Raise a TypeError if `unknown`, the keywords that a function does not have, holds any; `owner` has settings."""
     if unknown:
         known = [name for name in inspect.signature(function).parameters if name not in ("self", "unknown")]
-        check_known(f"{what} has no keyword", unknown, known)
+        check_known(f"{what} has no keyword", unknown, known, owner=owner)
 
 
 def check_choice(name, value, choices):
@@ -272,7 +276,7 @@ def check_list_of_rows(X, name):
 def _reshaped(X, name, n):
     """What to do with an array of the wrong number of dimensions."""
     if X.ndim > n:
-        return f"Reshape your data: {name}.reshape(-1, {name}.shape[-1]) for rows of features, or a list of 2-D arrays"
+        return f"Reshape your data: {name}.reshape(-1, {name}.shape[-1]) for rows of features"
     return f"Reshape your data: {name}.reshape(1, -1) is one frame, {name}.reshape(-1, 1) is one feature"
 
 
@@ -499,9 +503,12 @@ def as_float(X, name, dtype=None):
 
 def _check_dimensions(X, name, axes):
     if X.ndim != 3:
+        remedy = f"{name}[0] is the first part, rtrbm.convert.video({name}) makes rows of the pixels of videos"
+        if X.ndim < 3:
+            cut = "(a model's fit cuts a long one with window=)"
+            remedy = f"one sequence is [{name}] {cut}, sequences of different lengths are a list"
         raise ValueError(
-            f"{name} must have 3 dimensions (n_sequences, {', '.join(axes)}), got shape {X.shape}; "
-            f"one sequence is [{name}] (fit cuts a long one with window=), sequences of different lengths are a list"
+            f"{name} must have 3 dimensions (n_sequences, {', '.join(axes)}), got shape {X.shape}; {remedy}"
         )
     if not len(X):
         raise ValueError(f"{name} must hold at least one sequence, got none")
@@ -555,7 +562,8 @@ def _not_finite(X, name, may_have_gaps):
     n_features = len(np.unique(wrong[:, -1]))
     remedy = "leave these frames out, or put numbers in their place"
     if may_have_gaps:
-        remedy = f"fit and impute take mask=, True where {name} has gaps; numbers beyond float32 want dtype='float64'"
+        remedy = "mask= of a model's fit says where values are missing, and impute fills them in"
+        remedy += "; numbers beyond float32 want dtype='float64'" * (X.dtype == np.float32)
     return (
         f"NaN or infinite values, {len(wrong)} in {n_features} feature{'s' * (n_features > 1)}, the first in {where}: "
         + remedy

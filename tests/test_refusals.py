@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 pd = pytest.importorskip("pandas")
-from rtrbm import RBM, checks  # noqa: E402
+import rtrbm.plots  # noqa: E402
+import rtrbm.report  # noqa: E402
+from rtrbm import RBM, RTRBM, checks  # noqa: E402
 from rtrbm.checks import rows_without_missing, without_missing  # noqa: E402
 from rtrbm.convert import frames_of, midi_notes, notes, spikes, tables  # noqa: E402
 from rtrbm.models import srtrbm  # noqa: E402
@@ -96,3 +98,57 @@ def test_an_rbm_takes_rows():
     model = RBM(4, n_updates=1).fit(np.concatenate(X))
     with pytest.raises(ValueError, match="X must have at least one frame, got an empty list"):
         model.score_samples([])
+
+
+def test_pages_pictures_and_tunes_replace_no_data(tmp_path):
+    for optional in ("matplotlib", "PIL", "mido"):
+        pytest.importorskip(optional)
+    data = np.eye(88)[None]
+    model = RTRBM(2, n_gibbs=1, n_updates=2, random_state=0).fit(data)
+    model.save(tmp_path / "model.h5")
+    np.savez(tmp_path / "data.npz", X=data)
+    np.save(tmp_path / "data.npy", data)
+    writers = (
+        lambda path: rtrbm.report.write_report(path, model),
+        lambda path: rtrbm.plots.animate({"a": data[0, :, :4]}, path),
+        lambda path: rtrbm.convert.write_midi(path, data[0]),
+    )
+    for name in ("model.h5", "data.npz", "data.npy"):
+        whole = (tmp_path / name).read_bytes()
+        for write in writers:
+            with pytest.raises(ValueError, match=f"path must be another file, '.*{name}' is an? .* take another name"):
+                write(tmp_path / name)
+        assert (tmp_path / name).read_bytes() == whole
+    for write in writers * 2:  # control
+        write(tmp_path / "other")
+
+
+def test_a_model_does_not_start_from_itself():
+    model = RTRBM(2, n_gibbs=1, n_updates=2, random_state=0).fit(np.eye(4)[None])
+    with pytest.raises(ValueError, match="initialization must be another model than this one"):
+        model.set_params(initialization=model).fit(np.eye(4)[None])
+
+
+@pytest.mark.parametrize(
+    "keyword, match",
+    [
+        ("window", "Stack.fit has no keyword 'window', only X, y, checkpoint"),
+        ("mask", "Stack.fit has no keyword 'mask', only"),
+        ("n_epochs", "did you mean n_epochs, a hyper-parameter of its layers?"),
+        ("validation_data", "did you mean validation?"),
+    ],
+)
+def test_keywords_of_a_stack(keyword, match):
+    with pytest.raises(TypeError, match=match):
+        rtrbm.Stack([RTRBM(2)]).fit(np.eye(4)[None], **{keyword: 3})
+
+
+def test_remedies_are_those_of_the_data():
+    data = np.eye(4)[None]
+    for dtype, more in (("float32", "; numbers beyond float32 want dtype='float64'"), ("float64", "")):
+        with pytest.raises(ValueError, match=rf"and impute fills them in{more}$"):
+            RTRBM(2, dtype=dtype).fit(np.nan * data)
+    with pytest.raises(ValueError, match=r"got shape \(1, 1, 4, 4\); X\[0\] is the first part, rtrbm.convert.video"):
+        RTRBM(2).fit(data[None])
+    with pytest.raises(ValueError, match=r"got shape \(4, 4\); one sequence is \[X\]"):
+        RTRBM(2).fit(data[0])

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..checks import check_number
 from ..minibatches.bounds import check_regular
-from ..replacing import check_path, replacing
+from ..replacing import check_no_data, replacing
 from ..types import Array, ArrayLike, Path
 from .music import midi_notes, notes
 
@@ -97,7 +97,8 @@ def write_midi(path: Path, X: ArrayLike, step: float = 0.5) -> None:
     TypeError, ValueError
         If X has another shape, or `step` is less than a tick, 1/480 of a quarter note.
     """
-    path, rows, step, mido = check_path("path", path), midi_notes(X, step), float(step), _mido()
+    path = check_no_data("path", path)
+    rows, step, mido = midi_notes(X, step), float(step), _mido()
     if step * TICKS < 1:
         raise ValueError(f"step={step} must be at least a tick of the file, 1/{TICKS} of a quarter note")
     events = [(onset, 1, int(pitch)) for pitch, onset, _ in rows]

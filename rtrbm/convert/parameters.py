@@ -86,7 +86,8 @@ def from_parameters(kind: type[Model], arrays: Mapping[str, ArrayLike], **settin
     True
     """
     if not isinstance(kind, type) or not hasattr(kind, "from_params"):
-        raise TypeError(f"kind must be a class of models, rtrbm.RTRBM say, got {kind!r:.80}")
+        name = getattr(kind, "__name__", kind)
+        raise TypeError(f"kind must be the class of a single model, rtrbm.RTRBM say, got {name!r:.80}")
     if not isinstance(arrays, dict):
         raise TypeError(f"arrays must be a dict of arrays, got {type(arrays).__name__}")
     arrays, settings = dict(arrays), {**settings, "standardize": False}

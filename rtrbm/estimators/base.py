@@ -161,6 +161,7 @@ class TrainedRBM(Watched):
                 data = self._data(found, window, warm_up, mask, inputs)
                 plan = self._planned(data, validation_every, checkpoint_every)
                 V = self._validation(validation, data, names, opened, window)
+                plan = plan._replace(validates=V is not None)
                 prints = self._prints(checkpoint is not None, X=data, validation=V)
                 if resume and os.path.exists(as_path("checkpoint", checkpoint)):
                     self._resume(checkpoint, data, prints, plan.n_updates, found)

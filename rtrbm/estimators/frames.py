@@ -397,6 +397,8 @@ class FrameByFrame(TrainedRBM):
 
     def _check_hyper_parameters(self):
         super()._check_hyper_parameters()
+        if self.initialization is self:
+            raise ValueError("initialization must be another model than this one: copy.deepcopy(model)")
         if kinds.named(NegativePhase, "negative", self.negative).persistent:
             raise ValueError(
                 f"negative={self.negative!r} is for the static RBM alone: here every frame has biases of its own, "

@@ -53,6 +53,7 @@ class Watched(Fed):
             self._settings()  # raises if a file cannot keep one
         elif resume:
             raise ValueError("resume=True needs checkpoint, the file to resume from")
+        _check_files([call for call in callbacks if isinstance(call, Callback)], checkpoint)
 
     def _held(self, checkpoint):
         """Context in which no other run writes to the checkpoint."""
@@ -160,6 +161,15 @@ class Watched(Fed):
             save = partial(self._checkpoint, os.path.abspath(as_path("checkpoint", checkpoint)))
         say, written = warn if ranks.is_first(self.comm) else bool, self.n_updates_ if resume else 0
         return loop.Watch(made, look, start, called, end, save, say, V is not None, saves, written)
+
+
+def _check_files(callbacks, checkpoint):
+    """Raise if two of them write to one file."""
+    there = set() if checkpoint is None else {os.path.realpath(as_path("checkpoint", checkpoint))}
+    for path in (os.path.realpath(path) for callback in callbacks for path in callback.files()):
+        if path in there:
+            raise ValueError(f"callbacks must write to files of their own, got {path!r} for two, or as the checkpoint")
+        there.add(path)
 
 
 def _any_true(results):

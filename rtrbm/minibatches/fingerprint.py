@@ -6,6 +6,7 @@ import numpy as np
 
 N_SEQUENCES, N_BLOCKS, BLOCK = 8, 4, 16  # blocks of frames of some sequences
 N_ROWS = 64
+N_OF_VALUES = 4  # parts of a fingerprint that are about values: numbers of sequences and features, lengths, values
 
 
 def fingerprint(data):
@@ -66,11 +67,14 @@ def spread(n, most):
     return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int)).tolist()
 
 
-def difference(before, now):
-    """What differs between the data of two fingerprints, in words; None if nothing does, or there are not two."""
+def difference(before, now, along=True):
+    """What differs between the data of two fingerprints, in words; None if nothing does, or there are not two.
+
+    `along` says whether the windows and inputs count, which go along with the data.
+    """
     if not isinstance(before, str) or now is None:
         return None
-    pairs = zip(before.split("; "), now.split("; "))  # files of before have fewer parts
+    pairs = zip(before.split("; "), now.split("; ")[: None if along else N_OF_VALUES])  # earlier files have fewer parts
     then, own = next(((then, own) for then, own in pairs if then != own), (None, None))
     if own is None:
         return None

@@ -94,7 +94,7 @@ class Stack(Bounded):
         TypeError, ValueError, FloatingPointError, RuntimeError, OSError, KeyboardInterrupt
             As the layers' `fit`; also if `layers` is not a list of models that fit together.
         """
-        check_keywords(self.fit, "Stack.fit", unknown)
+        check_keywords(self.fit, "Stack.fit", unknown, "its layers")
         check_callables("callbacks", callbacks)
         check_flag("resume", resume)
         self._check_layers()

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..checks import check_count, check_flag, check_memory, check_number
 from ..foreign import array
-from ..replacing import check_path, replacing
+from ..replacing import check_no_data, replacing
 from ..types import ArrayLike, Path
 from .paper import WIDTH, check_image_shape, colour_bar, colour_limit, draw_image, load, mapping, mosaic, panels
 
@@ -155,7 +155,7 @@ def animate(
 
 def check_gif(path, frames_per_second):
     """Raise unless a GIF of this rate can be written there."""
-    check_path("path", path)
+    check_no_data("path", path)
     check_number("frames_per_second", frames_per_second, -np.inf)
     if not frames_per_second >= 1 / 600:
         raise ValueError(f"frames_per_second: given {frames_per_second}, wanted a number of at least 1/600")

@@ -68,7 +68,7 @@ def _data(subject):
 
 def _values(mark):
     """The part of a fingerprint that tells values."""
-    return mark.rpartition("values ")[2]
+    return mark.rpartition("; values ")[2].partition("; ")[0]
 
 
 def versions():

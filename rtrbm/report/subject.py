@@ -187,4 +187,4 @@ def _without_names(model, layers):
 
 def _is_known(model, X):
     kept = model._fingerprints.get("X")
-    return kept is not None and X is not None and difference(kept, fingerprint(X)) is None
+    return kept is not None and X is not None and difference(kept, fingerprint(X), along=False) is None

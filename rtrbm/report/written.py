@@ -7,8 +7,9 @@ import warnings as python_warnings
 from collections.abc import Iterable
 from typing import Any
 
+from ..biases import n_inputs
 from ..progress import bar
-from ..replacing import check_path, replacing
+from ..replacing import check_no_data, replacing
 from ..types import Path, Seed
 from .about import about, head
 from .dreams import dreams
@@ -30,6 +31,8 @@ PARTS = {
     "Weights": weights,
     "Settings, data, versions": about,
 }
+
+WITH_INPUTS = "The model was fitted with inputs=, which a page has none of: call the verb in Python."
 
 
 def write_report(
@@ -84,7 +87,7 @@ def write_report(
     >>> model = RTRBM(10, n_gibbs=1, n_updates=50, random_state=0).fit(X)
     >>> write_report("report.html", model, X)  # doctest: +SKIP
     """
-    path = check_path("path", path)
+    path = check_no_data("path", path)
     subject = Subject(model, X, train, image_shape, random_state)
     title = f"{type(model).__name__} with {subject.layers[-1].n_hidden:,} hidden units" if title is None else title
     notes = [str(getattr(one, "message", one)) for one in warnings] + remarks(subject)
@@ -120,7 +123,8 @@ def _made(subject):
             except LeftOut as reason:
                 left_out.append((name, str(reason)))
             except Exception as error:  # the model is trained: no page may cost its run
-                left_out.append((name, f"It failed: {type(error).__name__}: {error}"))
+                why = f"It failed: {type(error).__name__}: {error}"
+                left_out.append((name, WITH_INPUTS if n_inputs(subject.bottom.params_) else why))
             counted.update()
     return made, left_out
 

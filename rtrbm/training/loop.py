@@ -220,12 +220,14 @@ def is_finite(params, engine):
 class Plan(NamedTuple):
     """How long a run is, and what happens at an interval.
 
-    n_updates : int, all of them; look_every, save_every : int, updates between two measurements and two checkpoints.
+    n_updates : int, all of them; look_every, save_every : int, updates between two measurements and two checkpoints;
+    validates : bool, whether validation data are measured.
     """
 
     n_updates: int
     look_every: int
     save_every: int
+    validates: bool = False
 
 
 class Watch(NamedTuple):

@@ -24,6 +24,10 @@ class Callback:
         """The callback for layer i of a stack, from 1."""
         return self
 
+    def files(self) -> tuple[str, ...]:
+        """Paths of the files that it writes, which are no checkpoints."""
+        return ()
+
     def __call__(self, model: Any) -> object:
         """Called after every update. If it returns True, training ends."""
 
