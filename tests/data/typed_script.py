@@ -29,7 +29,7 @@ def main(folder: Path) -> float:
     probabilities, states = model.sample(3, return_states=True)
     ahead = model.forecast(X, 2, n_samples=20, quantiles=[0.1, 0.9]).mean[:, -1]
     error, of_linear = squared_error(X, model.predict(X))[0], squared_error(X, autoregression(X, train=X))[0]
-    bits: float = model.score(X) + model.likelihood(X).nats + float(model.log_likelihood(list(X)).sum())
+    bits: float = model.score(X) + model.likelihood(np.round(X)).nats + float(model.log_likelihood(list(X)).sum())
     model.save(folder / "model.h5")
     again = RTRBM.load(str(folder / "model.h5")).set_params(n_updates=3).partial_fit(list(X), mask=X > 2)
     other = rtrbm.load(folder / "model.h5")
