@@ -380,7 +380,7 @@ VERBS = {
     "impute of rows": lambda model, X: RBM(3, n_updates=1, n_gibbs=1).fit(X[0]).impute(X[0], X[0] > 0.5),
     "sample of rows": lambda model, X: RBM(3, n_updates=1, n_gibbs=1).fit(X[0]).sample(2, n_gibbs=3),
     "tempered rows": lambda model, X: RBM(3, n_updates=1, n_gibbs=1).fit(X[0]).sample(2, n_gibbs=3, betas=(0, 1)),
-    "AIS": lambda model, X: model.likelihood(X, method="ais", n_steps=3),
+    "AIS": lambda model, X: model.likelihood(np.round(X), method="ais", n_steps=3),
     "sample of a stack": lambda model, X: Stack([model]).sample(5),
 }
 

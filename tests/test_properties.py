@@ -149,7 +149,7 @@ def file_of(write):
 
 
 SAVED = file_of(lambda path: fitted(RTRBM, "bernoulli", "float64").save(path))
-NEW, TUNE = os.path.join(FOLDER.name, "new.file"), os.path.join(FOLDER.name, "tune.mid")
+NEW, TUNE, MADE = (os.path.join(FOLDER.name, name) for name in ("new.file", "tune.mid", "made.file"))
 SET = os.path.join(FOLDER.name, "set.json")
 convert.write_midi(TUNE, np.eye(88))
 with open(SET, "w") as file:
@@ -335,7 +335,7 @@ FUNCTIONS = {
         arguments(path=of(None).map(lambda _: Given(SAVED(), SAVED())), name=of("params/W")),
     ),
     "convert.read_midi": (convert.read_midi, arguments(path=of(TUNE), step=of(0.5))),
-    "convert.write_midi": (convert.write_midi, arguments(path=of(NEW), X=arrays(4, 88), step=of(0.5, 2))),
+    "convert.write_midi": (convert.write_midi, arguments(path=of(MADE), X=arrays(4, 88), step=of(0.5, 2))),
     "convert.spikes": (
         convert.spikes,
         arguments(
@@ -425,13 +425,13 @@ FIGURES = {
     "plots.animate": (
         plots.animate,
         arguments(
-            rows=of(VIDEO), path=of(NEW), image_shape=of(None, (2, 2)), frames_per_second=of(20), scale=of(None, 2)
+            rows=of(VIDEO), path=of(MADE), image_shape=of(None, (2, 2)), frames_per_second=of(20), scale=of(None, 2)
         ),
     ),
     "plots.animate_figures": (
         plots.animate_figures,
         arguments(
-            rows=of(PEOPLE), parents=of([-1, 0]), path=of(NEW), sides=of(None), frames_per_second=of(9), size=of(20)
+            rows=of(PEOPLE), parents=of([-1, 0]), path=of(MADE), sides=of(None), frames_per_second=of(9), size=of(20)
         ),
     ),
     "plots.figure_strip": (
