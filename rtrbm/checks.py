@@ -24,12 +24,12 @@ PIECE = 2**18  # numbers that are looked at, or cast, at a time when the values 
 def about(label, *names):
     """Context in which errors that call an argument by one of these names call it `label`.
 
-    Paths and expressions stay as they are.
+    Paths stay as they are, and so do X.T, X[..., 0], X[:, 0] and X / 255.
     """
     try:
         yield
     except (TypeError, ValueError, OSError) as error:
-        pattern = rf"(?<![\w'\"/\\-])({'|'.join(names)})(?![\w'\"/\\]|\.\w|\[\.)"
+        pattern = rf"(?<![\w'\"/\\-])({'|'.join(names)})(?![\w'\"/\\]|\.\w|\[[.:]| / )"
         said = (re.sub(pattern, lambda _: label, part) if isinstance(part, str) else part for part in error.args)
         error.args = tuple(said)
         raise

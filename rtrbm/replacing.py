@@ -90,7 +90,7 @@ def check_no_data(name, path):
             head = file.read(16)
         found = next((kind for magic, kind in DATA.items() if head.startswith(magic)), None)
         if found is not None:
-            raise ValueError(f"{name} must be another file, {path!r} is {found}, which would be lost; take another name")
+            raise ValueError(f"{name} must be another file, {path!r} is {found} and would be lost: take another name")
     return path
 
 

@@ -525,6 +525,14 @@ def test_rows_and_columns_keep_the_order_of_the_file(folder):
         table = convert.read(f"{verb}.csv")
         assert table.columns == ["t", "hip", "walk", "knee"]
         assert table["walk"].tolist() == [row[2] for row in rows] and table["t"].tolist() == [row[0] for row in rows]
+    lines = [line.split(",") for line in Path("mixed.csv").read_text().split()]
+    Path("turned.csv").write_text("".join(f"{t},{knee},{walk},{hip}\n" for t, hip, walk, knee in lines))
+    assert main("predict w.h5 turned.csv --by walk --time t --out turned.h5".split()) == 0
+    assert main("predict w.h5 mixed.csv --by walk --time t --out mixed.h5".split()) == 0
+    with h5py.File("turned.h5") as turned, h5py.File("mixed.h5") as mixed:
+        for a, b in zip(turned["prediction"].values(), mixed["prediction"].values()):
+            assert a.attrs["features"].tolist() == ["knee", "hip"] and b.attrs["features"].tolist() == ["hip", "knee"]
+            np.testing.assert_array_equal(a[()][:, ::-1], b[()])
     sequences = convert.tables(convert.read("mixed.csv"), by="walk", time="t")
     expected, table = rtrbm.load("w.h5").predict(sequences)[1], convert.read("predict.csv")
     np.testing.assert_array_equal([table["hip"][1], table["knee"][1]], np.asarray(expected[0], float))

@@ -256,7 +256,7 @@ def test_pandas_text_is_read_as_it_was_written(tmp_path):
         ("a,b\n1,2\n3\n", "row 1 of its data has 1 fields, 2 are wanted"),
         ("a,b\n", "no rows"),
         ("a,b\n1,2,\n3,4,\n", "have 3 fields, the header has 2: they end with one more delimiter"),
-        ("a,b\n0.5,2,1\n3,4,5\n", "have 3 fields, the header has 2$"),
+        ("a,b\n0.5,2,1,3\n3,4,5,6\n", "have 4 fields, the header has 2$"),
         ("a,a\n1,2\n", "come twice in the header: 'a'"),
         ("1,2\n3,x\n", r"columns \[1\].*no numbers"),
         ("a,b,c\n1,2\n", "rows of its data have 2 fields, the header has 3"),
@@ -286,6 +286,16 @@ NAN = np.nan
         (",hip\n0,1\n3,2\n0,3\n", ["hip"], [[1], [2], [3]]),
         ("hip knee\nx 1 2\ny 3 4\n", ["hip", "knee"], [[1, 2], [3, 4]]),
         ("a,b,\n1,2,\n3,4,\n", ["a", "b"], [[1, 2], [3, 4]]),
+        ("a,b\nr1,1,NA\nr2,2,NA\n", ["a", "b"], [[1, NAN], [2, NAN]]),
+        ("nan,0,1\n1,1,0\n0,1,1\n", None, [[NAN, 0, 1], [1, 1, 0], [0, 1, 1]]),
+        ("NA,0\n1,1\n0,1\n", None, [[NAN, 0], [1, 1], [0, 1]]),
+        (",0.0,1.0\n1.0,1.0,0.0\n", None, [[NAN, 0, 1], [1, 1, 0]]),
+        (",0,1\n1,1,0\n0,1,1\n1,0,0\n", None, [[NAN, 0, 1], [1, 1, 0], [0, 1, 1], [1, 0, 0]]),
+        (",0,1\n2020-01-01,0.5,2\n2020-01-02,1,3\n", ["0", "1"], [[0.5, 2], [1, 3]]),
+        ('"",0,1\nr1,0,1\nr2,1,1\n', ["0", "1"], [[0, 1], [1, 1]]),
+        (",0\n0,0.5\n1,1.5\n0,2\n", ["0"], [[0.5], [1.5], [2]]),
+        ("0.0,1.0,2.0\n3,4,5\n", None, [[0, 1, 2], [3, 4, 5]]),
+        ("0,1,2\n", None, [[0, 1, 2]]),
     ],
 )
 def test_what_lines_of_text_are(tmp_path, text, names, values):
@@ -298,6 +308,9 @@ def test_what_lines_of_text_are(tmp_path, text, names, values):
     "text, names, values, match",
     [
         ("0,1\n0.5,2\n", ["0", "1"], [[0.5, 2]], "the first line, 0 and 1, is taken for numbers of columns"),
+        ("a,b\n1.5,1,2\n2.5,3,4\n", ["a", "b"], [[1, 2], [3, 4]], "the first column has no name and is left out"),
+        (",0,1\n0.5,0,1\n0.6,1,1\n", ["0", "1"], [[0, 1], [1, 1]], "the first column has no name and is left out"),
+        (",0,1\n0,0.5,2\nNA,1,3\n", ["0", "1"], [[0.5, 2], [1, 3]], "the first column has no name and is left out"),
         (",a\n0.5,1\n0.7,2\n", ["a"], [[1], [2]], "the first column has no name and is left out"),
     ],
 )
@@ -317,6 +330,10 @@ def test_tables_of_pandas_keep_their_rows_whatever_their_index(tmp_path):
         read = convert.read(tmp_path / "walk.csv")
         assert read.columns == list(frame.columns)
         np.testing.assert_array_equal(np.asarray(read), table)
+        table.set_axis(range(3), axis=1).to_csv(tmp_path / "walk.csv")
+        np.testing.assert_array_equal(np.asarray(convert.read(tmp_path / "walk.csv")), table)
+    frame.set_axis(pd.date_range("2020", periods=len(frame))).set_axis(range(3), axis=1).to_csv(tmp_path / "walk.csv")
+    np.testing.assert_array_equal(np.asarray(convert.read(tmp_path / "walk.csv")), frame)
     frame.iloc[2:4] = np.nan
     frame.to_csv(tmp_path / "walk.csv", index=False)
     np.testing.assert_array_equal(np.asarray(convert.read(tmp_path / "walk.csv")), frame)

@@ -125,8 +125,9 @@ def test_pages_pictures_and_tunes_replace_no_data(tmp_path):
 
 def test_a_model_does_not_start_from_itself():
     model = RTRBM(2, n_gibbs=1, n_updates=2, random_state=0).fit(np.eye(4)[None])
-    with pytest.raises(ValueError, match="initialization must be another model than this one"):
-        model.set_params(initialization=model).fit(np.eye(4)[None])
+    for one in (model, RTRBM(2)):
+        with pytest.raises(ValueError, match="initialization must be another model than this one"):
+            one.set_params(initialization=one).fit(np.eye(4)[None])
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def run(options):
     ending = ending_of(options.out)
     is_midi = ending == ".mid"
     midis = _midi_paths(options) if is_midi else ()
-    check_out(options, SAMPLES, options.model, instead=midis or None)
+    check_out(options, SAMPLES, options.model, writes=midis)
     model = read_model(options.model)
     check_verb(model, "sample", options.model)
     bottom = bottom_of(model)

@@ -29,7 +29,7 @@ def run(options):
     """Train a model, say what it is worth, write it and its settings."""
     started = time.perf_counter()
     settings = settings_of(options.out)
-    check_out(options, (".h5",), options.file, options.validation, options.config, beside=[settings])
+    check_out(options, (".h5",), options.file, options.validation, options.config, writes=[options.out, settings])
     kind, given = given_settings(options)
     data = read_data(options.file, options)
     missing, static = _missing(data), kind is RBM

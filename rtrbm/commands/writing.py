@@ -18,7 +18,7 @@ from ..replacing import check_path, replacing
 from .reading import SEQUENCE
 
 
-def check_out(options, endings, *paths, beside=(), instead=None):
+def check_out(options, endings, *paths, writes=None):
     """Raise, before any work, unless the file of `--out` can be written.
 
     Parameters
@@ -28,10 +28,8 @@ def check_out(options, endings, *paths, beside=(), instead=None):
         Of files that the command writes.
     *paths : str
         Files that are read.
-    beside : iterable of str
-        Files that are written beside it.
-    instead : iterable of str, optional
-        Files that are written in its place.
+    writes : iterable of str, optional
+        Files that are written, if it is not this one alone.
 
     Raises
     ------
@@ -52,7 +50,7 @@ def check_out(options, endings, *paths, beside=(), instead=None):
     if any(os.path.exists(path) and os.path.samefile(read, path) for read in paths):
         raise ValueError(f"--out must not be a file that is read, got {path!r}")
     resume = getattr(options, "resume", None)
-    there = [file for file in (*([path] if instead is None else instead), *beside) if os.path.exists(file)]
+    there = [file for file in (writes or [path]) if os.path.exists(file)]
     if there and not options.force and not resume:
         more = "" if resume is None else ", --resume goes on with it"
         raise ValueError(f"--out: {there[0]!r} is there already; --force replaces it{more}")
@@ -159,7 +157,8 @@ def write_sequences(path, what, sequences, like):
 
     A CSV has the columns and the order of rows of the table that was read. Without one it has a column of the
     sequences' names, if there are several (`sequence`, counted from 0), and the features; no header if there is one
-    sequence. Numbers are written such that they are read as the same. The other kinds hold one array
+    sequence. Numbers are written such that they are read as the same. The other kinds have the features in the order of
+    the table, and the rows of each sequence together. They hold one array
     (n_frames, n_features), or (n_sequences, n_frames, n_features) where sequences were one array, or an array for each
     sequence where they were several.
 
@@ -176,10 +175,14 @@ def write_sequences(path, what, sequences, like):
     if ending == ".csv":
         write_table(path, *_as_table(sequences, like))
         return
+    names = like.names
+    if like.columns is not None:
+        names = [name for name in like.columns if name in like.names]
+        sequences = [sequence[:, [like.names.index(name) for name in names]] for sequence in map(np.asarray, sequences)]
     arrays = _as_arrays(what, sequences, like.form)
     if ending == ".npy" and len(arrays) > 1:
         raise ValueError(f"--out must be .npz or .h5 for {len(arrays)} sequences, got {path!r}: .npy holds one array")
-    write_arrays(path, arrays, like.names)
+    write_arrays(path, arrays, names)
 
 
 def write_arrays(path, arrays, names=None):

@@ -396,9 +396,9 @@ class FrameByFrame(TrainedRBM):
         return np.stack(results) if isinstance(X, np.ndarray) else results
 
     def _check_hyper_parameters(self):
-        super()._check_hyper_parameters()
-        if self.initialization is self:
+        if self.initialization is self:  # whose repr has no end
             raise ValueError("initialization must be another model than this one: copy.deepcopy(model)")
+        super()._check_hyper_parameters()
         if kinds.named(NegativePhase, "negative", self.negative).persistent:
             raise ValueError(
                 f"negative={self.negative!r} is for the static RBM alone: here every frame has biases of its own, "

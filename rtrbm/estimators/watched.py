@@ -13,7 +13,7 @@ from ..minibatches import sources
 from ..minibatches.fingerprint import difference, fingerprint
 from ..minibatches.windows import as_recordings
 from ..rbm import exact
-from ..replacing import as_path
+from ..replacing import as_path, before
 from ..training import files, locks, loop, ranks
 from ..training.monitor import Callback
 from ..training.state import VALIDATION
@@ -165,7 +165,8 @@ class Watched(Fed):
 
 def _check_files(callbacks, checkpoint):
     """Raise if two of them write to one file."""
-    there = set() if checkpoint is None else {os.path.realpath(as_path("checkpoint", checkpoint))}
+    checkpoint = None if checkpoint is None else as_path("checkpoint", checkpoint)
+    there = set() if checkpoint is None else {os.path.realpath(checkpoint), before(checkpoint)}
     for path in (os.path.realpath(path) for callback in callbacks for path in callback.files()):
         if path in there:
             raise ValueError(f"callbacks must write to files of their own, got {path!r} for two, or as the checkpoint")

@@ -52,10 +52,10 @@ def read_text(path):
     """A table of text as an array, or with a header as a table.
 
     Columns are parted by tabulators, semicolons or commas, or else by blanks. The first line is a header if something
-    in it is no number and no gap, or if it numbers the columns from 0, as pandas does where they have no names. (Two
-    columns: if not all numbers below are whole, for 0,1 may be a frame of them.) A first column without a name holds
-    names or numbers of rows, which pandas and R write there: it is left out. So are columns without a name and without
-    a number. Empty fields, NA and NaN are NaN. Blank lines are skipped; a line of gaps is a row.
+    in it is no number and no gap, or if it numbers the columns from 0, as pandas does where they have no names
+    (`_is_header` has the cases in which that may be a frame). A first column without a name holds names or numbers of
+    rows, which pandas and R write there: it is left out. So are columns without a name and without a number. Empty
+    fields, NA and NaN are NaN. Blank lines are skipped; a line of gaps is a row.
 
     Parameters
     ----------
@@ -77,13 +77,13 @@ def read_text(path):
         If what is left out, or taken for a header, could be data.
     """
     with open(path, newline="", encoding="utf-8-sig") as file:
-        delimiter, head, n_lines = _begin(file)
+        delimiter, head, first, n_lines = _begin(file)
         if all(map(is_field, head)):
-            head, columns = _parted(_columns(file, path, delimiter, 0))
-        else:
-            columns = _columns(file, path, delimiter, n_lines)
+            is_header = first and _are_counted(head) and _is_header(head, _columns(file, path, delimiter, n_lines))
+            head, n_lines = (head, n_lines) if is_header else (None, 0)
+        columns = _columns(file, path, delimiter, n_lines)
     if head is not None:
-        return Table(_named(head, list(columns)))
+        return Table(_named(head, list(columns), first))
     if isinstance(columns, np.ndarray):
         return columns.T
     wrong = [i for i, values in enumerate(columns) if values.dtype.kind == "U"]
@@ -108,7 +108,7 @@ def text_of(path, name):
     (n_rows,) ndarray of str
     """
     with open(path, newline="", encoding="utf-8-sig") as file:
-        delimiter, head, _ = _begin(file)
+        delimiter, head, *_ = _begin(file)
         file.seek(0)
         rows = _rows(_reader(file, delimiter))
         next(row for row in rows if any(row))
@@ -117,12 +117,15 @@ def text_of(path, name):
 
 
 def _begin(file):
-    """What parts the columns, the first line that says something, and the number of lines up to it."""
-    first = next((line for line in file if line.strip()), "")
-    delimiter = next((mark for mark in DELIMITERS if mark in first), None)
+    """What parts the columns, the first line that says something, the next one, and the number of lines up to it."""
+    line = next((line for line in file if line.strip()), "")
+    delimiter = next((mark for mark in DELIMITERS if mark in line), None)
     file.seek(0)
     reader = _reader(file, delimiter)
-    return delimiter, next((row for row in _rows(reader) if any(row)), []), reader.line_num
+    rows = _rows(reader)
+    head = next((row for row in rows if any(row)), [])
+    n_lines = reader.line_num
+    return delimiter, head, next(rows, []), n_lines
 
 
 def _columns(file, path, delimiter, n_lines):
@@ -135,44 +138,55 @@ def _columns(file, path, delimiter, n_lines):
     return list(_fields(row for row in _rows(reader) if reader.line_num > n_lines))
 
 
-def _parted(columns):
-    """The header of columns whose first row has numbers and gaps alone, and the rest; None and all if it is a frame."""
-    first, below = [column[0] for column in columns], [column[1:] for column in columns]
-    is_index = len(columns) > 1 and bool(first[0] != first[0]) and are_names(below[0])  # has no name
-    names = [""] * is_index + [str(i) for i in range(len(columns) - is_index)]
-    counts = len(below[0]) > 0 and [str(value).removesuffix(".0") for value in first[is_index:]] == names[is_index:]
-    if not counts or not is_index and len(columns) < 2:
-        return None, columns
-    if not is_index and len(columns) == 2:
-        if all(are_names(column) for column in below):
-            return None, columns
+def _are_counted(head):
+    """Whether fields are 0, 1, 2, ..., perhaps after an empty one."""
+    names = head[head[:1] == [""] :]
+    return names == [str(i) for i in range(len(names))]
+
+
+def _is_header(head, columns):
+    """Whether fields that are counted are names of the columns below, as pandas writes them, or a frame.
+
+    More than two numbers from 0 on are names, and so are numbers from 0 on behind the names of rows, an empty field.
+    Frames of few whole numbers may begin so too: these are told by what is below.
+    """
+    if len(columns) != len(head):
+        return True
+    index, *others = columns if head[0] == "" else (None, *columns)
+    are_whole = all(map(_are_names, others))
+    if index is not None:
+        if index.dtype.kind == "U":
+            return True
+        has_gaps, is_distinct = bool(np.isnan(index).any()), len(np.unique(index)) == len(index)
+        return is_distinct and not has_gaps or not are_whole and (len(others) > 1 or not has_gaps)
+    if len(head) == 2 and not are_whole:
         warnings.warn(
             "the first line, 0 and 1, is taken for numbers of columns, as pandas writes them: write names above if it "
             "is a frame",
             stacklevel=6,
         )
-    return names, below
+    return len(head) > 2 or len(head) == 2 and not are_whole
 
 
-def _named(names, columns):
-    """Columns by their names, without those of no name that say nothing about frames."""
+def _named(names, columns, first):
+    """Columns by their names, without those of no name that say nothing about frames; `first` is a row of fields."""
     if len(columns) == len(names) + 1:
-        if is_empty(columns[-1]) or not are_names(columns[0]):
+        if first[-1] == "" and _is_empty(columns[-1]) and columns[0].dtype.kind != "U":
             raise ValueError(
-                f"rows of its data have {len(columns)} fields, the header has {len(names)}"
-                + ": they end with one more delimiter" * is_empty(columns[-1])
+                f"rows of its data have {len(columns)} fields, the header has {len(names)}: they end with one more "
+                "delimiter"
             )
         names = ["", *names]  # of rows, as R writes them
     if len(names) != len(columns):
         raise ValueError(f"rows of its data have {len(columns)} fields, the header has {len(names)}")
     if not names[0] and len(names) > 1:
-        if not are_names(columns[0]):
+        if not _are_names(columns[0]):
             warnings.warn(
                 "the first column has no name and is left out, as names of rows are: give it a name if it is data",
                 stacklevel=6,
             )
         names, columns = names[1:], columns[1:]
-    pairs = [(name, column) for name, column in zip(names, columns) if name or not is_empty(column)]
+    pairs = [(name, column) for name, column in zip(names, columns) if name or not _is_empty(column)]
     twice = [name for name, n in Counter(name for name, _ in pairs).items() if n > 1]
     if twice:
         raise ValueError(f"names of columns come twice in the header: {', '.join(map(repr, sorted(twice)[:SHOWN]))}")
@@ -193,7 +207,10 @@ def _rows(reader):
 
 
 def _numbers(path, delimiter, n_lines):
-    """The columns of a table of nothing but numbers that double precision has, after so many lines, or None."""
+    """The columns of a table of nothing but numbers, after so many lines, or None.
+
+    None also if beneath a header there are whole numbers that double precision may not tell from others.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that there are no rows
@@ -202,12 +219,13 @@ def _numbers(path, delimiter, n_lines):
             )
     except ValueError:
         return None
-    return table.T if table.size and not _are_large(table) else None
+    return table.T if table.size and not (n_lines and _are_large(table)) else None
 
 
 def _are_large(values):
-    """Whether there are whole numbers that double precision may not tell from others."""
-    return bool((np.abs(values) >= 2**53).any())
+    """Whether there are finite numbers beyond those that double precision tells from the next whole one."""
+    most = np.nanmax(values, initial=0), -np.nanmin(values, initial=0)
+    return any(2**53 <= size < np.inf for size in most)
 
 
 def _fields(rows):
@@ -224,15 +242,15 @@ def _fields(rows):
             yield np.array(fields)
             continue
         values = np.array([np.nan if field.lower() in GAPS else float(field) for field in fields])
-        yield _whole(fields) if _are_large(values) else values
+        yield _whole(fields, values) if _are_large(values) else values
 
 
-def _whole(fields):
-    """Numbers as integers of 64 bits, or as floating point numbers if they are none."""
+def _whole(fields, values):
+    """Numbers as integers of 64 bits, or `values` if they are none."""
     try:
         return np.array([int(field) for field in fields], np.int64)
     except (ValueError, OverflowError):
-        return np.array([np.nan if field.lower() in GAPS else float(field) for field in fields])
+        return values
 
 
 def is_field(field):
@@ -248,11 +266,11 @@ def _is_number(field):
     return True
 
 
-def are_names(values):
+def _are_names(values):
     """Whether a column may hold names of rows: text, or whole numbers."""
     return values.dtype.kind in "Ui" or bool((values == np.rint(values)).all())
 
 
-def is_empty(values):
+def _is_empty(values):
     """Whether a column has no number and no text."""
     return values.dtype.kind == "f" and bool(np.isnan(values).all())
