@@ -18,12 +18,6 @@ except ImportError:  # Windows
     fcntl = None
 
 LONGEST = 200  # bytes: file systems take 255, the temporary file beside a file needs some more than its name
-DATA = {
-    b"rtrbm model": "a model",
-    b"\x89HDF": "an HDF5 file",
-    b"PK": "an .npz file",
-    b"\x93NUMPY": "an .npy file",
-}  # by first bytes
 LONGEST_ENDING = 16  # of a name, which tells programs the kind of the temporary file too
 
 
@@ -79,18 +73,6 @@ def check_path(name, path):
         raise ValueError(f"{name} must be a file that may be written, {path!r} is write-protected: take another name")
     if not os.access(os.path.dirname(place), os.W_OK):
         raise ValueError(f"{name} must be in a folder that can be written to, got {path!r}")
-    return path
-
-
-def check_no_data(name, path):
-    """The same for a page, a picture or a tune: no model and no data are replaced by one."""
-    path = check_path(name, path)
-    if os.path.exists(path):
-        with open(path, "rb") as file:
-            head = file.read(16)
-        found = next((kind for magic, kind in DATA.items() if head.startswith(magic)), None)
-        if found is not None:
-            raise ValueError(f"{name} must be another file, {path!r} is {found} and would be lost: take another name")
     return path
 
 

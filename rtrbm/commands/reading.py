@@ -91,7 +91,8 @@ def read_data(path, options, label="FILE", name=None):
 def _read(path, options, label, name):
     """The data of a file, infinite values among them."""
     option = "--name" if label in ("FILE", "--data") else f"{label}-name"
-    own, name = name if option != "--name" else options.name, options.name if name is None else name
+    own = options.name if option == "--name" else name
+    name = options.name if name is None else name
     is_midi = path.lower().endswith(MIDI)
     try:
         with about(label, "path"):
@@ -162,7 +163,7 @@ def _table(path, table, options):
                 f"sequence of a row, --time {column} if it holds times, no text for a missing value, or leave it out"
             )
     if by is not None:  # 01 and 1 are two names
-        table = Table({name: text_of(path, by) if name == by else table[name] for name in table.columns})
+        table = Table({name: text_of(table, path, by) if name == by else table[name] for name in table.columns})
     with about(path, "X"):
         sequences = tables(table, by, options.time)
     labels = times = None

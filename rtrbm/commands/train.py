@@ -1,6 +1,5 @@
 """``rtrbm train``: a model of the data in a file."""
 
-import contextlib
 import os
 import time
 
@@ -17,11 +16,6 @@ from .settings import for_data, given_settings
 from .verbs import about_data, with_columns
 from .writing import check_out, say, settings_of, write_settings
 
-OPTIONS_OF_FIT = (
-    ("--validation", "validation"),
-    ("--out", "checkpoint", "path"),
-    ("--force in place of --resume", "resume=False"),
-)  # and what messages of `fit` call them
 LONG, WINDOW = 200, 100  # a sequence of more frames is cut into windows of so many, unless --window says otherwise
 
 
@@ -47,10 +41,12 @@ def run(options):
     if missing is not None:
         extra["mask"] = np.concatenate(missing) if static else missing
     try:
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(about_data(data))
-            for option, *names in OPTIONS_OF_FIT:
-                stack.enter_context(about(option, *names))
+        with (
+            about_data(data),
+            about("--validation", "validation"),
+            about("--out", "checkpoint", "path"),
+            about("--force in place of --resume", "resume=False"),
+        ):
             model.fit(data.rows() if static else data.sequences, checkpoint=options.out, resume=options.resume, **extra)
     except KeyboardInterrupt:
         return _stopped(options)

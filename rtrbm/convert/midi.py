@@ -9,7 +9,8 @@ import numpy as np
 
 from ..checks import check_number
 from ..minibatches.bounds import check_regular
-from ..replacing import check_no_data, replacing
+from ..minibatches.paths import check_no_data
+from ..replacing import replacing
 from ..types import Array, ArrayLike, Path
 from .music import midi_notes, notes
 

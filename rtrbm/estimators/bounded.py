@@ -134,15 +134,18 @@ class Bounded(Estimator):
             As of `rtrbm.RTRBM.likelihood`.
         """
         check_count("n_draws", n_draws, minimum=2)
-        bottom, *above = self._fitted()
-        if not above:
-            return bottom.likelihood(X, method, random_state, n_chains=n_chains, n_steps=n_steps)
-        warn_of_grey(bottom._checked(X), bottom._units(), "frames")
-        return variational.mean(self._scores(X, random_state, n_draws, method, n_chains, n_steps))
+        if len(self._fitted()) == 1:
+            return self.layers[0].likelihood(X, method, random_state, n_chains=n_chains, n_steps=n_steps)
+        return variational.mean(self._scores(X, random_state, n_draws, method, n_chains, n_steps, doubt_grey=True))
 
-    def _scores(self, X, random_state, n_draws, method, n_chains=None, n_steps=None):
-        seed = self.layers[0].seed_ if random_state is None else as_seed(random_state)
+    def _scores(self, X, random_state, n_draws, method, n_chains=None, n_steps=None, doubt_grey=False):
+        bottom = self.layers[0]
+        seed = bottom.seed_ if random_state is None else as_seed(random_state)
         settings = {"method": method, "n_chains": n_chains, "n_steps": n_steps}
+        self.layers[-1]._check_estimate(settings)
+        X = bottom._checked(X)
+        if doubt_grey:
+            warn_of_grey(X, bottom._units(), "frames")
         return variational.bounded(self.layers, X, seed, n_draws, settings)
 
     def _is_quick(self, n_rows):

@@ -162,7 +162,7 @@ def warn_of_grey(sequences, units, what):
         warnings.warn(
             f"X has values between 0 and 1 in {int(is_grey.sum())} of {len(is_grey)} {what}, for which the formula "
             "gives no log-probability: compare models on binary data, X rounded or drawn with these probabilities",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -158,17 +158,19 @@ class Scored(Forecasting):
         UserWarning
             If frames of Bernoulli units have values between 0 and 1: the number is no log-probability then.
         """
-        found = self._scores(X, method, random_state, n_chains, n_steps, inputs)
-        warn_of_grey(self._checked(X), self._units(), "frames")
+        found = self._scores(X, method, random_state, n_chains, n_steps, inputs, doubt_grey=True)
         return Scores(*np.concatenate(list(found)).T).mean()
 
-    def _scores(self, X, method, random_state, n_chains, n_steps, inputs):
+    def _scores(self, X, method, random_state, n_chains, n_steps, inputs, doubt_grey=False):
         """The columns of `Scores` of every frame, in the form of X; warnings of what they are worth."""
         self._check_fitted()
         seed = self.seed_ if random_state is None else as_seed(random_state)
         settings = {"method": method, "n_chains": n_chains, "n_steps": n_steps}
         self._check_estimate(settings)
-        found = self._estimated(self._checked(X), seed, settings, inputs)
+        X = self._checked(X)
+        found = self._estimated(X, seed, settings, inputs)
+        if doubt_grey:
+            warn_of_grey(X, self._units(), "frames")
         warn_of_doubts(Scores(*np.concatenate(list(found)).T), "frames", self._units().linear)
         return found
 

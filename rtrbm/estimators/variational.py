@@ -33,7 +33,7 @@ def bounded(layers, X, seed, n_draws, settings):
     ----------
     layers : list of temporal models
         Fitted, the bottom one first, more than one.
-    X : sequences
+    X : checked sequences
     seed : int
     n_draws : int
         At least 2.
@@ -46,8 +46,7 @@ def bounded(layers, X, seed, n_draws, settings):
         Columns as of `Scores`.
     """
     *below, top = layers
-    top._check_estimate(settings)
-    X, found, gains = layers[0]._checked(X), [], []
+    found, gains = [], []
     for number in range(n_draws):
         states, gained = X, []
         for i, layer in enumerate(below):

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from .. import checks, foreign, hdf5, probe
-from ..replacing import as_path
+from ..replacing import as_path, check_path
 from ..types import Path
 from .arrays import PICKLED, read_npy, read_npz
 from .bounds import check_regular
@@ -169,7 +169,7 @@ def kind_of(path, argument="X"):
         raise PermissionError(f"{argument}: {path!r} must not be read by this user ({error})") from error
     if not head:
         raise ValueError(f"{argument}: {path!r} is empty, 0 bytes")
-    found = next((kind for magic, kind in MAGIC.items() if magic in (head[: len(magic)], head[HEAD:])), None)
+    found = _kind_by(head)
     suffix = os.path.splitext(path)[1].lower()
     if found is None:
         other = next((what for magic, what in OTHERS.items() if head.startswith(magic)), None)
@@ -183,6 +183,22 @@ def kind_of(path, argument="X"):
             f"{argument}: {path!r} is named {suffix} but is {found} by its first bytes; rename it to *{right}"
         )
     return found
+
+
+def check_no_data(name, path):
+    """`rtrbm.replacing.check_path` for a page, a picture or a tune: no model and no data are replaced by one."""
+    path = check_path(name, path)
+    if os.path.exists(path):
+        with open(path, "rb") as file:
+            found = _kind_by(file.read(HEAD + 8))
+        if found is not None:
+            raise ValueError(f"{name} must be another file, {path!r} is {found} and would be lost: take another name")
+    return path
+
+
+def _kind_by(head):
+    """What a file is by its first bytes, or None."""
+    return next((kind for magic, kind in MAGIC.items() if magic in (head[: len(magic)], head[HEAD:])), None)
 
 
 def _chosen(arrays, name, path, argument):

@@ -78,10 +78,12 @@ def read_text(path):
     """
     with open(path, newline="", encoding="utf-8-sig") as file:
         delimiter, head, first, n_lines = _begin(file)
-        if all(map(is_field, head)):
-            is_header = first and _are_counted(head) and _is_header(head, _columns(file, path, delimiter, n_lines))
-            head, n_lines = (head, n_lines) if is_header else (None, 0)
-        columns = _columns(file, path, delimiter, n_lines)
+        has_names = not all(map(is_field, head))
+        columns = None
+        if has_names or first and _are_counted(head):
+            columns = _columns(file, path, delimiter, n_lines)
+        if columns is None or not (has_names or _is_header(head, columns)):
+            head, columns = None, _columns(file, path, delimiter, 0)
     if head is not None:
         return Table(_named(head, list(columns), first))
     if isinstance(columns, np.ndarray):
@@ -94,25 +96,25 @@ def read_text(path):
     return np.stack(columns, axis=1).astype(float, copy=False)
 
 
-def text_of(path, name):
+def text_of(table, path, name):
     """The fields of a column as they are written, gaps as empty texts.
 
     Parameters
     ----------
+    table : Table
     path : path-like
-        A table of text with a header.
+        What it was read from, for a column of numbers.
     name : str
 
     Returns
     -------
     (n_rows,) ndarray of str
     """
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        delimiter, head, *_ = _begin(file)
-        file.seek(0)
-        rows = _rows(_reader(file, delimiter))
-        next(row for row in rows if any(row))
-        fields = [row[head.index(name) - len(head)] for row in rows]
+    fields = table[name].tolist()
+    if table[name].dtype.kind != "U":
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            delimiter, head, _, n_lines = _begin(file)
+            fields = [row[head.index(name) - len(head)] for row in _below(file, delimiter, n_lines)]
     return np.array(["" if field.lower() in GAPS else field for field in fields])
 
 
@@ -131,11 +133,14 @@ def _begin(file):
 def _columns(file, path, delimiter, n_lines):
     """The columns of what follows so many lines: one array if there are numbers alone, or else a list."""
     columns = _numbers(path, delimiter, n_lines)
-    if columns is not None:
-        return columns
+    return list(_fields(_below(file, delimiter, n_lines))) if columns is None else columns
+
+
+def _below(file, delimiter, n_lines):
+    """The rows after so many lines."""
     file.seek(0)
     reader = _reader(file, delimiter)
-    return list(_fields(row for row in _rows(reader) if reader.line_num > n_lines))
+    return (row for row in _rows(reader) if reader.line_num > n_lines)
 
 
 def _are_counted(head):
@@ -159,13 +164,16 @@ def _is_header(head, columns):
             return True
         has_gaps, is_distinct = bool(np.isnan(index).any()), len(np.unique(index)) == len(index)
         return is_distinct and not has_gaps or not are_whole and (len(others) > 1 or not has_gaps)
-    if len(head) == 2 and not are_whole:
-        warnings.warn(
-            "the first line, 0 and 1, is taken for numbers of columns, as pandas writes them: write names above if it "
-            "is a frame",
-            stacklevel=6,
-        )
-    return len(head) > 2 or len(head) == 2 and not are_whole
+    if len(head) > 2:
+        return True
+    if len(head) < 2 or are_whole:
+        return False
+    warnings.warn(
+        "the first line, 0 and 1, is taken for numbers of columns, as pandas writes them: write names above if it is a "
+        "frame",
+        stacklevel=6,
+    )
+    return True
 
 
 def _named(names, columns, first):

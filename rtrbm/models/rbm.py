@@ -433,9 +433,7 @@ class RBM(TrainedRBM):
         UserWarning
             As of `rtrbm.RTRBM.likelihood`.
         """
-        found = self._scores(X, method, random_state, n_chains, n_steps)
-        warn_of_grey([self._check_rows(X)], self._units(), "rows")
-        return found.mean()
+        return self._scores(X, method, random_state, n_chains, n_steps, doubt_grey=True).mean()
 
     def score(self, X: ArrayLike, y: object = None) -> float:
         """The mean of `score_samples`, in nats per row.
@@ -453,12 +451,14 @@ class RBM(TrainedRBM):
         """
         return float(self._scores(X, "auto", None).log_p.mean())
 
-    def _scores(self, X, method, random_state, n_chains=None, n_steps=None):
+    def _scores(self, X, method, random_state, n_chains=None, n_steps=None, doubt_grey=False):
         """The `Scores` of rows."""
         v = self._check_rows(X)
         log_z = self._log_z(v, method, random_state, n_chains, n_steps)
         found = Scores(*scores(-self._free_energy(v), log_z).T)
         warn_of_doubts(found, "rows", self._units().linear)
+        if doubt_grey:
+            warn_of_grey([v], self._units(), "rows")
         return found
 
     def _log_z(self, v, method, random_state, n_chains=None, n_steps=None):

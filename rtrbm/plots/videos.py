@@ -11,7 +11,8 @@ import numpy as np
 
 from ..checks import check_count, check_flag, check_memory, check_number
 from ..foreign import array
-from ..replacing import check_no_data, replacing
+from ..minibatches.paths import check_no_data
+from ..replacing import replacing
 from ..types import ArrayLike, Path
 from .paper import WIDTH, check_image_shape, colour_bar, colour_limit, draw_image, load, mapping, mosaic, panels
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..biases import n_inputs
 from ..progress import bar
-from ..replacing import check_no_data, replacing
+from ..minibatches.paths import check_no_data
+from ..replacing import replacing
 from ..types import Path, Seed
 from .about import about, head
 from .dreams import dreams
