@@ -13,6 +13,7 @@ import numpy as np
 
 from ..compute.engine import NUMPY
 from ..functions import sigmoid, softplus
+from .conditionals import hidden_free_energy
 
 MULTIPLES = 1, 2, 4  # of a unit's weights, as if so many units with the same ones were on
 N_STARTS = 8  # of a row, beside no unit and all units
@@ -60,7 +61,7 @@ def _settled(W, b_v, b_h, units):
     a = b_v + m @ W.T
     bound = (b_h * m + softplus(x) - x * m).sum(axis=-1) + units.log_partition(a)
     h = (x > 0).astype(float)
-    log_p = (b_h * h).sum(axis=-1) + units.log_partition(b_v + h @ W.T)
+    log_p = -hidden_free_energy(h, W, b_v, b_h, units)
     known = np.maximum(bound.max(axis=1), np.logaddexp.reduce(np.where(_repeated(h), -np.inf, log_p), axis=1))
     order = np.argsort(-bound, axis=1, kind="stable")
     return np.take_along_axis(bound, order, 1), np.take_along_axis(v, order[..., None], 1), known
