@@ -11,7 +11,18 @@ from rtrbm.models.rtrbm import RTRBMParams
 from rtrbm.parameters import each, is_matrix
 from rtrbm.training import optimizers
 from rtrbm.training import spectral as module
-from rtrbm.training.spectral import BAND, BIAS_RATE, EVERY, GROWN, LEAST, inverse_root, largest, spectral
+from rtrbm.training.spectral import (
+    BAND,
+    BIAS_RATE,
+    EVERY,
+    GROWN,
+    LARGE,
+    LEAST,
+    N_LARGE,
+    inverse_root,
+    shorten,
+    spectral,
+)
 
 X = (np.random.default_rng(0).random((4, 7, 6)) < 0.4).astype(np.float32)
 SETTINGS = dict(n_gibbs=2, optimizer="spectral", random_state=0, n_updates=6, batch_size=3)
@@ -124,9 +135,12 @@ def test_matrices_step_along_the_factor_of_the_momentum_and_biases_by_adam():
             np.testing.assert_array_equal(getattr(step, name), getattr(adam, name))
 
 
-def test_a_root_serves_for_some_updates_unless_a_direction_outgrows_it():
+def test_a_root_serves_for_some_updates_unless_all_directions_outgrow_it():
     """In each update the mean gradient grows by a little, or suddenly by much."""
-    sizes = [np.linalg.norm(step.W, 2) for step, _ in stepped(gradients(1.03 ** np.arange(2 * EVERY)), [1] * 2 * EVERY)]
+    growth = 1.4 ** (1 / EVERY)
+    sizes = [
+        np.linalg.norm(step.W, 2) for step, _ in stepped(gradients(growth ** np.arange(2 * EVERY)), [1] * 2 * EVERY)
+    ]
     assert all(a < b for i, (a, b) in enumerate(zip(sizes, sizes[1:]), 1) if i != EVERY)
     assert sizes[EVERY] == pytest.approx(sizes[0]) != pytest.approx(sizes[EVERY - 1])
     sizes = [np.linalg.norm(step.W, 2) for step, _ in stepped(gradients((1, 1, 100, 100)), [1] * 4)]
@@ -138,28 +152,61 @@ def test_a_root_serves_for_some_updates_unless_a_direction_outgrows_it():
 def test_each_task_of_a_step_has_one_thread_of_the_matrix_library(engine, monkeypatch):
     if engine == "numba":
         pytest.importorskip("numba")
-    found = {"largest": [], "inverse_root": []}
+    found = {"shorten": [], "inverse_root": []}
     for name in found:
         function = getattr(module, name)
         monkeypatch.setattr(
-            module, name, lambda M, name=name, f=function: (found[name].append(blas_threads()), f(M))[1]
+            module, name, lambda *a, name=name, f=function: (found[name].append(blas_threads()), f(*a))[1]
         )
     with threadpool_limits(2, "blas"):
         assert blas_threads() == 2
         RTRBM(5, engine=engine, **SETTINGS).fit(np.ones((6, 4, 7)))
-    assert {*found["largest"]} == {*found["inverse_root"]} == {1}
+    assert {*found["shorten"]} == {*found["inverse_root"]} == {1}
 
 
 def blas_threads():
     return min(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
 
 
-def test_the_largest_singular_value_is_found():
-    for seed in range(10):
-        M = np.random.default_rng(seed).standard_normal((30, 20)) + 3 * (seed % 2)
-        exact = np.linalg.norm(M, 2)
-        assert 0.8 * exact < largest(M) <= exact * (1 + 1e-12)
-    assert largest(np.zeros((3, 4))) == 0
+@any_dtype
+@pytest.mark.parametrize("shape", [(60, 40), (40, 60), (40, 40), (9, 5), (5, 9), (1, 9), (9, 1)])
+def test_directions_that_have_grown_are_1_again_and_all_others_stay(shape, dtype):
+    """A step D of a momentum M and its root Q, some of whose singular values are above `LARGE`."""
+    rng, k, unit = np.random.default_rng(6), min(shape), max(shape) ** 0.5
+    M = rng.standard_normal(shape).astype(dtype)
+    P, _, R = np.linalg.svd(M, full_matrices=False)
+    s = rng.uniform(0.5, 1.2, k)
+    n = min(3, k)
+    s[:n] = (9, 30, 20)[:n]
+    D = ((P * s) @ R * unit).astype(dtype)
+    tall = shape[0] > shape[1]
+    Q = np.linalg.pinv(M) @ D / unit if tall else D @ np.linalg.pinv(M) / unit
+    rest = shorten(D, Q)
+    expected = np.sort(np.r_[np.ones(n), s[n:]])[::-1]
+    np.testing.assert_allclose(np.linalg.svd(D, compute_uv=False) / unit, expected, atol=1e-2)  # the vectors are rough
+    np.testing.assert_allclose(unit * (M @ Q if tall else Q @ M), D, atol=1e-3 if dtype == np.float32 else 1e-11)
+    assert (rest > GROWN) == (k == 1)
+    before = D.copy()
+    shorten(D, Q)
+    np.testing.assert_array_equal(D, before)  # nothing is left to do
+
+
+def test_more_large_directions_than_are_looked_for_show():
+    rng = np.random.default_rng(7)
+    for n in (N_LARGE - 1, N_LARGE + 4):
+        s = np.r_[np.full(n, 2 * GROWN), np.ones(20 - n)]
+        D = np.ascontiguousarray((orthogonal(40, rng)[:, :20] * s) @ orthogonal(20, rng)) * 40**0.5
+        assert (shorten(D, np.eye(20)) > GROWN) == (n > N_LARGE)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_a_step_that_is_too_large_is_left_for_a_new_root(value):
+    D = np.ones((4, 6), np.float32)
+    D[1, 2] = value
+    before = D.copy()
+    assert shorten(D, np.eye(4, dtype=np.float32)) == np.inf
+    np.testing.assert_array_equal(D, before)
+    assert shorten(np.zeros((4, 6)), np.eye(4)) == 0 < LARGE
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -23,8 +23,8 @@ from .optimizers import Optimizer, adam
 # singular values from LEAST to 1 nearest to 1.
 POLYNOMIALS = (7.3625, -20.7434, 15.1606), (2.9175, -2.1824, 0.4755)
 LEAST, BAND = 0.03, (0.61, 1.39)
-EVERY = 8  # updates: so long a root serves, if no singular value of the step gets larger than GROWN
-GROWN = 4.0
+EVERY = 16  # updates: so long a root serves, if at most N_LARGE singular values of a step get larger than GROWN
+N_LARGE, LARGE, GROWN = 8, 1.5, 4.0  # so many are looked for, and those above LARGE become 1
 BIAS_RATE = 2.0  # of Adam for the biases, in units of the learning rate
 
 
@@ -105,8 +105,8 @@ def spectral(decay=0.9, engine=NUMPY, **settings):
         if n % EVERY:
             for task in tasks:
                 direct(*task)
-            sizes = engine.run(lambda task: largest(task[1]) / max(task[1].shape) ** 0.5, tasks)
-            stale = [task for task, size in zip(tasks, sizes) if not size < GROWN]
+            rest = engine.run(lambda task: shorten(*task[1:]), tasks)
+            stale = [task for task, size in zip(tasks, rest) if not size < GROWN]
         engine.run(renew, sorted(stale, key=lambda task: -task[0].size))  # large ones first, for two threads
         for task in stale:
             direct(*task)
@@ -152,15 +152,41 @@ def _polynomial(S, a, b, c):
     return B
 
 
-def largest(M):
-    """The largest singular value of a matrix, or a little less, by power iteration from its longest row."""
-    x = M[np.argmax(np.einsum("ij,ij->i", M, M))]
-    for _ in range(3):
-        length = np.linalg.norm(x)
-        if length == 0:
-            break
-        x = (M @ (x / length)) @ M
-    return float(np.linalg.norm(x)) ** 0.5
+def shorten(D, Q):
+    """Set the largest singular values of a step that are above `LARGE` to 1, in place.
+
+    Some rounds of subspace iteration from the longest rows find them and their singular vectors, roughly.
+
+    Parameters
+    ----------
+    D : (m, n) ndarray
+        sqrt(max(m, n)) M Q, or sqrt(max(m, n)) Q M if m <= n, of a momentum M; changed.
+    Q : (k, k) ndarray
+        The root, k = min(m, n); changed as D is, so that steps to come have these directions short too.
+
+    Returns
+    -------
+    float
+        The least of the `N_LARGE` singular values before; inf if numbers are too large or not finite.
+    """
+    tall = len(D) > D.shape[1]
+    rows = D if tall else D.T
+    squares = np.einsum("ij,ij->i", rows, rows)
+    if not np.isfinite(squares.sum()):
+        return np.inf
+    longest = rows[np.argsort(-squares)[:N_LARGE]]
+    near = rows.T @ (rows @ np.linalg.qr(longest.T)[0])
+    basis = np.linalg.qr(near)[0]
+    image = rows @ basis
+    s, turned = np.linalg.svd(image, full_matrices=False)[1:]
+    s /= max(D.shape) ** 0.5
+    large = turned[s > LARGE].T
+    if large.size:
+        V, Y = basis @ large, image @ large
+        cut = V * (1 - 1 / s[s > LARGE])
+        for a, b in ((D, Y), (Q, Q @ V if tall else Q.T @ V)):
+            a -= b @ cut.T if tall else cut @ b.T
+    return s[-1]
 
 
 def _divided(params):
