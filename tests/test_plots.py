@@ -431,6 +431,15 @@ def test_a_fan_chart_shows_what_was_and_what_may_come(fan, tmp_path):
     saved(figure, tmp_path / "fan.png")
 
 
+def test_names_of_features_are_no_formulas(fan, tmp_path):
+    """Two dollar signs are a formula for matplotlib, which fails with this one."""
+    predicted, X, _ = fan
+    names = ["cost_in_$_or_$_{", "price ($)", "$x$"]
+    figure = plots.forecast(predicted, X, names=names)
+    assert [axes.get_ylabel() for axes in figure.axes] == names
+    saved(figure, tmp_path / "fan.png")
+
+
 def test_a_fan_chart_of_some_features_in_axes_of_the_user(fan):
     predicted, X, truth = fan
     pandas = pytest.importorskip("pandas")

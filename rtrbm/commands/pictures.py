@@ -148,13 +148,13 @@ def _rasters(rows):
 
 def _curves(sequences, names):
     """The first features over time, a panel for each and a line for each sequence."""
-    from ..plots.paper import label_axes, panels, styles
+    from ..plots.paper import label_feature, panels, styles
 
     n = min(N_PANELS, sequences.shape[2])
     figure, axes = panels(None, (n, 1), 0.6 + 1.1 * n, sharex=True)
     for i, axis in enumerate(axes):
         for sequence, style in zip(sequences, styles()):
             axis.plot(sequence[:, i], linewidth=1, **style)
-        label_axes(axis, None, f"feature {i}" if names is None else names[i])
+        label_feature(axis, i, names)
     axes[-1].set_xlabel("frame", fontsize=9)
     return figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from ..checks import any_value, as_float, as_given, check_count
 from ..foreign import array, check_open, is_table, numbers
 from ..types import Given
-from .paper import COLOURS, LINES, chosen, label_axes, legend, panels
+from .paper import COLOURS, LINES, chosen, label_feature, legend, panels
 
 
 def forecast(
@@ -89,7 +88,7 @@ def forecast(
             came = [*known, *after[:horizon, i]]
             axis.plot(at[: len(came)], came, label="truth", color="black", linestyle=LINES[2], linewidth=1.4)
         axis.axvline(start - 0.5, color="0.5", linewidth=0.6, zorder=0)
-        label_axes(axis, None, textwrap.fill(f"feature {i}" if names is None else str(names[i]), 18))
+        label_feature(axis, i, names)
     axes[-1].set_xlabel("frame", fontsize=9)
     legend(drawn, axes, *axes[0].get_legend_handles_labels(), ncols=5)
     return drawn

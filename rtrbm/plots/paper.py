@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import textwrap
 from collections.abc import Mapping
 from itertools import cycle
 
@@ -147,6 +148,12 @@ def label_axes(axes, x, y):
     axes.tick_params(which="both", labelsize=8)
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
+
+
+def label_feature(axes, i, names):
+    """Name the feature whose numbers are drawn, as its name is written: a $ in it begins no formula."""
+    label_axes(axes, None, textwrap.fill(f"feature {i}" if names is None else str(names[i]), 18))
+    axes.yaxis.label.set_parse_math(False)
 
 
 def legend(drawn, axes, lines, names, ncols):
