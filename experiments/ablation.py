@@ -19,9 +19,10 @@ import numpy as np
 
 from experiments.runner import (
     TEST_SEED_OFFSET,
+    begin,
     check_command_line,
     command_line,
-    model_file,
+    minutes_before,
     output_folder,
     print_table,
     run,
@@ -29,6 +30,7 @@ from experiments.runner import (
     script,
     starting,
     stopped,
+    timed,
     write_settings,
     write_table,
 )
@@ -76,7 +78,7 @@ class Variant(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of errors.csv: a predictor and, if it is a model, a seed; `seconds` is the time of training in this run."""
+    """A row of errors.csv: a predictor and, if it is a model, a seed; `seconds` is the time of its training."""
 
     predictor: str
     seed: int | None
@@ -103,14 +105,16 @@ DREAM_START, DREAM_STEP, DREAM_SHOWN = 50, 2, 10  # frames in the figure
 NAMES, ERRORS, ABOVE, BELOW = 1.68, 1.75, 0.34, 0.44  # inches of the figure
 
 
-def train(title, settings, seed, options, folder):
-    """Train one variant from one seed; its file is the checkpoint that --resume continues from.
+def name_of(title, seed):
+    """The name of a model's file."""
+    return re.sub(r"\W+", "_", title).lower() + f"-{seed}"
 
-    Without --resume an earlier model of that name is kept as NAME.previous.h5.
-    """
+
+def new_model(title, settings, seed, options):
+    """A variant to be trained."""
     kind, own, _ = VARIANTS[title]
     first, last = settings["n_gibbs"]
-    model = kind(
+    return kind(
         settings["n_hidden"],
         **own,
         n_gibbs={0: first, max(1, settings["n_updates"] // 2): last},
@@ -120,6 +124,11 @@ def train(title, settings, seed, options, folder):
         random_state=seed,
         verbose=1,
     )
+
+
+def train(title, model, settings, path, options):
+    """Train one variant from its seed; its file is the checkpoint that --resume continues from."""
+    seed = model.random_state
     stream = BouncingBalls(
         settings["batch_size"],
         settings["n_frames"],
@@ -127,10 +136,8 @@ def train(title, settings, seed, options, folder):
         n_balls=N_BALLS,
         random_state=seed,
     )
-    name = re.sub(r"\W+", "_", title).lower()
-    with model_file(folder, f"{name}-{seed}", options.resume) as path:
-        starting(f"{title} from seed {seed}", path, options.resume)
-        return model.fit(stream, checkpoint=path, resume=options.resume)
+    starting(f"{title} from seed {seed}", path, options.resume)
+    model.fit(stream, checkpoint=path, resume=options.resume)
 
 
 def baselines(test, train_videos):
@@ -301,32 +308,33 @@ def main(arguments=None):
         "test_seed": options.seed + TEST_SEED_OFFSET,
         "scored_frames": f"2..{N_TEST_FRAMES}",
     }
-    settings_file = folder / "settings.json", {**vars(options), **settings, **protocol}
+    runs = [(title, seed) for seed in range(options.seed, options.seed + options.seeds) for title in VARIANTS]
+    models = {name_of(*which): new_model(which[0], settings, which[1], options) for which in runs}
+    begin(folder, models, options.resume)
+    minutes = minutes_before(folder, options.resume)
+    settings_file = folder / "settings.json", {**vars(options), **settings, **protocol, "minutes": minutes}
 
     videos = {"n_frames": N_TEST_FRAMES, "resolution": settings["resolution"], "n_balls": N_BALLS}
     test = bouncing_balls(settings["n_test"], **videos, random_state=options.seed + TEST_SEED_OFFSET)
     train_videos = bouncing_balls(N_LINEAR, **videos, random_state=options.seed)
     rows, linear_errors = baselines(test, train_videos)
     dreams = {}
-    for seed in range(options.seed, options.seed + options.seeds):
-        for title, variant in VARIANTS.items():
-            start = time.perf_counter()
-            try:
-                model = train(title, settings, seed, options, folder)
-            except KeyboardInterrupt:
-                write_settings(*settings_file)
-                return stopped(folder)
-            seconds = time.perf_counter() - start
-            n_parameters = sum(p.size for p in arrays(model.params_))
-            error = evaluate.squared_error(test, model.predict(test))
-            linear = variant.n_linear, linear_errors[variant.n_linear]
-            rows.append(Row(title, seed, n_parameters, *error, *linear, seconds))
-            if not dreams:  # from here on nothing is refused
-                write_settings(*settings_file)
-            write_table(folder / "errors.csv", Row._fields, rows)
-            print(f"seed {seed}, {title}: {error[0]:.4g} after {seconds:.1f} s", flush=True)
-            if seed == options.seed:
-                dreams[title] = model.sample(N_TEST_FRAMES, random_state=seed)[0]
+    for (title, seed), (name, model) in zip(runs, models.items()):
+        write_settings(*settings_file, ended=False)
+        try:
+            with timed(minutes, name):
+                train(title, model, settings, folder / f"{name}.h5", options)
+        except KeyboardInterrupt:
+            write_settings(*settings_file, ended=False)
+            return stopped(folder)
+        n_parameters = sum(p.size for p in arrays(model.params_))
+        error = evaluate.squared_error(test, model.predict(test))
+        n_linear, seconds = VARIANTS[title].n_linear, 60 * minutes[name]
+        rows.append(Row(title, seed, n_parameters, *error, n_linear, linear_errors[n_linear], seconds))
+        write_table(folder / "errors.csv", Row._fields, rows)
+        print(f"seed {seed}, {title}: {error[0]:.4g} after {seconds:.1f} s", flush=True)
+        if seed == options.seed:
+            dreams[title] = model.sample(N_TEST_FRAMES, random_state=seed)[0]
 
     columns, summarised = (Row._fields[0], "seeds", *Row._fields[2:]), summary(rows)
     write_table(folder / "summary.csv", columns, summarised)
@@ -338,6 +346,7 @@ def main(arguments=None):
         f"standard errors over {over}",
     )
     save_figure(figure(summarised, test[0], dreams), folder / "ablation.png")
+    write_settings(*settings_file)
     print(f"\n{time.perf_counter() - started:.0f} s; models, tables and the figure are in {folder}")
     return 0
 

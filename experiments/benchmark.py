@@ -258,7 +258,8 @@ def main(arguments=None):
     described = {"processor": processor_name(), "processors": processors(), "libraries": _versions(names)}
     print(f"{described['processor']}, {threads} of {processors()} processors, {options.dtype};", end=" ")
     print(", ".join(f"{name} {version}" for name, version in described["libraries"].items()))
-    write_settings(folder / "settings.json", vars(options) | described)
+    settings = folder / "settings.json", vars(options) | described
+    write_settings(*settings, ended=False)
     budget = options.repeats, options.limit
     if options.grid:
         _grid(names, options.dtype, threads, budget, folder)
@@ -271,6 +272,7 @@ def main(arguments=None):
         write_table(folder / "benchmark.csv", COLUMNS, rows)
         if (seconds := _minibatch_seconds(setting)) is not None:
             print(f"\nA minibatch of bouncing balls takes {seconds:.4f} s to make.")
+    write_settings(*settings)
 
 
 def _grid(names, dtype, threads, budget, folder):

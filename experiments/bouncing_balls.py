@@ -22,10 +22,10 @@ from experiments import rollouts
 from experiments.reports import report
 from experiments.runner import (
     TEST_SEED_OFFSET,
+    begin,
     check_command_line,
     command_line,
     minutes_before,
-    model_file,
     output_folder,
     print_table,
     run,
@@ -139,18 +139,15 @@ def new_model(name, options, settings, comm):
 
 
 def train(model, name, options, settings, folder):
-    """Train one model on the stream; its file is the checkpoint that --resume continues from.
-
-    Without --resume an earlier model of that name is kept as NAME.previous.h5.
-    """
+    """Train one model on the stream; its file is the checkpoint that --resume continues from."""
     stream = BouncingBalls(
         settings["batch_size"], N_FRAMES, resolution=settings["resolution"], n_balls=N_BALLS, random_state=options.seed
     )
     work = f"{settings['n_updates']} updates of {settings['batch_size']} videos"
-    with model_file(folder, name, options.resume, model.comm) as path:
-        if ranks.is_first(model.comm):
-            starting(f"the {TITLES[name]}: {work}", path, options.resume)
-        model.fit(stream, checkpoint=path, resume=options.resume)
+    path = folder / f"{name}.h5"
+    if ranks.is_first(model.comm):
+        starting(f"the {TITLES[name]}: {work}", path, options.resume)
+    model.fit(stream, checkpoint=path, resume=options.resume)
 
 
 def error_rows(models, n_taps, test, train_videos):
@@ -200,7 +197,7 @@ def parser():
     return parser
 
 
-def write_all_settings(folder, options, settings, minutes):
+def write_all_settings(folder, options, settings, minutes, ended=True):
     """The command line, the profile and the protocol of what is in the folder, and the minutes of training."""
     protocol = {
         "n_balls": N_BALLS,
@@ -211,7 +208,8 @@ def write_all_settings(folder, options, settings, minutes):
         "scored_frames": f"2..{N_FRAMES}",
     }
     worked = {"engine": engine.named(options.engine).name}
-    write_settings(folder / "settings.json", {**vars(options), **settings, **protocol, **worked, "minutes": minutes})
+    written = {**vars(options), **settings, **protocol, **worked, "minutes": minutes}
+    write_settings(folder / "settings.json", written, ended)
 
 
 @script
@@ -231,10 +229,7 @@ def main(arguments=None):
     folder = output_folder(options.out or f"results/bouncing_balls-{options.profile}", comm)
     names = ("rtrbm", "trbm") if options.model == "both" else (options.model,)
     models = {name: new_model(name, options, settings, comm) for name in names}
-    if options.resume:  # all of them before the first goes on
-        for name, model in models.items():
-            if (folder / f"{name}.h5").exists():
-                model.check_resume(folder / f"{name}.h5")
+    begin(folder, models, options.resume, comm)
     minutes = minutes_before(folder, options.resume)
     try:
         with noted() as warned:
@@ -244,11 +239,11 @@ def main(arguments=None):
     except KeyboardInterrupt:
         if not ranks.is_first(comm):
             return 130
-        write_all_settings(folder, options, settings, minutes)
+        write_all_settings(folder, options, settings, minutes, ended=False)
         return stopped(folder)
     if not ranks.is_first(comm):
         return 0
-    write_all_settings(folder, options, settings, minutes)
+    write_all_settings(folder, options, settings, minutes, ended=False)
     videos = {"n_frames": N_FRAMES, "resolution": settings["resolution"], "n_balls": N_BALLS}
     test = bouncing_balls(N_TEST, **videos, random_state=options.seed + TEST_SEED_OFFSET)
     columns = ("predictor", "protocol", "squared_error_per_frame", "standard_error")
@@ -271,6 +266,7 @@ def main(arguments=None):
     for name, model in models.items():
         title, own = f"{TITLES[name]} of bouncing balls", "" if name == names[0] else name
         report(folder, model, test, train_videos, name=own, title=title, warnings=warned)
+    write_all_settings(folder, options, settings, minutes)
     print(f"\n{time.perf_counter() - started:.0f} s; model, history, table, pictures and report.html are in {folder}")
     return 0
 

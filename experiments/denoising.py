@@ -17,9 +17,10 @@ import numpy as np
 from experiments.reports import report
 from experiments.runner import (
     TEST_SEED_OFFSET,
+    begin,
     check_command_line,
+    check_different,
     command_line,
-    model_file,
     output_folder,
     print_table,
     run,
@@ -38,6 +39,11 @@ from rtrbm.streams import stream
 
 VIDEOS = {"resolution": 20, "n_balls": 2}
 NOISE = {"deviation": 0.4, "space": 0.25, "time": 0.5}
+SAID = {
+    "deviation": "standard deviation",
+    "space": "correlation of neighbouring pixels",
+    "time": "correlation of successive frames",
+}
 N_FRAMES, N_TEST = 128, 100
 FIT_SEED_OFFSET = 2_000_003  # of the videos the linear denoisers are fitted to
 
@@ -120,24 +126,23 @@ class Drawn:
         return (uniform < p).astype(p.dtype)
 
 
-def train(name, options, profile, folder):
-    """Train two layers on clean videos; their files are the checkpoints that --resume continues from.
-
-    Without --resume earlier models of that name are kept as NAME-1.previous.h5 and NAME-2.previous.h5.
-    """
+def new_layers(name, options, profile):
+    """The layers to be trained, by the names of their files."""
     kind, settings = MODELS[name]
-    layers = [
-        kind(**settings, **layer, n_jobs=options.n_jobs, random_state=options.seed, verbose=1)
-        for layer in profile["layers"]
-    ]
+    own = {**settings, "n_jobs": options.n_jobs, "random_state": options.seed, "verbose": 1}
+    return {f"{name}-{depth}": kind(**layer, **own) for depth, layer in enumerate(profile["layers"], 1)}
+
+
+def train(name, layers, options, profile, folder):
+    """Train layers on clean videos; their files are the checkpoints that --resume continues from."""
     balls = BouncingBalls(profile["batch_size"], profile["n_frames"], **VIDEOS, random_state=options.seed)
     data = Drawn(balls, options.seed, 0)
-    for depth, layer in enumerate(layers, 1):
-        with model_file(folder, f"{name}-{depth}", options.resume) as path:
-            starting(f"the {name}, layer {depth}", path, options.resume)
-            layer.fit(data, checkpoint=path, resume=options.resume)
+    for depth, (file, layer) in enumerate(layers.items(), 1):
+        path = folder / f"{file}.h5"
+        starting(f"the {name}, layer {depth}", path, options.resume)
+        layer.fit(data, checkpoint=path, resume=options.resume)
         data = Drawn(data, options.seed, depth, layer)
-    return Stack(layers)
+    return Stack(list(layers.values()))
 
 
 @one_blas_thread()  # rounding does not depend on the number of threads
@@ -191,7 +196,8 @@ def parser():
         help=f"some of {', '.join(MODELS)} (default: all; quick: all but the last)",
     )  # fmt: skip
     for name, value in NOISE.items():
-        parser.add_argument(f"--{name}", type=float, default=value, help=f"of the noise, see above (default: {value})")
+        said = f"{SAID[name]} of the noise (default: {value})"
+        parser.add_argument(f"--{name}", type=float, default=value, help=said)
     return parser
 
 
@@ -202,18 +208,20 @@ def main(arguments=None):
     check_command_line(options)
     profile = PROFILES[options.profile]
     names = options.models or profile["models"]
+    check_different("--models", names)
     noise = {name: getattr(options, name) for name in NOISE}
     test_seed, fit_seed = options.seed + TEST_SEED_OFFSET, options.seed + FIT_SEED_OFFSET
     clean, noisy = videos(N_TEST, noise, test_seed)
     folder = output_folder(options.out or f"results/denoising-{options.profile}")
     settings = {**vars(options), **profile, "models": {name: MODELS[name][1] for name in names}, **VIDEOS}
     protocol = {"test_seed": test_seed, "fit_seed": fit_seed, "n_test": N_TEST, "scored_frames": f"1..{N_FRAMES}"}
+    layers = {name: new_layers(name, options, profile) for name in names}
+    begin(folder, {file: layer for own in layers.values() for file, layer in own.items()}, options.resume)
+    write_settings(folder / "settings.json", {**settings, **protocol}, ended=False)
     try:
-        stacks = {name: train(name, options, profile, folder) for name in names}
+        stacks = {name: train(name, layers[name], options, profile, folder) for name in names}
     except KeyboardInterrupt:
-        write_settings(folder / "settings.json", {**settings, **protocol})
         return stopped(folder)
-    write_settings(folder / "settings.json", {**settings, **protocol})
     estimates = {("noisy", None): noisy}
     estimates |= linear_estimates(noisy, videos(profile["n_fit"], noise, fit_seed))
     for name, stack in stacks.items():
@@ -225,6 +233,7 @@ def main(arguments=None):
     draw(clean, estimates, folder)
     for name, stack in stacks.items():
         report(folder, stack, clean, name="" if name == names[0] else name, title=f"{name}, two layers")
+    write_settings(folder / "settings.json", {**settings, **protocol})
     print(f"\n{time.perf_counter() - started:.0f} s; models, table and picture are in {folder}")
     return 0
 

@@ -15,6 +15,7 @@ microseconds of a minibatch. Errors (+-) are standard errors over the seeds.
 
 import argparse
 import time
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -176,6 +177,8 @@ def main(arguments=None):
     parser.add_argument("--out", default="results/digits", help="folder for settings.json and the CSV files")
     options = parser.parse_args(arguments)
     check_count("--seeds", options.seeds, 2)
+    if find_spec("sklearn") is None:
+        raise ValueError("the digits are scikit-learn's: install scikit-learn")
     folder, (X, y) = output_folder(options.out), nudged_digits()
     small = range(min(options.seeds, 5))
     tables = {

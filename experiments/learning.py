@@ -28,6 +28,7 @@ from experiments.runner import (
     output_folder,
     print_table,
     run,
+    script,
     write_settings,
     write_table,
 )
@@ -54,10 +55,11 @@ WAYS = {
 class Balls:
     """Fresh videos of three balls."""
 
+    file = None
     model = {"n_hidden": 200, "batch_size": N_VIDEOS, "learning_rate": 8e-3}
     n_gibbs = {0: 1, 0.25: 3, 0.6: 10}
 
-    def __init__(self, folder):
+    def __init__(self, path):
         self.test = bouncing_balls(N_TEST, 100, resolution=RESOLUTION, random_state=TEST_SEED_OFFSET)
 
     def data(self, seed):
@@ -72,11 +74,12 @@ class Balls:
 class Chorales:
     """JSB chorales in all keys."""
 
+    file = music.DATA_SETS["jsb"].files[0].path
     model = {**music.RECIPE["model"], "dynamic_visible_bias": True}
     n_gibbs = {0: 5, 0.7: 15}
 
-    def __init__(self, folder):
-        train, valid, _ = music.piano_rolls(music.path_of("jsb", folder))
+    def __init__(self, path):
+        train, valid, _ = music.piano_rolls(path)
         self.train, self.valid = train, music.some(valid)
 
     def data(self, seed):
@@ -93,15 +96,13 @@ class Chorales:
 class Motion:
     """The recordings of mocap6."""
 
+    file = real_data.TASKS["mocap6"].file
     model = {name: value for name, value in real_data.TASKS["mocap6"].settings.items() if name != "n_updates"}
     model = {**model, "n_taps": real_data.TASKS["mocap6"].n_taps, "batch_size": 8}
     n_gibbs = {0: 3}
 
-    def __init__(self, folder):
+    def __init__(self, path):
         task = real_data.TASKS["mocap6"]
-        path = pathlib.Path(folder or "", task.file)
-        if not path.exists():
-            raise ValueError(f"there is no {path}")
         self.split = task.load(path, 0, True)
         self.windows = real_data.windows(self.split.train, task.window)
 
@@ -128,22 +129,35 @@ def new_model(data, way, n_updates, seed, options):
 
 
 def n_updates_in(data, way, options):
-    """Updates that take so many seconds of processor time, with the mean length of the chain."""
-    lengths = sorted(data.n_gibbs)
-    begun = []
+    """Updates that take so many seconds of processor time, with the mean length of the chain.
 
-    def watch(model):
-        if model.n_updates_ == N_WARM:
-            begun.append(time.process_time())
-
-    spent = 0.0
+    The time of an update is the median of `N_TIMED`.
+    """
+    lengths, spent = sorted(data.n_gibbs), 0.0
     for part, end in zip(lengths, [*lengths[1:], 1]):
+        ends = []
         model = new_model(data, way, N_WARM + N_TIMED, 0, options)
-        model.set_params(n_gibbs=data.n_gibbs[part]).fit(data.data(0), callbacks=[watch])
-        spent += (end - part) * (time.process_time() - begun[-1]) / N_TIMED
+        model.set_params(n_gibbs=data.n_gibbs[part])
+        model.fit(data.data(0), callbacks=[lambda _, ends=ends: ends.append(time.process_time())])
+        spent += (end - part) * float(np.median(np.diff(ends)[N_WARM:]))
     return max(1, int(options.seconds / spent))
 
 
+def readable_data(options):
+    """The data of the tasks, by their names; those whose file is not there are left out, and this is said."""
+    found = {}
+    for name in options.tasks:
+        path = DATA[name].file and pathlib.Path(options.data or "", DATA[name].file)
+        if path and not (options.data and path.exists()):
+            print(f"{name} is left out: there is no {path}, --data names the folder of data", flush=True)
+        else:
+            found[name] = DATA[name](path)
+    if not found:
+        raise ValueError(f"--data must name the folder of data, got {options.data!r}: there is no file of any task")
+    return found
+
+
+@script
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default=os.environ.get("RTRBM_DATA"), help="folder of data (default: RTRBM_DATA)")
@@ -158,16 +172,16 @@ def main(arguments=None):
     check_different("--tasks", options.tasks)
     check_number("--seconds", options.seconds, 0)
     check_n_jobs("--n-jobs", options.n_jobs)
+    worked, tasks = engine.named(options.engine).name, readable_data(options)
     folder, rows = output_folder(options.out), []
-    write_settings(folder / "settings.json", {**vars(options), "engine": engine.named(options.engine).name})
-    for name in options.tasks:
-        try:
-            data = DATA[name](options.data)
-        except ValueError as error:
-            print(f"{name} is left out: {error}", flush=True)
-            continue
+    settings = folder / "settings.json", {**vars(options), "engine": worked}
+    write_settings(*settings, ended=False)
+    for name, data in tasks.items():
+        lengths = {}  # of ways that cost the same
         for title, way in WAYS.items():
-            n_updates, errors = n_updates_in(data, way, options), []
+            cost = str({key: value for key, value in way.items() if key != "rate"})
+            n_updates = lengths[cost] = lengths.get(cost) or n_updates_in(data, way, options)
+            errors = []
             for seed in options.seeds:
                 model = new_model(data, way, n_updates, seed, options).fit(data.data(seed))
                 errors.append(data.error(model))
@@ -175,6 +189,7 @@ def main(arguments=None):
             spread = np.std(errors, ddof=1) / np.sqrt(len(errors)) if len(errors) > 1 else np.nan
             rows.append((name, title, float(np.mean(errors)), float(spread), n_updates, len(errors)))
             write_table(folder / "learning.csv", COLUMNS, rows)
+    write_settings(*settings)
     print_table(COLUMNS, rows, f"{options.seconds:g} seconds of processor time each")
     return 0
 

@@ -18,7 +18,7 @@ from rtrbm.compute import engine
 from rtrbm.estimators.likelihoods import WIDE
 from rtrbm.rbm import exact, partition
 
-N_VISIBLE, N_HIDDEN, SCALES = 20, 16, (0.1, 3.0)
+N_VISIBLE, N_HIDDEN, SCALES, N_SCALES = 20, 16, (0.1, 3.0), 8
 COLUMNS = ("scale", "models", "rms_error", "mean_error", "standard_error", "bracket", "within", "warned_of")
 BED_COLUMNS = ("model", "data", "log_z", "error", "standard_error", "bracket", "within", "warned_of")
 
@@ -79,7 +79,7 @@ def judged(found, log_z):
 
 def random_models(n_models, seed, worker):
     """Rows of the first table."""
-    scales, rows = np.geomspace(*SCALES, 8), []
+    scales, rows = np.geomspace(*SCALES, N_SCALES), []
     for i, scale in enumerate(scales):
         found = []
         for model in range(n_models // len(scales)):
@@ -117,11 +117,14 @@ def parser():
 @script
 def main(arguments=None):
     options = parser().parse_args(arguments)
-    check_count("--models", options.models, 8)
+    check_count("--models", options.models, N_SCALES)
+    if options.models % N_SCALES:
+        raise ValueError(f"--models must be a multiple of the {N_SCALES} scales, got {options.models}")
     check_count("--seed", options.seed, 0)
     check_n_jobs("--n-jobs", options.n_jobs)
     worker, folder = engine.named(options.engine, options.n_jobs), output_folder(options.out)
-    write_settings(folder / "settings.json", {**vars(options), "engine": worker.name})
+    settings = folder / "settings.json", {**vars(options), "engine": worker.name}
+    write_settings(*settings, ended=False)
     rows = random_models(options.models, options.seed, worker)
     write_table(folder / "random_models.csv", COLUMNS, rows)
     total = sum(row[1] for row in rows)
@@ -129,6 +132,7 @@ def main(arguments=None):
     print_table(COLUMNS, rows, f"random models, nats: the truth is within the bounds of {within:.1%} of {total}")
     rows = bed(options.seed, worker)
     write_table(folder / "bed.csv", BED_COLUMNS, rows)
+    write_settings(*settings)
     print_table(BED_COLUMNS, rows, "models with many modes, nats")
     return 0
 

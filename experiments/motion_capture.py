@@ -23,11 +23,10 @@ from experiments import recurrent_net
 from experiments.real_data import Split, ends, error, load_mocap6, windows
 from experiments.reports import report
 from experiments.runner import (
+    begin,
     check_figures,
-    check_models,
     check_seeds,
     minutes_before,
-    model_file,
     output_folder,
     print_table,
     run,
@@ -190,7 +189,8 @@ def new_model(recipe, seed, options, **settings):
 def trained(name, recipe, data, seed, options, folder, minutes):
     """A model, trained further from its file with --resume; its minutes are added to those of that name."""
     model, title = new_model(recipe, seed, options, verbose=1), title_of(name, seed)
-    with model_file(folder, title, options.resume) as path, timed(minutes, title):
+    path = folder / f"{title}.h5"
+    with timed(minutes, title):
         starting(f"{name}, seed {seed}: {model.n_updates} updates", path, options.resume)
         train = training_windows(data.split.train, recipe, seed, CALM[options.set])
         model.fit(train, checkpoint=path, resume=options.resume)
@@ -373,7 +373,7 @@ def curves(rows, n_shown=4):
     for i, axis in enumerate(axes):
         for (name, frames), style in zip(rows.items(), styles()):
             axis.plot(frames[:, i], label=name, linewidth=1.2, **style)
-        label_axes(axis, "frame" if i == n_shown - 1 else None, f"angle {i}")
+        label_axes(axis, "frame" if i == n_shown - 1 else None, f"angle {i}, standardised")
     legend(figure, axes, *axes[0].get_legend_handles_labels(), ncols=3)
     return figure
 
@@ -446,20 +446,24 @@ def main(arguments=None):
     for name in ("RTRBM, thesis", "TRBM, thesis"):
         recipes[name] = recipes[name]._replace(settings={**recipes[name].settings, "n_updates": options.updates})
     folder = output_folder(options.out or f"results/motion_capture-{options.set}")
-    check_models(folder, [title_of(name, seed) for name in recipes for seed in options.seeds], options.resume)
+    seeded = [(name, seed) for name in recipes for seed in options.seeds]
+    models = {title_of(name, seed): new_model(recipes[name], seed, options) for name, seed in seeded}
+    begin(folder, models, options.resume)
     said = {name: {**recipe._asdict(), "kind": recipe.kind.__name__} for name, recipe in recipes.items()}
     said = {"engine": engine.named(options.engine).name, "recipes": said, "recurrent_net": NET, "calm": CALM}
     minutes = minutes_before(folder, options.resume)
+    settings = folder / "settings.json", {**vars(options), **said, "minutes": minutes}
+    write_settings(*settings, ended=False)
     try:
         models = measure(data, recipes, options, folder, minutes)
     except KeyboardInterrupt:
+        write_settings(*settings, ended=False)
         return stopped(folder)
-    finally:
-        write_settings(folder / "settings.json", {**vars(options), **said, "minutes": minutes})
     dream({name: models[name] for name in ("RTRBM, thesis", DYNAMIC)}, data, folder, options.seeds[0])
     for name in ("RTRBM, thesis", DYNAMIC):
         own = "" if name == DYNAMIC else name
         report(folder, models[name], data.split.test, data.split.train, name=own, title=f"{name}: {options.set}")
+    write_settings(*settings)
     print(f"\ntables, models and pictures are in {folder}")
     return 0
 

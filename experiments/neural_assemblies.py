@@ -273,7 +273,8 @@ def main(arguments=None):
         "window": WINDOW,
         "engine": engine.named(options.engine).name,
     }
-    write_settings(folder / "settings.json", {**vars(options), "seeds": seeds, **own})
+    settings = folder / "settings.json", {**vars(options), "seeds": seeds, **own}
+    write_settings(*settings, ended=False)
     for visible in options.visible:
         for seed in seeds:
             recording = recording_of(visible, seed, own_spikes)
@@ -289,6 +290,7 @@ def main(arguments=None):
     for name in ("recovery", "summary", "moments", "likelihood"):
         if name in tables:
             print_table(COLUMNS[name], tables[name], name)
+    write_settings(*settings)
     print(f"\ntables, models and figures are in {folder}")
     return 0
 

@@ -35,10 +35,9 @@ import numpy as np
 from experiments import music_baselines as baselines
 from experiments.reports import report
 from experiments.runner import (
+    begin,
     check_different,
     check_figures,
-    check_models,
-    model_file,
     output_folder,
     print_table,
     run,
@@ -269,18 +268,29 @@ def length_of(name, music, options, path):
 
 def train(name, title, music, options, folder):
     """A trained model, and what watched it."""
-    with model_file(folder, title, options.resume) as path:
-        n_updates = length_of(name, music, options, path)
-        starting(f"{title}: {n_updates} updates", path, options.resume)
-        watch = BestLikelihood(music.valid, -(-n_updates // N_LOOKS), folder / f"{title}.csv")
-        model = new_model(name, music.recipe, n_updates, options)
-        model.fit(stream_of(music, options), checkpoint=path, resume=options.resume, callbacks=[watch])
+    path = folder / f"{title}.h5"
+    n_updates = length_of(name, music, options, path)
+    starting(f"{title}: {n_updates} updates", path, options.resume)
+    watch = BestLikelihood(music.valid, -(-n_updates // N_LOOKS), folder / f"{title}.csv")
+    model = new_model(name, music.recipe, n_updates, options)
+    model.fit(stream_of(music, options), checkpoint=path, resume=options.resume, callbacks=[watch])
     return model, watch
 
 
 def title_of(name, sets, learnt):
     """The name of a model's file."""
     return f"{name}-{'+'.join(pathlib.Path(part).stem for part in sets)}-{learnt.replace(' ', '-')}"
+
+
+def models_of(groups, sets, learnt, options, folder):
+    """The models of a run, by the names of their files; with --resume as long as the runs that go on."""
+    found = {}
+    for names, music in zip(groups, sets):
+        for name in set(options.models) & set(MODELS):
+            path = folder / f"{title_of(name, names, learnt[name])}.h5"
+            n_updates = MODELS[name][0].load(path).n_updates if options.resume and path.exists() else 1
+            found[path.stem] = new_model(name, music.recipe, n_updates, options)
+    return found
 
 
 def scores_of(name, music, learnt, options, folder):
@@ -429,11 +439,11 @@ def main(arguments=None):
     sets = [load(names, options) for names in groups]  # what cannot be read is seen before any work
     folder = output_folder(options.out)
     learnt = {name: trained_on(name, options) for name in options.models}
-    titles = [title_of(name, names, learnt[name]) for names in groups for name in options.models]
-    check_models(folder, titles, options.resume)
+    begin(folder, models_of(groups, sets, learnt, options, folder), options.resume)
     worked = {"engine": engine.named(options.engine).name}
     recipes = {name: recipe_of(names, options) for names in groups for name in names}
-    write_settings(folder / "settings.json", {**vars(options), **worked, "recipes": recipes})
+    settings = folder / "settings.json", {**vars(options), **worked, "recipes": recipes}
+    write_settings(*settings, ended=False)
     rows = earlier_rows(folder / "scores.csv") if options.resume else []
     there = {(row.set, row.model, row.trained_on, row.seed) for row in rows}
     try:
@@ -450,6 +460,7 @@ def main(arguments=None):
                 write_table(folder / "scores.csv", Score._fields, rows)
     except KeyboardInterrupt:
         return stopped(folder)
+    write_settings(*settings)
     print_table(Score._fields, rows, "nats a frame and accuracy of the test pieces")
     return 0
 

@@ -188,15 +188,19 @@ def main(arguments=None):
     worked = engine.named(options.engine).name
     paths = {name: TASKS[name].file and pathlib.Path(options.data or "", TASKS[name].file) for name in options.tasks}
     left_out = {name for name, path in paths.items() if path and not (options.data and path.exists())}
+    if left_out == set(options.tasks):
+        raise ValueError(f"--data must name the folder of data, got {options.data!r}: there is no file of any task")
     for name in set(options.tasks) - left_out:
         TASKS[name].load(paths[name], options.seeds[0], options.validation)  # what cannot be read is seen at once
     folder, rows = output_folder(options.out), []
     settings = {}
     for name in options.tasks:
         task = TASKS[name]
-        own = {"model": task.model.__name__, "n_taps": task.n_taps, "n_predictions": task.n_predictions}
+        own = {name: getattr(task, name) for name in ("n_taps", "n_predictions", "window")}
+        own["model"] = task.model.__name__
         settings[name] = {**task.settings, **own}
-    write_settings(folder / "settings.json", {**vars(options), "engine": worked, "recipes": settings})
+    settings = folder / "settings.json", {**vars(options), "engine": worked, "recipes": settings}
+    write_settings(*settings, ended=False)
     for name in options.tasks:
         if name in left_out:
             print(f"{name} is left out: there is no {paths[name]}, --data names the folder of data", flush=True)
@@ -204,6 +208,7 @@ def main(arguments=None):
         for seed in options.seeds:
             rows.append(one_run(name, TASKS[name], paths[name], seed, options))
             write_table(folder / "real_data.csv", COLUMNS, rows)
+    write_settings(*settings)
     print_table(COLUMNS, rows, "squared error: per feature (motion capture), per frame (walks, music)")
     return 0
 

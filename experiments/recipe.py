@@ -62,7 +62,8 @@ def main(arguments=None):
     check_count("--seed", options.seed, 0)
     check_n_jobs("--n-jobs", options.n_jobs)
     folder = output_folder(options.out)
-    write_settings(folder / "settings.json", {**vars(options), "engine": engine.named(options.engine).name})
+    written = folder / "settings.json", {**vars(options), "engine": engine.named(options.engine).name}
+    write_settings(*written, ended=False)
     test = bouncing_balls(N_TEST, N_FRAMES, resolution=RESOLUTION, random_state=options.seed + TEST_SEED_OFFSET)
     columns = ("variant", "squared_error_per_frame", "standard_error", "seconds")
     rows = []
@@ -74,6 +75,7 @@ def main(arguments=None):
         seconds = time.perf_counter() - start
         rows.append((name, *evaluate.squared_error(test, model.predict(test)), seconds))
         write_table(folder / "recipe.csv", columns, rows)
+    write_settings(*written)
     print_table(columns, rows, f"{options.n_updates} updates, {N_TEST} fresh videos, seed {options.seed}")
 
 

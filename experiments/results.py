@@ -29,6 +29,11 @@ BEGIN, END = "<!-- begin: python -m experiments.results -->", "<!-- end -->"
 SOURCES = "<!-- results: * -->"  # of the tables, for tests/test_results.py
 LARGEST = 200_000  # bytes of a table that is kept
 LINEAR = "linear predictor"
+# Settings in which runs may differ that are averaged: seeds, what a row is of, and what no number depends on.
+APART = {
+    "seed", "seeds", "test_seed", "fit_seed", "out", "data", "n_jobs", "resume", "minutes", "versions", "machine",
+    "sets", "models", "model", "tasks",
+}  # fmt: skip
 
 
 class Row(NamedTuple):
@@ -90,6 +95,8 @@ def add(source, kept):
                 f"{table} has {table.stat().st_size:,} bytes, more than the {LARGEST:,} of a table to keep"
             )
     run = read_run(source)
+    if run.settings.get("broken_off"):
+        raise ValueError(f"--add wants the folder of a run that ended, {source} was broken off: go on with --resume")
     commit = (run.settings.get("versions") or {}).get("commit")
     if not commit:
         raise ValueError(f"{settings} names no commit: run the script in a clone of the repository")
@@ -112,7 +119,8 @@ def gather(*folders):
     Raises
     ------
     ValueError
-        If a run cannot be read, or two have measured the same from the same seed, and found different numbers.
+        If a run cannot be read, two have measured the same from the same seed and found different numbers, or from
+        different seeds with other settings.
     """
     groups, runs = {}, {path.parent.name: path.parent for kept in folders for path in kept.glob("*/settings.json")}
     for name in sorted(runs):
@@ -130,6 +138,14 @@ def _average(key, group):
     names = tuple(dict.fromkeys(found.name for found in runs))
     if len(seeds) > len(set(seeds)):
         raise ValueError(f"{' and '.join(names)} measure {', '.join(key)} from the same seed: keep one of them")
+    for found in runs[1:]:
+        own, other = (run.settings for run in (runs[0], found))
+        different = {name for name in {*own, *other} - APART if own.get(name) != other.get(name)}
+        if different:
+            raise ValueError(
+                f"{names[0]} and {found.name} measure {', '.join(key)}, but differ in more than their seeds, "
+                f"{', '.join(sorted(different))}: keep one of them"
+            )
     value, error = float(np.mean([one.value for one in ours])), ours[0].error
     if len(ours) > 1:
         error = float(np.std([one.value for one in ours], ddof=1) / np.sqrt(len(ours)))

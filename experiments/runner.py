@@ -3,20 +3,19 @@
 import argparse
 import contextlib
 import functools
+import itertools
 import json
 import pathlib
-import shutil
 import subprocess
 import sys
 import time
 from importlib.util import find_spec
 
-from rtrbm import load
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.commands import readable, writing
 from rtrbm.commands.writing import print_table, save_figure, write_table  # noqa: F401, scripts take them from here
+from rtrbm.replacing import before
 from rtrbm.training import locks, ranks
-from rtrbm.training.files import replacing
 
 TEST_SEED_OFFSET = 1_000_003  # the test videos' seed is not that of the training stream
 
@@ -85,40 +84,44 @@ def output_folder(path, comm=None):
     return folder
 
 
-@contextlib.contextmanager
-def model_file(folder, name, resume, comm=None):
-    """Context that gives the path of a model's file, the checkpoint of its training.
+def begin(folder, models, resume, comm=None):
+    """Make ready, before any work, the files of the models of a run, NAME.h5: the checkpoints of their training.
 
-    Without `resume` an earlier model is kept as NAME.previous.h5 once there is a new one. It is never lost, even if the
-    run is killed: it stays until the first checkpoint takes its place, and a copy, NAME.earlier.h5, lies beside it.
+    With `resume` every model must be able to go on from its file. Without it earlier files become NAME.previous-1.h5
+    (2, 3, and so on), so that --resume finds models of this run alone.
+
+    Parameters
+    ----------
+    folder : Path
+    models : dict of str -> model
+        Those of the run, by NAME, as they will be trained.
+    resume : bool
+    comm : communicator of mpi4py or None
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a model cannot go on from its file (`check_resume`); nothing is changed.
     """
-    path, previous, copy = (folder / f"{name}{kind}.h5" for kind in ("", ".previous", ".earlier"))
-    if not ranks.is_first(comm):
-        yield path
-        return
-    if copy.exists():  # of a run that was killed, before its first checkpoint or after
-        if path.exists() and copy.read_bytes() == path.read_bytes():
-            copy.unlink()
-        else:
-            copy.replace(previous)
-    kept = path.exists() and not resume
-    if kept:
-        with replacing(copy) as temporary:
-            shutil.copyfile(path, temporary)
-    try:
-        yield path
-    finally:
-        if kept and copy.read_bytes() == path.read_bytes():  # times need not tell
-            copy.unlink()
-        elif kept:
-            copy.replace(previous)
+
+    def prepare():
+        for name, model in models.items():
+            path = folder / f"{name}.h5"
+            if resume and path.exists():
+                model.check_resume(path)
+            elif ranks.is_first(comm) and not resume:
+                _keep(path)
+
+    ranks.together(prepare, comm)
 
 
-def check_models(folder, names, resume):
-    """Raise, before any work, if --resume finds files of models that cannot be read."""
-    for path in [folder / f"{name}.h5" for name in names if resume]:
-        if path.exists():
-            load(path)
+def _keep(path):
+    """Rename a model's file, and the checkpoint before it, if they are there."""
+    there = [earlier for earlier in (path, pathlib.Path(before(path))) if earlier.exists()]
+    if there:
+        kept = next(kept for n in itertools.count(1) if not (kept := path.with_suffix(f".previous-{n}.h5")).exists())
+        for earlier in there:
+            earlier.rename(before(kept) if earlier != path else kept)
 
 
 def starting(work, path, resume):
@@ -201,9 +204,12 @@ def timed(minutes, name):
         minutes[name] = round(minutes.get(name, 0) + (time.perf_counter() - start) / 60, 3)
 
 
-def write_settings(path, settings):
-    """Write settings as JSON, with the machine, the commit and the versions of everything that took part."""
-    writing.write_settings(path, settings, commit=commit())
+def write_settings(path, settings, ended=True):
+    """Write settings as JSON, with the machine, the commit and the versions of everything that took part.
+
+    Unless the run has ended they say so, by "broken_off": the tables beside them need not be all of it, or of this run.
+    """
+    writing.write_settings(path, settings if ended else {**settings, "broken_off": True}, commit=commit())
 
 
 def check_figures():

@@ -116,7 +116,8 @@ def main(arguments=None):
     check_n_jobs("--n-jobs", options.n_jobs)
     named("numba")  # or says what is missing
     folder = output_folder(options.out)
-    write_settings(folder / "settings.json", vars(options) | {"processor": processor_name()})
+    settings = folder / "settings.json", vars(options) | {"processor": processor_name()}
+    write_settings(*settings, ended=False)
     for what, names, columns, rows_of in (
         ("profiles", options.profiles, ("profile", "k", "updates", "numpy_ms", "numba_ms", "ratio"), profile_rows),
         ("verbs", options.verbs, ("model", "verb", "numpy_s", "numba_s", "ratio"), verb_rows),
@@ -125,6 +126,7 @@ def main(arguments=None):
         if rows:
             print_table(columns, rows, what.capitalize())
             write_table(folder / f"{what}.csv", columns, rows)
+    write_settings(*settings)
 
 
 if __name__ == "__main__":

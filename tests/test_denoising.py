@@ -234,3 +234,10 @@ def test_an_estimate_that_is_right_has_no_error_and_gains_are_paired():
     assert rows["m", 2][0] == pytest.approx(9 * 0.2) and rows["m", 2][2] == pytest.approx(5)
     assert rows["m", 2][1] == pytest.approx(9 * np.std(shift, ddof=1) / np.sqrt(5))
     assert rows["m", 2][3:] == pytest.approx((9, 0), abs=1e-9)
+
+
+def test_a_model_that_is_named_twice_is_refused(tmp_path):
+    pytest.importorskip("matplotlib")
+    with pytest.raises(ValueError, match="--models must be different from each other"):
+        denoising.main(["--models", "TRBM", "TRBM", "--out", str(tmp_path / "never")])
+    assert not (tmp_path / "never").exists()

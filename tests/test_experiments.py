@@ -21,17 +21,17 @@ from experiments import (
     contenders,
     denoising,
     gradient_check,
+    readers,
     recipe,
     runner,
     timings,
 )
 from experiments.contenders import Setting, interleaved
-from experiments.runner import model_file
+from experiments.runner import begin
 from rtrbm import RTRBM
 from rtrbm.compute.engine import named
 from rtrbm.compute.threads import processors
 from rtrbm.parameters import arrays
-from rtrbm.training.files import replacing
 
 ROOT = Path(__file__).parents[1]
 TINY = {"resolution": 8, "n_hidden": 12, "n_gibbs": {0: 1, 3: 2}, "batch_size": 2, "n_updates": 6}
@@ -253,12 +253,12 @@ def test_resume_says_what_it_does(tiny, tmp_path, capsys):
 )
 def test_what_is_refused_leaves_the_folder_as_it_is(tiny, tmp_path, wrong):
     pytest.importorskip("matplotlib")
-    for name in ("rtrbm.h5", "rtrbm.previous.h5", "settings.json"):
+    for name in ("rtrbm.h5", "rtrbm.previous-1.h5", "settings.json"):
         (tmp_path / name).write_text(f"my {name}")
     with pytest.raises(ValueError):
         bouncing_balls.main(["--out", str(tmp_path), *wrong])
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {
-        name: f"my {name}" for name in ("rtrbm.h5", "rtrbm.previous.h5", "settings.json")
+        name: f"my {name}" for name in ("rtrbm.h5", "rtrbm.previous-1.h5", "settings.json")
     }
 
 
@@ -301,31 +301,62 @@ def test_an_error_is_told_in_one_line_without_its_number(capsys, monkeypatch, er
     assert "Errno" not in told and told.count("a.") <= 1
 
 
-def test_an_earlier_model_is_kept(tmp_path):
+def test_earlier_models_are_kept(tmp_path):
+    """Each under a number of its own, with the checkpoint before it; --resume leaves them where they are."""
+
     def files():
         return {p.name: p.read_text() for p in tmp_path.iterdir()}
 
-    def train(text, resume=False):
-        with model_file(tmp_path, "a", resume) as path:
-            with replacing(path) as temporary:
-                Path(temporary).write_text(text)
+    class Model:
+        def check_resume(self, path):
+            assert path == tmp_path / "a.h5"
 
-    train("first")
-    train("first, trained on", resume=True)
-    assert files() == {"a.h5": "first, trained on"}
-    train("second")
-    assert files() == {"a.h5": "second", "a.previous.h5": "first, trained on"}
-    with pytest.raises(ValueError), model_file(tmp_path, "a", resume=False):  # no checkpoint was written
-        raise ValueError
-    assert files() == {"a.h5": "second", "a.previous.h5": "first, trained on"}
+    def start(text, resume=False):
+        begin(tmp_path, {"a": Model(), "b": Model()}, resume)
+        (tmp_path / "a.h5").write_text(text)
+        os.utime(tmp_path / "a.h5", ns=(10**18, 10**18))
+
+    start("first")
+    (tmp_path / "a.h5.before").write_text("before the first")
+    start("first, trained on", resume=True)
+    assert files() == {"a.h5": "first, trained on", "a.h5.before": "before the first"}
+    kept = {"a.previous-1.h5": "first, trained on", "a.previous-1.h5.before": "before the first"}
+    for text in ("second", "third"):
+        start(text)
+    assert files() == {"a.h5": "third", "a.previous-2.h5": "second", **kept}
 
 
-def test_an_earlier_model_of_the_same_time_is_kept(tmp_path):
-    for text in ("first", "other"):
-        with model_file(tmp_path, "a", resume=False) as path:
-            path.write_text(text)
-            os.utime(path, ns=(10**18, 10**18))
-    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a.h5": "other", "a.previous.h5": "first"}
+def test_resume_finds_models_of_its_own_run_alone(tmp_path, monkeypatch):
+    """Also those whose turn had not come when it was broken off, of which there are earlier ones."""
+    pytest.importorskip("matplotlib")
+    tiny = {**ablation.PROFILES["quick"], "resolution": 6, "n_hidden": 4, "n_frames": 8, "batch_size": 2, "n_test": 2}
+    monkeypatch.setitem(ablation.PROFILES, "quick", tiny)
+    monkeypatch.setattr(ablation, "VARIANTS", {name: ablation.VARIANTS[name] for name in list(ablation.VARIANTS)[:3]})
+    monkeypatch.setattr(ablation, "figure", lambda *_: None)
+    monkeypatch.setattr(ablation, "save_figure", lambda *_: None)
+
+    def errors(folder, *options):
+        status = ablation.main(["--out", str(folder), "--seeds", "1", "--n-jobs", "1", *options])
+        settings = json.loads((folder / "settings.json").read_text())
+        assert settings.get("broken_off", False) == bool(status)
+        table = readers.read_table(folder / "errors.csv")
+        return [(row["predictor"], row["squared_error_per_frame"]) for row in table], settings["minutes"]
+
+    train = ablation.train
+
+    def break_off(title, *others):
+        if title == list(ablation.VARIANTS)[1]:
+            raise KeyboardInterrupt
+        train(title, *others)
+
+    clean, _ = errors(tmp_path / "clean", "--n-updates", "6")
+    earlier, _ = errors(tmp_path / "a", "--n-updates", "3")
+    monkeypatch.setattr(ablation, "train", break_off)
+    _, minutes = errors(tmp_path / "a", "--n-updates", "6")
+    monkeypatch.setattr(ablation, "train", train)
+    resumed, after = errors(tmp_path / "a", "--n-updates", "6", "--resume")
+    assert resumed == clean != earlier
+    assert all(after[name] >= value for name, value in minutes.items())
 
 
 def test_a_run_holds_its_folder(tmp_path):
@@ -343,29 +374,6 @@ def test_a_run_holds_its_folder(tmp_path):
         with pytest.raises(LookupError):
             main()
         assert os.listdir(tmp_path) == []
-
-
-KILLED = """
-import os, pathlib, sys
-from experiments.runner import model_file
-from rtrbm.training.files import replacing
-with model_file(pathlib.Path(sys.argv[1]), "a", resume=False) as path:
-    if len(sys.argv) > 2:
-        with replacing(path) as temporary:
-            pathlib.Path(temporary).write_text(sys.argv[2])
-    os._exit(9)
-"""
-
-
-@pytest.mark.parametrize("checkpoints", [True, False])
-def test_no_model_is_lost_when_runs_are_killed(tmp_path, checkpoints):
-    (tmp_path / "a.h5").write_text("good")
-    for written in (["run 0"] if checkpoints else [], [], []):
-        command = [sys.executable, "-c", KILLED, str(tmp_path), *written]
-        assert subprocess.run(command, cwd=ROOT).returncode == 9
-        kept = {p.name: p.read_text() for p in tmp_path.iterdir()}
-        assert kept["a.h5"] == ("run 0" if checkpoints else "good")
-        assert "good" in kept.values()
 
 
 @pytest.mark.parametrize(

@@ -32,3 +32,22 @@ def test_wrong_options_are_named(option, value, tmp_path):
     with pytest.raises(ValueError, match=option):
         learning.main([option, value, "--out", str(tmp_path / "never")])
     assert not (tmp_path / "never").exists()
+
+
+def test_ways_that_cost_the_same_make_as_many_updates(monkeypatch, small, tmp_path):
+    """In the same processor time, whatever their timings would be."""
+    timed = iter((5, 7))
+    monkeypatch.setattr(learning, "WAYS", {"Adam": {}, "slow Adam": {"rate": 0.5}, "other": {"optimizer": "spectral"}})
+    monkeypatch.setattr(learning, "n_updates_in", lambda *_: next(timed))
+    assert learning.main(["--tasks", "balls", "--seeds", "0", "--engine", "numpy", "--out", str(tmp_path)]) == 0
+    with open(tmp_path / "learning.csv", newline="") as file:
+        assert [int(row["updates"]) for row in csv.DictReader(file)] == [5, 5, 7]
+
+
+def test_damaged_data_are_an_error_and_so_is_none_at_all(tmp_path):
+    (tmp_path / "mocap6").mkdir()
+    (tmp_path / "mocap6" / "dataset.npz").write_bytes(b"PK")
+    for tasks, folder in ((["balls", "mocap6"], tmp_path), (["mocap6"], tmp_path / "none")):
+        with pytest.raises(ValueError, match="dataset.npz|there is no file of any task"):
+            learning.main(["--tasks", *tasks, "--data", str(folder), "--out", str(tmp_path / "never")])
+    assert not (tmp_path / "never").exists()

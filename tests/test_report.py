@@ -384,7 +384,7 @@ def serving(images, tmp_path):
     folder = tmp_path / EVIL.replace("/", "")
     folder.mkdir()
     images[0].save(folder / "rtrbm.h5")
-    images[0].save(folder / "rtrbm.previous.h5")
+    images[0].save(folder / "rtrbm.previous-1.h5")
     (folder / "errors.csv").write_text("predictor,error\ncopy,1\n")
     serving = live.server(folder)
     thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})

@@ -218,6 +218,20 @@ def test_the_page_says_first_where_the_linear_predictor_is_as_good(tmp_path):
     assert "Nowhere." in page(gather(tmp_path), published)
 
 
+def test_runs_that_differ_in_more_than_their_seed_are_not_averaged(tmp_path):
+    a_run(tmp_path, "one", 1, 1.2, learning_rate=0.01), a_run(tmp_path, "other", 2, 1.26, learning_rate=0.01)
+    assert gather(tmp_path)[0].n_seeds == 2  # control
+    a_run(tmp_path, "other", 2, 1.26, learning_rate=0.02)
+    with pytest.raises(ValueError, match="one and other measure .* differ in more than their seeds, learning_rate:"):
+        gather(tmp_path)
+
+
+def test_a_run_that_was_broken_off_is_not_kept(tmp_path):
+    with pytest.raises(ValueError, match="was broken off: go on with --resume"):
+        add(a_run(tmp_path, "mine", 1, 1.2, broken_off=True), tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
 def test_a_run_is_added(tmp_path, capsys):
     docs, folder = tmp_path / "docs", a_run(tmp_path / "results", "mine", 1, 1.2, data="/home/me", out="results/mine")
     (docs / "results").mkdir(parents=True)

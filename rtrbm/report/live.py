@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -15,7 +16,7 @@ from ..types import Path
 from . import drawn
 from .html import as_json, page
 
-LEFT_ASIDE = (".previous.h5", ".earlier.h5")  # copies that scripts keep
+LEFT_ASIDE = re.compile(r"\.previous-\d+\.h5$")  # models of earlier runs, which scripts keep
 COLUMNS = ",".join(Log.COLUMNS)
 LONGEST = 1000  # characters of a line of a log
 
@@ -122,7 +123,7 @@ class Runs:
         """What the page draws: a chart and some words for each file, the latest first."""
         found = []
         for path in self._folder.glob("*.*"):
-            if path.name.startswith(".") or path.suffix not in (".h5", ".csv") or path.name.endswith(LEFT_ASIDE):
+            if path.name.startswith(".") or path.suffix not in (".h5", ".csv") or LEFT_ASIDE.search(path.name):
                 continue
             try:
                 stat = path.stat()

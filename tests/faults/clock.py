@@ -4,7 +4,7 @@
 
 Every run stops half-way, its clock and the times of its files are changed, and it goes on. Prints one line: runs, those
 that did not go on or ended in another state than one with a steady clock, earlier models that were lost by
-`experiments.runner.model_file`, and files left.
+`experiments.runner.begin`, and files left.
 """
 
 import os
@@ -17,7 +17,7 @@ from unittest import mock
 import numpy as np
 
 import rtrbm
-from experiments.runner import model_file
+from experiments.runner import begin
 from rtrbm import RTRBM
 from tests.faults.common import N_UPDATES, SETTINGS, X, bits, leftovers, parser, uninterrupted
 
@@ -53,13 +53,13 @@ def half(path, at):
 def replaced(folder, rng):
     """Whether the earlier model is kept though the new one has its time stamp."""
     path = Path(folder, "a.h5")
-    with model_file(Path(folder), "a", resume=False):
-        RTRBM(**SETTINGS | {"n_updates": 3}).fit(X, checkpoint=path)
+    RTRBM(**SETTINGS | {"n_updates": 3}).fit(X, checkpoint=path)
     stamp, earlier = path.stat().st_mtime_ns, bits(rtrbm.load(path))
-    with model_file(Path(folder), "a", resume=False):
-        RTRBM(**SETTINGS | {"n_updates": 5}).fit(X, checkpoint=path)
-        os.utime(path, ns=(stamp, stamp + int(rng.integers(2)) * 10**9))
-    previous = Path(folder, "a.previous.h5")
+    model = RTRBM(**SETTINGS | {"n_updates": 5})
+    begin(Path(folder), {"a": model}, resume=False)
+    model.fit(X, checkpoint=path)
+    os.utime(path, ns=(stamp, stamp + int(rng.integers(2)) * 10**9))
+    previous = Path(folder, "a.previous-1.h5")
     return previous.exists() and bits(rtrbm.load(previous)) == earlier and rtrbm.load(path).n_updates_ == 5
 
 
