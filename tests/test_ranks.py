@@ -324,6 +324,55 @@ except KeyboardInterrupt:
 
 
 @needs_mpi
+@pytest.mark.parametrize("what", ["validation", "a look", "between layers"])
+def test_what_fails_in_the_midst_of_a_run_on_one_rank_fails_on_all(tmp_path, what):
+    """Validation data and the health of a model are looked at by the first rank alone."""
+    code = """
+X, V = np.zeros((8, 3, 4)), None
+model = RTRBM(**settings, n_updates=3, comm=comm)
+def fails(*_):
+    raise MemoryError("no room")
+if WHAT == "validation":
+    V = X[:4, :1]  # one frame, which nothing predicts
+elif WHAT == "a look" and comm.rank == 0:
+    model._seen = fails
+elif WHAT == "between layers":
+    if comm.rank == 1:
+        model.transform = fails
+    model = Stack([model, RTRBM(**settings, n_updates=3, comm=comm)])
+try:
+    model.fit(X, validation=V)
+except Exception as error:
+    print(f"{comm.rank}: {error}")
+"""
+    status, output, errors = launch(2, code.replace("WHAT", repr(what)), tmp_path)
+    first = int(what == "between layers")
+    said = "validation must have a sequence of at least 2 frames" if what == "validation" else "no room"
+    assert status == 0 and output.count(said) == 2, (output, errors)
+    assert f"{1 - first}: rank {first} failed" in output, output
+
+
+@needs_mpi
+@pytest.mark.parametrize("name", ["validation", "validation_every", "checkpoint_every"])
+def test_ranks_whose_runs_differ_are_told(tmp_path, name):
+    code = """
+X = np.zeros((8, 3, 4))
+first = comm.rank == 0
+more = {
+    "validation": {"validation": X if first else None},
+    "validation_every": {"validation": X, "validation_every": 3 + first},
+    "checkpoint_every": {"checkpoint": "model.h5", "checkpoint_every": 3 + first},
+}[NAME]
+try:
+    RTRBM(**settings, n_updates=6, comm=comm).fit(X, **more)
+except ValueError as error:
+    print(f"{comm.rank}: {error}")
+"""
+    status, output, errors = launch(2, code.replace("NAME", repr(name)), tmp_path)
+    assert status == 0 and output.count(f"rank 1 differs from rank 0 in: {name}\n") == 2, (output, errors)
+
+
+@needs_mpi
 @pytest.mark.parametrize("what", ["learning_rate", "number of sequences", "partial_fit", "updates made"])
 def test_ranks_that_differ_are_told(tmp_path, what):
     """They would wait for one another, or learn from data nobody meant."""

@@ -170,7 +170,7 @@ class TrainedRBM(Watched):
                 return data, V, plan
 
             data, V, self._plan = ranks.together(begin, self.comm)
-            self._check_same(data)
+            self._check_same(data, self._plan)
             rule = self._begin_alike()
             source = sources.source(data, self.batch_size, self.seed_)
 
@@ -389,13 +389,16 @@ class TrainedRBM(Watched):
         self._set_state(self._going_on(path, training, changed, engine, prints, n_updates))
         self._keep_names(names)
 
-    def _check_same(self, X):
-        """Raise unless all ranks have the same settings, and data of the same size."""
+    def _check_same(self, X, plan=None):
+        """Raise unless all ranks have the same settings, data of the same size, and the same plan of a run."""
 
         def values():
             own = {name: value for name, value in self._settings().items() if name not in APART}
             n_sequences = len(X) if hasattr(X, "__len__") else None
             own["engine"] = self._engine().name
+            if plan is not None:
+                own |= {"validation_every": plan.look_every, "checkpoint_every": plan.save_every}
+                own["validation"] = plan.validates
             return {**own, "number of features": self.n_features_in_, "number of sequences": n_sequences}
 
         ranks.check_same(values, self.comm)

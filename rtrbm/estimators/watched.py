@@ -129,12 +129,14 @@ class Watched(Fed):
         def made(training):
             self._set_state(training._replace(best=self.best_))  # which a callback may have set
 
-        def validate():
+        def measured():
             nameless = copy.copy(self)  # V has been checked, and has no names any more
             nameless._keep_names(None)
             with checks.about("validation", "X"):
-                values = ranks.same(nameless._measured(V) if ranks.is_first(self.comm) else None, self.comm)
-            for name, value in zip(VALIDATION, (self.n_updates_, *values)):
+                return nameless._measured(V)
+
+        def validate():
+            for name, value in zip(VALIDATION, (self.n_updates_, *ranks.of_first(measured, self.comm))):
                 if value is not None:
                     self._history.setdefault(name, []).append(value)
 
@@ -142,7 +144,7 @@ class Watched(Fed):
             if V is not None:
                 validate()
             if parts is not None:
-                seen = ranks.same(self._seen(parts) if ranks.is_first(self.comm) else None, self.comm)
+                seen = ranks.of_first(lambda: self._seen(parts), self.comm)
                 for name, value in doubts.health(self._history, self.n_updates_, seen):
                     self._history.setdefault(name, []).append(value)
 

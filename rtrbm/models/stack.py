@@ -123,7 +123,8 @@ class Stack(Bounded):
             settings = {"checkpoint_every": checkpoint_every, "resume": resume, "validation_every": validation_every}
             for i, (layer, path) in enumerate(zip(self.layers, paths)):
                 if i:
-                    X, V = (None if data is None else _filtered(self.layers[i - 1], data) for data in (X, V))
+                    below, data = self.layers[i - 1], (X, V)
+                    X, V = ranks.together(lambda: [_filtered(below, each) for each in data], comm)
                 own = [call.of_layer(i + 1) if isinstance(call, Callback) else call for call in callbacks]
                 layer._derived = i > 0
                 try:
@@ -436,8 +437,10 @@ def _down(layers, X, at_top):
 def _filtered(layer, X):
     """The data of the layer above: the hidden states that a layer makes of its own data, in the same form.
 
-    Data that are not in memory are filtered when they are asked for.
+    Data that are not in memory are filtered when they are asked for. None stays None.
     """
+    if X is None:
+        return None
     if hasattr(X, "minibatch"):
         return _FilteredStream(layer, X)
     if sources.is_on_disk(X) or sources.is_indexed(X):

@@ -122,6 +122,11 @@ def together(function, comm):
     return result
 
 
+def of_first(function, comm):
+    """What `function` returns on the first rank, where alone it is called; if it fails it fails on all, as `together`."""
+    return same(together(function if is_first(comm) else bool, comm), comm)
+
+
 def check_same(values, comm):
     """Raise a ValueError on all ranks unless the dict that `values` returns is the same on every rank."""
     if comm is None:
