@@ -4,7 +4,7 @@ Trains on an endless stream of fresh videos, prints the one-step error beside th
 writes settings.json, the models with their learning histories (HDF5), errors.csv, hidden_units.csv, rollouts.csv (the
 error 1 to 20 frames ahead, `experiments.rollouts`), the pictures and report.html, a page with all of it, to a folder.
 
-    python -m experiments.bouncing_balls                      15x15 pixels, 5 minutes, with numba 2
+    python -m experiments.bouncing_balls                      15x15 pixels, 6 minutes, with numba 3
     python -m experiments.bouncing_balls --profile minute     30x30 pixels, trained for a minute
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, 9 minutes
     python -m experiments.bouncing_balls --profile taps       the same with delay taps and a dynamic visible bias

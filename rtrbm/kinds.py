@@ -67,7 +67,8 @@ def named(base, argument, value):
             "`name` of its own"
         )
     names = ", ".join(map(repr, sorted(base.kinds)))
-    raise ValueError(f"{argument} must be one of {names}, or an object of class {base.__name__}, got {value!r}")
+    own = " (a class of yours must be imported first)" if isinstance(value, str) else ""
+    raise ValueError(f"{argument} must be one of {names}{own}, or an object of class {base.__name__}, got {value!r}")
 
 
 def to_json(value):

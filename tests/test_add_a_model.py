@@ -16,7 +16,7 @@ import pytest
 from helpers import Z_MAX, binary_states, flat, largest_difference, log_sum, z_scores
 
 import rtrbm
-from rtrbm import LSTMRBM, RBM, RTRBM
+from rtrbm import LSTMRBM, RBM, RTRBM, Stack
 from rtrbm.parameters import each
 
 ROOT = Path(__file__).parent.parent
@@ -129,6 +129,21 @@ def test_chains_from_noise_are_unbiased_if_they_are_long(page):
 
     assert z(50) < Z_MAX
     assert z(1) > 2 * Z_MAX
+
+
+def test_binomial_units_in_a_stack_that_imputes_and_with_a_linear_start(page):
+    X, mask = counts(6).astype(float), np.zeros((6, 5, 3), bool)
+    mask[:, 2] = True
+    X[mask] = np.nan
+    layers = [RTRBM(3, visible=page.Binomial(3), n_updates=2, random_state=0), RTRBM(3, n_updates=2, random_state=0)]
+    filled = Stack(layers).fit(counts(6)).impute(X)
+    assert (filled[~mask] == X[~mask]).all() and (0 <= filled[mask]).all() and (filled[mask] <= 3).all()
+    with pytest.raises(ValueError, match="whole numbers"):  # what the layer above would be given without `nearest`
+        layers[0].transform(filled)
+    settings = {"n_taps": 1, "n_updates": 1, "learning_rate": 1e-30, "random_state": 0}
+    start = RTRBM(3, visible=page.Binomial(3), initialization="linear", **settings).fit(counts(6))
+    plain = RTRBM(3, visible=page.Binomial(3), **settings).fit(counts(6))
+    assert start.score(counts(6)) > plain.score(counts(6))
 
 
 # ------------------------------------------------------------------------- training, files, both engines

@@ -88,8 +88,8 @@ def from_parameters(kind: type[Model], arrays: Mapping[str, ArrayLike], **settin
     if not isinstance(kind, type) or not hasattr(kind, "from_params"):
         name = getattr(kind, "__name__", kind)
         raise TypeError(f"kind must be the class of a single model, rtrbm.RTRBM say, got {name!r:.80}")
-    if not isinstance(arrays, dict):
-        raise TypeError(f"arrays must be a dict of arrays, got {type(arrays).__name__}")
+    if not isinstance(arrays, Mapping):
+        raise TypeError(f"arrays must be a dict of arrays, or another mapping, got {type(arrays).__name__}")
     arrays, settings = dict(arrays), {**settings, "standardize": False}
     scale = [as_float(arrays.pop(name), f"arrays[{name!r}]").astype(float) for name in SCALE if name in arrays]
     with about("arrays", "params"):

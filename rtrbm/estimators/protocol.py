@@ -61,11 +61,12 @@ class Protocol:
         return hasattr(self, "n_features_in_")
 
     def __sklearn_clone__(self):
-        """A model with the same settings that is not fitted. A fitted model among the settings is kept as it is."""
+        """A model with the same settings that is not fitted. A fitted model and a communicator are kept as they are."""
         from sklearn.base import clone
 
         settings = self.get_params(deep=False)
-        twin = type(self)(**{k: v if _is_fitted(v) else clone(v, safe=False) for k, v in settings.items()})
+        copied = {k: v for k, v in settings.items() if k != "comm" and not _is_fitted(v)}
+        twin = type(self)(**settings | {k: clone(v, safe=False) for k, v in copied.items()})
         if hasattr(self, "_sklearn_output_config"):
             twin._sklearn_output_config = dict(self._sklearn_output_config)
         return twin

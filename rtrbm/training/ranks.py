@@ -123,7 +123,7 @@ def together(function, comm):
 
 
 def of_first(function, comm):
-    """What `function` returns on the first rank, where alone it is called; if it fails it fails on all, as `together`."""
+    """What `function` returns on the first rank, where alone it is called; if it fails it fails on all (`together`)."""
     return same(together(function if is_first(comm) else bool, comm), comm)
 
 

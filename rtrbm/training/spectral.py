@@ -7,9 +7,9 @@ With the momentum M = sum_i decay^(n - i) g_i = P diag(s) Q^T the direction is
     D = sqrt(max(n_rows, n_columns)) P Q^T,   and a step adds rate D.
 
 The mean square of D's numbers is 1, so that the rate is the root mean square of their change, much as with Adam. As
-P Q^T = (M M^T)^(-1/2) M, one product makes it of M and the root, which changes slowly: it serves for `EVERY` updates, in
-which the few directions that outgrow it are shortened.
-Taps (m, n_in, n_out) are one matrix (m n_in, n_out), which maps all m frames.
+P Q^T = (M M^T)^(-1/2) M, one product makes it of M and the root, which changes slowly: it serves for `EVERY` updates.
+The few directions that outgrow it before are shortened. Taps (m, n_in, n_out) are one matrix (m n_in, n_out), which
+maps all m frames.
 """
 
 from typing import NamedTuple

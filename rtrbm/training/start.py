@@ -122,7 +122,9 @@ def _linear(params, model, taps, once):
     if taps is None:
         raise ValueError("initialization='linear' needs taps on the visible units, this model has none")
     if units.curvature is None:
-        raise ValueError(f"initialization='linear' is for units of a bounded variance, not for {units.name!r}")
+        raise ValueError(
+            f"initialization='linear' is for units with a largest variance (`curvature`), {units.name!r} names none"
+        )
 
     def minibatches():
         return ([units.inward(v, own) for v in sequences] for sequences in once())
