@@ -760,6 +760,10 @@ def test_parameters_go_and_come_back(folder):
     assert np.array_equal(
         again.denoise([X])[0], np.asarray(model.set_params(verbose=0).denoise([convert.read("joints.csv")])[0])
     )
+    np.savez("arrays.npz", **arrays)
+    with np.load("arrays.npz") as file:
+        stored = convert.from_parameters(rtrbm.RTRBM, file, visible="scaled_gaussian", random_state=0)
+    assert np.array_equal(stored.params_.W, arrays["W"])
     arrays["W"][:] = 0
     assert model.params_.W.any()  # they were copies
     with pytest.raises(ValueError, match="deviation above 0"):

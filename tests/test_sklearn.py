@@ -187,6 +187,17 @@ def test_a_clone_keeps_a_fitted_model_among_its_settings_and_the_kind_of_tables(
     assert model.get_params()["initialization__n_hidden"] == 3
 
 
+def test_a_clone_keeps_a_communicator():
+    """Those of MPI cannot be copied."""
+
+    class Communicator:
+        def __deepcopy__(self, memo):
+            raise ValueError("cannot serialize it")
+
+    comm = Communicator()
+    assert clone(RTRBM(3, comm=comm)).comm is comm
+
+
 def test_parameters_of_layers():
     stack = small_stack()
     bottom, top = stack.layers
