@@ -7,7 +7,6 @@ has something to do before the first update or at the end is a subclass of `Call
 from __future__ import annotations
 
 import os
-import warnings
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from .training import ranks
 from .training.monitor import Callback, Lines
 from .training.state import HISTORY, VALIDATION, Best
 from .types import Path
+from .warned import warn
 
 __all__ = ["Callback", "EarlyStopping", "Log", "Print"]
 
@@ -66,7 +66,7 @@ class EarlyStopping(Callback):
             if ranks.is_first(model.comm):
                 how = "without" if model._plan.validates else "with"
                 line = f"EarlyStopping looks for the best model anew: the one so far was found {how} validation="
-                warnings.warn(line, stacklevel=3)
+                warn(line)
         return self(model)
 
     def __call__(self, model: Any) -> bool | None:
@@ -135,15 +135,16 @@ class Log(Callback):
     def files(self):
         return (self.path,)
 
-    def start(self, model):
-        if not ranks.is_first(model.comm):
-            return
+    def check(self):
         head = ",".join(self.COLUMNS)
         if os.path.exists(self.path):
             with open(self.path, "rb") as file:
                 if file.readline().strip() not in (b"", head.encode()):
                     raise ValueError(f"path must be a new file or that of a log, {self.path!r} is another file")
-        self._write(model)
+
+    def start(self, model):
+        if ranks.is_first(model.comm):
+            self._write(model)
 
     def __call__(self, model: Any) -> None:
         if self._is_whole:
@@ -165,7 +166,7 @@ class Log(Callback):
             if self._is_whole:
                 reason = getattr(error, "strerror", None) or error
                 line = f"no line of update {model.n_updates_} in {self.path!r}: {reason}; it is tried again later"
-                warnings.warn(line, stacklevel=3)
+                warn(line)
             self._is_whole = False
 
     def _append(self, model):

@@ -8,13 +8,13 @@ import math
 import numbers
 import os
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Set
 
 import h5py
 import numpy as np
 
 from . import foreign, machine
+from .warned import warn
 
 FAR = 1e-4  # of the number whose square is the largest of a precision
 PIECE = 2**18  # numbers that are looked at, or cast, at a time when the values of data in memory are checked
@@ -281,16 +281,16 @@ def _reshaped(X, name, n):
 
 
 def _columns_refused(given, X, check):
-    """The names of the columns of a table with values that a check refuses, for a message."""
+    """The names of the columns of a table with values that a check refuses, for a message, unless it refuses all."""
     if not foreign.is_table(given):
         return ""
-    refused = []
-    for i, (column, _) in enumerate(foreign.columns(given)):
+    names, refused = [column for column, _ in foreign.columns(given)], []
+    for i, name in enumerate(names):
         try:
             check(X[:, [i]], "")
         except ValueError:
-            refused.append(repr(column))
-    return f" (columns {', '.join(refused)})" if refused else ""
+            refused.append(repr(name))
+    return f" (columns {', '.join(refused)})" if 0 < len(refused) < len(names) else ""
 
 
 def check_sequences(X, check, dtype, n_features=None, name="X", axes=("n_frames", "n_visible"), missing=None):
@@ -488,7 +488,7 @@ def where_nan(arrays, name):
     masks = [np.isnan(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool) for array in arrays]
     if not any(mask.any() for mask in masks):
         text = f"{name} has no NaN and no mask is given: nothing is filled in; missing values are NaN, or mask is True"
-        warnings.warn(text, stacklevel=2)
+        warn(text)
     return masks
 
 

@@ -766,6 +766,8 @@ def test_parameters_go_and_come_back(folder):
     assert np.array_equal(stored.params_.W, arrays["W"])
     arrays["W"][:] = 0
     assert model.params_.W.any()  # they were copies
+    with pytest.raises(ValueError, match="standardize=True needs the scale of the data, arrays mean and deviation"):
+        convert.from_parameters(rtrbm.RTRBM, {"W": arrays["W"]}, visible="gaussian", standardize=True)
     with pytest.raises(ValueError, match="deviation above 0"):
         convert.from_parameters(rtrbm.RTRBM, arrays | {"deviation": np.zeros(3)}, visible="scaled_gaussian")
 

@@ -183,8 +183,9 @@ def test_without_a_mask_what_is_nan_is_missing():
         for a, b in zip(model.impute(ragged), model.impute(ragged, [np.isnan(v) for v in ragged])):
             np.testing.assert_array_equal(a, b)
     for data in (X, X.round().astype(int), list(X)):
-        with pytest.warns(UserWarning, match="X has no NaN and no mask is given"):
+        with pytest.warns(UserWarning, match="X has no NaN and no mask is given") as caught:
             np.testing.assert_array_equal(np.stack(random_model(TRBM, 4, 3).impute(data)), np.stack(data))
+        assert caught[0].filename == __file__
     with pytest.warns(UserWarning, match="X has no NaN"):
         RBM(**SETTINGS).fit(X[0]).impute(X[0])
 

@@ -126,3 +126,19 @@ def test_an_update_wants_the_inputs_of_those_before():
         model.partial_fit(data, inputs=np.ones((4, 5, 1)))  # control
     with pytest.raises(ValueError, match="inputs must be left out: this model was fitted without"):
         RTRBM(2, **settings).fit(data).partial_fit(data, inputs=np.ones((4, 5, 1)))
+
+
+def test_one_prefix_of_several_sequences_has_the_inputs_of_each(model):
+    """As if it were handed in for each of them."""
+    x = np.random.default_rng(3).standard_normal((2, 3 + 4, SEEN[0].shape[1]))
+    prefix = X[0][:3]
+    together = model.sample(4, 2, prefix=prefix, inputs=x, random_state=0)
+    np.testing.assert_array_equal(together, model.sample(4, 2, prefix=[prefix, prefix], inputs=x, random_state=0))
+    if type(model) is RTRBM and not model.n_taps:  # whose states depend on the inputs before
+        x[1, :3] += 1
+        assert (model.sample(4, 2, prefix=prefix, inputs=x, random_state=0)[1] != together[1]).any()
+
+
+def test_hidden_states_are_decoded_without_inputs(model):
+    with pytest.raises(ValueError, match="decode takes no inputs, and this model was fitted with them"):
+        model.decode(np.zeros((1, 4, model.n_hidden)))

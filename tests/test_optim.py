@@ -1,5 +1,7 @@
 """Optimisers and schedules against their formulas, written out once more."""
 
+import threading
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -164,3 +166,23 @@ def test_pieces_cover_every_array_once_whatever_its_layout(monkeypatch, order):
     x = Pair(np.ones((5, 7), order=order), np.ones(0))
     sizes = threads.blockwise(lambda a, b: (np.add(a, b, out=a), a.size)[1], 2, x, copies([x])[0])
     assert (x.a == 2).all() and sum(sizes) == 35 and (max(sizes) == 3) == (order == "C")
+
+
+def test_all_tasks_have_ended_when_one_has_failed():
+    """Arrays that they write to belong to the caller again. Each of three threads has a task, and one not of the caller
+    fails."""
+    for _ in range(6):  # of the others either may be waited for first
+        ended, failing, all_of_them = [], iter([True]), threading.Barrier(3)
+
+        def task(i, ended=ended, failing=failing, all_of_them=all_of_them):
+            all_of_them.wait(10)
+            if threading.current_thread() is threading.main_thread():
+                return
+            if next(failing, False):
+                raise LookupError
+            time.sleep(0.05)
+            ended.append(i)
+
+        with pytest.raises(LookupError):
+            threads.run(task, [0, 1, 2], 3)
+        assert len(ended) == 1

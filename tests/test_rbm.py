@@ -26,7 +26,7 @@ from rtrbm.gradient import Model, gradient
 from rtrbm.minibatches.sequences import layout
 from rtrbm.parameters import arrays
 from rtrbm.past.conditioner import RBMParams, Static
-from rtrbm.rbm import conditionals, exact
+from rtrbm.rbm import Softmax, conditionals, exact
 from rtrbm.rbm.chains import Draw, reconstruct
 from rtrbm.rbm.negative import CD, Exact
 from rtrbm.streams import stream
@@ -613,3 +613,29 @@ def test_verbs_want_a_fitted_model(tmp_path):
     for verb, *arguments in calls:
         with pytest.raises(ValueError, match="this RBM is not fitted yet"):
             getattr(RBM(), verb)(*arguments)
+
+
+@pytest.mark.parametrize("groups", [None, (2, 3, 1)])
+def test_validation_hides_whole_groups_of_softmax_units(groups):
+    units, rng = Softmax(groups), np.random.default_rng(0)
+    sizes = (6,) if groups is None else groups
+    rows = np.concatenate([np.eye(n)[rng.integers(n, size=40)] for n in sizes], axis=1)
+    model = RBM(3, visible=units, n_updates=4, random_state=0).fit(rows[:30], validation=rows[30:])
+    assert np.isfinite(model.history_["validation_error"]).all()
+
+
+def test_impute_keeps_large_values_as_they_are():
+    X = 1.7e9 + np.random.default_rng(0).standard_normal((30, 4))
+    model = RBM(3, visible="gaussian", standardize=True, n_updates=2, random_state=0).fit(X)
+    mask = np.zeros(X.shape, bool)
+    mask[:, 1] = True
+    np.testing.assert_array_equal(model.impute(X, mask)[~mask], X[~mask])
+
+
+def test_the_log_likelihood_of_validation_rows_is_exact():
+    """Also where `score` would estimate it, in less time."""
+    X = (np.random.default_rng(0).random((30, 64)) < 0.3).astype(float)
+    model = RBM(16, n_updates=2, n_gibbs=1, random_state=0).fit(X, validation=X)
+    nats = model.log_likelihood(X, method="exact").mean()
+    assert model.history_["validation_log_likelihood"][-1] == pytest.approx(nats, abs=1e-6)
+    assert model.likelihood(X, method="ais").nats != pytest.approx(nats, abs=1e-6)  # control

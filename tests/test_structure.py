@@ -14,7 +14,10 @@ from rtrbm.rbm import Units
 
 ROOT = Path(rtrbm.__file__).parent
 LEVELS = (
-    ("functions", "biases", "parameters", "kinds", "streams", "hdf5", "machine", "probe", "progress", "replacing"),
+    (
+        "functions", "biases", "parameters", "kinds", "streams", "hdf5", "machine", "probe", "progress", "replacing",
+        "warned",
+    ),  # fmt: skip
     ("types",),
     ("foreign",),
     ("checks",),

@@ -288,6 +288,32 @@ def test_a_log_does_not_replace_another_file(tmp_path):
         Log(tmp_path / "none" / "log.csv")
 
 
+@pytest.mark.parametrize("what", ["a log", "a start", "a measurement"])
+def test_a_run_that_cannot_start_leaves_the_checkpoint(what, tmp_path):
+    """It would be replaced by a model of no updates, and on the second try the file before it, too."""
+    path, other = tmp_path / "run.h5", tmp_path / "walk.csv"
+    other.write_text("knee,hip\n")
+    model = RTRBM(**SETTINGS).fit(X, checkpoint=path)
+    files = {file: file.read_bytes() for file in tmp_path.iterdir()}
+
+    class Fails(Callback):
+        def start(self, model):
+            raise Breaks
+
+    more = {
+        "a log": {"callbacks": [Log(other)]},
+        "a start": {"callbacks": [Fails()]},
+        "a measurement": {"validation": V[:, :1]},
+    }[what]
+    for _ in range(2):
+        with pytest.raises((Breaks, ValueError)):
+            RTRBM(**SETTINGS).fit(X, checkpoint=path, **more)
+        assert {file: file.read_bytes() for file in tmp_path.iterdir()} == files
+    with pytest.raises(ValueError, match="is another file"):
+        model.fit(X, callbacks=[Log(other)])
+    assert model.n_updates_ == SETTINGS["n_updates"]  # nothing is changed
+
+
 def test_lines_come_at_their_interval(capsys):
     RTRBM(**SETTINGS).fit(X, validation=V, callbacks=[Print(0)])
     lines = capsys.readouterr().out.splitlines()

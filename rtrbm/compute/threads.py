@@ -163,11 +163,10 @@ def run(function, items, n_jobs):
         queue, calls = _queue(n_threads(n_jobs) - 1), [_Call(drain) for _ in range(threads - 1)]
         for call in calls:
             queue.put(call)
-        try:
-            drain()
-        finally:
+        with contextlib.ExitStack() as ends:  # which waits for all, also if one has failed
             for call in calls:
-                call.wait()
+                ends.callback(call.wait)
+            drain()
     return results
 
 

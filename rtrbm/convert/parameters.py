@@ -90,6 +90,8 @@ def from_parameters(kind: type[Model], arrays: Mapping[str, ArrayLike], **settin
         raise TypeError(f"kind must be the class of a single model, rtrbm.RTRBM say, got {name!r:.80}")
     if not isinstance(arrays, Mapping):
         raise TypeError(f"arrays must be a dict of arrays, or another mapping, got {type(arrays).__name__}")
+    if settings.get("standardize") and not set(SCALE) <= set(arrays):
+        raise ValueError(f"standardize=True needs the scale of the data, arrays {' and '.join(SCALE)}")
     arrays, settings = dict(arrays), {**settings, "standardize": False}
     scale = [as_float(arrays.pop(name), f"arrays[{name!r}]").astype(float) for name in SCALE if name in arrays]
     with about("arrays", "params"):

@@ -240,6 +240,7 @@ class TrainedRBM(Watched):
             minibatch, n_inputs = X, 0
             if mask is not None or inputs is not None:
                 recordings = self._data(X, None, 0, mask, inputs)
+                self._check_seen(recordings)
                 minibatch, n_inputs = list(recordings), recordings.n_inputs
             if not new:
                 self._check_n_inputs(n_inputs, self.params_)

@@ -1,12 +1,10 @@
 """Names of features: the columns of the tables that a model was fitted to."""
 
-import sys
-import warnings
-
 import h5py
 import numpy as np
 
 from ..foreign import is_table
+from ..warned import warn
 
 N_NAMES = 5  # shown of the names that are wrong
 REMEDY = "Take {}: the columns of the fit in their order."
@@ -143,11 +141,3 @@ def _difference(place, found, names, remedy):
 def _remedy(name, place):
     columns = "[model.feature_names_in_]"
     return REMEDY.format(f"{name}{columns}" if place == name else f"[x{columns} for x in {name}]")
-
-
-def warn(message):
-    """A warning at the line of the user, the first outside this package."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("rtrbm.", "contextlib")):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, UserWarning, stacklevel=level)

@@ -12,8 +12,8 @@ from ..rbm.chains import Draw
 from ..rbm.conditionals import hidden_mean
 from ..rbm.expectation import expectation
 from ..training import loop, ranks
+from ..warned import warn
 from . import doubts
-from .features import warn
 from .stored import Stored
 
 

@@ -208,7 +208,9 @@ class FrameByFrame(TrainedRBM):
             state = self._past().start(params, n_sequences)
             v = random_visible((n_sequences, len(W)), W.dtype, units, chains)
         else:
-            before = None if inputs is None else inputs[: len(prefix), :n_before]
+            before = None if inputs is None else inputs[:, :n_before]
+            if before is not None:  # of which each sequence may have its own
+                prefix = np.broadcast_to(prefix, (n_sequences, *prefix.shape[1:]))
             state, v = self._after(prefix, np.arange(n_sequences), seed, before), self._inward(prefix[:, -1])
             v = np.broadcast_to(v, (n_sequences, len(W)))
         means = np.empty((n_sequences, n_frames, len(W)), self._given_dtype())
@@ -276,7 +278,8 @@ class FrameByFrame(TrainedRBM):
         """
         self._check_fitted()
         checks.check_flag("return_states", return_states)
-        self._checked_inputs(None, [])
+        if n_inputs(self.params_):
+            raise ValueError("decode takes no inputs, and this model was fitted with them: sample takes them")
         params, past, units = self._effective(), self._past(), self._units()
         H = self._check_hidden(_of_one_length(H, "H"))
         seed = as_seed(random_state)

@@ -1,6 +1,5 @@
 """Log-likelihoods with bounds: of frames, sequences, and all frames together."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from ..minibatches.sequences import packed_rows
 from ..rbm.conditionals import free_energy
 from ..rbm.partition import MARGIN, log_partition
+from ..warned import warn
 
 WIDE, WIDE_MEAN = 1.0, 0.1  # nats between the bounds of a frame, and of the mean over many, that are worth a warning
 ROUNDING = 1e-3  # nats above 0 that log P of a state may be
@@ -159,14 +159,13 @@ def warn_of_grey(sequences, units, what):
         return
     is_grey = np.concatenate([((v != 0) & (v != 1)).any(axis=1) for v in sequences])
     if is_grey.any():
-        warnings.warn(
+        warn(
             f"X has values between 0 and 1 in {int(is_grey.sum())} of {len(is_grey)} {what}, for which the formula "
-            "gives no log-probability: compare models on binary data, X rounded or drawn with these probabilities",
-            stacklevel=4,
+            "gives no log-probability: compare models on binary data, X rounded or drawn with these probabilities"
         )
 
 
-def warn_of_doubts(found, what, has_density, stacklevel=4):
+def warn_of_doubts(found, what, has_density):
     """A warning if bounds of log Z are far apart, and one if log Z is too low.
 
     Parameters
@@ -176,23 +175,19 @@ def warn_of_doubts(found, what, has_density, stacklevel=4):
         frames or rows.
     has_density : bool
         Whether log P is that of a density, which may be above 0.
-    stacklevel : int
-        Of `warnings.warn`.
     """
     wide, n = found.upper - found.lower > WIDE, len(found.log_p)
     pooled = found.mean()
     gap, n_groups = pooled.upper - pooled.lower, len(np.unique(found.group))
     more = "more temperatures (n_steps=) or chains (n_chains=) may"
     if not (wide.mean() <= FEW and gap <= max(WIDE_MEAN, WIDE / np.sqrt(n_groups))):  # also if they are NaN
-        warnings.warn(
+        warn(
             f"log Z is not known well: the bounds of {int(wide.sum())} of {n} {what} are more than {WIDE:g} nat apart, "
-            f"and those of the mean {gap:.2g}; {more} bring them together",
-            stacklevel=stacklevel,
+            f"and those of the mean {gap:.2g}; {more} bring them together"
         )
     above = int((found.lower > ROUNDING).sum())
     if above and not has_density:
-        warnings.warn(
+        warn(
             f"log Z is too low: {above} of {n} {what} would have a probability above 1, since chains missed the mode "
-            f"that they are in; {more} find it",
-            stacklevel=stacklevel,
+            f"that they are in; {more} find it"
         )

@@ -235,11 +235,12 @@ class TemporalRBM(Scored):
     def _measured(self, V):
         """The squared error of one-step prediction per frame, as `score` has it, and the log-likelihood per frame."""
         squares = n_predicted = nats = n_frames = 0
-        quick = self._is_quick(len(V) * len(V[0]))
+        length = V.length if isinstance(V, sources.Lazy) else lambda i: len(V[i])
+        quick = self._is_quick(sum(map(length, range(len(V)))))
         for part in sources.parts(V):
             n = sum(len(v) - 1 for v in part)
             squares -= n * self.score(part) if n else 0
-            nats += self.log_likelihood(part).sum() if quick else 0
+            nats += self.log_likelihood(part, method="exact").sum() if quick else 0
             n_predicted, n_frames = n_predicted + n, n_frames + n + len(part)
         if not n_predicted:
             raise ValueError("X must have a sequence of at least 2 frames: the first frame is not scored")

@@ -70,7 +70,7 @@ def _warn_of_doubts(found, n_draws):
         frames[:, GROUP] += n_groups
         n_groups = frames[:, GROUP].max() + 1
         parts.append(frames)
-    warn_of_doubts(Scores(*np.concatenate(parts).T), f"frames of {n_draws} draws", False, stacklevel=6)
+    warn_of_doubts(Scores(*np.concatenate(parts).T), f"frames of {n_draws} draws", False)
 
 
 def averaged(frames):

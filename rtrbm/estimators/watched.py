@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import os
-import warnings
 from functools import partial
 
 import numpy as np
@@ -17,8 +16,9 @@ from ..replacing import as_path, before
 from ..training import files, locks, loop, ranks
 from ..training.monitor import Callback
 from ..training.state import VALIDATION
+from ..warned import warn
 from . import doubts
-from .features import check_names, warn
+from .features import check_names
 from .fed import Fed
 
 SCHEDULE = ("n_updates", "n_epochs", "learning_rate")  # settings that begin a new schedule of the learning rate
@@ -53,7 +53,10 @@ class Watched(Fed):
             self._settings()  # raises if a file cannot keep one
         elif resume:
             raise ValueError("resume=True needs checkpoint, the file to resume from")
-        _check_files([call for call in callbacks if isinstance(call, Callback)], checkpoint)
+        own = [call for call in callbacks if isinstance(call, Callback)]
+        _check_files(own, checkpoint)
+        for callback in own:
+            callback.check()
 
     def _held(self, checkpoint):
         """Context in which no other run writes to the checkpoint."""
@@ -111,7 +114,7 @@ class Watched(Fed):
         training = training._replace(fingerprints=training.fingerprints | prints)
         if engine != self._engine().name and ranks.is_first(self.comm):
             text = f"goes on with {self._engine().name} (was {engine}): other random numbers than of either alone"
-            warnings.warn(f"the run in {os.fspath(path)!r} {text}", stacklevel=6)
+            warn(f"the run in {os.fspath(path)!r} {text}")
         if not changed:
             return training
         now = [f"{name}={getattr(self, name)!r} (was {before!r})" for name, before in changed.items()]
@@ -119,7 +122,7 @@ class Watched(Fed):
             training = training._replace(begin=training.n_updates)
             now.append(f"the rate falls from {self.learning_rate:g} to 0 over updates {training.begin} to {n_updates}")
         if ranks.is_first(self.comm):
-            warnings.warn(f"the run in {os.fspath(path)!r} goes on with {'; '.join(now)}", stacklevel=6)
+            warn(f"the run in {os.fspath(path)!r} goes on with {'; '.join(now)}")
         return training
 
     def _watch(self, V, callbacks, checkpoint, resume):

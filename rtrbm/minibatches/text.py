@@ -6,6 +6,8 @@ from collections import Counter
 
 import numpy as np
 
+from ..warned import warn
+
 BLANKS = " \t\r\n"
 GAPS = {"", "na", "nan", "n/a", "null", "none"}
 DELIMITERS = ("\t", ";", ",")
@@ -168,10 +170,9 @@ def _is_header(head, columns):
         return True
     if len(head) < 2 or are_whole:
         return False
-    warnings.warn(
+    warn(
         "the first line, 0 and 1, is taken for numbers of columns, as pandas writes them: write names above if it is a "
-        "frame",
-        stacklevel=6,
+        "frame"
     )
     return True
 
@@ -189,10 +190,7 @@ def _named(names, columns, first):
         raise ValueError(f"rows of its data have {len(columns)} fields, the header has {len(names)}")
     if not names[0] and len(names) > 1:
         if not _are_names(columns[0]):
-            warnings.warn(
-                "the first column has no name and is left out, as names of rows are: give it a name if it is data",
-                stacklevel=6,
-            )
+            warn("the first column has no name and is left out, as names of rows are: give it a name if it is data")
         names, columns = names[1:], columns[1:]
     pairs = [(name, column) for name, column in zip(names, columns) if name or not _is_empty(column)]
     twice = [name for name, n in Counter(name for name, _ in pairs).items() if n > 1]

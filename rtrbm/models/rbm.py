@@ -232,7 +232,7 @@ class RBM(TrainedRBM):
                 v[rows], W, Biases(b_v, b_h), self._units(), "mean", draw, np.zeros(len(rows), int),
                 self._engine(), ~mask[rows], counted.update,
             )  # fmt: skip
-        return np.where(mask, self._outward(filled), X.astype(v.dtype, copy=False))
+        return np.where(mask, self._outward(filled), X.astype(self._given_dtype(), copy=False))
 
     @overload
     def sample(
@@ -349,7 +349,7 @@ class RBM(TrainedRBM):
         """
         self._check_fitted()
         found = self._log_z(None if X is None else self._check_rows(X), method, random_state)
-        warn_of_doubts(Scores(*scores(np.zeros(1), found).T), "rows", has_density=True, stacklevel=3)
+        warn_of_doubts(Scores(*scores(np.zeros(1), found).T), "rows", has_density=True)
         return float(found.log_z[0]), float(found.standard_error[0])
 
     @overload
@@ -475,10 +475,12 @@ class RBM(TrainedRBM):
     def _measured(self, V):
         """Of up to 1000 rows, the squared error per row of a quarter of the features, filled in from the others."""
         rows = np.stack([V[i] for i in spread(len(V), MEASURED)])
-        rank = stream(self.seed_, "validation").random(rows.shape).argsort(axis=1)
-        filled = self.impute(rows, rank < -(-rows.shape[1] // 4))
+        parts = self._units().parts(rows.shape[1])
+        n = parts[-1] + 1
+        rank = stream(self.seed_, "validation").random((len(rows), n)).argsort(axis=1)
+        filled = self.impute(rows, (rank < -(-n // 4))[:, parts])
         error = float(np.square(np.subtract(rows, filled, dtype=float)).sum() / len(rows))
-        return error, self.score(rows) if self._is_quick(1) else None
+        return error, self._scores(rows, "exact", None).log_p.mean() if self._is_quick(1) else None
 
     def _chain(self, v, n_gibbs, draw):
         """E[v | h] and v at the end of chains that start at v."""

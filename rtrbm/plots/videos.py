@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from ..foreign import array
 from ..minibatches.paths import check_no_data
 from ..replacing import replacing
 from ..types import ArrayLike, Path
+from ..warned import warn
 from .paper import WIDTH, check_image_shape, colour_bar, colour_limit, draw_image, load, mapping, mosaic, panels
 
 
@@ -207,7 +207,7 @@ def _pixels(name, frames):
     if frames.dtype.kind in "iu" and high > 1:
         return frames / 255
     if low < -1 or high > 2:  # further than a prediction of pixels goes beyond them
-        warnings.warn(f"{name}: given values from {low:.3g} to {high:.3g}, drawn clipped to [0, 1]", stacklevel=4)
+        warn(f"{name}: given values from {low:.3g} to {high:.3g}, drawn clipped to [0, 1]")
     return frames.astype(float)
 
 

@@ -82,6 +82,10 @@ class Softmax(Units):
                 f"got values from {v.min():g} to {v.max():g} and sums from {totals.min():g} to {totals.max():g}"
             )
 
+    def parts(self, n_visible):
+        sizes = self._sizes(n_visible)
+        return np.repeat(np.arange(len(sizes)), sizes)
+
     def start_noise(self, noise, out):
         out[...] = 1
         self.sample_mean(out, noise, np.empty_like(out))
@@ -93,8 +97,11 @@ class Softmax(Units):
 
     def _layout(self, a):
         """The sizes of the groups, and their first units."""
-        sizes = np.array([a.shape[-1]] if self.groups is None else self.groups)
+        sizes = self._sizes(a.shape[-1])
         return sizes, np.cumsum(sizes) - sizes
+
+    def _sizes(self, n_visible):
+        return np.array([n_visible] if self.groups is None else self.groups)
 
     def _switch_on(self, weights, u):
         """Switch on one unit of every group: their weights lie end to end, and u in [0, 1) picks a place."""

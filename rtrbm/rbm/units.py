@@ -81,6 +81,10 @@ class Units(Kind):
         """Values near these means that `check` lets pass."""
         return mean
 
+    def parts(self, n_visible):
+        """The number of the part that each unit belongs to, in order; the units of one are missing together."""
+        return np.arange(n_visible)
+
     def start_noise(self, noise, out):
         """Fill `out` with states of pure noise, from which a chain that knows nothing starts (a `Noise`'s numbers)."""
         raise NotImplementedError

@@ -53,13 +53,13 @@ import json
 import os
 import re
 import time
-import warnings
 from typing import NamedTuple
 
 import h5py
 
 from .. import probe
 from ..replacing import as_path, before, check_path as check_place, replacing
+from ..warned import warn
 from .kept import Damaged, ModelFile, arrays, loads, shortened
 
 VERSION = 3
@@ -266,7 +266,7 @@ def read(path, parse, model=None):
         except (ValueError, OSError):
             raise error from error.__cause__
         written = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(os.path.getmtime(earlier)))
-        warnings.warn(f"{error}; read instead: {earlier!r}, the file before, of {written}", stacklevel=3)
+        warn(f"{error}; read instead: {earlier!r}, the file before, of {written}")
         return found
 
 

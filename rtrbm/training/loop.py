@@ -263,9 +263,9 @@ def run(rule, training, prepare, plan, watch, verbose, at_once=False):
     plan : Plan
     watch : Watch
         `look` comes before the first update, at its interval, and after the last. `save` is called at an interval, at
-        the end, on Ctrl-C, on SystemExit and if `prepare`, `look` or a callback fails; if it fails itself, that is a
-        warning, but for the last one of a run that is complete. `end` comes before the last `save` of a run that is
-        complete, but after that of one that was broken off, which goes on from there.
+        the end, and, once an update is made, on Ctrl-C, on SystemExit and if `prepare`, `look` or a callback fails; if
+        it fails itself, that is a warning, but for the last one of a run that is complete. `end` comes before the last
+        `save` of a run that is complete, but after that of one that was broken off, which goes on from there.
     verbose : int
     at_once : bool
         Whether `prepare` is quick, so that it needs no thread.
@@ -280,7 +280,7 @@ def run(rule, training, prepare, plan, watch, verbose, at_once=False):
     """
     comm, n_updates, watched = rule.comm, plan.n_updates, ranks.any_of(watch.called is not None, rule.comm)
     interrupt, health = Interruptible(watch.saves), Health(training)
-    saves = Saves(watch, health, interrupt, comm)
+    saves = Saves(watch, health, interrupt, comm, training.n_updates)
     shown = signs(n_updates, training.n_updates, verbose and ranks.is_first(comm))
     ahead, ending = Ahead(prepare, n_updates, interrupt, at_once), contextlib.ExitStack()
 

@@ -20,6 +20,9 @@ class Callback:
     def start(self, model: Any) -> object:
         """Called before the first update of a run, or of its part after a resume. If it returns True, training ends."""
 
+    def check(self) -> None:
+        """Called before any work; raises if the callback could not do its own."""
+
     def of_layer(self, i: int) -> Callback:
         """The callback for layer i of a stack, from 1."""
         return self

@@ -8,6 +8,8 @@ from . import ranks
 class Saves:
     """Write checkpoints. One that fails is a warning; the next interval tries again.
 
+    A run that is broken off before its first update writes none: an earlier run may have made the file that is there.
+
     Parameters
     ----------
     watch : Watch
@@ -16,14 +18,20 @@ class Saves:
     interrupt : Interruptible
         It is put off meanwhile.
     comm : MPI communicator or None
+    begun : int
+        Updates that had been made when the run began.
     """
 
-    def __init__(self, watch, health, interrupt, comm):
+    def __init__(self, watch, health, interrupt, comm, begun):
         self._watch, self._health, self._interrupt, self._comm = watch, health, interrupt, comm
+        self._begun = begun
         self._written, self._at = watch.written, time.monotonic()
 
     def __call__(self, training, is_last=False):
         """Write the checkpoint after an update; if it is the last one, a failure is raised on all ranks."""
+
+        if training.n_updates == self._begun and not is_last:
+            return
 
         def save():
             try:
