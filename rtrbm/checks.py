@@ -200,7 +200,7 @@ def check_memory(what, n_elements, dtype):
 
 
 def any_value(v, name, missing=None):
-    """The check of units that can have any value, as long as its square is a number of this precision."""
+    """Raise a ValueError if a value is so large that its square could overflow in this dtype."""
     if v.dtype.kind == "f" and v.itemsize > 2 and v.size:
         most = FAR * float(np.finfo(v.dtype).max) ** 0.5
         if v.max() > most or v.min() < -most:

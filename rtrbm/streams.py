@@ -42,7 +42,8 @@ def stream(seed, purpose, *address):
 
 
 def seed_sequence(seed, key):
-    """SeedSequence(seed, spawn_key=key). It takes half the time if it is given the words that it would make of both."""
+    """SeedSequence(seed, spawn_key=key). The words of 32 bits that numpy would make of both are made here, in half the
+    time."""
     if max(key) >= 2**32:
         return np.random.SeedSequence(seed, spawn_key=key)
     words = [seed >> shift & 0xFFFFFFFF for shift in range(0, max(128, seed.bit_length()), 32)]

@@ -40,5 +40,5 @@ Sequences = ArrayLike  # one array, or a list of arrays of any lengths
 Given = Sequences | None
 Lists = list[Any] | tuple[Any, ...]  # of sequences; the result is a list then
 Data = ArrayLike | Path | Iterable[Any] | Indexed | Stream  # what `fit` reads
-Callbacks = Iterable[Callable[[Any], object]]
+Callbacks = list[Callable[[Any], object]] | tuple[Callable[[Any], object], ...]
 Verb = TypeVar("Verb", bound=Callable[..., Any])

@@ -28,7 +28,7 @@ from .features import check_names, feature_names
 from .stored import APART
 from .watched import Watched
 
-N_LOOKED_AT = 30  # minibatches of a stream that a start from the linear predictor reads
+N_LOOKED_AT = 30  # minibatches of a stream that its scale and a start from the linear predictor are found in
 
 
 class TrainedRBM(Watched):
@@ -71,7 +71,8 @@ class TrainedRBM(Watched):
             - any other object with ``len(X)`` and ``X[i]``, sequence i (but of a list all is read at once);
             - any other iterable of sequences: read in the order they come, never shuffled, and started again at its
               end. An iterator must give n_updates x batch_size of them (to `resume` hand in a new one: the sequences
-              already used are skipped). With initialization="thesis" the first 30 minibatches are held in memory;
+              already used are skipped). With initialization="thesis" or "linear", or standardize=True, the
+              first 30 minibatches are read beforehand;
             - a stream of fresh data: an object whose ``minibatch(update)`` returns the data of that update
               (`rtrbm.datasets.BouncingBalls` is one).
 

@@ -87,7 +87,8 @@ class FrameByFrame(TrainedRBM):
         Returns
         -------
         array or list of arrays, as X
-            X in the dtype of the model, with probabilities (Bernoulli) or means (Gaussian) where a value was missing.
+            X in the dtype of the model (float64 if it standardises), with probabilities (Bernoulli) or means
+            (Gaussian) where a value was missing.
 
         Raises
         ------
@@ -157,7 +158,8 @@ class FrameByFrame(TrainedRBM):
         (Algorithm 2), so that frames and hidden states are a sample of the TRBM itself; over a prefix they are drawn
         from the filter, which is exact after a prefix of one frame. The probabilities (means, of Gaussian units) of the
         frames drawn are returned, as the thesis shows them; `return_states` gives the draws themselves. The first
-        frame's chain starts from noise, each later one from the frame before it.
+        chain starts from the last frame of the prefix, or without one from noise; each later one from the frame drawn
+        before.
 
         Parameters
         ----------

@@ -34,7 +34,7 @@ def setting(
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(setting, dataclasses.field))
 def settings(cls: type[Model]) -> type[Model]:
-    """Class decorator: the annotated fields are the hyper-parameters, all but inherited ones by keyword.
+    """Class decorator: the annotated fields are the hyper-parameters. Those of the class itself are keywords alone.
 
     An unknown keyword is refused with the name that was probably meant.
     """

@@ -58,7 +58,8 @@ class RBM(TrainedRBM):
         (`rtrbm.rbm.Persistent`); the same at several temperatures (`rtrbm.rbm.Tempered`); or sums over all states, for
         at most 25 units in a layer.
     standardize : bool
-        Bring every feature of real values to mean 0 and standard deviation 1, measured in the data of `fit`. Results of
+        Bring every feature of real values to mean 0 and standard deviation 1, measured in the data of `fit` (of a
+        stream or an iterable in its first 30 minibatches, or `n_updates` if these are fewer). Results of
         the verbs come back in the units of X, densities too (docs/your-data.md).
     n_gibbs : int or dict {first_update: k}
         Steps of the chain in the negative phase, constant or growing with training; a schedule starts at update 0.
@@ -327,7 +328,9 @@ class RBM(TrainedRBM):
         W, b_v, b_h, _ = self._float64()
         return free_energy(v.astype(float, copy=False), W, b_v, b_h, self._units()) - self._log_volume()
 
-    def log_partition(self, random_state: Seed = None, *, method: str = "auto", X: ArrayLike | None = None) -> float:
+    def log_partition(
+        self, random_state: Seed = None, *, method: str = "auto", X: ArrayLike | None = None
+    ) -> tuple[float, float]:
         """log Z, exact if that costs less than its estimate (`rtrbm.rbm.partition.log_partition`).
 
         A warning says so where its bounds are far apart.

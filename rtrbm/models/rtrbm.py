@@ -123,7 +123,8 @@ class RTRBM(TemporalRBM):
         The averages under the model: contrastive divergence; chains from noise, or from noise and data
         (`rtrbm.rbm.FromNoise`); or sums over all states for at most 25 units in a layer.
     standardize : bool
-        Bring every feature of real values to mean 0 and standard deviation 1, measured in the data of `fit`. Results of
+        Bring every feature of real values to mean 0 and standard deviation 1, measured in the data of `fit` (of a
+        stream or an iterable in its first 30 minibatches, or `n_updates` if these are fewer). Results of
         the verbs come back in the units of X, densities too (docs/your-data.md).
     n_taps : int
         Also let v_{t-1}..v_{t-n_taps} act on the biases of frame t, both visible and hidden (see

@@ -29,13 +29,13 @@ class Map(NamedTuple):
 class Memory(NamedTuple):
     """The values of the forward pass that the backward pass needs.
 
-    v : (n_rows, n_visible), packed frames; where : Layout; states : ndarray, whatever is carried on; h_pos :
-    (n_rows, n_hidden) or None, P(h_t = 1 | v_t, past) where the forward pass computes it.
+    v : (n_rows, n_visible), packed frames; where : Layout; states : ndarray or NamedTuple of ndarrays, whatever is
+    carried on; h_pos : (n_rows, n_hidden) or None, P(h_t = 1 | v_t, past) where the forward pass computes it.
     """
 
     v: np.ndarray
     where: NamedTuple
-    states: np.ndarray | None = None
+    states: object = None
     h_pos: np.ndarray | None = None
 
 

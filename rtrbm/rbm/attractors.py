@@ -15,7 +15,7 @@ from ..compute.engine import NUMPY
 from ..functions import sigmoid, softplus
 from .conditionals import hidden_free_energy
 
-MULTIPLES = 1, 2, 4  # of a unit's weights, as if so many units with the same ones were on
+MULTIPLES = 1, 2, 4  # a climb starts as if so many copies of one hidden unit were on
 N_STARTS = 8  # of a row, beside no unit and all units
 STEPS = 10
 NUMBERS = 2**21  # that are looked at at the same time
@@ -44,7 +44,8 @@ def attractors(W, biases, units, engine=NUMPY):
     v : (n_rows, n, n_visible) ndarray
         E[v | m] there.
     known : (n_rows,) float64 ndarray
-        What all of them say: the largest bound, or the log of the sum of p* over the different states next to them.
+        The larger of the best bound, and the log of the sum of p*(h) over the different binary states h that are
+        nearest to the ends of the climbs.
     """
     n = max(1, NUMBERS // (len(MULTIPLES) * W.size))
     parts = [biases.at(slice(i, i + n)) for i in range(0, len(biases.v), n)]
