@@ -62,7 +62,7 @@ def check_number(name, value, minimum, maximum=np.inf, closed=False):
         raise ValueError(f"{name} must be {above}{below}, got {value}")
 
 
-MEANT = {
+RENAMED = {
     "n_components": "n_hidden",
     "hidden_size": "n_hidden",
     "n_hiddens": "n_hidden",
@@ -80,12 +80,12 @@ MEANT = {
     "cd_k": "n_gibbs",
     "seed": "random_state",
     "random_seed": "random_state",
-    "lengths": "X as a list of arrays, one for each sequence",
-    **{name: f"fit(X, {name}=...)" for name in ("window", "warm_up", "mask", "inputs", "validation", "callbacks")},
 }  # names in other packages, and the names here
+AS_A_LIST = {"lengths": "X as a list of arrays, one for each sequence"}
+OF_FIT = {name: f"fit(X, {name}=...)" for name in ("window", "warm_up", "mask", "inputs", "validation", "callbacks")}
 
 
-def check_known(what, given, known, error=TypeError, owner="the model"):
+def check_known(what, given, known, error=TypeError, owner="the model", elsewhere=OF_FIT | AS_A_LIST):
     """Raise if a keyword is not known; the message says which one was probably meant.
 
     Parameters
@@ -96,25 +96,33 @@ def check_known(what, given, known, error=TypeError, owner="the model"):
     error : type
     owner : str
         What has the hyper-parameters.
+    elsewhere : dict of str to str
+        Names that belong elsewhere, and what to write there.
     """
     known = list(known)
     for name in given:
         if name in known:
             continue
-        meant = MEANT.get(name) or next(iter(difflib.get_close_matches(name, known, 1)), None)
-        if ".fit has" in what and meant == f"fit(X, {name}=...)":  # another model's
-            meant = None
-        if meant is None:
+        meant = RENAMED.get(name, name)
+        if meant in known:
+            said = meant
+        elif meant in elsewhere:
+            said = elsewhere[meant]
+        elif meant != name:
+            said = f"{meant}, a hyper-parameter of {owner}"
+        elif alike := difflib.get_close_matches(name, known, 1):
+            (said,) = alike
+        else:
             raise error(f"{what} {name!r}, only {', '.join(known)}")
-        where = "" if meant in known or " " in meant else f", a hyper-parameter of {owner}"
-        raise error(f"{what} {name!r}: did you mean {meant}{where}?")
+        raise error(f"{what} {name!r}: did you mean {said}?")
 
 
 def check_keywords(function, what, unknown, owner="the model"):
     """Raise a TypeError if `unknown`, the keywords that a function does not have, holds any; `owner` has settings."""
     if unknown:
         known = [name for name in inspect.signature(function).parameters if name not in ("self", "unknown")]
-        check_known(f"{what} has no keyword", unknown, known, owner=owner)
+        elsewhere = AS_A_LIST | ({} if function.__name__ == "fit" else OF_FIT)
+        check_known(f"{what} has no keyword", unknown, known, owner=owner, elsewhere=elsewhere)
 
 
 def check_choice(name, value, choices):

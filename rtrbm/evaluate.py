@@ -15,6 +15,7 @@ import numpy as np
 from .checks import any_value, as_float, as_given, check_count, check_memory, check_number, check_sequences
 from .compute.threads import one_blas_thread
 from .foreign import is_array
+from .functions import ratio
 from .types import Array, Lists, Sequences
 
 FARTHEST = 1e38  # bounds that single precision has
@@ -52,7 +53,7 @@ def squared_error(X: Sequences, predicted: Sequences) -> tuple[float, float]:
     if not n_frames.sum():
         raise ValueError("X must have a sequence of at least 2 frames: the first frame is not scored")
     sums = np.array([np.square(np.subtract(v[1:], p[1:], dtype=float)).sum() for v, p in zip(X, predicted)])
-    return _ratio(sums, n_frames)
+    return ratio(sums, n_frames)
 
 
 def coverage(X: Sequences, low: Sequences, high: Sequences) -> tuple[float, float]:
@@ -92,16 +93,7 @@ def coverage(X: Sequences, low: Sequences, high: Sequences) -> tuple[float, floa
         if [v.shape for v in X] != [b.shape for b in bound]:
             raise ValueError(f"{name} must have the shape of X, sequence by sequence")
     sums = np.array([((a <= v) & (v <= b)).sum() for v, a, b in zip(X, low, high)])
-    return _ratio(sums, np.array([v.size for v in X]))
-
-
-def _ratio(sums, numbers):
-    """sum(sums) / sum(numbers) over sequences, and its standard error, sequences being the independent units."""
-    ratio = sums.sum() / numbers.sum()
-    if len(sums) == 1:
-        return float(ratio), float("nan")
-    variance = np.square(sums - ratio * numbers).sum() * len(sums) / (len(sums) - 1)
-    return float(ratio), float(np.sqrt(variance) / numbers.sum())
+    return ratio(sums, np.array([v.size for v in X]))
 
 
 def _sequences(X, name="X", n_visible=None):

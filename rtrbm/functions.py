@@ -40,3 +40,12 @@ def softplus(x):
     array([   0., 1000.])
     """
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))  # scipy's and np.logaddexp take 3 to 10 times as long
+
+
+def ratio(sums, numbers):
+    """sum(sums) / sum(numbers) over sequences, and its standard error, sequences being the independent units."""
+    ratio = sums.sum() / numbers.sum()
+    if len(sums) == 1:
+        return float(ratio), float("nan")
+    variance = np.square(sums - ratio * numbers).sum() * len(sums) / (len(sums) - 1)
+    return float(ratio), float(np.sqrt(variance) / numbers.sum())

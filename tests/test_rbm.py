@@ -157,17 +157,6 @@ def with_products(x):
     return np.concatenate([x, x[:, i] * x[:, j]], axis=1)
 
 
-def test_sample_hidden():
-    W, _, b_h = parameters()
-    v = V[6:7]
-    p = hidden_probabilities(v, W, b_h)[0]
-    h = conditionals.sample_hidden(np.repeat(v, 20000, axis=0), W, b_h, stream(0, "sample"))
-    assert set(np.unique(h)) == {0, 1}
-    assert not misses(with_products(h), p @ with_products(H))
-    wrong = conditionals.sample_hidden(np.repeat(v, 20000, axis=0), W, b_h + 0.1, stream(0, "sample"))
-    assert misses(with_products(wrong), p @ with_products(H))
-
-
 @pytest.mark.parametrize("visible", KINDS)
 def test_sample_visible(visible):
     W, b_v, _ = parameters()
@@ -192,7 +181,6 @@ def test_dtype_follows_the_data(visible):
     for result in (
         conditionals.hidden_mean(v, W, b_h),
         conditionals.reconstruction_mean(h, W, b_v, UNITS[visible]),
-        conditionals.sample_hidden(v, W, b_h, rng),
         conditionals.sample_visible(h, W, b_v, rng, UNITS[visible]),
         conditionals.free_energy(v, W, b_v, b_h, UNITS[visible]),
         *contrastive_divergence(v, W, b_v, b_h, 1, visible),

@@ -7,12 +7,10 @@ import os
 import pathlib
 import platform
 import shutil
-import sys
 
 import h5py
 import numpy as np
 
-from .. import __version__
 from ..machine import processors
 from ..replacing import check_path, replacing
 from .reading import SEQUENCE
@@ -119,20 +117,10 @@ def settings_of(path):
 
 def write_settings(path, settings, **versions):
     """Write settings as JSON, with the machine and the versions of everything that took part."""
-    import scipy
+    from ..report import about
 
-    versions = {
-        "rtrbm": __version__,
-        **versions,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "h5py": h5py.__version__,
-    }
-    if "numba" in sys.modules:
-        versions["numba"] = sys.modules["numba"].__version__
+    everything = {**settings, "versions": {**dict(about.versions()), **versions}, "machine": machine()}
     with replacing(path) as temporary:
-        everything = {**settings, "versions": versions, "machine": machine()}
         pathlib.Path(temporary).write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")
 
 

@@ -240,7 +240,7 @@ def simulate(positions, velocities, n_frames, n_substeps=SUBSTEPS):
     return states.view(float).reshape(2, n_frames, n_balls, n_videos, 2).transpose(0, 3, 1, 2, 4)
 
 
-def render(positions, resolution, out=None):
+def render(positions, resolution):
     """Draw the balls.
 
     Pixel (row, column) has its centre at ((column + 0.5), (row + 0.5)) * 10 / resolution and the intensity
@@ -252,15 +252,12 @@ def render(positions, resolution, out=None):
     positions : numpy.ndarray of float64, shape (..., n_balls, 2)
     resolution : int
         Pixels along each side of a frame.
-    out : numpy.ndarray of float32, shape (..., resolution**2), C-contiguous, optional
-        Where to draw.
 
     Returns
     -------
     numpy.ndarray of float32, shape (..., resolution**2)
     """
-    if out is None:
-        out = np.empty((*positions.shape[:-2], resolution**2), np.float32)
+    out = np.empty((*positions.shape[:-2], resolution**2), np.float32)
     pixels = out.reshape(-1, resolution, resolution)
     xy = positions.reshape(-1, *positions.shape[-2:])
     width = min(resolution, int(2 * _REACH * resolution / BOX) + 1)  # enough wherever the ball is

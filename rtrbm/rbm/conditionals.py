@@ -47,11 +47,6 @@ def reconstruction_mean(h, W, b_v, units=BERNOULLI):
     return units.mean(h @ W.T + b_v)
 
 
-def sample_hidden(v, W, b_h, rng):
-    """Binary hidden states from P(h | v); arguments as in `hidden_mean`."""
-    return BERNOULLI.draw(hidden_mean(v, W, b_h), rng)
-
-
 def sample_visible(h, W, b_v, rng, units=BERNOULLI):
     """Visible states from P(v | h); arguments as in `reconstruction_mean`."""
     return units.draw(reconstruction_mean(h, W, b_v, units), rng)

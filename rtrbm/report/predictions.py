@@ -3,9 +3,12 @@
 import numpy as np
 
 from .. import evaluate
+from ..functions import ratio
 from . import drawn
 from .html import figure, number, table
 from .parts import LARGEST_LINEAR, Part, bounds, cost, known, need_data, need_time, paragraph, shown_features, split
+
+N_BLOCKS = 10  # of the frames of a single sequence
 
 
 def predictions(subject):
@@ -65,18 +68,13 @@ def verdict(own, errors, predicted):
     )
 
 
-def paired(X, one, other, n_blocks=10):
+def paired(X, one, other):
     """The difference of two squared errors per frame, and its standard error; blocks of one sequence count as several.
 
     Parameters
     ----------
     X, one, other : list of (n_frames_i, n_visible) ndarrays
-    n_blocks : int
     """
     gains = [(np.square(v - a) - np.square(v - b)).sum(axis=1)[1:] for v, a, b in zip(X, one, other)]
-    gains = np.array_split(gains[0], min(n_blocks, len(gains[0]))) if len(gains) == 1 else gains
-    sums, lengths = np.array([gain.sum() for gain in gains]), np.array([len(gain) for gain in gains])
-    mean, n = sums.sum() / lengths.sum(), len(sums)
-    if n == 1:
-        return mean, np.nan
-    return mean, np.sqrt(np.square(sums - mean * lengths).sum() * n / (n - 1)) / lengths.sum()
+    gains = np.array_split(gains[0], min(N_BLOCKS, len(gains[0]))) if len(gains) == 1 else gains
+    return ratio(np.array([gain.sum() for gain in gains]), np.array([len(gain) for gain in gains]))

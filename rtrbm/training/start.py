@@ -12,7 +12,7 @@ from ..rbm.negative import CD
 from ..streams import stream
 from .linear import autoregression
 
-N_PRETRAINING, PRETRAINING_RATE = 30, 0.01
+N_PRETRAINING, PRETRAINING_RATE, PRETRAINING_GIBBS = 30, 0.01, 5
 
 
 def shapes(model, n_visible, n_hidden, n_inputs=0):
@@ -156,9 +156,9 @@ def _static_params(frames, n_hidden, units, seed):
     return RBMParams(W, b_v, np.zeros(n_hidden, frames.dtype))
 
 
-def _pretrained(params, minibatch, units, seed, engine, n_gibbs=5):
+def _pretrained(params, minibatch, units, seed, engine):
     """W of a static RBM after a few CD updates, visible units sampled, on frames without their order (3.11.3)."""
-    phase = CD(n_gibbs)
+    phase = CD(PRETRAINING_GIBBS)
     for update in range(N_PRETRAINING):
         v, draw = minibatch(update), Draw(seed, "pretrain", (update,))
         where = layout([1] * len(v))
