@@ -129,7 +129,21 @@ def copy_previous(X: Sequences) -> Array: ...
 
 
 def copy_previous(X: Sequences) -> Array | list[Array]:
-    """Predict v_t by v_{t-1} (the first frame by zero)."""
+    """Predict v_t by v_{t-1} (the first frame by zero).
+
+    Parameters
+    ----------
+    X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+
+    Returns
+    -------
+    array or list of arrays, as X
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not valid.
+    """
     return _each(_sequences(X), _previous)
 
 
@@ -142,7 +156,22 @@ def linear_extrapolation(X: Sequences, low: float = ..., high: float = ...) -> A
 
 
 def linear_extrapolation(X: Sequences, low: float = -np.inf, high: float = np.inf) -> Array | list[Array]:
-    """Predict v_t by 2 v_{t-1} - v_{t-2} clipped to [low, high]; the second frame by the first, the first by zero."""
+    """Predict v_t by 2 v_{t-1} - v_{t-2} clipped to [low, high]; the second frame by the first, the first by zero.
+
+    Parameters
+    ----------
+    X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+    low, high : float
+
+    Returns
+    -------
+    array or list of arrays, as X
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not valid.
+    """
     _check_bounds(low, high)
 
     def predict(v):
@@ -172,7 +201,23 @@ def mean_frame(X: Sequences, train: Sequences) -> Array: ...
 
 
 def mean_frame(X: Sequences, train: Sequences) -> Array | list[Array]:
-    """Predict every frame by the mean of all frames of the training sequences."""
+    """Predict every frame by the mean of all frames of the training sequences.
+
+    Parameters
+    ----------
+    X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+    train : the same
+        Sequences with the features of X.
+
+    Returns
+    -------
+    array or list of arrays, as X
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not valid.
+    """
     mean = _mean(_sequences(train, "train"))
     return _each(_sequences(X, n_visible=len(mean)), lambda v: np.full(v.shape, mean, v.dtype))
 

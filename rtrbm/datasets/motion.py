@@ -166,12 +166,40 @@ class MotionFeatures(NamedTuple):
         return cls(known.mean(axis=0), deviation)
 
     def inward(self, frames: ArrayLike) -> Array:
-        """Features (n_frames, 49) of frames (n_frames, 108)."""
+        """Features of frames, standardised.
+
+        Parameters
+        ----------
+        frames : (n_frames, 108) array_like
+
+        Returns
+        -------
+        (n_frames, 49) float64 ndarray
+
+        Raises
+        ------
+        TypeError, ValueError
+            If they have another shape, or values that are no numbers.
+        """
         frames = check_frames(frames, any_value, float, N_COLUMNS, "frames", ("n_frames", "n_columns"))
         return (frames[:, KEPT] - self.mean[KEPT]) / self.deviation
 
     def outward(self, features: ArrayLike) -> Array:
-        """Frames (n_frames, 108) of features (n_frames, 49); the other columns are at their constants."""
+        """Frames of features; the columns that are no features are at their constants.
+
+        Parameters
+        ----------
+        features : (n_frames, 49) array_like
+
+        Returns
+        -------
+        (n_frames, 108) float64 ndarray
+
+        Raises
+        ------
+        TypeError, ValueError
+            If they have another shape, or values that are no numbers.
+        """
         features = check_frames(features, any_value, float, len(KEPT), "features", ("n_frames", "n_features"))
         frames = np.tile(self.mean, (len(features), 1))
         frames[:, KEPT] += features * self.deviation
@@ -191,6 +219,11 @@ def training_part(sequences: Sequences, part: float = TEST_PART) -> tuple[list[A
     train : list of ndarrays
     cuts : list of int
         The first frame of each that is kept for the test.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not valid.
     """
     check_number("part", part, 0, 1, closed=True)
     sequences = check_sequences(sequences, any_value, None, name="sequences")

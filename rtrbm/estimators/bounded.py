@@ -32,6 +32,11 @@ class Bounded(Estimator):
         (n_sequences,) ndarray
             In nats, not divided by the number of frames. One is above the truth by more than c nats with a probability
             below exp(-c).
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `score_samples`.
         """
         if len(self._fitted()) == 1:
             return self.layers[0].log_likelihood(X, method, random_state)

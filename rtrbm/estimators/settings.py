@@ -120,7 +120,22 @@ class Estimator(Protocol):
             models[place].set_params(**{name.removeprefix(f"{place}__"): value})
 
     def fit_transform(self, X: Data, y: object = None, **options: Any) -> Any:
-        """`fit` on X with these options, then `transform` X."""
+        """`fit` on X with these options, then `transform` X.
+
+        Parameters
+        ----------
+        X, y, **options
+            As of `fit`.
+
+        Returns
+        -------
+        As of `transform`.
+
+        Raises
+        ------
+        OSError, TypeError, ValueError
+            As `fit` and `transform`.
+        """
         return self.fit(X, y, **options).transform(X)
 
     def _changed(self):

@@ -122,6 +122,11 @@ class TemporalRBM(Scored):
         -------
         float
             Greater is better.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, or an argument is not valid.
         """
         return -squared_error(X, self.predict(X, inputs=inputs))[0]
 

@@ -160,6 +160,11 @@ class RBM(TrainedRBM):
         Returns
         -------
         (n_samples, n_hidden) ndarray
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, or X is not valid.
         """
         v = self._check_rows(X)
         return hidden_mean(v, self.params_.W, self.params_.b_h)
@@ -177,6 +182,11 @@ class RBM(TrainedRBM):
         -------
         (n_samples, n_visible) ndarray
             v', sampled.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, or an argument is not valid.
         """
         v = self._check_rows(X)
         states = self._chain(v, 1, Draw(as_seed(random_state), "chain"))[1]
@@ -193,6 +203,11 @@ class RBM(TrainedRBM):
         Returns
         -------
         (n_samples, n_visible) ndarray
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, or X is not valid.
         """
         units, h = self._units(), hidden_mean(self._check_rows(X), self.params_.W, self.params_.b_h)
         return self._outward(reconstruction_mean(h, self.params_.W, self.params_.b_v, units))
@@ -289,6 +304,11 @@ class RBM(TrainedRBM):
             The conditional probabilities (means) E[v | h] at the end of each chain.
         states : (n_samples, n_visible) ndarray
             Only with `return_states`: the samples v ~ P(v | h).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, an argument is not valid, or the samples do not fit into memory.
         """
         self._check_fitted()
         checks.check_count("n_samples", n_samples)
@@ -321,6 +341,11 @@ class RBM(TrainedRBM):
         -------
         (n_samples,) float64 ndarray
             In nats; log P(v) = -F(v) - log Z.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, or X is not valid.
         """
         return self._free_energy(self._check_rows(X))
 
@@ -349,6 +374,12 @@ class RBM(TrainedRBM):
             In nats.
         standard_error : float
             0 if `log_z` is exact.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, an argument is not valid, or `method` is exact and both layers have too many
+            units.
         """
         self._check_fitted()
         found = self._log_z(None if X is None else self._check_rows(X), method, random_state)
@@ -389,6 +420,12 @@ class RBM(TrainedRBM):
         lower, upper : (n_samples,) float64 ndarrays
             Only with `return_bracket`: between them is the truth, unless there are modes that no chain came to. If log
             Z is exact they are log_p.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is not fitted, an argument is not valid, or `method` is exact and both layers have too many
+            units.
         """
         checks.check_flag("return_bracket", return_bracket)
         found = self._scores(X, method, random_state)
@@ -405,6 +442,11 @@ class RBM(TrainedRBM):
         Returns
         -------
         (n_samples,) float64 ndarray
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `score_samples`.
         """
         return self._scores(X, method, random_state).log_p
 
@@ -431,6 +473,11 @@ class RBM(TrainedRBM):
         Likelihood
             A tuple of nats, standard_error, lower, upper, n_frames, method and effective; ``print`` says it in words.
 
+        Raises
+        ------
+        TypeError, ValueError
+            As `score_samples`.
+
         Warns
         -----
         UserWarning
@@ -451,6 +498,11 @@ class RBM(TrainedRBM):
         -------
         float
             Greater is better.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `score_samples`.
         """
         return float(self._scores(X, "auto", None).log_p.mean())
 

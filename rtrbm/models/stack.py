@@ -152,6 +152,11 @@ class Stack(Bounded):
         Returns
         -------
         array or list of arrays, as X; with `pool` one row for each sequence
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a layer is not fitted, the layers do not fit together, or an argument is not valid.
         """
         for layer in self._fitted():
             X = layer.transform(X)
@@ -173,6 +178,11 @@ class Stack(Bounded):
         Returns
         -------
         array or list of arrays, as X
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a layer is not fitted, the layers do not fit together, or X is not valid.
         """
         return _down(self._fitted(), X, lambda top, H: top.denoise(H))
 
@@ -195,6 +205,11 @@ class Stack(Bounded):
         -------
         array or list of arrays, as X
             The prediction of frame t does not depend on X from frame t on.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a layer is not fitted, the layers do not fit together, or an argument is not valid.
         """
         return _down(self._fitted(), X, lambda top, H: top.predict(H, protocol, random_state))
 
@@ -215,6 +230,11 @@ class Stack(Bounded):
         Returns
         -------
         array or list of arrays, as X
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a layer is not fitted, the layers do not fit together, or an argument is not valid.
         """
         layers = self._fitted()
         layers[0]._check_features(X)
@@ -276,6 +296,11 @@ class Stack(Bounded):
             Conditional probabilities (means) of the frames drawn.
         states : (n_sequences, n_frames, n_visible) ndarray
             Only with `return_states`: the frames themselves.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a layer is not fitted, the layers do not fit together, or an argument is not valid.
         """
         layers = self._fitted()
         check_flag("return_states", return_states)
@@ -295,16 +320,57 @@ class Stack(Bounded):
         return (probabilities, states) if return_states else probabilities
 
     def score(self, X: Sequences, y: object = None) -> float:
-        """Minus the squared error of one-step prediction (`predict`), summed over features, mean over frames 2..T."""
+        """Minus the squared error of one-step prediction (`predict`), summed over features, mean over frames 2..T.
+
+        Parameters
+        ----------
+        X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            Greater is better.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `predict`.
+        """
         return -squared_error(X, self.predict(X))[0]
 
     def save(self, path: Path) -> None:
-        """Write all layers to one HDF5 file, whole or not at all; as `rtrbm.RTRBM.save`."""
+        """Write all layers to one HDF5 file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Raises
+        ------
+        OSError, TypeError, ValueError
+            If a layer is not fitted, or as `rtrbm.RTRBM.save`.
+        """
         files.write_stack(path, type(self).__name__, [layer._contents() for layer in self._fitted()])
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """The stack that `save` wrote; raises as `rtrbm.RTRBM.load`."""
+        """The stack that `save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+
+        Returns
+        -------
+        Stack
+
+        Raises
+        ------
+        OSError, TypeError, ValueError
+            As `rtrbm.RTRBM.load`.
+        """
         return files.read(path, cls._loaded, cls.__name__)
 
     @classmethod
