@@ -8,7 +8,7 @@ error 1 to 20 frames ahead, `experiments.rollouts`), the pictures and report.htm
     python -m experiments.bouncing_balls --profile minute     30x30 pixels, trained for a minute
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, 9 minutes
     python -m experiments.bouncing_balls --profile taps       the same with delay taps and a dynamic visible bias
-    python -m experiments.bouncing_balls --profile best       the same with 800 hidden units, about 95 minutes
+    python -m experiments.bouncing_balls --profile best       the same with 800 hidden units, about 80 minutes
     python -m experiments.bouncing_balls --profile long       30x30 pixels without taps, about 75 minutes
     python -m experiments.bouncing_balls --profile paper      the thesis's recipe, 100,000 updates
     mpiexec -n 2 python -m experiments.bouncing_balls         any of them by several processes (rtrbm[mpi])
@@ -59,11 +59,11 @@ PROFILES = {
     "minute": {
         "resolution": 30,
         "n_hidden": 400,
-        "n_gibbs": {0: 2, 1100: 8},
+        "n_gibbs": {0: 2, 1275: 8},
         "optimizer": "spectral",
         "learning_rate": 8e-3,
         "batch_size": 4,
-        "n_updates": 1900,
+        "n_updates": 2200,
     },
     "standard": {
         "resolution": 30,
