@@ -59,11 +59,11 @@ PROFILES = {
     "minute": {
         "resolution": 30,
         "n_hidden": 400,
-        "n_gibbs": {0: 2, 1275: 8},
+        "n_gibbs": {0: 2, 1160: 8},
         "optimizer": "spectral",
         "learning_rate": 8e-3,
         "batch_size": 4,
-        "n_updates": 2200,
+        "n_updates": 2000,
     },
     "standard": {
         "resolution": 30,
