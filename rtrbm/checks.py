@@ -108,7 +108,7 @@ def check_known(what, given, known, error=TypeError, owner="the model", elsewher
             said = meant
         elif meant in elsewhere:
             said = elsewhere[meant]
-        elif meant != name:
+        elif name in RENAMED:
             said = f"{meant}, a hyper-parameter of {owner}"
         elif alike := difflib.get_close_matches(name, known, 1):
             (said,) = alike
