@@ -13,7 +13,6 @@ on the last fifth of the training recordings. Smaller is better in all of them. 
 
 import argparse
 import os
-import pathlib
 import time
 import warnings
 
@@ -25,6 +24,7 @@ from experiments.runner import (
     TEST_SEED_OFFSET,
     check_different,
     check_seeds,
+    data_files,
     output_folder,
     print_table,
     run,
@@ -143,20 +143,6 @@ def n_updates_in(data, way, options):
     return max(1, int(options.seconds / spent))
 
 
-def readable_data(options):
-    """The data of the tasks, by their names; those whose file is not there are left out, and this is said."""
-    found = {}
-    for name in options.tasks:
-        path = DATA[name].file and pathlib.Path(options.data or "", DATA[name].file)
-        if path and not (options.data and path.exists()):
-            print(f"{name} is left out: there is no {path}, --data names the folder of data", flush=True)
-        else:
-            found[name] = DATA[name](path)
-    if not found:
-        raise ValueError(f"--data must name the folder of data, got {options.data!r}: there is no file of any task")
-    return found
-
-
 @script
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -172,7 +158,9 @@ def main(arguments=None):
     check_different("--tasks", options.tasks)
     check_number("--seconds", options.seconds, 0)
     check_n_jobs("--n-jobs", options.n_jobs)
-    worked, tasks = engine.named(options.engine).name, readable_data(options)
+    worked = engine.named(options.engine).name
+    files = data_files({name: DATA[name].file for name in options.tasks}, options.data)
+    tasks = {name: DATA[name](path) for name, path in files.items()}
     folder, rows = output_folder(options.out), []
     settings = folder / "settings.json", {**vars(options), "engine": worked}
     write_settings(*settings, ended=False)

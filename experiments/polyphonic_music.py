@@ -253,10 +253,16 @@ def new_model(name, recipe, n_updates, options):
     return kind(**{**recipe["model"], **own}, n_gibbs=n_gibbs, **run_of)
 
 
+def begun_with(name, options, path):
+    """The updates of the run that --resume goes on with; None without one."""
+    return MODELS[name][0].load(path).n_updates if options.resume and path.exists() else None
+
+
 def length_of(name, music, options, path):
     """The updates of a run: as many as it began with, as the recipe has, or as --minutes last."""
-    if options.resume and path.exists():
-        return MODELS[name][0].load(path).n_updates
+    begun = begun_with(name, options, path)
+    if begun is not None:
+        return begun
     if options.minutes is None:
         return options.updates or music.recipe["n_updates"]
     stream = stream_of(music, options)
@@ -288,8 +294,7 @@ def models_of(groups, sets, learnt, options, folder):
     for names, music in zip(groups, sets):
         for name in set(options.models) & set(MODELS):
             path = folder / f"{title_of(name, names, learnt[name])}.h5"
-            n_updates = MODELS[name][0].load(path).n_updates if options.resume and path.exists() else 1
-            found[path.stem] = new_model(name, music.recipe, n_updates, options)
+            found[path.stem] = new_model(name, music.recipe, begun_with(name, options, path) or 1, options)
     return found
 
 

@@ -24,6 +24,7 @@ from experiments.reports import report
 from experiments.runner import (
     check_different,
     check_seeds,
+    data_files,
     output_folder,
     print_table,
     run,
@@ -186,12 +187,9 @@ def main(arguments=None):
     check_different("--tasks", options.tasks)
     check_n_jobs("--n-jobs", options.n_jobs)
     worked = engine.named(options.engine).name
-    paths = {name: TASKS[name].file and pathlib.Path(options.data or "", TASKS[name].file) for name in options.tasks}
-    left_out = {name for name, path in paths.items() if path and not (options.data and path.exists())}
-    if left_out == set(options.tasks):
-        raise ValueError(f"--data must name the folder of data, got {options.data!r}: there is no file of any task")
-    for name in set(options.tasks) - left_out:
-        TASKS[name].load(paths[name], options.seeds[0], options.validation)  # what cannot be read is seen at once
+    paths = data_files({name: TASKS[name].file for name in options.tasks}, options.data)
+    for name, path in paths.items():
+        TASKS[name].load(path, options.seeds[0], options.validation)  # what cannot be read is seen at once
     folder, rows = output_folder(options.out), []
     settings = {}
     for name in options.tasks:
@@ -201,12 +199,9 @@ def main(arguments=None):
         settings[name] = {**task.settings, **own}
     settings = folder / "settings.json", {**vars(options), "engine": worked, "recipes": settings}
     write_settings(*settings, ended=False)
-    for name in options.tasks:
-        if name in left_out:
-            print(f"{name} is left out: there is no {paths[name]}, --data names the folder of data", flush=True)
-            continue
+    for name, path in paths.items():
         for seed in options.seeds:
-            rows.append(one_run(name, TASKS[name], paths[name], seed, options))
+            rows.append(one_run(name, TASKS[name], path, seed, options))
             write_table(folder / "real_data.csv", COLUMNS, rows)
     write_settings(*settings)
     print_table(COLUMNS, rows, "squared error: per feature (motion capture), per frame (walks, music)")

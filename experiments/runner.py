@@ -51,6 +51,33 @@ def check_command_line(options):
     check_figures()
 
 
+def data_files(files, folder):
+    """The files of tasks that are in the folder of data; a task whose file is not there is left out, and this is said.
+
+    Parameters
+    ----------
+    files : dict of str to str
+        Paths below the folder, by the names of tasks; None of a task that needs no file.
+    folder : path-like or None
+
+    Returns
+    -------
+    dict of str to Path or None
+
+    Raises
+    ------
+    ValueError
+        If no task is left.
+    """
+    paths = {name: file and pathlib.Path(folder or "", file) for name, file in files.items()}
+    there = {name: path for name, path in paths.items() if not path or folder and path.exists()}
+    if not there:
+        raise ValueError(f"--data must name the folder of data, got {folder!r}: there is no file of any task")
+    for name in [name for name in paths if name not in there]:
+        print(f"{name} is left out: there is no {paths[name]}, --data names the folder of data", flush=True)
+    return there
+
+
 _held = contextlib.ExitStack()  # the folders of the script that runs
 
 
