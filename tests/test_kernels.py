@@ -255,10 +255,11 @@ def test_dense_products(name, n_rows, n_in, n_out):
     assert np.isnan(out[:to]).all() and np.isnan(found[:, n_blocks * WIDTH :]).all()
 
 
+@pytest.mark.parametrize("begins", [False, True])
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("n_rows, n_in, n_out", DENSE)
-def test_a_gram_of_panels(n_rows, n_in, n_out, sign):
-    """Of some rows of those that are packed, added to a matrix in the middle of an array."""
+def test_a_gram_of_panels(n_rows, n_in, n_out, sign, begins):
+    """Of some rows of those that are packed, added to a matrix in the middle of an array, or put there."""
     high, low = n_rows + 9, 4
     a, d, start = normal((high, n_in)), normal((n_rows, n_out), 1), normal((n_in, n_out), 2)
     stride_a, stride_d, first, fr, to = n_in + 2, up_to(n_out, WIDTH) + 3, 5, 6, 7
@@ -273,9 +274,9 @@ def test_a_gram_of_panels(n_rows, n_in, n_out, sign):
     out = np.concatenate([unwritten(to), start.ravel(), unwritten(WIDTH)])
     given = panels, high, low, n_in, d_rows, fr, stride_d, n_out
     for part in parts_of(-(-n_out // WIDTH)):
-        from_python(dense.add_gram)(*given, *part, n_rows, np.float32(sign), block, out, to)
+        from_python(dense.add_gram)(*given, *part, n_rows, np.float32(sign), begins, block, out, to)
     found = out[to : to + start.size].reshape(n_in, n_out)
-    assert_is_product(found, sign * a[low : low + n_rows].T, d, start)
+    assert_is_product(found, sign * a[low : low + n_rows].T, d, 0 * start if begins else start)
     assert np.isnan(out[:to]).all() and np.isnan(out[to + start.size :]).all()
 
 
@@ -329,20 +330,21 @@ def test_lists_of_numbers_and_their_products(n_rows, n, n_out, share):
     between = (n + 2) * WIDTH
     given = starts, columns, values, lists, low, high, blocks, WIDTH, between, n_out
     for part in parts_of(-(-n_out // WIDTH)):
-        from_python(dense.add_listed)(*given, *part, np.float32(-1), out, to, stride)
+        from_python(dense.add_listed)(*given, *part, False, out, to, stride)
     result = out[to:-WIDTH].reshape(n_rows + 2, stride)
-    assert_is_product(result[low:, :n_out], -kept[lists[low:]], M, start[low:])
+    assert_is_product(result[low:, :n_out], kept[lists[low:]], M, start[low:])
     np.testing.assert_array_equal(result[0, :n_out], start[0])
     assert np.isnan(out[:to]).all() and np.isnan(result[:, n_out:]).all()
     # the sum over rows: columns listed, d in rows of whole blocks
     d, stride_d = normal((n_rows, n_out), 8), up_to(n_out, WIDTH)
     d_rows = np.concatenate([padded(d, stride_d, np.nan).ravel(), unwritten(WIDTH)])
-    out, start = np.concatenate([M.ravel(), unwritten(WIDTH)]), M
     given = starts_t, rows, values_t, np.arange(n), 0, n, d_rows, stride_d, WIDTH, n_out
-    for part in parts_of(-(-n_out // WIDTH)):
-        from_python(dense.add_listed)(*given, *part, np.float32(1), out, 0, n_out)
-    assert_is_product(out[: M.size].reshape(M.shape), kept.T, d, start)
-    assert np.isnan(out[M.size :]).all()
+    for begins in (False, True):
+        out = np.concatenate([M.ravel(), unwritten(WIDTH)])
+        for part in parts_of(-(-n_out // WIDTH)):
+            from_python(dense.add_listed)(*given, *part, begins, out, 0, n_out)
+        assert_is_product(out[: M.size].reshape(M.shape), kept.T, d, 0 * M if begins else M)
+        assert np.isnan(out[M.size :]).all()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 2.0**-30])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .compiled import inner, shared
-from .dense import add_few, add_gram, add_listed, add_part, pack_panels
+from .dense import add_few, add_gram, add_listed, pack_panels, put
 from .forward import add_beside
 from .hashing import from_bytes
 from .lookups import CHUNKS, UNITS, find_patterns_of_rows, look_up_gram, pack_transposed
@@ -37,13 +37,14 @@ def compare(part, worker, job):
     sums, size, at = task.sums[job.low + part], model.size, model.at
     V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
     n_rows, n_frames, rows = room.counts[0], room.counts[1], size.m > 0 or size.dynamic
-    clear(sums, at.U_v, at.rest + 2 - at.U_v)
+    n_taps = min(size.m, n_frames - 1)
+    clear(sums, at.A + n_taps * V * V, at.C - at.A - n_taps * V * V)  # taps that are longer than all sequences
+    clear(sums, at.C + n_taps * V * H, at.rest + 2 - at.C - n_taps * V * H)
     _forget_warm(n_rows, size.sample_visible, Vp, Hp, room)
     if not size.sample_visible:  # c_v holds <v>
-        clear(sums, at.W, at.U - at.W)
         pack_panels(room.c_v, 0, n_rows, Vp, V, room.panels)
-        add_gram(room.panels, n_rows, 0, V, room.h_neg, 0, Hp, H, 0, Hp // WIDTH, n_rows, -_1, scratch.sums, sums,
-                 at.W)  # fmt: skip
+        add_gram(room.panels, n_rows, 0, V, room.h_neg, 0, Hp, H, 0, Hp // WIDTH, n_rows, -_1, True, scratch.sums,
+                 sums, at.W)  # fmt: skip
     _visible_differences(task.data.v, n_rows, size.sample_visible, rows, V, Vp, at, room, sums)
     clear(room.x, 0, n_rows * Hp)
     if size.bptt and size.dynamic:  # the derivative with respect to r_{t-1} through b_v,t
@@ -120,15 +121,13 @@ def statistics_of_frames(part, worker, job):
                              scratch.sums)  # fmt: skip
                 for unit in range(V):
                     to, x, n = at_W + unit * H + block * WIDTH, load(scratch.sums, unit * WIDTH), H - block * WIDTH
-                    if begins:
-                        store_part(sums, to, subtract(zeros(), x), n)
-                    else:
-                        add_part(sums, to, x, -_1, n)
+                    put(sums, to, x, -_1, begins, n)
         if few:
             add_listed(room.starts_t, room.rows_t, room.values_t, room.identity, 0, V, room.d, Hp, WIDTH, H, begin, end,
-                       _1, sums, at_W, H)  # fmt: skip
+                       False, sums, at_W, H)  # fmt: skip
         else:
-            add_gram(room.panels, n_rows, 0, V, room.d, 0, Hp, H, begin, end, n_rows, _1, scratch.sums, sums, at_W)
+            add_gram(room.panels, n_rows, 0, V, room.d, 0, Hp, H, begin, end, n_rows, _1, False, scratch.sums, sums,
+                     at_W)  # fmt: skip
 
 
 @shared
@@ -145,11 +144,8 @@ def statistics_of_states(part, worker, job):
     model, room, block = task.model, room_at(task.rooms, job.first), scratch_at(task.scratches, worker).sums
     H, Hp, n_rows, n_frames = model.size.H, up_to(model.size.H, WIDTH), room.counts[0], room.counts[1]
     low, high = part_of(Hp // WIDTH, part, n_parts)
-    past, d, at_U = room.states, room.total, model.at.U
-    if begins:
-        for unit in range(H):
-            clear(sums, at_U + unit * H + low * WIDTH, min(high * WIDTH, H) - low * WIDTH)
-    _add_past_gram(1, past, H, d, Hp, H, low, high, n_rows, n_frames, room, block, sums, at_U)  # eq. 3.24
+    _add_past_gram(1, room.states, H, room.total, Hp, H, low, high, n_rows, n_frames, begins, room, block, sums,
+                   model.at.U)  # eq. 3.24  # fmt: skip
 
 
 @shared
@@ -161,10 +157,11 @@ def finish(part, worker, job):
     size, at, n_rows, n_frames, few = model.size, model.at, room.counts[0], room.counts[1], room.counts[2] > 0
     V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
     if size.dynamic:
-        _add_past_gram(1, room.states, H, room.c_v, Vp, V, 0, Vp // WIDTH, n_rows, n_frames, room, block, sums, at.U_v)
+        _add_past_gram(1, room.states, H, room.c_v, Vp, V, 0, Vp // WIDTH, n_rows, n_frames, True, room, block, sums,
+                       at.U_v)  # fmt: skip
     for m in range(min(size.m, n_frames - 1)):
-        _add_tap(few, m + 1, n_rows, n_frames, V, V, Vp, room.c_v, room, block, sums, at.A + m * V * V)
-        _add_tap(few, m + 1, n_rows, n_frames, V, H, Hp, room.total, room, block, sums, at.C + m * V * H)
+        _sum_tap(few, m + 1, n_rows, n_frames, V, V, Vp, room.c_v, room, block, sums, at.A + m * V * V)
+        _sum_tap(few, m + 1, n_rows, n_frames, V, H, Hp, room.total, room, block, sums, at.C + m * V * H)
     _hidden_sums(n_rows, H, Hp, at, room, sums)
     if size.m:
         _first_rows(n_frames, size.m, room.c_v, Vp, V, room, sums, at.b_v_init)
@@ -215,31 +212,35 @@ def _visible_differences(frames, n_rows, sample_visible, rows, V, Vp, at, room, 
 
 
 @inner
-def _add_past_gram(delay, a, n_in, d, stride_d, n_out, first, last, n_rows, n_frames, room, block, out, at):
-    """A matrix, from number `at` of out on, += the sum over frames of a_{t-delay}^T d_t, a in panels."""
+def _add_past_gram(delay, a, n_in, d, stride_d, n_out, first, last, n_rows, n_frames, begins, room, block, out, at):
+    """A matrix, from number `at` of out on, += the sum over frames of a_{t-delay}^T d_t (`put`), a in panels."""
     if room.alive[n_frames - 1] == room.alive[0]:  # all of one length
         n = n_rows - room.start[delay] if n_frames > delay else 0
         add_gram(a, n_rows, 0, n_in, d, room.start[min(delay, n_frames)] * stride_d, stride_d, n_out, first, last, n,
-                 _1, block, out, at)  # fmt: skip
+                 _1, begins, block, out, at)  # fmt: skip
         return
+    if begins:
+        for unit in range(n_in):
+            clear(out, at + unit * n_out + first * WIDTH, min(last * WIDTH, n_out) - first * WIDTH)
     for t in range(delay, n_frames):
         add_gram(a, n_rows, room.start[t - delay], n_in, d, room.start[t] * stride_d, stride_d, n_out, first, last,
-                 room.alive[t], _1, block, out, at)  # fmt: skip
+                 room.alive[t], _1, False, block, out, at)  # fmt: skip
 
 
 @inner
-def _add_tap(few, delay, n_rows, n_frames, V, n_out, stride, d, room, block, out, at):
-    """A tap, from number `at` of out on, += the sum over frames of v_{t-delay}^T d_t."""
+def _sum_tap(few, delay, n_rows, n_frames, V, n_out, stride, d, room, block, out, at):
+    """A tap, from number `at` of out on, <- the sum over frames of v_{t-delay}^T d_t."""
     n_blocks = -(-n_out // WIDTH)
     if not few:
-        _add_past_gram(delay, room.panels, V, d, stride, n_out, 0, n_blocks, n_rows, n_frames, room, block, out, at)
+        _add_past_gram(delay, room.panels, V, d, stride, n_out, 0, n_blocks, n_rows, n_frames, True, room, block, out,
+                       at)  # fmt: skip
         return
     shift(n_rows, n_frames, delay, room)
     clear(d, n_rows * stride, stride)
     for i in range(room.starts_t[V]):
         room.shifted[i] = room.later[room.rows_t[i]]
     add_listed(room.starts_t, room.shifted, room.values_t, room.identity, 0, V, d, stride, WIDTH, n_out, 0, n_blocks,
-               _1, out, at, n_out)  # fmt: skip
+               True, out, at, n_out)  # fmt: skip
 
 
 @inner

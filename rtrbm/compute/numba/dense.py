@@ -16,6 +16,7 @@ from .vectors import (
     load,
     load_part,
     lowest,
+    multiply,
     multiply_add,
     number_at,
     store,
@@ -27,16 +28,18 @@ from .vectors import (
 
 ROWS = 6
 LOST = np.float32(2.0**-30)  # numbers below it are lost beside 1 in single precision
+_1 = np.float32(1)
 MOST = 0.4  # the share of numbers that are not lost from which on all are multiplied
 
 
 @inner
-def add_part(out, at, x, sign, n):
-    """out[at : at + n] += sign x, or as much of it as a vector holds."""
-    if n >= WIDTH:
-        store(out, at, multiply_add(fill(sign), x, load(out, at)))
+def put(out, at, x, sign, begins, n):
+    """out[at : at + n] += sign x, or as much of it as a vector holds; out is first set to 0 if this begins its sum."""
+    x = multiply(fill(sign), x)
+    if n < WIDTH:
+        store_part(out, at, x if begins else add(x, load_part(out, at, n)), n)
     else:
-        store_part(out, at, multiply_add(fill(sign), x, load_part(out, at, n)), n)
+        store(out, at, x if begins else add(x, load(out, at)))
 
 
 @inner
@@ -169,8 +172,9 @@ def pack_panels(a, first, n_rows, stride, n_in, panels):
 
 
 @inner
-def add_gram(panels, n_packed, first, n_in, d, from_, stride_d, n_out, low, high, n_rows, sign, block_of_d, out, to):
-    """A matrix (n_in, n_out), from number `to` of out on, += sign times the sum over rows of a_i^T d_i.
+def add_gram(panels, n_packed, first, n_in, d, from_, stride_d, n_out, low, high, n_rows, sign, begins, block_of_d, out,
+             to):  # fmt: skip
+    """A matrix (n_in, n_out), from number `to` of out on, += sign times the sum over rows of a_i^T d_i (`put`).
 
     In columns of blocks low to high - 1. a : packed in panels of n_packed rows, of which n_rows from number `first` on
     are taken; row i of d begins at number from_ + i stride_d, and has whole blocks of columns. block_of_d : a buffer
@@ -195,7 +199,7 @@ def add_gram(panels, n_packed, first, n_in, d, from_, stride_d, n_out, low, high
                 at += ROWS
             for k in range(min(ROWS, n_in - j)):
                 x = x_0 if k == 0 else x_1 if k == 1 else x_2 if k == 2 else x_3 if k == 3 else x_4 if k == 4 else x_5
-                add_part(out, to + (j + k) * n_out + block * WIDTH, x, sign, left)
+                put(out, to + (j + k) * n_out + block * WIDTH, x, sign, begins, left)
 
 
 @inner
@@ -242,8 +246,9 @@ def list_by_columns(n_rows, n, starts, columns, values, starts_t, rows_t, values
 
 
 @inner
-def add_listed(starts, listed, values, lists, low, high, M, step, between, n_out, first, last, sign, out, to, stride):
-    """Rows of out += sign times sums of listed rows of M, each times its value, in columns of blocks first to last - 1.
+def add_listed(starts, listed, values, lists, low, high, M, step, between, n_out, first, last, begins, out, to,
+               stride):  # fmt: skip
+    """Rows of out += sums of listed rows of M, each times its value (`put`), in columns of blocks first to last - 1.
 
     Row i, for i from low to high - 1, takes list lists[i] and begins at number to + i stride of out. Row j of M begins
     at number j step, in a block of columns that is `between` numbers after the one before.
@@ -268,6 +273,6 @@ def add_listed(starts, listed, values, lists, low, high, M, step, between, n_out
                 value, row = fill_at(values, at), number_at(listed, at) * step
                 x, y = multiply_add(value, load(M, base + row), x), multiply_add(value, load(M, beside + row), y)
             here = to + i * stride + block * WIDTH
-            add_part(out, here, add(x, x_2), sign, left)
+            put(out, here, add(x, x_2), _1, begins, left)
             if left > WIDTH:
-                add_part(out, here + WIDTH, add(y, y_2), sign, left - WIDTH)
+                put(out, here + WIDTH, add(y, y_2), _1, begins, left - WIDTH)

@@ -108,7 +108,7 @@ def _add_frames(few, lists, low, high, W, n_in, n_units, n_out, out, stride, roo
     n_blocks = -(-n_out // WIDTH)
     if few:
         add_listed(room.starts, room.columns, room.values, lists, low, high, W, WIDTH, n_units * WIDTH,
-                   n_blocks * WIDTH, 0, n_blocks, _1, out, 0, stride)  # fmt: skip
+                   n_blocks * WIDTH, 0, n_blocks, False, out, 0, stride)  # fmt: skip
         return
     i = low
     while i < high:
