@@ -16,6 +16,7 @@ from rtrbm.training.spectral import (
     BIAS_RATE,
     EVERY,
     GROWN,
+    HELD,
     LARGE,
     LEAST,
     N_LARGE,
@@ -125,9 +126,13 @@ def gradients(factors, seed=4):
 
 
 def test_matrices_step_along_the_factor_of_the_momentum_and_biases_by_adam():
-    """With the root of the first update the second step is as much larger as the mean of the gradients is."""
-    g, _ = gs = gradients((1.0, -1.3))
-    for (step, adam), factor, rate in zip(stepped(gs, (0.1, 0.05)), (1, (0.8 - 1.3) / 1.8), (0.1, 0.05)):
+    """The first direction serves `HELD` times, and its root for the next one, which is that of the mean gradient."""
+    growth = [1.0] * HELD + [-1.3]
+    g, *_ = gs = gradients(growth)
+    weights = 0.8 ** np.arange(HELD, -1, -1)
+    factors = [1] * HELD + [weights @ growth / weights.sum()]
+    rates = np.linspace(0.1, 0.05, HELD + 1)
+    for (step, adam), factor, rate in zip(stepped(gs, rates), factors, rates):
         for found, M in ((step.W, g.W), (step.U, g.U), (step.A.reshape(10, 5), g.A.reshape(10, 5))):
             expected = factor * rate * max(M.shape) ** 0.5 * polar_factor(M)
             np.testing.assert_allclose(found, expected, atol=1e-12)
@@ -135,17 +140,23 @@ def test_matrices_step_along_the_factor_of_the_momentum_and_biases_by_adam():
             np.testing.assert_array_equal(getattr(step, name), getattr(adam, name))
 
 
-def test_a_root_serves_for_some_updates_unless_all_directions_outgrow_it():
+def sizes(factors):
+    """The size of W's steps, of rate 1, along multiples of a gradient."""
+    return np.array([np.linalg.norm(step.W, 2) for step, _ in stepped(gradients(factors), [1] * len(factors))])
+
+
+def test_a_direction_serves_for_some_updates_and_a_root_for_more_unless_all_directions_outgrow_it():
     """In each update the mean gradient grows by a little, or suddenly by much."""
+    assert EVERY % HELD == 0
     growth = 1.4 ** (1 / EVERY)
-    sizes = [
-        np.linalg.norm(step.W, 2) for step, _ in stepped(gradients(growth ** np.arange(2 * EVERY)), [1] * 2 * EVERY)
-    ]
-    assert all(a < b for i, (a, b) in enumerate(zip(sizes, sizes[1:]), 1) if i != EVERY)
-    assert sizes[EVERY] == pytest.approx(sizes[0]) != pytest.approx(sizes[EVERY - 1])
-    sizes = [np.linalg.norm(step.W, 2) for step, _ in stepped(gradients((1, 1, 100, 100)), [1] * 4)]
-    np.testing.assert_allclose(sizes[:3], sizes[0])
-    assert sizes[3] < GROWN * 5**0.5
+    found = sizes(growth ** np.arange(2 * EVERY)).reshape(-1, HELD)
+    assert (found == found[:, :1]).all()
+    each_direction, last = found[:, 0], EVERY // HELD
+    assert all(a < b for i, (a, b) in enumerate(zip(each_direction, each_direction[1:]), 1) if i != last)
+    assert each_direction[last] == pytest.approx(each_direction[0]) != pytest.approx(each_direction[last - 1])
+    found = sizes([1] * HELD + [100] * 2 * HELD)
+    np.testing.assert_allclose(found[: 2 * HELD], found[0])
+    assert found[0] < found[-1] < GROWN * 5**0.5
 
 
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
