@@ -20,6 +20,7 @@ from rtrbm.training.spectral import (
     LARGE,
     LEAST,
     N_LARGE,
+    SLOW,
     inverse_root,
     shorten,
     spectral,
@@ -125,14 +126,15 @@ def gradients(factors, seed=4):
     return [each(lambda a, c=c: a * c, one) for c in factors]
 
 
-def test_matrices_step_along_the_factor_of_the_momentum_and_biases_by_adam():
-    """The first direction serves `HELD` times, and its root for the next one, which is that of the mean gradient."""
-    growth = [1.0] * HELD + [-1.3]
+@pytest.mark.parametrize("decay, held", [(0.8, 1), (SLOW, HELD)])
+def test_matrices_step_along_the_factor_of_the_momentum_and_biases_by_adam(decay, held):
+    """With a slow decay the first direction serves `HELD` times. The next one has its root, and the mean gradient."""
+    growth = [1.0] * held + [-1.3]
     g, *_ = gs = gradients(growth)
-    weights = 0.8 ** np.arange(HELD, -1, -1)
-    factors = [1] * HELD + [weights @ growth / weights.sum()]
-    rates = np.linspace(0.1, 0.05, HELD + 1)
-    for (step, adam), factor, rate in zip(stepped(gs, rates), factors, rates):
+    weights = decay ** np.arange(held, -1, -1)
+    factors = [1] * held + [weights @ growth / weights.sum()]
+    rates = np.linspace(0.1, 0.05, held + 1)
+    for (step, adam), factor, rate in zip(stepped(gs, rates, decay), factors, rates):
         for found, M in ((step.W, g.W), (step.U, g.U), (step.A.reshape(10, 5), g.A.reshape(10, 5))):
             expected = factor * rate * max(M.shape) ** 0.5 * polar_factor(M)
             np.testing.assert_allclose(found, expected, atol=1e-12)
@@ -140,23 +142,25 @@ def test_matrices_step_along_the_factor_of_the_momentum_and_biases_by_adam():
             np.testing.assert_array_equal(getattr(step, name), getattr(adam, name))
 
 
-def sizes(factors):
+def sizes(factors, decay):
     """The size of W's steps, of rate 1, along multiples of a gradient."""
-    return np.array([np.linalg.norm(step.W, 2) for step, _ in stepped(gradients(factors), [1] * len(factors))])
+    steps = stepped(gradients(factors), [1] * len(factors), decay)
+    return np.array([np.linalg.norm(step.W, 2) for step, _ in steps])
 
 
-def test_a_direction_serves_for_some_updates_and_a_root_for_more_unless_all_directions_outgrow_it():
+@pytest.mark.parametrize("decay, held", [(0.8, 1), (SLOW, HELD)])
+def test_a_root_serves_for_some_updates_unless_all_directions_outgrow_it(decay, held):
     """In each update the mean gradient grows by a little, or suddenly by much."""
     assert EVERY % HELD == 0
     growth = 1.4 ** (1 / EVERY)
-    found = sizes(growth ** np.arange(2 * EVERY)).reshape(-1, HELD)
+    found = sizes(growth ** np.arange(2 * EVERY), decay).reshape(-1, held)
     assert (found == found[:, :1]).all()
-    each_direction, last = found[:, 0], EVERY // HELD
+    each_direction, last = found[:, 0], EVERY // held
     assert all(a < b for i, (a, b) in enumerate(zip(each_direction, each_direction[1:]), 1) if i != last)
     assert each_direction[last] == pytest.approx(each_direction[0]) != pytest.approx(each_direction[last - 1])
-    found = sizes([1] * HELD + [100] * 2 * HELD)
-    np.testing.assert_allclose(found[: 2 * HELD], found[0])
-    assert found[0] < found[-1] < GROWN * 5**0.5
+    found = sizes([1] * 2 * held + [100] * 2 * held, decay)
+    np.testing.assert_allclose(found[: 3 * held], found[0])
+    assert found[-1] < GROWN * 5**0.5
 
 
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
@@ -236,7 +240,8 @@ def test_the_matrices_of_a_model_are_known_from_its_other_parameters(name):
 def test_a_run_that_is_resumed_is_the_one_that_was_not(name, engine, tmp_path):
     data = X[0] if name == "RBM" else X
     path = tmp_path / "model.h5"
-    whole = MODELS[name].set_params(engine=engine, n_updates=6, centering=True, max_norm=1.0, l1=1e-4).fit(data)
+    settings = dict(n_updates=6, momentum=SLOW, centering=True, max_norm=1.0, l1=1e-4)
+    whole = MODELS[name].set_params(engine=engine, **settings).fit(data)
     model = type(whole)(**whole.get_params())
 
     def stop(seen):

@@ -8,8 +8,8 @@ With the momentum M = sum_i decay^(n - i) g_i = P diag(s) Q^T the direction is
 
 The mean square of D's numbers is 1, so that the rate is the root mean square of their change, much as with Adam. As
 P Q^T = (M M^T)^(-1/2) M, one product makes it of M and the root, which changes slowly: it serves for `EVERY` updates.
-The few directions that outgrow it before are shortened. D changes slowly, too, and serves for `HELD` updates. Taps
-(m, n_in, n_out) are one matrix (m n_in, n_out), which maps all m frames.
+The few directions that outgrow it before are shortened. If the momentum decays slowly, so that D changes slowly, too,
+D serves for `HELD` updates. Taps (m, n_in, n_out) are one matrix (m n_in, n_out), which maps all m frames.
 """
 
 from typing import NamedTuple
@@ -25,7 +25,7 @@ from .optimizers import Optimizer, adam
 POLYNOMIALS = (7.3625, -20.7434, 15.1606), (2.9175, -2.1824, 0.4755)
 LEAST, BAND = 0.03, (0.61, 1.39)
 EVERY = 16  # updates: so long a root serves, if at most N_LARGE singular values of a step get larger than GROWN
-HELD = 2  # updates: so long a direction serves; a divisor of EVERY
+HELD, SLOW = 2, 0.95  # updates: so long a direction serves if momentum decays no faster than this; divides EVERY
 N_LARGE, LARGE, GROWN = 8, 1.5, 4.0  # so many are looked for, and those above LARGE become 1
 BIAS_RATE = 2.0  # of Adam for the biases, in units of the learning rate
 
@@ -92,7 +92,7 @@ def spectral(decay=0.9, engine=NUMPY, **settings):
 
     def turn(state, sums, directions):
         n = int(state.n_steps)
-        if n % HELD:
+        if decay >= SLOW and n % HELD:
             engine.blockwise(np.copyto, *(_divided(part)[0] for part in (directions, state.second)))
             return state.root
         root = each(np.copy, state.root)
