@@ -5,7 +5,7 @@ number of Gibbs steps in its schedule, and the minutes of all its updates. Fresh
 in a run. The second table has seconds of a verb with 100 sequences of 100 frames, and of annealed importance sampling
 of the partition functions of 1,000 frames (20 chains of 100 steps each). Ratios are medians over rounds.
 
-    python -m experiments.timings                        everything, about 4 minutes
+    python -m experiments.timings                        everything, about 5 minutes
     python -m experiments.timings --profiles quick       one profile, and the verbs
 """
 

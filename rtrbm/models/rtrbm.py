@@ -173,7 +173,7 @@ class RTRBM(TemporalRBM):
     dtype : {"float32", "float64"}
     engine : {"numpy", "numba", "auto"}
         The library that does the work, of training and of the verbs. numba (the extra ``rtrbm[fast]``) is faster in
-        single precision, 1.4 to 3.8 times in runs (docs/performance.md), and draws other random numbers. "auto" is
+        single precision, 1.5 to 2.5 times in runs (docs/performance.md), and draws other random numbers. "auto" is
         numba where it can be imported, and numpy where not: the same seed then gives other numbers on another machine.
         numba compiles once, for some 10 s.
     n_jobs : int, optional
