@@ -235,12 +235,13 @@ def test_the_matrices_of_a_model_are_known_from_its_other_parameters(name):
     assert found == set(wanted[name].split())
 
 
+@pytest.mark.parametrize("momentum", [0.9, SLOW])
 @any_engine
 @pytest.mark.parametrize("name", MODELS)
-def test_a_run_that_is_resumed_is_the_one_that_was_not(name, engine, tmp_path):
+def test_a_run_that_is_resumed_is_the_one_that_was_not(name, engine, momentum, tmp_path):
     data = X[0] if name == "RBM" else X
     path = tmp_path / "model.h5"
-    settings = dict(n_updates=6, momentum=SLOW, centering=True, max_norm=1.0, l1=1e-4)
+    settings = dict(n_updates=6, momentum=momentum, centering=True, max_norm=1.0, l1=1e-4)
     whole = MODELS[name].set_params(engine=engine, **settings).fit(data)
     model = type(whole)(**whole.get_params())
 

@@ -37,9 +37,7 @@ def compare(part, worker, job):
     sums, size, at = task.sums[job.low + part], model.size, model.at
     V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
     n_rows, n_frames, rows = room.counts[0], room.counts[1], size.m > 0 or size.dynamic
-    n_taps = min(size.m, n_frames - 1)
-    clear(sums, at.A + n_taps * V * V, at.C - at.A - n_taps * V * V)  # taps that are longer than all sequences
-    clear(sums, at.C + n_taps * V * H, at.rest + 2 - at.C - n_taps * V * H)
+    clear(sums, at.b_v, at.rest + 2 - at.b_v)
     _forget_warm(n_rows, size.sample_visible, Vp, Hp, room)
     if not size.sample_visible:  # c_v holds <v>
         pack_panels(room.c_v, 0, n_rows, Vp, V, room.panels)
@@ -159,7 +157,7 @@ def finish(part, worker, job):
     if size.dynamic:
         _add_past_gram(1, room.states, H, room.c_v, Vp, V, 0, Vp // WIDTH, n_rows, n_frames, True, room, block, sums,
                        at.U_v)  # fmt: skip
-    for m in range(min(size.m, n_frames - 1)):
+    for m in range(size.m):
         _sum_tap(few, m + 1, n_rows, n_frames, V, V, Vp, room.c_v, room, block, sums, at.A + m * V * V)
         _sum_tap(few, m + 1, n_rows, n_frames, V, H, Hp, room.total, room, block, sums, at.C + m * V * H)
     _hidden_sums(n_rows, H, Hp, at, room, sums)
@@ -229,7 +227,7 @@ def _add_past_gram(delay, a, n_in, d, stride_d, n_out, first, last, n_rows, n_fr
 
 @inner
 def _sum_tap(few, delay, n_rows, n_frames, V, n_out, stride, d, room, block, out, at):
-    """A tap, from number `at` of out on, <- the sum over frames of v_{t-delay}^T d_t."""
+    """A tap, from number `at` of out on, <- the sum over frames of v_{t-delay}^T d_t; 0 if there is none."""
     n_blocks = -(-n_out // WIDTH)
     if not few:
         _add_past_gram(delay, room.panels, V, d, stride, n_out, 0, n_blocks, n_rows, n_frames, True, room, block, out,

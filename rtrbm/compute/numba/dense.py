@@ -28,8 +28,9 @@ from .vectors import (
 
 ROWS = 6
 LOST = np.float32(2.0**-30)  # numbers below it are lost beside 1 in single precision
-_1 = np.float32(1)
 MOST = 0.4  # the share of numbers that are not lost from which on all are multiplied
+
+_1 = np.float32(1)
 
 
 @inner
