@@ -95,7 +95,7 @@ def check_images(options, n_features, names):
         )
 
 
-def write_mp4(path, videos, image_shape=None, frames_per_second=FRAMES_PER_SECOND):
+def write_mp4(path, videos, image_shape=None):
     """Write videos side by side as MP4, by the program ffmpeg.
 
     Parameters
@@ -105,7 +105,6 @@ def write_mp4(path, videos, image_shape=None, frames_per_second=FRAMES_PER_SECON
         Pixels from 0 to 1; values beyond are cut off.
     image_shape : (int, int), optional
         Square if not given.
-    frames_per_second : int
 
     Raises
     ------
@@ -124,7 +123,7 @@ def write_mp4(path, videos, image_shape=None, frames_per_second=FRAMES_PER_SECON
     together = np.concatenate(list(pixels), axis=2)[:, :, :-1].repeat(scale, axis=1).repeat(scale, axis=2)
     together = np.pad(together, ((0, 0), *((0, n % 2) for n in together.shape[1:])))  # the codec wants even sides
     size = f"{together.shape[2]}x{together.shape[1]}"
-    raw = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", size, "-r", str(frames_per_second), "-i", "-"]
+    raw = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", size, "-r", str(FRAMES_PER_SECOND), "-i", "-"]
     with replacing(path) as temporary:
         command = [program, "-loglevel", "error", "-y", *raw, "-pix_fmt", "yuv420p", temporary]
         done = subprocess.run(command, input=together.tobytes(), capture_output=True)
