@@ -24,6 +24,7 @@ roll (.png) and as music (.mid).
 
 import argparse
 import csv
+import math
 import os
 import pathlib
 import time
@@ -258,11 +259,17 @@ def begun_with(name, options, path):
     return MODELS[name][0].load(path).n_updates if options.resume and path.exists() else None
 
 
+def is_longer(name, options, path):
+    """Whether --updates are more than those of the run that --resume goes on with."""
+    return name in MODELS and (begun_with(name, options, path) or math.inf) < (options.updates or 0)
+
+
 def length_of(name, music, options, path):
-    """The updates of a run: as many as it began with, as the recipe has, or as --minutes last."""
+    """The updates of a run: as many as it began with or --updates if these are more; those of the recipe; or as many as
+    --minutes last."""
     begun = begun_with(name, options, path)
     if begun is not None:
-        return begun
+        return max(begun, options.updates or 0)
     if options.minutes is None:
         return options.updates or music.recipe["n_updates"]
     stream = stream_of(music, options)
@@ -397,7 +404,8 @@ def parser():
     parser.add_argument("--updates", type=int, help="of a model (default: those of the recipe)")
     parser.add_argument("--minutes", type=float, help="of learning, of a model: as many updates as fit into them")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
-    parser.add_argument("--resume", action="store_true", help="go on: keep the rows and the models of the folder")
+    more = "go on: keep the rows and the models of the folder; with more --updates the models learn further"
+    parser.add_argument("--resume", action="store_true", help=more)
     parser.add_argument("--engine", default="auto", choices=engine.ENGINES, help="auto: numba if it is there (default)")
     parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
     parser.add_argument("--out", default="results/polyphonic_music", help="folder for the results")
@@ -450,12 +458,16 @@ def main(arguments=None):
     settings = folder / "settings.json", {**vars(options), **worked, "recipes": recipes}
     write_settings(*settings, ended=False)
     rows = earlier_rows(folder / "scores.csv") if options.resume else []
-    there = {(row.set, row.model, row.trained_on, row.seed) for row in rows}
     try:
         for names, music in zip(groups, sets):
             for name, how in learnt.items():
-                if all((part, name, how, options.seed) in there for part in names):
+                wanted = {(part, name, how, options.seed) for part in names}
+                others = [row for row in rows if (row.set, row.model, row.trained_on, row.seed) not in wanted]
+                path = folder / f"{title_of(name, names, how)}.h5"
+                if len(rows) - len(others) == len(wanted) and not is_longer(name, options, path):
                     continue
+                rows = others
+                write_table(folder / "scores.csv", Score._fields, rows)  # without a score of a model that changes now
                 if name in MODELS:
                     rows += scores_of(name, music, how, options, folder)
                 elif name == "rbm":

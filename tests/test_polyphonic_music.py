@@ -78,6 +78,30 @@ def test_every_model_has_its_row_and_goes_on(path, quick, tmp_path, capsys):
     assert rows_of(out) == rows and said.count("training") == 1 and "4 updates" in said
 
 
+def test_a_model_that_has_its_row_learns_further(path, quick, tmp_path, capsys, monkeypatch):
+    def failing(*args):
+        raise RuntimeError
+
+    common = ["--sets", str(path), "--n-jobs", "1", "--engine", "numpy", "--out", str(tmp_path), "--resume"]
+    common += ["--models", "1-gram", "rtrbm", "rnnrbm"]
+    polyphonic_music.main([*common, "--updates", "4"])
+    earlier = rows_of(tmp_path)
+    capsys.readouterr()
+    for n in "4", "3":
+        polyphonic_music.main([*common, "--updates", n])
+        assert "training" not in capsys.readouterr().out and rows_of(tmp_path) == earlier
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError), pytest.warns(match=r"n_updates=6 \(was 4\)"):
+        patched.setattr(polyphonic_music, "draw", failing)
+        polyphonic_music.main([*common[:-1], "--updates", "6"])
+    assert rows_of(tmp_path) == [earlier[0], earlier[2]]
+    polyphonic_music.main([*common[:-1], "--updates", "6"])
+    rows = rows_of(tmp_path)
+    assert sorted(row["model"] for row in rows) == sorted(row["model"] for row in earlier)
+    assert {row["model"]: row["updates"] for row in rows} == {"1-gram": "", "rtrbm": "6", "rnnrbm": "4"}
+    with open(tmp_path / "rtrbm-tunes-as-it-is.csv", newline="") as file:
+        assert [row["update"] for row in csv.DictReader(file)] == ["2", "4", "6"]
+
+
 def test_pooled_sets(path, quick, tmp_path):
     other = tmp_path / "others.json"
     other.write_bytes(path.read_bytes())
