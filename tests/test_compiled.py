@@ -189,6 +189,17 @@ def test_a_folder_that_cannot_be_written(package, tmp_path):
     assert run(package, "1", "0.5", **environment) == ("2 1.5 2 ''\n", not_kept)
 
 
+@needs_numba
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are others there")
+def test_a_folder_that_others_can_write_is_left_alone(package, tmp_path):
+    assert run(package, "1") == ("2 1 ''\n", KEPT)
+    (kept,) = folders(package / "__pycache__")
+    kept.chmod(0o777)
+    assert run(package, "1") == ("2 1 ''\n", KEPT)  # compiled again, and kept elsewhere
+    (elsewhere,) = folders(tmp_path / "user" / "rtrbm")
+    assert elsewhere.name == kept.name
+
+
 @pytest.mark.parametrize("there", ["numpy", pytest.param("numba", marks=needs_numba)])
 def test_auto_is_the_engine_that_is_there(there, monkeypatch):
     if there == "numpy":

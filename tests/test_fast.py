@@ -46,6 +46,12 @@ def assert_is_product(out, states, W):
     assert (np.abs(out - states @ W) <= bound).all()
 
 
+def test_matrices_that_do_not_fit_are_refused():
+    for shape_w, shape_out in ((5, 2), (40, 2)), ((4, 2), (40, 3)), ((4, 2), (41, 2)):
+        with pytest.raises(ValueError, match="mismatch"):
+            products().multiply(random_states((40, 4)), random_weights(shape_w), np.zeros(shape_out, np.float32))
+
+
 @pytest.fixture
 def looked_up(monkeypatch):
     """Whether products are looked up, call by call."""

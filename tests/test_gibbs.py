@@ -138,6 +138,46 @@ def test_each_row_has_biases_of_its_own(engine):
 
 
 @every_engine
+def test_chains_that_drew_their_start_go_on_with_other_numbers(engine):
+    """Of (v_0, h_1): v_0 fair coins, h_1 given v_0."""
+    W, b_v, b_h = small_rbm("float32")
+    cut = independent_chains(N_ROWS, engine=named(engine))
+    v = chains.random_visible((N_ROWS, N_VISIBLE), W.dtype, UNITS["bernoulli"], cut)
+    h = chains.average_visible(v, W, Biases(b_v, b_h), 0, 1, UNITS["bernoulli"], cut, named(engine))[2]
+    right = (up_kernel(W, b_h) / 2**N_VISIBLE).ravel()
+    assert abs(chi_square_z(counted(np.hstack([v, h])), right)) < Z_MAX
+    if engine == "numba":  # control: chains that draw the same numbers twice
+        again = independent_chains(N_ROWS, engine=named(engine))
+        h = chains.average_visible(v, W, Biases(b_v, b_h), 0, 1, UNITS["bernoulli"], again, named(engine))[2]
+        assert chi_square_z(counted(np.hstack([v, h])), right) > Z_MAX
+
+
+@needs_numba
+@pytest.mark.parametrize("sample_visible", [True, False])
+def test_compiled_chains_draw_the_numbers_of_those_step_by_step(sample_visible, monkeypatch):
+    rng, engine, found = np.random.default_rng(0), named("numba"), []
+    W, b_v, b_h = (rng.standard_normal(shape).astype(np.float32) for shape in ((20, 9), (300, 20), (300, 9)))
+    units, biases = UNITS["bernoulli"], Biases(b_v, b_h)
+    for is_compiled in (True, False):
+        if not is_compiled:
+            monkeypatch.setattr(chains, "is_compiled", lambda *arguments: False)
+        cut = independent_chains(300, engine=engine)
+        v = chains.random_visible((300, 20), W.dtype, units, cut)
+        mean, v, h = chains.average_visible(v, W, biases, 3, 2, units, cut, engine)
+        ends = chains.reconstruct(sigmoid(h), W, biases, 3, units, cut, engine, sample_visible)
+        found.append([mean, v, h, *ends, chains.random_visible((300, 20), W.dtype, units, cut)])
+    for one, other in zip(*found):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)  # sums of 20 products, of order 1
+
+
+def test_a_bias_with_one_row_is_not_one_for_all():
+    W, b_v, b_h = small_rbm("float32")
+    for engine in ("numpy", "auto"):
+        with pytest.raises(IndexError):
+            reconstruct(np.zeros((40, N_HIDDEN), np.float32), W, b_v, b_h[None], 1, "bernoulli", engine=named(engine))
+
+
+@every_engine
 def test_rows_and_tiles_are_independent(engine):
     """Pairs of rows, neighbours in a tile or at the same place of two, have the product distribution."""
     W, b_v, b_h = small_rbm("float32")

@@ -327,7 +327,6 @@ def test_lists_of_numbers_and_their_products(n_rows, n, n_out, share):
     stride, low, high = n_out + 3, 1, n_rows + 2
     blocks, between = np.concatenate([packed(M, n + 2), unwritten(WIDTH)]), (n + 2) * WIDTH
     out = np.concatenate([unwritten(to), padded(start, stride, np.nan).ravel(), unwritten(WIDTH)])
-    between = (n + 2) * WIDTH
     given = starts, columns, values, lists, low, high, blocks, WIDTH, between, n_out
     for part in parts_of(-(-n_out // WIDTH)):
         from_python(dense.add_listed)(*given, *part, False, out, to, stride)
@@ -359,12 +358,6 @@ def test_a_number_that_is_not_lost_is_listed(value):
 
 
 # ------------------------------------------------------------------------------------ the logistic function
-
-
-@numba.njit
-def of_vectors(function, x, out):
-    for i in range(0, len(x), WIDTH):
-        store(out, i, function(load(x, i)))
 
 
 def by_vectors(function, x):

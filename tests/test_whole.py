@@ -21,6 +21,7 @@ from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM
 from rtrbm.compute.engine import named
 from rtrbm.gradient import Model
 from rtrbm.minibatches.sequences import pack
+from rtrbm.minibatches.windows import Example
 from rtrbm.models.rtrbm import Recurrent
 from rtrbm.parameters import arrays, each
 from rtrbm.rbm.negative import CD, Exact
@@ -837,6 +838,24 @@ def test_frames_may_have_any_layout(name, tmp_path):
     n_compiled = len(find_sums.signatures)
     assert state(fitted().partial_fit(given)) == state(plain)
     assert len(find_sums.signatures) == n_compiled
+
+
+@pytest.mark.parametrize("v", [X[:, :, :1].repeat(3, axis=2)[:, :, ::2], read_only(X)])
+def test_examples_may_have_any_layout_and_their_warm_frames_any_integer(v):
+    def trained_by(examples):
+        return state(RTRBM(**SMALL).partial_fit(examples))
+
+    plain = trained_by([Example(np.array(one, np.float32, order="C"), 2) for one in v])
+    assert trained_by([Example(one, np.int32(2)) for one in v]) == plain
+    assert trained_by([Example(one, np.int32(2)) for one in v[:1]]) != plain  # control
+    assert trained_by([Example(np.array(v[0], np.float32, order="C"), 2)]) == trained_by([Example(v[0], np.int8(2))])
+
+
+def test_arrays_of_other_types_do_not_reach_compiled_code():
+    kernels.doors_of_steps()
+    task = kernels.Task(None, None, *np.zeros((2, 1, 1), np.intp), np.zeros((1, 1)))
+    with pytest.raises(TypeError, match="No matching definition"):
+        find_sums(np.zeros(40, np.int64), 1, kernels.doors_of_steps(), task)
 
 
 # ------------------------------------------------------------------------------------ NaN and infinity

@@ -17,7 +17,7 @@ from .compiled import compiled, inner
 from .exponential import exponential
 from .gibbs import gather, pack_both, scatter_bytes, scratch_of
 from .hashing import from_bytes, half_step_words, switch_on, uniforms
-from .lookups import chunk_of, find_patterns, look_up, n_groups_of, to_bytes
+from .lookups import AT_ONCE, chunk_of, find_patterns, look_up, n_groups_of, to_bytes
 from .vectors import (
     WIDTH,
     add,
@@ -50,7 +50,8 @@ def log_weights(W, path, betas, n_chains, chains, engine, start, count):
     def run_tile(these):
         numbers, noise = these
         rows = numbers // n_chains
-        _anneal(numbers, rows, *W.shape, *packed, *inputs, betas, noise.keys, given, log_w, v.reshape(-1))
+        drawn = noise.take(2 * (len(betas) - 1) + (start is None))
+        _anneal(numbers, rows, *W.shape, *packed, *inputs, betas, noise.keys, drawn, given, log_w, v.reshape(-1))
         count((len(betas) - 1) * len(numbers))
 
     engine.run(run_tile, chains, 2 * len(betas) * n * W.size)
@@ -63,8 +64,11 @@ def _padded(inputs):
 
 
 @compiled
-def _anneal(numbers, rows, V, H, up, down, base_v, rise_v, base_h, rise_h, betas, keys, given, log_w, v):
-    """log_w[numbers], v[numbers] <- of the chains of a tile, whose inputs are `rows` of the path's."""
+def _anneal(numbers, rows, V, H, up, down, base_v, rise_v, base_h, rise_h, betas, keys, drawn, given, log_w, v):
+    """log_w[numbers], v[numbers] <- of the chains of a tile, whose inputs are `rows` of the path's.
+
+    drawn : the number of the first half-step.
+    """
     n, Vp, Hp, is_given = len(rows), up_to(V, WIDTH), up_to(H, WIDTH), len(given) > 0
     scratch, on_v = scratch_of(n, V, H)
     on_h, rise = scratch.on_h, aligned(3 * n * WIDTH)
@@ -73,28 +77,27 @@ def _anneal(numbers, rows, V, H, up, down, base_v, rise_v, base_h, rise_h, betas
         start = aligned(n * Vp)
         gather(given, numbers, V, True, start)
         to_bytes(start, n, Vp, on_v)
-    half = 0
     for step in range(len(betas)):
         beta = betas[step]
         if step > 0 or not is_given:
-            half_step_words(keys, 0, n, half, scratch.words)
-            half += 1
-            _visible(rows, V, H, Vp, Hp, down, base_v, rise_v, beta, on_h, on_v, scratch)
+            half_step_words(keys, 0, n, drawn, scratch.words)
+            drawn += 1
+            _visible(rows, H, Vp, Hp, down, base_v, rise_v, beta, on_h, on_v, scratch)
         if step < len(betas) - 1:
-            half_step_words(keys, 0, n, half, scratch.words)
-            half += 1
+            half_step_words(keys, 0, n, drawn, scratch.words)
+            drawn += 1
             _begin(rows, Vp, rise_v, betas[step + 1] - beta, on_v, rise)
-            these = rows, numbers, V, H, Vp, Hp, up, base_h, rise_h, beta, betas[step + 1]
+            these = rows, numbers, V, Vp, Hp, up, base_h, rise_h, beta, betas[step + 1]
             _hidden(*these, on_v, on_h, rise, scratch, log_w)
     scatter_bytes(on_v, numbers, V, v)
 
 
 @inner
-def _visible(rows, V, H, Vp, Hp, down, base, rise, beta, on_h, on_v, scratch):
+def _visible(rows, H, Vp, Hp, down, base, rise, beta, on_h, on_v, scratch):
     """on_v <- states given on_h at beta."""
     wide()
     n, n_groups, chunk, sums = len(rows), n_groups_of(H), chunk_of(H), scratch.sums
-    stride_p, at_beta = up_to(n_groups, 32), fill(beta)
+    stride_p, at_beta = up_to(n_groups, AT_ONCE), fill(beta)
     find_patterns(on_h, 0, n, Hp, n_groups, scratch.patterns, stride_p)
     for block in range(Vp // WIDTH):
         look_up(scratch.patterns, n, stride_p, down, block, n_groups, chunk, scratch.tables, sums)
@@ -119,11 +122,11 @@ def _begin(rows, Vp, rise_v, step, on_v, rise):
 
 
 @inner
-def _hidden(rows, numbers, V, H, Vp, Hp, up, base, rise_h, before, beta, on_v, on_h, rise, scratch, log_w):
+def _hidden(rows, numbers, V, Vp, Hp, up, base, rise_h, before, beta, on_v, on_h, rise, scratch, log_w):
     """on_h <- states given on_v at beta; log_w rises by what beta has risen from `before`."""
     wide()
     n, n_groups, chunk, sums = len(rows), n_groups_of(V), chunk_of(V), scratch.sums
-    stride_p, one, at_before, at_beta = up_to(n_groups, 32), fill(np.float32(1)), fill(before), fill(beta)
+    stride_p, one, at_before, at_beta = up_to(n_groups, AT_ONCE), fill(np.float32(1)), fill(before), fill(beta)
     n_blocks, by = Hp // WIDTH, fill(beta - before)
     find_patterns(on_v, 0, n, Vp, n_groups, scratch.patterns, stride_p)
     for block in range(n_blocks):

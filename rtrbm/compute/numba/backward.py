@@ -6,7 +6,7 @@ from .compiled import inner, shared
 from .dense import add_few, add_gram, add_listed, pack_panels, put
 from .forward import add_beside
 from .hashing import from_bytes
-from .lookups import CHUNKS, UNITS, find_patterns_of_rows, look_up_gram, pack_transposed
+from .lookups import AT_ONCE, CHUNKS, UNITS, find_patterns_of_rows, look_up_gram, pack_transposed
 from .room import adds_tiles, packed_at, part_of, room_at, scratch_at, shift
 from .vectors import (
     WIDTH,
@@ -26,7 +26,7 @@ from .vectors import (
     zeros,
 )
 
-_0, _1 = np.float32(0), np.float32(1)
+_1 = np.float32(1)
 
 
 @shared
@@ -53,7 +53,7 @@ def compare(part, worker, job):
     if size.sample_visible:
         n_groups = up_to(-(-n_rows // UNITS), CHUNKS[-1])
         clear(room.h_neg, n_rows * Hp, (UNITS * n_groups - n_rows) * Hp)
-        find_patterns_of_rows(room.on, Vp, V, n_groups, room.patterns, up_to(V, 32))
+        find_patterns_of_rows(room.on, Vp, V, n_groups, room.patterns, up_to(V, AT_ONCE))
 
 
 @inner
@@ -88,7 +88,7 @@ def step_back(part, worker, job):
     model, n_parts, n = job.task.model, job.n_parts, job.n
     size, n_blocks, U_t = model.size, -(-model.size.H // WIDTH), packed_at(model.packed, 0).back
     low, high = part_of(n_blocks, part, n_parts)
-    at_once = high - low if n == 1 else 2
+    at_once = max(1, high - low) if n == 1 else 2
     for t in range(job.end - 1, job.begin - 1, -1):
         for block in range(low, high, at_once):
             for i in range(job.first, job.first + n):
@@ -115,7 +115,7 @@ def statistics_of_frames(part, worker, job):
         end = min(begin + 2, high)
         if size.sample_visible:
             for block in range(begin, end):
-                look_up_gram(room.patterns, V, up_to(V, 32), room.h_neg, Hp, block, n_groups, scratch.tables,
+                look_up_gram(room.patterns, V, up_to(V, AT_ONCE), room.h_neg, Hp, block, n_groups, scratch.tables,
                              scratch.sums)  # fmt: skip
                 for unit in range(V):
                     to, x, n = at_W + unit * H + block * WIDTH, load(scratch.sums, unit * WIDTH), H - block * WIDTH

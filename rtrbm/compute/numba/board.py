@@ -118,6 +118,15 @@ def door(function, *given):
     return address
 
 
+def compile_for(function, *given):
+    """Compile a function for arguments of the types of those given, before helpers wait for work, and for no others.
+
+    Its doors are for these types: another one would be read as if it were one of them.
+    """
+    function.compile(tuple(map(typeof, given)))
+    function.disable_compile()
+
+
 def _call(context, builder, address, kinds, values):
     """Call the function behind a door."""
     function = context.call_conv.get_function_type(types.none, kinds)

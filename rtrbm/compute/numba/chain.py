@@ -11,7 +11,7 @@ from .compiled import inner
 from .dense import add_product
 from .exponential import sigmoid
 from .hashing import half_step_words, switch_mean_on, switch_on
-from .lookups import UNITS, chunk_of, find_patterns, look_up, n_groups_of
+from .lookups import AT_ONCE, UNITS, chunk_of, find_patterns, look_up, n_groups_of
 from .vectors import WIDTH, add, clear, load, store, up_to, wide
 
 
@@ -63,7 +63,7 @@ def half_step(on, fr, n_rows, stride, W, n_groups, chunk, bias, at, stride_b, is
 
     Samples go to on_out, or means to `out`, from number `to` on. W is packed, from the layer `on` to the other one.
     """
-    stride_p = up_to(n_groups, 32)
+    stride_p = up_to(n_groups, AT_ONCE)
     find_patterns(on, fr, n_rows, stride, n_groups, scratch.patterns, stride_p)
     for block in range(stride_out // WIDTH):
         look_up(scratch.patterns, n_rows, stride_p, W, block, n_groups, chunk, scratch.tables, scratch.sums)
@@ -92,16 +92,17 @@ def half_step_from_means(v, fr, n_rows, stride, n_in, W, n_units, bias, at, stri
 
 @inner
 def contrastive_divergence(
-    r, first, n_rows, V, H, k, sample_visible, up, down, bias_v, stride_v, bias_h, keys, on_v, v_mean, h_neg, scratch
-):
+    r, first, n_rows, V, H, k, sample_visible, up, down, bias_v, stride_v, bias_h, keys, drawn, on_v, v_mean, h_neg,
+    scratch,
+):  # fmt: skip
     """From h ~ r, k times v ~ P(v | h) (or its mean), h ~ P(h | v); the last h is a probability, in h_neg.
 
     Of rows `first` to first + n_rows - 1; the last v is in on_v, or in v_mean. up, down : W packed from visible to
-    hidden units and back.
+    hidden units and back; drawn : the number of the first half-step.
     """
     Vp, Hp = up_to(V, WIDTH), up_to(H, WIDTH)
     n_v, n_h, chunk_v, chunk_h = n_groups_of(V), n_groups_of(H), chunk_of(V), chunk_of(H)
-    words, on_h, of_v, of_h, drawn = scratch.words, scratch.on_h, first * Vp, first * Hp, 0
+    words, on_h, of_v, of_h = scratch.words, scratch.on_h, first * Vp, first * Hp
     half_step_words(keys, first, n_rows, drawn, words)
     sample_means(r, first, n_rows, Hp, words, on_h)
     for step in range(k):

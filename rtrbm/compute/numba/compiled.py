@@ -1,9 +1,9 @@
 """Compiled functions, and the folder that keeps them from process to process.
 
 numba's own cache looks at the file of a function alone to see whether it has changed, not at those of what it calls.
-Here the name of the folder is a hash of all sources, of numba and its settings, and of llvmlite, so that a change never
-meets code from before it. A file is one function for one signature and one kind of processor, and is put in its place
-whole: processes that compile at the same time write the same file twice, or two files.
+Here the name of the folder is a hash of all sources, of numba and its settings, of llvmlite and numpy, so that a
+change never meets code from before it. A file is one function for one signature and one kind of processor, and is put
+in its place whole: processes that compile at the same time write the same file twice, or two files.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import llvmlite
 import numba
+import numpy as np
 from numba.core import caching, codegen, compiler, config, serialize, types
 from numba.misc.appdirs import AppDirs
 
@@ -34,7 +35,8 @@ def _hash(*parts):
 _HERE = Path(__file__).parent
 _SOURCES = [(path.name, path.read_bytes()) for path in (_HERE.parent / "engine.py", *sorted(_HERE.glob("*.py")))]
 _SETTINGS = config.CPU_NAME, config.CPU_FEATURES, config.OPT, config.BOUNDSCHECK  # vectors are as long as these say
-_VERSION = _hash(_SOURCES, str(_SETTINGS), numba.__version__, llvmlite.__version__, sys.implementation.cache_tag)
+_LIBRARIES = numba.__version__, llvmlite.__version__, np.__version__
+_VERSION = _hash(_SOURCES, str(_SETTINGS), _LIBRARIES, sys.implementation.cache_tag)
 
 
 def compiled(function=None, **options):
@@ -191,7 +193,8 @@ def _is_usable(folder):
             _remove_old(folder.parent)
         os.utime(folder)
         tempfile.TemporaryFile(dir=folder).close()
-        return not hasattr(os, "getuid") or folder.stat().st_uid == os.getuid()
+        found = folder.stat()
+        return not hasattr(os, "getuid") or found.st_uid == os.getuid() and not found.st_mode & 0o022
     except OSError:
         return False
 

@@ -1,7 +1,5 @@
 """Eq. 3.20 for a tile: from frames to the biases and states r of the recurrence."""
 
-import numpy as np
-
 from .compiled import inner, shared
 from .dense import add_few, add_listed, add_product, list_by_columns, list_numbers
 from .exponential import sigmoid
@@ -9,8 +7,6 @@ from .hashing import mixed
 from .lookups import UNITS, n_groups_of, pack
 from .room import packed_at, part_of, place_rows, room_at, shift
 from .vectors import WIDTH, add, clear, load, load_part, store, store_part, up_to, wide
-
-_1 = np.float32(1)
 
 
 @shared
@@ -83,7 +79,7 @@ def step_ahead(part, worker, job):
     model, n_parts, n = job.task.model, job.n_parts, job.n
     n_blocks, U = -(-model.size.H // WIDTH), packed_at(model.packed, 0).ahead
     low, high = part_of(n_blocks, part, n_parts)
-    at_once = high - low if n == 1 else 2  # so that all tiles find these columns of U in the cache
+    at_once = max(1, high - low) if n == 1 else 2  # so that all tiles find these columns of U in the cache
     for t in range(job.begin, job.end):
         for block in range(low, high, at_once):
             for i in range(job.first, job.first + n):

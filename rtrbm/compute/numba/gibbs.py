@@ -16,13 +16,14 @@ def reconstruct(h, W, biases, n_gibbs, chains, engine, sample_visible):
     """As `rtrbm.rbm.chains.reconstruct`."""
     packed, h, W = pack_both(W), np.ascontiguousarray(h), np.asarray(W)
     v_neg, h_neg = np.empty((len(h), len(W)), W.dtype), np.empty_like(h)
-    b_v, b_h = _flat(biases.v), _flat(biases.h)
+    b_v, b_h = _flat(biases.v, len(h)), _flat(biases.h, len(h))
+    n_drawn = 2 * n_gibbs if sample_visible else n_gibbs
 
     def run_tile(these):
         rows, noise = these
         _reconstruct(
             h.reshape(-1), rows, *W.shape, *packed, *b_v, *b_h, n_gibbs, sample_visible, noise.keys,
-            v_neg.reshape(-1), h_neg.reshape(-1),
+            noise.take(n_drawn), v_neg.reshape(-1), h_neg.reshape(-1),
         )  # fmt: skip
 
     engine.run(run_tile, chains, 2 * n_gibbs * len(h) * W.size)
@@ -33,25 +34,28 @@ def average_visible(v, W, biases, n_burn_in, n_average, chains, engine, held, co
     """As `rtrbm.rbm.chains.average_visible`."""
     packed, v, W = pack_both(W), np.ascontiguousarray(v), np.asarray(W)
     mean, last_v, last_h = np.empty_like(v), np.empty_like(v), np.empty((len(v), W.shape[1]), W.dtype)
-    b_v, b_h = _flat(biases.v), _flat(biases.h)
+    b_v, b_h, n_steps = _flat(biases.v, len(v)), _flat(biases.h, len(v)), n_burn_in + n_average
     held = np.zeros(0, bool) if held is None else np.ascontiguousarray(held).reshape(-1)
 
     def run_tile(these):
         rows, noise = these
         _average(
             v.reshape(-1), rows, *W.shape, *packed, *b_v, *b_h, n_burn_in, n_average, held, noise.keys,
-            mean.reshape(-1), last_v.reshape(-1), last_h.reshape(-1),
+            noise.take(2 * n_steps), mean.reshape(-1), last_v.reshape(-1), last_h.reshape(-1),
         )  # fmt: skip
         if count is not None:
-            count((n_burn_in + n_average) * len(rows))
+            count(n_steps * len(rows))
 
-    engine.run(run_tile, chains, 2 * (n_burn_in + n_average) * len(v) * W.size)
+    engine.run(run_tile, chains, 2 * n_steps * len(v) * W.size)
     return mean, last_v, last_h
 
 
-def _flat(bias):
-    """A bias as a flat array of single precision, and whether it has a row for each."""
-    return np.ascontiguousarray(bias, np.float32).reshape(-1), np.ndim(bias) == 2
+def _flat(bias, n_rows):
+    """A bias as a flat array of single precision, and whether it has a row for each of n_rows."""
+    by_rows = np.ndim(bias) == 2
+    if by_rows and len(bias) != n_rows:
+        raise IndexError(f"a bias must have {n_rows} rows, or be one for all (1-D), got the shape {np.shape(bias)}")
+    return np.ascontiguousarray(bias, np.float32).reshape(-1), by_rows
 
 
 def pack_both(W):
@@ -80,17 +84,18 @@ def gather(a, rows, n, by_rows, out):
 
 
 @inner
-def _scatter(a, first, rows, n, out):
+def _scatter(a, rows, n, out):
     """The given rows of out, (n_rows, n) <- rows of a, which are padded."""
     wide()
     n_p = up_to(n, WIDTH)
     for i in range(len(rows)):
         for j in range(0, n, WIDTH):
-            store_part(out, rows[i] * n + j, load(a, first + i * n_p + j), n - j)
+            store_part(out, rows[i] * n + j, load(a, i * n_p + j), n - j)
 
 
 @inner
 def scatter_bytes(on, rows, n, out):
+    """The same of states in bytes."""
     wide()
     n_p = up_to(n, WIDTH)
     for i in range(len(rows)):
@@ -104,13 +109,14 @@ def scratch_of(n_rows, V, H):
     Vp, Hp, n_v, n_h = up_to(V, WIDTH), up_to(H, WIDTH), n_groups_of(V), n_groups_of(H)
     beyond = UNITS * max(n_v, n_h) + 2 * AT_ONCE
     on_v, on_h = np.zeros(n_rows * Vp + beyond, np.uint8), np.zeros(n_rows * Hp + beyond, np.uint8)
-    patterns = np.empty(n_rows * up_to(max(n_v, n_h), AT_ONCE), np.uint8)
+    patterns = np.empty(n_rows * up_to(max(n_v, n_h), AT_ONCE) + AT_ONCE, np.uint8)
     scratch = Scratch(on_h, patterns, aligned(TABLES), aligned(n_rows * WIDTH), np.empty(3 * n_rows, np.uint32))
     return scratch, on_v
 
 
 @compiled
-def _reconstruct(h, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, k, sample_visible, keys, v_neg, h_neg):
+def _reconstruct(h, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, k, sample_visible, keys, drawn, v_neg, h_neg):
+    """v_neg[rows], h_neg[rows] <- the ends of the chains of a tile, of which half-step `drawn` is the first."""
     n, Vp, Hp = len(rows), up_to(V, WIDTH), up_to(H, WIDTH)
     scratch, on_v = scratch_of(n, V, H)
     r, h_end, bias_h, bias_v = aligned(n * Hp), aligned(n * Hp), aligned(n * Hp), aligned(n * Vp if rows_v else Vp)
@@ -119,33 +125,20 @@ def _reconstruct(h, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, k, sample_vi
     gather(b_h, rows, H, rows_h, bias_h)
     gather(b_v, rows if rows_v else rows[:1], V, rows_v, bias_v)
     contrastive_divergence(
-        r,
-        0,
-        n,
-        V,
-        H,
-        k,
-        sample_visible,
-        up,
-        down,
-        bias_v,
-        Vp if rows_v else 0,
-        bias_h,
-        keys,
-        on_v,
-        v_mean,
-        h_end,
-        scratch,
-    )
+        r, 0, n, V, H, k, sample_visible, up, down, bias_v, Vp if rows_v else 0, bias_h, keys, drawn, on_v, v_mean,
+        h_end, scratch,
+    )  # fmt: skip
     if sample_visible:
         scatter_bytes(on_v, rows, V, v_neg)
     else:
-        _scatter(v_mean, 0, rows, V, v_neg)
-    _scatter(h_end, 0, rows, H, h_neg)
+        _scatter(v_mean, rows, V, v_neg)
+    _scatter(h_end, rows, H, h_neg)
 
 
 @compiled
-def _average(v, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, n_burn_in, n_average, held, keys, mean, last_v, last_h):
+def _average(v, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, n_burn_in, n_average, held, keys, drawn, mean, last_v,
+             last_h):  # fmt: skip
+    """mean[rows] <- averages along the chains of a tile, of which half-step `drawn` is the first; the last states."""
     wide()
     n, Vp, Hp, n_v, n_h = len(rows), up_to(V, WIDTH), up_to(H, WIDTH), n_groups_of(V), n_groups_of(H)
     scratch, on_v = scratch_of(n, V, H)
@@ -159,14 +152,14 @@ def _average(v, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, n_burn_in, n_ave
     grey_held = len(held) > 0 and not binary
     total[:] = 0
     for step in range(n_burn_in + n_average):
-        half_step_words(keys, 0, n, 2 * step, words)
+        half_step_words(keys, 0, n, drawn + 2 * step, words)
         if binary:
             half_step(on_v, 0, n, Vp, up, n_v, chunk_of(V), bias_h, 0, Hp, False, h, scratch.on_h, 0, Hp, scratch)
         else:
             half_step_from_means(
                 start, 0, n, Vp, V, up, UNITS * n_v, bias_h, 0, Hp, False, h, 0, scratch.on_h, words, Hp
             )
-        half_step_words(keys, 0, n, 2 * step + 1, words)
+        half_step_words(keys, 0, n, drawn + 2 * step + 1, words)
         is_mean = step >= n_burn_in
         half_step(scratch.on_h, 0, n, Hp, down, n_h, chunk_of(H), bias_v, 0, stride_v, is_mean, p, on_v, 0, Vp, scratch)
         if is_mean:
@@ -178,9 +171,9 @@ def _average(v, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, n_burn_in, n_ave
             _hold(held, rows, start, n, V, on_v, grey_held)
     for i in range(n * Vp):
         total[i] /= np.float32(n_average)
-    _scatter(total, 0, rows, V, mean)
+    _scatter(total, rows, V, mean)
     if grey_held:
-        _scatter(start, 0, rows, V, last_v)
+        _scatter(start, rows, V, last_v)
     else:
         scatter_bytes(on_v, rows, V, last_v)
     scatter_bytes(scratch.on_h, rows, H, last_h)

@@ -103,10 +103,6 @@ def _store_flags(context, builder, array_type, array, at, flags):
     builder.store(builder.zext(flags, FLAGS), address(context, builder, array_type, array, at, FLAGS), align=1)
 
 
-def _words_type(words):
-    return is_flat(words, types.uint32)
-
-
 @intrinsic
 def switch_on(context, on, at, x, words, row, column):
     """on[at : at + WIDTH] <- whether u < sigmoid(x), in other words u (1 + exp(-x)) < 1, in bytes."""
@@ -120,7 +116,7 @@ def switch_on(context, on, at, x, words, row, column):
         _store_flags(context, builder, signature.args[0], on, at, is_on)
         return context.get_dummy_value()
 
-    if is_flat(on, types.uint8) and _words_type(words):
+    if is_flat(on, types.uint8) and is_flat(words, types.uint32):
         return types.void(on, types.intp, vector, words, types.intp, types.intp), generate
 
 
@@ -135,7 +131,7 @@ def switch_mean_on(context, on, at, p, words, row, column):
         _store_flags(context, builder, signature.args[0], on, at, is_on)
         return context.get_dummy_value()
 
-    if is_flat(on, types.uint8) and _words_type(words):
+    if is_flat(on, types.uint8) and is_flat(words, types.uint32):
         return types.void(on, types.intp, vector, words, types.intp, types.intp), generate
 
 
@@ -148,7 +144,7 @@ def uniforms(context, words, row, column):
         first, second, third = _words_at(context, builder, signature.args[0], words, row)
         return _uniforms(builder, first, column, second, third)
 
-    if _words_type(words):
+    if is_flat(words, types.uint32):
         return vector(words, types.intp, types.intp), generate
 
 

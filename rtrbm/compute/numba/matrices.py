@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..threads import worth
-from .board import door, new_board, share
+from .board import compile_for, door, new_board, share
 from .compiled import compiled, shared
 from .crew import helped
 from .dense import ROWS, add_product
@@ -78,5 +78,5 @@ def _doors():
     flat = np.zeros(1, np.float32)
     job = Factors(flat, flat, flat, 1.0, flat, np.zeros((1, 1), np.float32), 1, 1)
     doors = np.array([door(function, 1, 1, job) for function in (_pack_block, _multiply_rows)])
-    door(_multiply, new_board(), doors, 1, job)  # it is compiled before helpers wait for work
+    compile_for(_multiply, new_board(), doors, 1, job)
     return doors

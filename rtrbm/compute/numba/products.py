@@ -43,6 +43,7 @@ def multiply(states, W, out):
     """
     done = False
     fit = all(a.dtype == np.float32 for a in (states, W, out)) and W.flags.c_contiguous and out.flags.c_contiguous
+    fit = fit and states.shape[1] == len(W) and out.shape == (len(states), W.shape[1])
     if fit and len(states) >= FEWEST:
         if states.flags.c_contiguous:
             done = _multiply(states, W, out)
@@ -61,7 +62,7 @@ def _multiply(states, W, out):
     if not to_bytes(states.reshape(-1), n_rows, n_in, on):
         return False
     stride_p = up_to(n_groups, AT_ONCE)
-    patterns, packed = np.empty(n_rows * stride_p, np.uint8), aligned(up_to(n_out, WIDTH) * UNITS * n_groups)
+    patterns, packed = np.empty(n_rows * stride_p + AT_ONCE, np.uint8), aligned(up_to(n_out, WIDTH) * UNITS * n_groups)
     tables, sums = aligned(TABLES), aligned(n_rows * WIDTH)
     find_patterns(on, 0, n_rows, stride, n_groups, patterns, stride_p)
     pack(W.reshape(-1), 0, n_in, n_out, UNITS * n_groups, packed)
@@ -80,7 +81,7 @@ def _multiply_transposed(states, W, out):
     if not to_bytes(states.reshape(-1), n_in, n_rows, on):
         return False
     stride_p = up_to(n_rows, AT_ONCE)
-    patterns, padded = np.empty(n_groups * stride_p, np.uint8), aligned(UNITS * n_groups * stride_w)
+    patterns, padded = np.empty(n_groups * stride_p + AT_ONCE, np.uint8), aligned(UNITS * n_groups * stride_w)
     tables, sums = aligned(TABLES), aligned(n_rows * WIDTH)
     find_patterns_of_rows(on, stride, n_rows, n_groups, patterns, stride_p)
     _pad(W.reshape(-1), n_in, n_out, UNITS * n_groups, padded)

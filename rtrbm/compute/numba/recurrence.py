@@ -8,12 +8,11 @@ import numpy as np
 
 from ..threads import n_threads, run, worth
 from .compiled import compiled
-from .exponential import power_of_2
+from .exponential import NEVER, power_of_2
 from .vectors import WIDTH, aligned, fill, load, load_part, multiply_add, store_part, wide
 
 SEQUENCES = 4
 COLUMNS = 2 * WIDTH
-NEVER = np.float32(2**25)  # odds against a unit beyond which it is 0: numbers next to nothing are slow
 
 _MINUS_LOG2_E, _1 = np.float32(-1 / np.log(2)), np.float32(1)
 

@@ -92,7 +92,7 @@ class Model(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Buffers of a tile. Rows of floats are padded with zeros; `later` and `earlier` are rows of other frames.
+    """Buffers of a tile. Rows of floats are padded to whole vectors; `later` and `earlier` are rows of other frames.
 
     counts : the numbers of rows and of frames, and whether most numbers of the frames are 0. panels : those of v
     (of <v> before); states : those of r. x becomes total, and bias_h d, then states: they share their memory.

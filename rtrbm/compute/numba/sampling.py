@@ -11,7 +11,7 @@ from ..noise import Noise
 from .compiled import compiled
 from .hashing import from_bytes, half_step_words, key_of, row_keys, switch_mean_on, switch_on, uniforms
 from .products import multiply
-from .vectors import BYTES, WIDTH, add, fill, load_part, multiply_add, store_part, wide
+from .vectors import WIDTH, add, fill, load_part, multiply_add, store_part, wide
 
 _2 = np.float32(2)
 
@@ -50,20 +50,20 @@ class HashedNoise(Noise):
         """As `Noise.uniform`."""
         if out.dtype != np.float32:
             return self._numpy.uniform(out)
-        _uniform(out, self.keys, self._next())
+        _uniform(out, self.keys, self.take(1))
 
     def sample(self, states, half_W, half_bias, out, scratch):
         """As `Noise.sample`."""
         if out.dtype != np.float32:
             return super().sample(states, half_W, half_bias, out, scratch)
         self.multiply(states, half_W, out)
-        _switch_on(out, np.atleast_2d(half_bias), self.keys, self._next())
+        _switch_on(out, np.atleast_2d(half_bias), self.keys, self.take(1))
 
     def switch_on(self, p, scratch):
         """As `Noise.switch_on`."""
         if p.dtype != np.float32:
             return super().switch_on(p, scratch)
-        _switch_mean_on(p, self.keys, self._next())
+        _switch_mean_on(p, self.keys, self.take(1))
 
     def normal(self, out):
         """As `Noise.normal`."""
@@ -77,10 +77,10 @@ class HashedNoise(Noise):
     def _numpy(self):
         return self._plain()
 
-    def _next(self):
-        """The number of the next half-step."""
-        self._half_step += 1
-        return self._half_step - 1
+    def take(self, n):
+        """The number of the first of the next n half-steps, which are taken by this."""
+        self._half_step += n
+        return self._half_step - n
 
 
 def _of_tile(draw, where, tile):
@@ -95,7 +95,7 @@ def _keys(draw, sequences, frames):
 
 @compiled
 def _uniform(out, keys, half_step):
-    """out <- uniform numbers on (-1, 1)."""
+    """out <- uniform numbers on [-1, 1)."""
     wide()
     words, flat, n = np.empty(3 * len(keys), np.uint32), out.reshape(-1), out.shape[1]
     half_step_words(keys, 0, len(keys), half_step, words)
@@ -109,7 +109,7 @@ def _uniform(out, keys, half_step):
 def _switch_on(half, bias, keys, half_step):
     """half <- 1 where u < sigmoid(2 (half + bias)), else 0."""
     wide()
-    words, on = np.empty(3 * len(keys), np.uint32), np.empty(BYTES, np.uint8)
+    words, on = np.empty(3 * len(keys), np.uint32), np.empty(WIDTH, np.uint8)
     flat, flat_bias, n = half.reshape(-1), bias.reshape(-1), half.shape[1]
     half_step_words(keys, 0, len(keys), half_step, words)
     for i in range(len(keys)):
@@ -124,7 +124,7 @@ def _switch_on(half, bias, keys, half_step):
 def _switch_mean_on(p, keys, half_step):
     """p <- 1 where u < p, else 0."""
     wide()
-    words, on = np.empty(3 * len(keys), np.uint32), np.empty(BYTES, np.uint8)
+    words, on = np.empty(3 * len(keys), np.uint32), np.empty(WIDTH, np.uint8)
     flat, n = p.reshape(-1), p.shape[1]
     half_step_words(keys, 0, len(keys), half_step, words)
     for i in range(len(keys)):

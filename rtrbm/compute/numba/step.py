@@ -31,7 +31,7 @@ from .vectors import (
     zeros,
 )
 
-_0, _1, _NEGLIGIBLE = np.float32(0), np.float32(1), np.float32(NEGLIGIBLE)
+_0, _NEGLIGIBLE = np.float32(0), np.float32(NEGLIGIBLE)
 
 
 # Columns of a table of slices, each some rows of a matrix (of one tap): where the matrix begins; its rows; its columns;

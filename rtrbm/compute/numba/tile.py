@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from .backward import compare, finish, pack_states, statistics_of_frames, statistics_of_states, step_back
-from .board import door, new_board, share
+from .board import compile_for, door, new_board, share
 from .chain import contrastive_divergence
 from .compiled import compiled, shared
 from .forward import bias_visible_units, step_ahead, take_frames, take_rows
@@ -48,7 +48,7 @@ def run_chains(part, worker, job):
     for first in range(low, high, ROWS):
         contrastive_divergence(
             room.r, first, min(ROWS, high - first), size.V, size.H, size.k, size.sample_visible, packed.up, packed.down,
-            room.bias_v, stride_v, room.bias_h, room.keys, room.on, room.c_v, room.h_neg, scratch,
+            room.bias_v, stride_v, room.bias_h, room.keys, 0, room.on, room.c_v, room.h_neg, scratch,
         )  # fmt: skip
 
 
@@ -122,5 +122,5 @@ def doors_of_steps():
     task = Task(data, model, table, table, np.zeros((1, 1), np.float32))
     steps = [door(function, one, one, Job(one, one, one, one, one, one, task)) for function in STEPS]
     doors = np.array([*steps, door(go_through, one, one, (new_board(), some, one, one, one, one, task))])
-    door(find_sums, new_board(), one, doors, task)  # it is compiled before helpers wait for work
+    compile_for(find_sums, new_board(), one, doors, task)
     return doors

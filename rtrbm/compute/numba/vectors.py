@@ -22,7 +22,6 @@ def _registers():
 
 
 WIDTH = _registers()
-BYTES = 32  # bytes of a vector of them
 LINE = 16  # numbers of a line of the cache
 FEW = 8  # numbers of half a line, which every processor has registers for
 FLOAT, INT, BYTE = ir.FloatType(), ir.IntType(32), ir.IntType(8)

@@ -97,17 +97,18 @@ class Whole(NamedTuple):
             As `Places` has them.
         """
         n_sequences, n_frames = len(where.lengths), len(where.starts)
-        n_warm = np.zeros(n_sequences, np.intp) if where.n_warm is None else where.n_warm
+        v = np.require(v, np.float32, "CW").reshape(-1)
+        n_warm = np.zeros(n_sequences) if where.n_warm is None else where.n_warm
         n_tiles = -(-n_sequences // SEQUENCES)
         n_tiles = min(n_tiles + n_tiles % 2, n_sequences)  # even, for two threads
         n = self.at.rest + WIDTH
         sums = floats(n_tiles * n).reshape(n_tiles, n)
         key = np.uint64(key_of(draw.seed, draw.purpose, draw.address))
         order = np.argsort(where.rank)
-        data = Data(v.reshape(-1), where.starts, where.batch_sizes, order, n_warm, draw.first, key)
+        data = Data(v, where.starts, where.batch_sizes, order, np.array(n_warm, np.intp), int(draw.first), key)
         packed, table = self._packed()
         model = Model(self.size, self.at, flat, table)
-        n_jobs = worth(len(v) * flat.size * self.size.k, n_jobs, TASKS)
+        n_jobs = worth(where.n_rows * flat.size * self.size.k, n_jobs, TASKS)
         doors = doors_of_steps()  # which may compile: nobody waits yet
         with helped(n_jobs, most_threads(n_tiles, self.size.H)) as (board, n_workers):
             rooms = self._rooms(-(-n_sequences // n_tiles) * n_frames, n_frames)
