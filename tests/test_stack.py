@@ -24,7 +24,8 @@ from helpers import (
 from histories import drawn, histories, means
 
 from rtrbm import CRBM, RBM, RTRBM, TRBM, Stack
-from rtrbm.datasets import BouncingBalls
+from rtrbm.datasets import BouncingBalls, Transposed
+from rtrbm.minibatches.windows import Example
 from rtrbm.parameters import arrays, each
 from rtrbm.rbm import Bernoulli
 from rtrbm.rbm.negative import CD
@@ -196,6 +197,33 @@ def test_a_stream_of_fresh_data():
     by_hand.layers[1].fit(Filtered())
     assert states_of(stack)[:2] == [state(layer) for layer in by_hand.layers[:2]]
     assert stack.layers[2].n_updates_ == 12
+
+
+@pytest.mark.parametrize("window, warm_up", [(None, 0), (8, 3)])
+def test_a_stream_of_pieces_in_all_keys(window, warm_up):
+    pieces = [(np.random.default_rng(i).random((12 + i, 88)) < 0.05).astype(np.float32) for i in range(3)]
+    stream = Transposed(pieces, 2, window=window, warm_up=warm_up, random_state=0)
+    stack = stack_of().fit(stream)
+    by_hand = stack_of()
+    by_hand.layers[0].fit(stream)
+
+    class Filtered:
+        def minibatch(self, update):
+            examples = stream.minibatch(update)
+            return [Example(by_hand.layers[0].transform([e.v])[0], e.n_warm) for e in examples]
+
+    by_hand.layers[1].fit(Filtered())
+    assert states_of(stack)[:2] == [state(layer) for layer in by_hand.layers[:2]]
+    assert stack.layers[2].n_updates_ == 12
+
+
+def test_examples_with_gaps_are_refused():
+    class Gaps:
+        def minibatch(self, update):
+            return [Example(v, missing=np.zeros(v.shape, bool)) for v in X]
+
+    with pytest.raises(ValueError, match="neither missing nor inputs"):
+        stack_of().fit(Gaps())
 
 
 def test_iterators_are_refused_but_by_a_single_layer():

@@ -23,6 +23,7 @@ from ..estimators.temporal import TemporalRBM
 from ..evaluate import squared_error
 from ..kinds import subclasses
 from ..minibatches import paths as data_files, sources
+from ..minibatches.windows import Example, are_examples
 from ..rbm.units import BERNOULLI
 from ..replacing import check_path
 from ..streams import as_seed, stream
@@ -526,7 +527,12 @@ class _Filtered:
 
 class _FilteredStream(_Filtered):
     def minibatch(self, update):
-        return self._layer.transform(self._X.minibatch(update))
+        minibatch = self._X.minibatch(update)
+        if not are_examples(minibatch):
+            return self._layer.transform(minibatch)
+        if any(one.missing is not None or one.inputs is not None for one in minibatch):
+            raise ValueError("layers take frames alone: an Example of a Stack must have neither missing nor inputs")
+        return [Example(self._filter(one.v), one.n_warm) for one in minibatch]
 
 
 class _FilteredSequences(_Filtered):
