@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 
 from rtrbm import convert
+from rtrbm.checks import about
 from rtrbm.minibatches.paths import kind_of, opened
 
 COLUMNS = "neuron", "time"
@@ -34,7 +35,8 @@ def spike_times(path):
     kind = kind_of(path, "--spikes")
     if kind not in READERS:
         raise ValueError(f"--spikes must be a table of text, an HDF5 or an .npz file, got {kind}: {path}")
-    arrays = {name: np.asarray(array) for name, array in READERS[kind](path).items()}
+    with about("--spikes", "path", "X"):
+        arrays = {name: np.asarray(array) for name, array in READERS[kind](path).items()}
     if set(COLUMNS) <= set(arrays):
         neurons, times = arrays["neuron"], _times(arrays["time"], f"time of {path}")
         if neurons.shape != times.shape:
@@ -42,14 +44,30 @@ def spike_times(path):
             raise ValueError(f"neuron and time of {path} must be columns of one length, got {shapes}")
         _check_named(neurons, path)
         found, which = np.unique(neurons, return_inverse=True)
+        if found.dtype.kind == "f" and (found == np.rint(found)).all():  # as numbers in text are read
+            found = found.astype(int)
         arrays = {name: times[which == i] for i, name in enumerate(found.tolist())}
     elif kind == "text":
         raise ValueError(f"{path} must have the columns neuron and time, got {', '.join(arrays) or 'none with names'}")
     else:
         arrays = {name: _times(array, f"{name!r} of {path}") for name, array in arrays.items()}
+        _check_trains(arrays, path)
     if not any(map(len, arrays.values())):
         raise ValueError(f"{path} holds no spikes: it must have neuron and time, or an array of times for each neuron")
     return list(arrays), list(arrays.values())
+
+
+def _check_trains(arrays, path):
+    """Raise if two arrays look like the times of all spikes and their neurons: most numbers of one come again."""
+    if len(arrays) == 2 and len({len(array) for array in arrays.values()}) == 1:
+        for name, array in arrays.items():
+            n = len(np.unique(array))
+            if 2 * n < len(array) and (array == np.rint(array)).all():
+                raise ValueError(
+                    f"--spikes: {' and '.join(map(repr, arrays))} of {path} are taken for two neurons with "
+                    f"{len(array)} spikes each, but {name!r} has {n} different numbers alone: if they are the "
+                    "neurons of the spikes, name the arrays neuron and time"
+                )
 
 
 def _times(array, name):

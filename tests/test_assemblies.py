@@ -252,6 +252,17 @@ def test_times_of_spikes(tmp_path):
         np.testing.assert_allclose(one, other)
 
 
+def test_numbers_of_neurons_in_text_are_whole(tmp_path):
+    (tmp_path / "spikes.csv").write_text("neuron,time\n2,0.5\n10,1.5\n2,3\n")
+    names, times = spike_times(tmp_path / "spikes.csv")
+    assert list(map(str, names)) == ["2", "10"] and times[0].tolist() == [0.5, 3]
+
+
+def test_two_neurons_whose_times_are_whole_numbers(tmp_path):
+    np.savez(tmp_path / "spikes.npz", a=np.arange(0, 60, 2), b=np.arange(1, 61, 2))
+    assert spike_times(tmp_path / "spikes.npz")[0] == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     "text, message",
     [
@@ -324,6 +335,10 @@ TIMES = np.linspace(0.5, 99.5, 300)
         ({"neuron": np.arange(300), "time": TIMES + 0j}, "time of .* must hold numbers, got complex"),
         ({"u0": np.append(TIMES, np.inf)}, "'u0' of .* must hold finite times, got inf in row 301 of 301, 1 such"),
         ({"neuron": np.append(np.zeros(299), np.nan), "time": TIMES}, "neuron of .* is empty in row 300 of 300"),
+        (
+            {"spike_times": TIMES, "spike_clusters": np.arange(300) % 9},
+            "'spike_clusters' has 9 different numbers alone: .* name the arrays neuron and time",
+        ),
         ({"u0": TIMES, "u1": np.array([99.0])}, "must have two neurons or more .* got 1 of 2 in"),
     ],
 )

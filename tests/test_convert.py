@@ -87,7 +87,11 @@ def test_trials_have_the_same_bins():
         (([[0.1], [0.2]], 0.1, 0, 0.15), "stop=0.15 must not be before the last spike"),
         (([[0.1], [0.2]], 1, 0, 0.5), "width=1 must fit"),
         (([["a"]], 0.1), r"times\[0\]\[0\] must hold real numbers|times\[0\] must hold real numbers"),
-        (([[np.nan]], 0.1), "finite"),
+        (([[np.nan]], 0.1), r"times\[0\] must be finite times, got nan"),
+        (([[-1.0]], 0.1), "start=0 must not be after the first spike, at -1"),
+        (([[[0.1]], 0.1], 0.1), "got numbers: one neuron is .times."),
+        ((np.arange(3.0), 0.1), "got numbers: one neuron is .times."),
+        ((np.zeros((2, 2, 2, 1)), 0.1), "must be times in one dimension"),
         (({"a": [0.1]}, 0.1), r"list\(times.values\(\)\)"),
         (([], 0.1), "times must be a list"),
         (([[[0.1], [0.2]], [[0.1]]], 0.1), "same neurons in every trial"),
@@ -95,6 +99,19 @@ def test_trials_have_the_same_bins():
 )
 def test_wrong_spikes_are_refused(arguments, match):
     refuses(match, convert.spikes, *arguments)
+
+
+def test_a_table_of_spikes_is_refused():
+    table = pytest.importorskip("pandas").DataFrame({"neuron": [0, 1, 0], "time": [0.1, 0.2, 0.3]})
+    refuses(r"got a table: .* take \[spikes.time for", convert.spikes, table, 0.1)
+    assert convert.spikes([spikes.time for _, spikes in table.groupby("neuron")], 0.1).sum() == 3
+
+
+def test_rows_of_neuron_and_time_are_doubted():
+    rows = np.array([[0, 0.11], [1, 0.21], [0, 0.31]])
+    with pytest.warns(UserWarning, match="taken for 3 neurons with two spikes each: .* neuron and time"):
+        assert convert.spikes(rows, 0.1).shape[1] == 3
+    convert.spikes(rows + 0.5, 0.1)  # control: no numbers of neurons
 
 
 def test_what_are_no_counts_is_refused():

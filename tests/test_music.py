@@ -14,6 +14,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from rtrbm.convert import midi_notes, notes, read_midi, write_midi
 from rtrbm.datasets import opcodes, piano_rolls
@@ -71,7 +72,8 @@ def test_a_pickle_of_python_2(tmp_path):
 
 
 def test_the_opcode_reader_reads_what_pickle_wrote(tmp_path):
-    values = [0, 1, 255, 256, 65535, -1, 2**31, -(2**40), 1.5, "key", (), (1,), (1, 2, 3, 4), [], {}, [[]] * 3]
+    values = [0, 1, 255, 256, 65535, -1, 2**31, -(2**40), 1.5, "key", "Müller ♪ \\u"]
+    values += [(), (1,), (1, 2, 3, 4), [], {}, [[]] * 3]
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         (tmp_path / "plain").write_bytes(pickle.dumps({"a": values, "b": values[:2], "c": [*range(3000)]}, protocol))
         assert opcodes.read_plain(tmp_path / "plain") == {"a": values, "b": values[:2], "c": [*range(3000)]}
@@ -128,6 +130,7 @@ LAUGHS = b"}(U\5train]q\0(]q\1(" + b"(K\x3ct" * 1000 + b"e" + b"h\1" * 1000 + b"
         (pickle.dumps({**PIECES, "valid": [[]]}), r"valid\[0\] of .* a list of frames"),
         (pickle.dumps({**PIECES, "valid": [[60]]}), r"valid\[0\], frame 0 .* list of notes, got int"),
         (pickle.dumps({**PIECES, "valid": [[True]]}), "NEWTRUE"),
+        (pickle.dumps({**PIECES, "valid": [[True]]}, 0), "it has False or True"),
         (pickle.dumps(one(20)), r"train\[0\], frame 0 .* 21 to 108, got the note 20"),
         (pickle.dumps(one(109)), "got the note 109"),
         (pickle.dumps(one(60.5)), "got the note 60.5"),
@@ -203,6 +206,12 @@ def test_matlab(tmp_path):
     check(piano_rolls(tmp_path / "set.mat"))
 
 
+def test_sparse_matrices_of_matlab(tmp_path):
+    rolls = rolls_of(PIECES["train"])
+    matlab_file(tmp_path / "set.mat", traindata=cells([sparse.csc_matrix(roll) for roll in rolls]))
+    check(piano_rolls(tmp_path / "set.mat"))
+
+
 @pytest.mark.parametrize(
     "changed, match",
     [
@@ -211,6 +220,7 @@ def test_matlab(tmp_path):
         ({"testdata": cells([np.zeros((3, 87), np.uint8), np.zeros((4, 87), np.uint8)])}, "piece 0 must be a roll"),
         ({"testdata": cells([np.zeros((0, 88)), np.zeros((4, 88))])}, "got no frames"),
         ({"testdata": np.zeros((3, 88))}, "must be a cell"),
+        ({"testdata": cells([sparse.csc_matrix(np.eye(88)[:3] * 2), np.zeros((1, 88))])}, "piece 0 must hold 0 and 1"),
     ],
 )
 def test_a_bad_matrix_is_refused(changed, match, tmp_path):
@@ -331,6 +341,12 @@ def test_bad_midi_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "mido", None)
     with pytest.raises(ImportError, match=r"pip install 'rtrbm\[music\]'"):
         piano_rolls(folder)
+
+
+def test_an_archive_of_other_files_is_refused(tmp_path):
+    np.savez(tmp_path / "set.npz", train=np.eye(88), test=np.eye(88))
+    match = "must hold MIDI files .* got test.npy, train.npy: files of other kinds .* are read unpacked"
+    refused(tmp_path, (tmp_path / "set.npz").read_bytes(), match, "set.npz")
 
 
 def test_a_dream_is_written_by_its_probabilities(tmp_path):

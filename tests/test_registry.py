@@ -134,6 +134,21 @@ def test_the_command_downloads(data_set, tmp_path, capsys):
     assert "python -m rtrbm.datasets" in capsys.readouterr().out
 
 
+def test_names_are_checked_before_a_download(data_set, tmp_path, capsys):
+    data_set(CONTENT)
+    assert main(["test", "nope", "--to", str(tmp_path / "here")]) == 1
+    assert "name must be one of" in capsys.readouterr().err and not (tmp_path / "here").exists()
+
+
+def test_ctrl_c(monkeypatch, capsys):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rtrbm.datasets.__main__.download", interrupted)
+    assert main(["jsb"]) == 130
+    assert capsys.readouterr().err == "\nrtrbm.datasets: stopped\n"
+
+
 @pytest.mark.skipif(not DATA, reason="RTRBM_DATA does not name a folder of real data")
 def test_the_checksums_are_those_of_the_files():
     for entry in DATA_SETS.values():

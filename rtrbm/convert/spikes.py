@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..checks import as_given, check_count, check_memory, check_number, is_sequence
-from ..foreign import numbers
+from ..foreign import is_table, numbers
 from ..types import Array, ArrayLike
+from ..warned import warn
 
 MOST = 2**53  # whole numbers beyond are no floating point numbers
 
@@ -39,6 +40,11 @@ def spikes(times: Any, width: float, start: float = 0.0, stop: float | None = No
         If times are no finite numbers, trials differ in their neurons, there is no bin, or spikes lie before `start`
         or after `stop`.
 
+    Warns
+    -----
+    UserWarning
+        If an array has rows of two numbers that may be a neuron and a time.
+
     Examples
     --------
     >>> spikes([[0.01, 0.02, 0.35], [0.22]], width=0.1, stop=0.4)
@@ -51,7 +57,10 @@ def spikes(times: Any, width: float, start: float = 0.0, stop: float | None = No
     check_number("start", start, -np.inf)
     trials, are_trials = _trials(times)
     width, start = float(width), float(start)
+    first = min((trains.min() for trial in trials for trains in trial if len(trains)), default=start)
     last = max((trains.max() for trial in trials for trains in trial if len(trains)), default=start)
+    if first < start:
+        raise ValueError(f"start={start:g} must not be after the first spike, at {first:g}; pass start={first:g}")
     if stop is None:
         n_bins = _n_bins(start, last, width) + 1
     else:
@@ -63,9 +72,6 @@ def spikes(times: Any, width: float, start: float = 0.0, stop: float | None = No
             )
     if n_bins < 1:
         raise ValueError(f"width={width:g} must fit into the time from start={start:g} to stop={stop}")
-    first = min((trains.min() for trial in trials for trains in trial if len(trains)), default=start)
-    if first < start:
-        raise ValueError(f"start={start:g} must not be after the first spike, at {first:g}; pass start={first:g}")
     n_numbers = n_bins * sum(map(len, trials))
     check_memory(f"width={width}, {n_bins} bins of {len(trials[0])} neurons,", n_numbers, np.float32)
     binned = [np.stack([_binned(train, width, start, n_bins) for train in trial], axis=1) for trial in trials]
@@ -86,8 +92,15 @@ def _trials(times):
     """A list of trials, each a list of arrays of times, one a neuron; and whether there are several."""
     if isinstance(times, list | tuple) and not times:
         raise TypeError("times must be a list of arrays of times, one a neuron, got none")
+    if is_table(times):
+        raise TypeError(
+            "times must be a list of arrays of times, one a neuron, got a table: with the columns neuron and time take "
+            "[spikes.time for _, spikes in times.groupby('neuron')]"
+        )
     times = as_given(times, "times")
-    times = times if isinstance(times, list) else list(numbers(times, "times"))
+    times = times if isinstance(times, list) else _rows(numbers(times, "times"))
+    if not all(map(is_sequence, times)):
+        raise ValueError("times must be a list of arrays of times, one a neuron, got numbers: one neuron is [times]")
     are_trials = not any(_is_train(trial) for trial in times)
     trials = [
         [_train(train, f"times[{i}][{n}]" if are_trials else f"times[{n}]") for n, train in enumerate(trial)]
@@ -99,6 +112,18 @@ def _trials(times):
     return trials, are_trials
 
 
+def _rows(times):
+    """The rows of an array, one a neuron; a warning if they may be spikes instead."""
+    if times.ndim == 2 and times.shape[1] == 2 and len(times) > 2:
+        neurons = times[:, 0]
+        if (neurons == np.rint(neurons)).all() and len(np.unique(neurons)) < len(neurons):
+            warn(
+                f"times of shape {times.shape} are taken for {len(times)} neurons with two spikes each: if its rows "
+                "are neuron and time, pass [times[times[:, 0] == n, 1] for n in np.unique(times[:, 0])]"
+            )
+    return list(times)
+
+
 def _is_train(x):
     """Whether x is a list of times, rather than a list of lists of them."""
     return not is_sequence(x) or not len(x) or not is_sequence(next(iter(x)))
@@ -106,8 +131,10 @@ def _is_train(x):
 
 def _train(times, name):
     train = numbers(times, name).astype(float)
-    if train.ndim != 1 or not np.isfinite(train).all():
-        raise ValueError(f"{name} must be finite times in one dimension, got shape {train.shape}")
+    if train.ndim != 1:
+        raise ValueError(f"{name} must be times in one dimension, got shape {train.shape}")
+    if not np.isfinite(train).all():
+        raise ValueError(f"{name} must be finite times, got {train[~np.isfinite(train)][0]}: leave such spikes out")
     return train
 
 

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import sys
 
+from ..checks import check_choice
 from .registry import DATA_SETS, download
 
 
@@ -13,7 +14,7 @@ def text_of(name):
     lines = [name, f"  {entry.what}", f"  source: {entry.source}", f"  licence: {entry.licence}"]
     for file in entry.files:
         lines += [f"  file: {file.path}, {file.size} bytes", f"  sha256: {file.sha256}"]
-        lines += [f"  address: {file.url or 'none, put it there by hand'}"]
+        lines += [f"  address: {file.url or f'get it from the source by hand, as FOLDER/{file.path}'}"]
     if any(file.url for file in entry.files):
         lines.append(f"  get it: python -m rtrbm.datasets {name} --to FOLDER")
     return "\n".join([*lines, f"  {'read' if entry.files else 'computed'} by {entry.read}"])
@@ -28,8 +29,13 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         for name in options.names:
+            check_choice("name", name, tuple(DATA_SETS))
+        for name in options.names:
             for path in download(name, options.to):
                 print(f"{path}: its checksum is right")
+    except KeyboardInterrupt:
+        print("\nrtrbm.datasets: stopped", file=sys.stderr)
+        return 130
     except (ValueError, OSError, ImportError) as error:
         print(f"rtrbm.datasets: {error}", file=sys.stderr)
         return 1

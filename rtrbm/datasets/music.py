@@ -12,6 +12,7 @@ import numpy as np
 from ..checks import check_number
 from ..convert.midi import read_midi
 from ..convert.music import LOWEST, N_KEYS
+from ..foreign import is_sparse
 from ..minibatches.bounds import check_regular
 from ..minibatches.paths import MAGIC, read
 from ..replacing import as_path
@@ -75,6 +76,7 @@ def piano_rolls(path: Path, step: float = 0.5) -> tuple[list[Array], list[Array]
     if is_archive(path):
         with tempfile.TemporaryDirectory() as folder:
             unpack(path, folder)
+            _check_midi(folder, path)
             try:
                 return tuple(_midi_part(os.path.join(_top(folder), part), step) for part in PARTS)
             except (FileNotFoundError, ValueError) as error:  # the folder is gone when the user reads the message
@@ -98,6 +100,17 @@ def piano_rolls(path: Path, step: float = 0.5) -> tuple[list[Array], list[Array]
             f"path: {path!r} is none of the files that are read by its first bytes: .mat, a pickle or JSON"
         )
     return _noted(read_plain(path), path)
+
+
+def _check_midi(folder, path):
+    """Raise if no MIDI file came out of an archive."""
+    names = sorted(name for *_, files in os.walk(folder) for name in files)
+    if not any(name.lower().endswith(MIDI) for name in names):
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        raise ValueError(
+            f"path: the archive {path!r} must hold MIDI files ({', '.join(MIDI)}), got "
+            f"{', '.join(names[:3]) or 'nothing'}{more}: files of other kinds (.mat, pickle, JSON) are read unpacked"
+        )
 
 
 def _top(folder):
@@ -132,6 +145,7 @@ def _cells(cells, name):
     cells = list(cells.ravel()) if isinstance(cells, np.ndarray) and cells.dtype == object else cells
     if not isinstance(cells, list) or not cells:
         raise ValueError(f"{name} must be a cell of piano rolls, got {type(cells).__name__} {np.shape(cells)}")
+    cells = [roll.toarray() if is_sparse(roll) else roll for roll in cells]
     for i, roll in enumerate(cells):
         if getattr(roll, "dtype", np.dtype(object)).kind not in "biuf" or roll.ndim != 2 or roll.shape[1] != N_KEYS:
             raise ValueError(f"{name}: piece {i} must be a roll (n_frames, {N_KEYS}), got shape {np.shape(roll)}")

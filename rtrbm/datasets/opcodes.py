@@ -85,12 +85,12 @@ class _Machine:
             raise ValueError(f"it is truncated, it ends after {self._file.tell()} bytes")
         return found
 
-    def line(self):
+    def line(self, encoding="utf-8"):
         """The next line, without its end."""
         found = self._file.readline(MAX_TEXT)
         if not found.endswith(b"\n"):
             raise ValueError(f"it is truncated, or has a line of more than {MAX_TEXT} bytes")
-        return found[:-1].decode()
+        return found[:-1].decode(encoding)
 
     def size(self, form):
         """The next number of the form of `struct`."""
@@ -147,6 +147,8 @@ class _Machine:
     def number(self):
         """A number in decimal digits, of a line; L ends those of Python 2's long integers."""
         text = self.line().removesuffix("L")
+        if text in ("00", "01"):
+            raise ValueError("it has False or True; only dicts, lists, tuples, numbers and strings are read")
         return int(text) if len(text) < 20 else float(text)
 
     def quoted(self):
@@ -191,7 +193,7 @@ ACTIONS = {
     b"S": lambda m: m.push(m.quoted()),
     b"T": lambda m: m.push(m.bytes(m.size("<I")).decode()),
     b"U": lambda m: m.push(m.bytes(m.size("<B")).decode()),
-    b"V": lambda m: m.push(m.line()),
+    b"V": lambda m: m.push(m.line("raw-unicode-escape")),
     b"X": lambda m: m.push(m.bytes(m.size("<I")).decode()),
     b"\x8c": lambda m: m.push(m.bytes(m.size("<B")).decode()),
     b"\x8d": lambda m: m.push(m.bytes(m.size("<Q")).decode()),

@@ -62,9 +62,11 @@ DATA_SETS = {
         "none is stated; the terms of musedata.org",
     ),
     "hsu-walking": DataSet(
-        "3 recordings of a walk, 3826 frames, 49 features (MOCAP.mat), 108 before selection (motion.mat)",
-        "E. Hsu; MOCAP.mat of the release of Sutskever, Hinton & Taylor (2008), motion.mat of that of Taylor, Hinton & "
-        "Roweis (2006)",
+        "3 recordings of a walk, 3826 frames, 49 features (MOCAP.mat), 108 before selection (motion.mat, read by "
+        "rtrbm.datasets.hsu_motion)",
+        "E. Hsu; MOCAP.mat of the release of Sutskever, Hinton & Taylor (2008), "
+        "www.cs.utoronto.ca/~ilya/code/2008/RTRBM.tar; motion.mat of that of Taylor, Hinton & Roweis (2006), "
+        "www.uoguelph.ca/~gwtaylor/publications/nips2006mhmublv/motion.mat",
         "copying, use and modification with the notice of Taylor, Hinton and Roweis retained",
         "rtrbm.datasets.hsu_walking",
         (
