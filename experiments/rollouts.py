@@ -11,10 +11,18 @@ Two predictions of one `forecast` of N_FUTURES sampled futures are scored:
 
 Beside them stand predictors without a model: the last frame seen (copy-last), the mean frame of training videos, and
 the linear predictor, which takes each of its predictions for the frame itself.
+
+    python -m experiments.rollouts          a figure of all runs of bouncing balls under docs/results
+    python -m experiments.rollouts FOLDER ...                 of runs of yours
 """
+
+import argparse
+from pathlib import Path
 
 import numpy as np
 
+from experiments.readers import read_table
+from experiments.runner import read_settings, run, save_figure
 from rtrbm import evaluate
 
 AHEAD = (1, 2, 5, 10, 20)
@@ -87,18 +95,76 @@ def draw_rollouts(rows):
     -------
     rtrbm.plots.notebook.Figure
     """
-    from rtrbm.plots.paper import label_axes, legend, panels, styles
+    from rtrbm.plots.paper import legend, panels
 
     figure, axes = panels(None, (1, 1), 3.6)
     curves = {}
-    for name, prediction, k, error, deviation in rows:
-        curves.setdefault(f"{name}, {prediction}" if prediction else name, []).append((k, error, deviation))
-    for (label, points), style in zip(curves.items(), styles()):
-        k, error, deviation = np.array(points).T
-        axes[0].plot(k, error, marker="o", markersize=3, label=label, **style)
-        axes[0].fill_between(k, error - deviation, error + deviation, color=style["color"], alpha=0.15, linewidth=0)
-    axes[0].set(xscale="log", ylim=(0, None), xticks=AHEAD, xticklabels=AHEAD)
-    axes[0].minorticks_off()
-    label_axes(axes[0], f"frames ahead of the {N_PREFIX} seen", "squared error per frame")
+    for name, prediction, *point in rows:
+        curves.setdefault(f"{name}, {prediction}" if prediction else name, []).append(point)
+    _draw(axes[0], curves)
     legend(figure, axes, *axes[0].get_legend_handles_labels(), ncols=3)
     return figure
+
+
+def draw_profiles(runs):
+    """The mean of futures of several runs, a panel for each size of videos, and beside them what needs no model.
+
+    Parameters
+    ----------
+    runs : dict of (int, list of tuples)
+        Pixels of a side, and rows of `rollout_rows`, by the name of the run.
+
+    Returns
+    -------
+    rtrbm.plots.notebook.Figure
+    """
+    from rtrbm.plots.paper import panels
+
+    sides = sorted({side for side, _ in runs.values()})
+    figure, axes = panels(None, (1, len(sides)), 4.2)
+    for axis, side in zip(axes, sides):
+        points = {}
+        for run_name, (_, rows) in filter(lambda item: item[1][0] == side, runs.items()):
+            for name, prediction, k, *error in rows:
+                if prediction != "one future":
+                    points.setdefault(run_name if prediction else name, {})[k] = k, *error
+        curves = {label: list(of.values()) for label, of in points.items()}
+        _draw(axis, curves)
+        axis.set_title(f"{side}x{side} pixels", fontsize=9)
+        axis.set_ylim(0, 1.6 * float(curves["mean frame"][0][1]))  # the linear predictor leaves it
+        axis.legend(frameon=False, fontsize=7, loc="lower right")
+    return figure
+
+
+def _draw(axis, curves):
+    """Curves of (frames ahead, error, standard error) by their labels; a band of one standard error."""
+    from rtrbm.plots.paper import label_axes, styles
+
+    for (label, points), style in zip(curves.items(), styles()):
+        k, error, deviation = np.array(points, float).T
+        axis.plot(k, error, marker="o", markersize=3, label=label, **style)
+        axis.fill_between(k, error - deviation, error + deviation, color=style["color"], alpha=0.15, linewidth=0)
+    axis.set(xscale="log", ylim=(0, None), xticks=AHEAD, xticklabels=AHEAD)
+    axis.minorticks_off()
+    label_axes(axis, f"frames ahead of the {N_PREFIX} seen", "squared error per frame")
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kept = sorted(Path("docs/results").glob("bouncing_balls-*"))
+    parser.add_argument("folders", type=Path, nargs="*", default=kept, metavar="FOLDER", help="of bouncing_balls")
+    parser.add_argument("--output", default="docs/images/rollouts.png", help="the PNG file")
+    options = parser.parse_args(arguments)
+    if not options.folders:
+        raise ValueError("FOLDER must name runs of bouncing_balls, there are none in docs/results here")
+    runs = {}
+    for folder in options.folders:
+        rows = [tuple(row[name] for name in COLUMNS) for row in read_table(folder / "rollouts.csv")]
+        side = read_settings(folder / "settings.json")["resolution"]
+        runs[folder.name.removeprefix("bouncing_balls-")] = side, rows
+    save_figure(draw_profiles(runs), options.output)
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

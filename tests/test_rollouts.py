@@ -5,6 +5,7 @@ import pytest
 
 from experiments import rollouts
 from experiments.rollouts import AHEAD, COLUMNS, draw_rollouts, rollout_rows
+from experiments.runner import write_table
 from rtrbm import RTRBM
 from rtrbm.datasets import bouncing_balls
 from rtrbm.evaluate import autoregression, autoregressive_forecast
@@ -73,6 +74,25 @@ def test_the_figure(videos, model, tmp_path):
     figure = draw_rollouts(rows)
     assert len(figure.axes[0].lines) == 5
     figure.savefig(tmp_path / "rollouts.png")
+
+
+def test_the_figure_of_several_runs(videos, model, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    rows = rollout_rows({"RTRBM": model}, videos[:3], videos)
+    for name, side in ("bouncing_balls-a", 6), ("bouncing_balls-b", 6), ("other", 30):
+        (tmp_path / name).mkdir()
+        write_table(tmp_path / name / "rollouts.csv", COLUMNS, rows)
+        (tmp_path / name / "settings.json").write_text(f'{{"resolution": {side}}}')
+    drawn = []
+    monkeypatch.setattr(rollouts, "save_figure", lambda figure, path: drawn.append((figure, path)))
+    rollouts.main([*map(str, sorted(tmp_path.iterdir())), "--output", str(tmp_path / "rollouts.png")])
+    ((figure, path),) = drawn
+    labels = [[line.get_label() for line in axis.lines] for axis in figure.axes]
+    assert labels == [["copy-last", "mean frame", "linear, 2 frames", *own] for own in (["a", "b"], ["other"])]
+    wanted = [error for name, prediction, _, error, _ in rows if prediction == "mean of futures"]
+    for axis in figure.axes:
+        assert axis.lines[-1].get_xydata().tolist() == [[k, error] for k, error in zip(AHEAD, wanted)]
+    figure.savefig(path)
 
 
 def test_short_videos_are_refused(videos, model):
