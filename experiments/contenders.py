@@ -4,6 +4,7 @@ In a process of its own a contender has a peak of memory of its own, and no thre
 processes may run on the same processors. They make updates when they are told to and sleep in between.
 """
 
+import argparse
 import contextlib
 import importlib.util
 import json
@@ -332,4 +333,8 @@ def interleaved(functions, repeats, limit=float("inf"), pause=0.1):
 
 
 if __name__ == "__main__":
-    _one_rank(Setting(*json.loads(sys.argv[1])), int(sys.argv[2]))
+    parser = argparse.ArgumentParser(description="One rank of several, which `experiments.benchmark` starts.")
+    parser.add_argument("setting", type=json.loads, help="the values of a Setting, as JSON")
+    parser.add_argument("n_updates", type=int)
+    options = parser.parse_args()
+    _one_rank(Setting(*options.setting), options.n_updates)

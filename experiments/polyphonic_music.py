@@ -301,7 +301,11 @@ def models_of(groups, sets, learnt, options, folder):
     for names, music in zip(groups, sets):
         for name in set(options.models) & set(MODELS):
             path = folder / f"{title_of(name, names, learnt[name])}.h5"
-            found[path.stem] = new_model(name, music.recipe, begun_with(name, options, path) or 1, options)
+            begun = begun_with(name, options, path) or 1
+            if begun > (options.updates or math.inf):
+                wanted = f"at least {begun}, those of the run of {path}"
+                raise ValueError(f"--updates must be {wanted}, got {options.updates}")
+            found[path.stem] = new_model(name, music.recipe, begun, options)
     return found
 
 
@@ -401,8 +405,10 @@ def parser():
     parser.add_argument("--models", nargs="+", choices=known, default=known, metavar="MODEL", help="default: all")
     parser.add_argument("--transpose", action="store_true", help="transpose the pieces at random, by -6 to 5 semitones")
     parser.add_argument("--pool", action="store_true", help="one model of each kind learns from all sets")
-    parser.add_argument("--updates", type=int, help="of a model (default: those of the recipe)")
-    parser.add_argument("--minutes", type=float, help="of learning, of a model: as many updates as fit into them")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--updates", type=int, help="of a model (default: those of the recipe)")
+    how = "of learning, of a model but rbm and lstm: as many updates as fit into them"
+    length.add_argument("--minutes", type=float, help=how)
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     more = "go on: keep the rows and the models of the folder; with more --updates the models learn further"
     parser.add_argument("--resume", action="store_true", help=more)
@@ -422,6 +428,9 @@ def check(options):
         check_number("--minutes", options.minutes, 0)
     check_figures()
     check_different("--sets", options.sets)
+    stems = [pathlib.Path(name).stem for name in options.sets]
+    if len(set(stems)) < len(stems):
+        raise ValueError(f"--sets must have different names, got {', '.join(stems)}: files of results have these names")
     check_different("--models", options.models)
     if set(options.models) & set(MODELS):
         try:
@@ -439,9 +448,16 @@ def earlier_rows(path):
         return []
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            return [Score(**row)._replace(seed=int(row["seed"])) for row in csv.DictReader(file)]
+            rows = list(csv.DictReader(file))
+        texts = {"set", "model", "trained_on", "method"}
+        return [Score(**{k: cell if k in texts else _number(cell) for k, cell in row.items()}) for row in rows]
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}; remove it, and models are scored anew") from error
+
+
+def _number(cell):
+    """The number in a cell, or None."""
+    return (float if set(cell) - set("+-0123456789") else int)(cell) if cell else None
 
 
 @script

@@ -271,6 +271,9 @@ def main(arguments=None):
     names = [source.resolve().name for source in options.add]
     if len(names) > len(set(names)):
         raise ValueError(f"--add must name folders of different names, got {', '.join(names)}")
+    for path in target, kept / "published.csv":
+        if not path.exists():
+            raise FileNotFoundError(f"--out must be the folder docs, or a copy of it: there is no {path}")
     old, published = target.read_text(encoding="utf-8"), read_table(kept / "published.csv")
     with tempfile.TemporaryDirectory(dir=options.out, prefix=".adding-") as temporary:
         new = Path(temporary)

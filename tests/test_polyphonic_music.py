@@ -87,9 +87,11 @@ def test_a_model_that_has_its_row_learns_further(path, quick, tmp_path, capsys, 
     polyphonic_music.main([*common, "--updates", "4"])
     earlier = rows_of(tmp_path)
     capsys.readouterr()
-    for n in "4", "3":
-        polyphonic_music.main([*common, "--updates", n])
+    for same in ["--updates", "4"], []:
+        polyphonic_music.main([*common, *same])
         assert "training" not in capsys.readouterr().out and rows_of(tmp_path) == earlier
+    with pytest.raises(ValueError, match=r"--updates must be at least 4, those of the run of .*, got 3"):
+        polyphonic_music.main([*common, "--updates", "3"])
     with monkeypatch.context() as patched, pytest.raises(RuntimeError), pytest.warns(match=r"n_updates=6 \(was 4\)"):
         patched.setattr(polyphonic_music, "draw", failing)
         polyphonic_music.main([*common[:-1], "--updates", "6"])
@@ -132,6 +134,7 @@ def test_pooled_sets(path, quick, tmp_path):
     [
         (["--seed", "-1"], "--seed"),
         (["--updates", "0"], "--updates"),
+        (["--sets", "a/my.json", "b/my.mat"], "--sets must have different names, got my, my"),
         (["--minutes", "0"], "--minutes"),
         (["--n-jobs", "0"], "--n-jobs"),
         (["--sets", "jsb"], "--data must name the folder"),
