@@ -111,7 +111,7 @@ def draw_profiles(runs):
 
     Parameters
     ----------
-    runs : dict of (int, list of tuples)
+    runs : dict of str to (int, list of tuples)
         Pixels of a side, and rows of `rollout_rows`, by the name of the run.
 
     Returns
@@ -124,14 +124,14 @@ def draw_profiles(runs):
     figure, axes = panels(None, (1, len(sides)), 4.2)
     for axis, side in zip(axes, sides):
         points = {}
-        for run_name, (_, rows) in filter(lambda item: item[1][0] == side, runs.items()):
+        for run_name, rows in ((name, rows) for name, (of_run, rows) in runs.items() if of_run == side):
             for name, prediction, k, *error in rows:
                 if prediction != "one future":
                     points.setdefault(run_name if prediction else name, {})[k] = k, *error
         curves = {label: list(of.values()) for label, of in points.items()}
         _draw(axis, curves)
         axis.set_title(f"{side}x{side} pixels", fontsize=9)
-        axis.set_ylim(0, 1.6 * float(curves["mean frame"][0][1]))  # the linear predictor leaves it
+        axis.set_ylim(0, 1.6 * curves["mean frame"][0][1])  # the linear predictor leaves it
         axis.legend(frameon=False, fontsize=7, loc="lower right")
     return figure
 
@@ -141,7 +141,7 @@ def _draw(axis, curves):
     from rtrbm.plots.paper import label_axes, styles
 
     for (label, points), style in zip(curves.items(), styles()):
-        k, error, deviation = np.array(points, float).T
+        k, error, deviation = np.array(points).T
         axis.plot(k, error, marker="o", markersize=3, label=label, **style)
         axis.fill_between(k, error - deviation, error + deviation, color=style["color"], alpha=0.15, linewidth=0)
     axis.set(xscale="log", ylim=(0, None), xticks=AHEAD, xticklabels=AHEAD)
@@ -159,7 +159,8 @@ def main(arguments=None):
         raise ValueError("FOLDER must name runs of bouncing_balls, there are none in docs/results here")
     runs = {}
     for folder in options.folders:
-        rows = [tuple(row[name] for name in COLUMNS) for row in read_table(folder / "rollouts.csv")]
+        texts = [[row[name] for name in COLUMNS] for row in read_table(folder / "rollouts.csv")]
+        rows = [(name, prediction, int(k), *map(float, errors)) for name, prediction, k, *errors in texts]
         side = read_settings(folder / "settings.json")["resolution"]
         runs[folder.name.removeprefix("bouncing_balls-")] = side, rows
     save_figure(draw_profiles(runs), options.output)
