@@ -179,7 +179,7 @@ def warn_of_doubts(found, what, has_density):
     wide, n = found.upper - found.lower > WIDE, len(found.log_p)
     pooled = found.mean()
     gap, n_groups = pooled.upper - pooled.lower, len(np.unique(found.group))
-    more = "`likelihood` with more temperatures (n_steps=) or chains (n_chains=) may"
+    more = "likelihood() with more temperatures (n_steps=) or chains (n_chains=) may"
     if not (wide.mean() <= FEW and gap <= max(WIDE_MEAN, WIDE / np.sqrt(n_groups))):  # also if they are NaN
         warn(
             f"log Z is not known well: the bounds of {int(wide.sum())} of {n} {what} are more than {WIDE:g} nat apart, "
