@@ -2,8 +2,9 @@
 
 The first table has milliseconds of an update of `fit`, for every profile of `experiments.bouncing_balls` and every
 number of Gibbs steps in its schedule, and the minutes of all its updates. Fresh videos are made beside the updates, as
-in a run. The second table has seconds of a verb with 100 sequences of 100 frames, and of annealed importance sampling
-of the partition functions of 1,000 frames (20 chains of 100 steps each). Ratios are medians over rounds.
+in a run. The second table has seconds of a verb with 100 sequences of 100 frames (`forecast`: 10 of them, 10 frames
+ahead; `impute`: 20 of them), and of annealed importance sampling of the partition functions of 1,000 frames (20 chains
+of 100 steps each). Ratios are medians over rounds.
 
     python -m experiments.timings                        everything, about 5 minutes
     python -m experiments.timings --profiles quick       one profile, and the verbs
