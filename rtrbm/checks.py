@@ -444,8 +444,8 @@ def is_sequence(x):
     return isinstance(x, list | tuple) or foreign.is_array(x) and getattr(x, "ndim", 2) > 0
 
 
-def without_missing(X, mask, name="X"):
-    """Sequences with zeros where values are missing, and the mask in the same form.
+def with_mask(X, mask, name="X"):
+    """Sequences as arrays of their own dtype, and the mask in the same form.
 
     Parameters
     ----------
@@ -465,7 +465,7 @@ def without_missing(X, mask, name="X"):
     """
     X = as_given(X, name)
     if foreign.is_array(X):
-        return rows_without_missing(X, mask, name, "mask")
+        return rows_with_mask(X, mask, name, "mask")
     if mask is None:
         X = [foreign.numbers(x, f"{name}[{i}]", gaps=True) for i, x in enumerate(X)]
         mask = where_nan(X, name)
@@ -474,11 +474,11 @@ def without_missing(X, mask, name="X"):
         n = len(mask) if hasattr(mask, "__len__") else type(mask).__name__
     if n != len(X):
         raise ValueError(f"mask must have the form of {name}, a list of {len(X)} arrays, got {n}")
-    pairs = [rows_without_missing(x, m, f"{name}[{i}]", f"mask[{i}]") for i, (x, m) in enumerate(zip(X, mask))]
+    pairs = [rows_with_mask(x, m, f"{name}[{i}]", f"mask[{i}]") for i, (x, m) in enumerate(zip(X, mask))]
     return [x for x, _ in pairs], [m for _, m in pairs]
 
 
-def rows_without_missing(X, mask, name="X", mask_name="mask"):
+def rows_with_mask(X, mask, name="X", mask_name="mask"):
     """The same for one array."""
     if isinstance(mask, np.ma.MaskedArray):
         raise TypeError(f"{mask_name} must not itself be a masked array")
@@ -488,6 +488,18 @@ def rows_without_missing(X, mask, name="X", mask_name="mask"):
         raise TypeError(f"{mask_name} must hold booleans, True where a value is missing, got dtype {mask.dtype}")
     if mask.shape != X.shape:
         raise ValueError(f"{mask_name} must have the shape of {name}, {X.shape}, got {mask.shape}")
+    return X, mask
+
+
+def without_missing(X, mask, name="X"):
+    """`with_mask`, and zeros where values are missing."""
+    X, mask = with_mask(X, mask, name)
+    return ([np.where(m, 0, x) for x, m in zip(X, mask)] if isinstance(X, list) else np.where(mask, 0, X)), mask
+
+
+def rows_without_missing(X, mask):
+    """The same for one array."""
+    X, mask = rows_with_mask(X, mask)
     return np.where(mask, 0, X), mask
 
 
@@ -570,7 +582,7 @@ def _not_finite(X, name, may_have_gaps):
     n_features = len(np.unique(wrong[:, -1]))
     remedy = "leave these frames out, or put numbers in their place"
     if may_have_gaps:
-        remedy = "mask= of a model's fit says where values are missing, and impute fills them in"
+        remedy = "a model's impute fills in missing values, and its fit learns from data with a mask= of them"
         remedy += "; numbers beyond float32 want dtype='float64'" * (X.dtype == np.float32)
     return (
         f"NaN or infinite values, {len(wrong)} in {n_features} feature{'s' * (n_features > 1)}, the first in {where}: "

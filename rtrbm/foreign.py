@@ -96,8 +96,8 @@ def check_unmasked(X, name):
     for x in X if isinstance(X, list | tuple) else [X]:
         if isinstance(x, np.ma.MaskedArray):
             raise TypeError(
-                f"{name} must not be a masked array, its mask would be lost: hand in {name}.data, and {name}.mask as "
-                "mask= of fit or impute"
+                f"{name} must not be a masked array, its mask would be lost: hand in {name}.data, and "
+                f"numpy.ma.getmaskarray({name}) as mask= of fit or impute"
             )
 
 

@@ -923,3 +923,20 @@ def test_files_of_format_2_are_read():
     assert models["best"].history_["validation_update"] == [0, 2, 4, 6]
     stack = rtrbm.load(FORMAT_2 / "stack.h5")
     np.testing.assert_allclose(stack.transform(X), expected["stack/transform"], rtol=0, atol=1e-5)
+
+
+def test_a_fit_calls_its_file_checkpoint(tmp_path):
+    X, path = random_sequences([5, 5], 3), tmp_path / "run.h5"
+    RTRBM(2, n_gibbs=1, n_updates=2, random_state=0).fit(X, checkpoint=path)
+    with pytest.raises(ValueError, match="^checkpoint must hold a model of class TRBM"):
+        TRBM(2, n_gibbs=1, n_updates=4, random_state=0).fit(X, checkpoint=path, resume=True)
+    with pytest.raises(ValueError, match="^path must hold a model of class TRBM"):
+        TRBM(2, n_gibbs=1, n_updates=4, random_state=0).check_resume(path)
+
+
+@pytest.mark.parametrize("verb", ["predict", "score", "transform", "denoise", "log_likelihood", "partial_fit"])
+def test_another_dtype_after_fitting_is_refused(verb):
+    X = random_sequences([5, 5], 3)
+    model = RTRBM(2, n_gibbs=1, n_updates=2, random_state=0, dtype="float64").fit(X)
+    with pytest.raises(ValueError, match="dtype='float32' was set after fitting in float64: fit again"):
+        getattr(model.set_params(dtype="float32"), verb)(X)

@@ -566,3 +566,23 @@ def test_real_cells_are_read():
     walks = (os.path.join(folder, "mocap_hsu", "motion.mat"), "Motion")
     with pytest.warns(UserWarning, match="X does not vary in features 9|X is not standardised"):
         assert RTRBM(**SETTINGS | dict(n_updates=1), visible="gaussian").fit(walks).n_features_in_ == 108
+
+
+def test_names_with_underscores_are_no_numbers(tmp_path):
+    (tmp_path / "header.csv").write_text("1_1,1_2,2_1\n0.1,0.2,0.3\n0.2,0.1,0.4\n")
+    assert convert.read(tmp_path / "header.csv").columns == ["1_1", "1_2", "2_1"]
+    (tmp_path / "trials.csv").write_text("trial,hip\n1_2,0.1\n1_2,0.2\n12,0.3\n12,0.4\n")
+    table = convert.read(tmp_path / "trials.csv")
+    assert [len(part) for part in convert.tables(table, by="trial")] == [2, 2]
+    with pytest.raises(TypeError, match="trial"):
+        RTRBM(2).fit([table])
+
+
+def test_a_table_is_put_into_the_order_of_the_fit(tmp_path):
+    (tmp_path / "ab.csv").write_text("a,b\n0,1\n1,0\n0,1\n")
+    (tmp_path / "ba.csv").write_text("b,a\n1,0\n0,1\n1,0\n")
+    first, second = (convert.read(tmp_path / name) for name in ("ab.csv", "ba.csv"))
+    model = RTRBM(2, n_updates=2, n_gibbs=1, random_state=0).fit([first])
+    with pytest.raises(ValueError, match=r"Take \[x\[model.feature_names_in_\] for x in X\]"):
+        model.predict([second])
+    np.testing.assert_array_equal(model.predict([second[model.feature_names_in_]]), model.predict([first]))

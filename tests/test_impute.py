@@ -1,5 +1,6 @@
 """Missing values: their mean given what is there of the frame and the past, and never anything else."""
 
+import h5py
 import numpy as np
 import pytest
 from helpers import (
@@ -370,3 +371,20 @@ def test_an_unfitted_rbm_says_so():
     for verb in (lambda m: m.impute(X[0], MASK[0]), lambda m: m.denoise(X[0])):
         with pytest.raises(ValueError, match="not fitted"):
             verb(RBM(3))
+
+
+@pytest.mark.parametrize("form", ["arrays", "a group", "its path", "a dataset"])
+def test_a_file_may_have_a_mask(tmp_path, form):
+    rng = np.random.default_rng(0)
+    X, settings = rng.random((4, 6, 3)), dict(n_gibbs=1, n_updates=3, random_state=0)
+    mask = rng.random(X.shape) < 0.3
+    gaps = np.where(mask, np.nan, X)
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["X"] = gaps
+        for i, x in enumerate(gaps):
+            file[f"g/{i}"] = x
+    with h5py.File(tmp_path / "data.h5", "r") as file:
+        given = {"arrays": list(gaps), "a group": file["g"], "its path": (tmp_path / "data.h5", "g")}
+        found = RTRBM(2, **settings).fit({**given, "a dataset": file["X"]}[form], mask=list(mask))
+    np.testing.assert_array_equal(found.params_.W, RTRBM(2, **settings).fit(X, mask=mask).params_.W)
+    assert np.isnan(gaps).any()  # and nobody has filled them in

@@ -3,11 +3,14 @@
 import tracemalloc
 
 import h5py
+import numpy as np
 import pytest
+from scipy import sparse
 
-from rtrbm import RTRBM
+from rtrbm import RBM, RTRBM, checks
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.minibatches.sequences import layout, tiles
+from rtrbm.rbm import exact
 
 SIZE = {"n_frames": 20, "resolution": 16, "n_balls": 2}
 
@@ -110,3 +113,50 @@ def test_a_longer_iterable_takes_no_more():
     limit = SAME * peak(videos(), n_updates=10)
     assert peak(videos(), n_updates=60) < limit
     assert peak(videos(kept=[]), n_updates=60) > limit  # control
+
+
+@pytest.mark.parametrize("window", [None, 5])
+def test_a_mask_takes_no_copy_of_the_data(window, monkeypatch):
+    monkeypatch.setattr(checks, "PIECE", 2**12)  # numbers that are checked together: data here have few
+    X = bouncing_balls(64, **SIZE, random_state=0).astype(float)
+    mask = np.random.default_rng(0).random(X.shape) < 0.2
+
+    def peak_of(X, mask):
+        model = RTRBM(30, n_gibbs=1, batch_size=2, n_updates=3, n_jobs=1, random_state=0)
+        model.fit(X, mask=mask, window=window)
+        tracemalloc.start()
+        try:
+            model.fit(X, mask=mask, window=window)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak_of(X, mask) < SAME * peak_of(X[:8], mask[:8])
+    assert X.nbytes > SAME * peak_of(X[:8], mask[:8])  # a copy of them would show
+
+
+def test_sparse_rows_are_scored_in_parts():
+    X = sparse.random(20_000, 300, 0.02, "csr", np.float32, random_state=0, data_rvs=np.ones)
+    model = RBM(5, n_updates=3, n_jobs=1, random_state=0).fit(X)
+    for verb in (model.score, model.score_samples, lambda X: model.likelihood(X).nats):
+        verb(X[:10])
+        tracemalloc.start()
+        try:
+            found = verb(X)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        np.testing.assert_allclose(found, verb(X.toarray()), rtol=1e-6)
+        assert peak < 0.6 * 4 * X.shape[0] * X.shape[1]  # the dense array in single precision
+
+
+def test_enumeration_for_many_rows_takes_blocks():
+    rng = np.random.default_rng(0)
+    W, b_h = rng.normal(size=(1, 20)), rng.normal(size=(4096, 20))
+    tracemalloc.start()
+    try:
+        exact.log_partition(W, np.zeros(1), b_h, "gaussian")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * 8 * exact.BLOCK_ELEMENTS  # the sums of all states of 12 units would be 4 blocks an array

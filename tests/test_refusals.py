@@ -6,7 +6,7 @@ import pytest
 pd = pytest.importorskip("pandas")
 import rtrbm.plots  # noqa: E402
 import rtrbm.report  # noqa: E402
-from rtrbm import RBM, RTRBM, checks  # noqa: E402
+from rtrbm import RBM, RTRBM, SRTRBM, checks  # noqa: E402
 from rtrbm.checks import rows_without_missing, without_missing  # noqa: E402
 from rtrbm.convert import frames_of, midi_notes, notes, spikes, tables  # noqa: E402
 from rtrbm.models import srtrbm  # noqa: E402
@@ -147,9 +147,35 @@ def test_keywords_of_a_stack(keyword, match):
 def test_remedies_are_those_of_the_data():
     data = np.eye(4)[None]
     for dtype, more in (("float32", "; numbers beyond float32 want dtype='float64'"), ("float64", "")):
-        with pytest.raises(ValueError, match=rf"and impute fills them in{more}$"):
+        with pytest.raises(ValueError, match=rf"learns from data with a mask= of them{more}$"):
             RTRBM(2, dtype=dtype).fit(np.nan * data)
     with pytest.raises(ValueError, match=r"got shape \(1, 1, 4, 4\); X\[0\] is the first part, rtrbm.convert.video"):
         RTRBM(2).fit(data[None])
     with pytest.raises(ValueError, match=r"got shape \(4, 4\); one sequence is \[X\]"):
         RTRBM(2).fit(data[0])
+
+
+def test_an_srtrbm_hands_on_the_weights_that_are_at_work():
+    X = (np.random.default_rng(0).random((6, 12, 5)) < 0.4).astype(float)
+    model = SRTRBM(3, sparsity=0.1, n_gibbs=1, n_updates=3, random_state=0).fit(X)
+    settings = dict(n_gibbs=1, n_updates=1, learning_rate=1e-9, random_state=0)
+    for start in (model, model.effective_):
+        W = RTRBM(3, initialization=start, **settings).fit(X).params_.W
+        np.testing.assert_allclose(W, model.effective_.W, atol=1e-6)
+    with pytest.raises(ValueError, match="initialization must be a fitted SRTRBM or its effective_"):
+        RTRBM(3, initialization=model.params_, **settings).fit(X)
+
+
+def test_a_masked_array_without_a_mask_is_told_a_remedy_that_works():
+    X = np.ma.array(np.zeros((2, 4, 3)))
+    with pytest.raises(TypeError, match=r"numpy.ma.getmaskarray\(X\) as mask="):
+        RTRBM(2).fit(X)
+    RTRBM(2, n_gibbs=1, n_updates=1, random_state=0).fit(X.data, mask=np.ma.getmaskarray(X))
+
+
+def test_gaps_in_validation_data_are_for_impute():
+    X = np.zeros((4, 5, 3))
+    held_out = X.copy()
+    held_out[1, 2, 1] = np.nan
+    with pytest.raises(ValueError, match="validation must be finite .*impute fills in missing values"):
+        RTRBM(2, n_gibbs=1, n_updates=1, random_state=0).fit(X, validation=held_out)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import rtrbm
-from rtrbm import CRBM, RBM, RTRBM
+from rtrbm import CRBM, RBM, RNNRBM, RTRBM
 
 MEAN, DEVIATION = np.array([3.0, -200.0, 1e5]), np.array([0.1, 50.0, 1.0])
 
@@ -81,3 +81,50 @@ def test_other_kinds_of_units_are_refused():
         RBM.from_params(
             {"W": np.ones((2, 2)), "b_v": np.ones(2), "b_h": np.ones(2)}, visible="gaussian", standardize=True
         )
+
+
+@pytest.mark.parametrize("kind, window", [(RBM, None), (RTRBM, None), (RTRBM, 5), (RNNRBM, 5)])
+@pytest.mark.parametrize("visible", ["gaussian", "scaled_gaussian"])
+def test_a_feature_that_is_missing_throughout_an_example_starts_from_its_mean(kind, window, visible):
+    X = walks()
+    mask = np.random.default_rng(1).random(X.shape) < 0.2
+    mask[0, :, 2] = mask[3, :8, 1] = True
+    seen = np.ma.masked_array(X, mask).reshape(-1, 3)
+    mean, deviation = seen.mean(axis=0).data, seen.std(axis=0).data
+    Z = (X - mean) / deviation
+    if kind is RBM:
+        X, Z, mask = (part.reshape(-1, 3) for part in (X, Z, mask))
+    cut = {} if window is None else {"window": window}
+    settings = dict(n_hidden=4, visible=visible, n_gibbs=2, n_updates=20, random_state=0, dtype="float64")
+    model = kind(**settings, standardize=True).fit(X, mask=mask, **cut)
+    other = kind(**settings).fit(Z, mask=mask, **cut)
+    np.testing.assert_allclose(model.scale_.mean, mean, rtol=1e-12)
+    np.testing.assert_allclose(model.scale_.deviation, deviation, rtol=1e-9)
+    np.testing.assert_allclose(model.params_.b_v, other.params_.b_v, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(model.params_.W, other.params_.W, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("warm_up", [0, 60])
+def test_frames_that_warm_up_are_measured_once(warm_up):
+    X = np.linspace(0, 100, 200)[:, None] + np.random.default_rng(0).normal(size=(200, 2))
+    settings = dict(n_taps=1, visible="gaussian", n_gibbs=1, n_updates=1, random_state=0)
+    model = CRBM(2, standardize=True, **settings).fit(X, window=10, warm_up=warm_up)
+    np.testing.assert_allclose(model.scale_.mean, X.mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(model.scale_.deviation, X.std(axis=0), rtol=1e-9)
+
+
+def test_first_values_that_are_missing_cost_no_digits():
+    X = np.random.default_rng(0).normal(5.3e8, 0.1, (6, 60, 2))
+    mask = np.zeros(X.shape, bool)
+    mask[:, 0, 0] = mask[0, :, 1] = True
+    model = CRBM(2, visible="gaussian", standardize=True, n_updates=1, n_gibbs=1, random_state=0).fit(X, mask=mask)
+    expected = np.ma.masked_array(X, mask).reshape(-1, 2).std(axis=0)
+    np.testing.assert_allclose(model.scale_.deviation, expected, rtol=1e-6)
+
+
+def test_errors_of_a_fit_are_in_users_units():
+    Y = np.random.default_rng(0).normal(5, 2, (20, 30, 4))
+    settings = dict(visible="gaussian", standardize=True, n_gibbs=1, n_updates=120, random_state=0)
+    small, large = (RTRBM(5, **settings).fit(factor * Y).history_ for factor in (1, 1000))
+    for name in ("reconstruction_error", "noise_error"):
+        np.testing.assert_allclose(large[name], np.multiply(small[name], 1e6), rtol=1e-2)

@@ -680,3 +680,21 @@ def test_a_stack_has_the_habits_of_an_estimator():
     assert repr(stack) == f"Stack(layers={stack.layers!r})"
     with pytest.raises(ValueError, match="no hyper-parameter"):
         stack.set_params(n_hidden=3)
+
+
+@pytest.mark.parametrize("form", ["a group", "its path", "a dataset"])
+def test_layers_above_read_a_file_as_its_attributes_say(tmp_path, form):
+    numbers = np.random.default_rng(0).integers(-30000, 30000, (6, 12, 5)).astype("i2")
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        for name, values in (("X", numbers), *((f"g/{i}", x) for i, x in enumerate(numbers))):
+            file[name] = values
+            file[name].attrs["scale_factor"] = 1e-4
+
+    def layers():
+        settings = dict(n_gibbs=1, n_updates=3, random_state=0, dtype="float64")
+        return Stack([RTRBM(4, visible="gaussian", **settings), RTRBM(3, **settings)])
+
+    whole = layers().fit(list(numbers * 1e-4) if form != "a dataset" else numbers * 1e-4)
+    with h5py.File(tmp_path / "data.h5", "r") as file:
+        given = {"a group": file["g"], "its path": (tmp_path / "data.h5", "g"), "a dataset": file["X"]}
+        close(layers().fit(given[form]), whole)

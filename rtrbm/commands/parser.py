@@ -288,7 +288,7 @@ EXAMPLES = {
         "rtrbm train joints.csv --standardize --window 60",
         "rtrbm train rolls.npz --name train --hidden 50 --updates 500 --out rolls.h5",
         "rtrbm train joints.csv --standardize --validation more.csv --model crbm --set n_taps=3 --out crbm.h5",
-        "rtrbm train rolls.npz --name train --set n_gibbs={0:1,300:3} --set visible=bernoulli --out cd.h5",
+        "rtrbm train rolls.npz --name train --set 'n_gibbs={0:1,300:3}' --set visible=bernoulli --out cd.h5",
         "rtrbm train joints.csv --standardize --window 60 --updates 3000 --resume",
     ),
     "score": ("rtrbm score model.h5 more.csv --train joints.csv", "rtrbm score rolls.h5 rolls.npz --name train"),

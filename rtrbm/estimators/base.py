@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Mapping
 from functools import partial
@@ -92,7 +93,8 @@ class TrainedRBM(Watched):
             initial values.
         mask : array_like of bool, or list of them, of the shape of X, optional
             True where a value is missing; X may hold NaN there. Each update draws the missing values from the model,
-            given what is there of the frame and the past (`rtrbm.training.missing.fill`).
+            given what is there of the frame and the past (`rtrbm.training.missing.fill`). HDF5 data are read as a whole
+            then.
         inputs : (n_sequences, n_frames, n_inputs) array_like, or list of (n_frames_i, n_inputs) array_like, optional
             What is known of every frame beside its values, a stimulus say. It acts linearly on the biases of its frame
             (`params_.D_v`, `params_.D_h`); the verbs want it too then.
@@ -332,15 +334,19 @@ class TrainedRBM(Watched):
         source = sources.source(data, self.batch_size, seed)
 
         n = getattr(source, "n_minibatches", min(N_LOOKED_AT, int(self.n_updates)))
-        scale = None
-        if self.standardize:
-            scale = measured(self._frames_of(sources.look(source, update)) for update in range(n))
+
+        @functools.cache
+        def of_all():
+            return measured(self._frames_of(sources.look(source, update)) for update in range(n))
+
+        scale = of_all() if self.standardize else None
         reach = max((part.m or 0 for part in self._past().maps()), default=0)  # frames of a warm-up that taps see
 
         def checked(update):
             sequences = sources.look(source, update)
             if are_examples(sequences):  # which were checked when they were read
-                sequences = [present(example)[max(0, example.n_warm - reach) :] for example in sequences]
+                filled = (present(example, lambda: of_all().mean) for example in sequences)
+                sequences = [v[max(0, example.n_warm - reach) :] for v, example in zip(filled, sequences)]
             else:
                 sequences = self._check(sequences)
             if scale is None:
@@ -382,7 +388,8 @@ class TrainedRBM(Watched):
     def _resume(self, path, data, prints, n_updates, X):
         """Take the state of training from a file."""
         engines.named(self.engine)
-        training, names, changed, engine = self._saved(path)
+        with checks.about("checkpoint", "path"):
+            training, names, changed, engine = self._saved(path)
         check_names(X, names, "the model")
         self._check_n_inputs(getattr(data, "n_inputs", 0), training.params)
         first = sources.look(sources.source(data, self.batch_size, training.seed), 0)

@@ -7,7 +7,7 @@ from ..biases import n_inputs, with_inputs
 from ..minibatches import sources
 from ..minibatches.fingerprint import spread
 from ..minibatches.sequences import counted, pack, summary
-from ..minibatches.windows import Recordings, are_examples, as_recordings, packed
+from ..minibatches.windows import Example, Recordings, are_examples, as_recordings, packed, present
 from ..rbm.chains import Draw
 from ..rbm.conditionals import hidden_mean
 from ..rbm.expectation import expectation
@@ -31,9 +31,7 @@ class Fed(Stored):
             warm_up = max(int(warm_up), *(part.m or 1 for part in self._past().maps()), 1)
             X, mask, inputs = (None if part is None else as_recordings(part) for part in (X, mask, inputs))
         if mask is not None:
-            without_missing = checks.without_missing if len(self._axes) == 3 else checks.rows_without_missing
-            X, mask = without_missing(X, mask)
-            data = self._check(X, missing=mask)
+            data, mask = sources.masked(X, mask, self._axes, self._check)
         else:
             data = sources.data(X, self._axes, self._check, self._check_one, self.batch_size, self.n_updates, cut)
             if not cut and inputs is None:
@@ -100,9 +98,13 @@ class Fed(Stored):
         return parts
 
     def _frames_of(self, minibatch):
-        """Pairs of checked frames and of what is missing of them."""
+        """Pairs of checked frames and of what is missing of them; those that only warm up belong to other windows."""
         if are_examples(minibatch):
-            return [(example.v, example.missing) for example in minibatch]
+            return [
+                (v[n_warm:], None if missing is None else missing[n_warm:])
+                for v, n_warm, missing, _ in minibatch
+                if len(v) > n_warm
+            ]
         minibatch = self._check(minibatch)
         return [(v.reshape(-1, v.shape[-1]), None) for v in ([minibatch] if hasattr(minibatch, "ndim") else minibatch)]
 
@@ -116,16 +118,20 @@ class Fed(Stored):
         if not hasattr(data, "__len__") or not ranks.is_first(self.comm):
             return
         frames = data.data if isinstance(data, Recordings) else data
+        missing = data.missing if isinstance(data, Recordings) else None
         dtype, is_lazy = np.dtype(self.dtype), isinstance(frames, sources.Lazy)
         if is_lazy:  # no more is read than the first minibatch
             first = sources.source(data, self.batch_size, self.seed_).minibatch(0)
             frames = [v for v, _ in self._frames_of(first)]
         sample = sources.sample(frames, doubts.N_NUMBERS)
+        if missing is not None:
+            gaps = sources.sample(missing, doubts.N_NUMBERS)
+            sample = [present(Example(v, missing=gap), lambda: 0) for v, gap in zip(sample, gaps)]
         found = list(doubts.of_rate(self.optimizer, self.learning_rate))
         found += list(doubts.of_data(sample, self._units(), dtype, self.standardize, names))
         if isinstance(data, Recordings):
             found += doubts.of_mask(data.unseen, names)
-        if len(self._axes) == 3 and not is_lazy:
+        if len(self._axes) == 3 and not is_lazy and missing is None:
             is_array = getattr(frames, "ndim", 0) == 3
             found += doubts.of_axes(frames if is_array else np.asarray(frames[0][: doubts.SIDE])[None])
         for line in found:
@@ -151,8 +157,14 @@ class Fed(Stored):
         draw, numbers = Draw(self.seed_, "predict"), np.arange(len(few))
         biases = biases.at(few)
         found = expectation(v[few], params.W, biases, self._units(), "chain", draw, numbers, engine)
-        error = float(np.square(v[few] - found, dtype=float).sum() / len(few))
-        return hidden_mean(v[few], params.W, biases.h), error, float(v.var(axis=0).sum())
+
+        def of_users(v):
+            """Differences as those of the user's frames."""
+            v = self._units().outward(v, params.units).astype(float)
+            return v if self.scale_ is None else v * self.scale_.deviation
+
+        error = float(np.square(of_users(v[few] - found)).sum() / len(few))
+        return hidden_mean(v[few], params.W, biases.h), error, float(of_users(v).var(axis=0).sum())
 
     def _doubt_model(self, parts):
         """Warn of what looks wrong in a model that has learned; `parts` are of its last minibatch."""

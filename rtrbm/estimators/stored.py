@@ -332,6 +332,8 @@ class Stored(Recipe):
             raise ValueError(f"{' and '.join(changed)} was changed after fitting: fit again")
         if n_hidden != self.n_hidden:
             raise ValueError(f"n_hidden={self.n_hidden} was set after fitting {n_hidden} hidden units: fit again")
+        if self.params_.W.dtype != np.dtype(self.dtype):
+            raise ValueError(f"dtype={self.dtype!r} was set after fitting in {self.params_.W.dtype}: fit again")
         expected = self._blank(self.n_features_in_, n_inputs(self.params_))
         found, wanted = (list(map(np.shape, params)) for params in (self.params_, expected))
         if type(expected) is not type(self.params_) or found != wanted:
@@ -346,5 +348,3 @@ class Stored(Recipe):
         if not isinstance(self.optimizer_state_, self._optimizer().state):
             raise ValueError(f"optimizer={self.optimizer!r} was set after fitting with another: fit again")
         self._negative(self.n_updates_).check(*self.params_.W.shape, self._units())
-        if self.params_.W.dtype != np.dtype(self.dtype):
-            raise ValueError(f"dtype={self.dtype!r} was set after fitting in {self.params_.W.dtype}: fit again")

@@ -110,6 +110,36 @@ def _array(X, name, n_dimensions, check):
     return X
 
 
+def masked(X, mask, axes, check):
+    """Data in memory, of their own dtype, and the mask in their form; data on a disk are read.
+
+    Values that are there are checked a part at a time. All others may be anything.
+
+    Parameters
+    ----------
+    X : as in `data`, but no source, and nothing that is iterated over
+    mask : array_like of bool or list of them
+        True where a value is missing.
+    axes : tuple of str
+        Names of the dimensions wanted.
+    check : callable (X, n_features, missing)
+    """
+    if isinstance(X, h5py.Group) and X:
+        X = [X[key] for key in keys_on_disk(X, axes)]
+    X, mask = (checks.with_mask if len(axes) == 3 else checks.rows_with_mask)(X, mask)
+    several, n_features = isinstance(X, list), None
+    try:
+        for x, m in zip(X, mask) if several else [(X, mask)]:
+            for part, missing in zip(checks.pieces(x), checks.pieces(m)):
+                part = np.where(missing, 0, part)
+                check([part] if several else part, n_features, [missing] if several else missing)
+            n_features = x.shape[-1]
+    except ValueError:  # the message names the place in all of them
+        check([np.where(m, 0, x) for x, m in zip(X, mask)] if several else np.where(mask, 0, X), None, mask)
+        raise
+    return X, mask
+
+
 def is_on_disk(X):
     """Whether X is an HDF5 dataset or group, or a memory-mapped array."""
     return isinstance(X, h5py.Dataset | h5py.Group | hdf5.View | np.memmap)

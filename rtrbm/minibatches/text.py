@@ -36,11 +36,12 @@ class Table:
         return self.shape[0]
 
     def __getitem__(self, key):
-        """A column by its name, a table of some columns by a list of names, or of some rows by anything else."""
+        """A column by its name, a table of some columns by a list or array of names, of some rows by anything else."""
         if isinstance(key, str):
             return self._columns[key]
-        if isinstance(key, list) and all(isinstance(name, str) for name in key):
-            return Table({name: self._columns[name] for name in key})
+        names = key.tolist() if isinstance(key, np.ndarray) and key.ndim == 1 else key
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            return Table({name: self._columns[name] for name in names})
         return Table({name: np.atleast_1d(values[key]) for name, values in self._columns.items()})
 
     def __array__(self, dtype=None, copy=None):
@@ -269,7 +270,7 @@ def _is_number(field):
         float(field)
     except ValueError:
         return False
-    return True
+    return "_" not in field  # Python reads 1_2 as 12
 
 
 def _are_names(values):

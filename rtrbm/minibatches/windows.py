@@ -37,7 +37,7 @@ class Recordings:
     data : array, list or object with `frames(i, start, stop)` and `length(i)`
         Sequences that were checked, or are checked when they are read.
     missing : array or list, optional
-        In the form of `data`.
+        In the form of `data`, where values at missing places may be anything; those of an example are 0.
     window : int, optional
         Frames of the windows that recordings are cut into (`Windows`).
     warm_up : int
@@ -46,7 +46,7 @@ class Recordings:
 
     Attributes
     ----------
-    data : as above
+    data, missing : as above
     inputs : array or list, or None
         In the form of `data`.
     """
@@ -54,7 +54,7 @@ class Recordings:
     inputs = None
 
     def __init__(self, data, missing=None, window=None, warm_up=0, dtype=None):
-        self.data, self._missing, self.window, self.warm_up, self._dtype = data, missing, window, warm_up, dtype
+        self.data, self.missing, self.window, self.warm_up, self._dtype = data, missing, window, warm_up, dtype
 
     @property
     def n_inputs(self):
@@ -64,7 +64,7 @@ class Recordings:
     @functools.cached_property
     def unseen(self):
         """Whether each feature is missing in every frame, (n_visible,); without a mask False, of all."""
-        hidden = [np.bool_(False)] if self._missing is None else [part.all(axis=0) for part in self._missing]
+        hidden = [np.bool_(False)] if self.missing is None else [part.all(axis=0) for part in self.missing]
         return np.all(hidden, axis=0)
 
     def lengths(self):
@@ -85,8 +85,10 @@ class Recordings:
         """Frames start to stop of recording i, and up to n_warm frames before them."""
         first = max(0, start - n_warm)
         v = self.data.frames(i, first, stop) if hasattr(self.data, "frames") else self.data[i][first:stop]
-        along = (None if part is None else part[i][first:stop] for part in (self._missing, self.inputs))
-        return Example(np.asarray(v, self._dtype), start - first, *along)
+        missing, inputs = (None if part is None else part[i][first:stop] for part in (self.missing, self.inputs))
+        if missing is not None:
+            v = np.where(missing, 0, v)
+        return Example(np.asarray(v, self._dtype), start - first, missing, inputs)
 
 
 def as_recordings(X):
@@ -146,12 +148,17 @@ def are_examples(minibatch):
     return isinstance(minibatch, list) and len(minibatch) > 0 and isinstance(minibatch[0], Example)
 
 
-def present(example):
-    """The frames of an example, each missing value replaced by the mean of its feature, or 0 if there is none."""
+def present(example, elsewhere):
+    """The frames of an example, each missing value replaced by the mean of its feature.
+
+    Where a feature is missing in all frames its mean is that of `elsewhere` ().
+    """
     if example.missing is None:
         return example.v
     counts = (~example.missing).sum(axis=0)
-    means = np.where(example.missing, 0, example.v).sum(axis=0) / np.maximum(counts, 1)
+    means = np.where(example.missing, 0, example.v).sum(axis=0, dtype=float) / np.maximum(counts, 1)
+    if not counts.all():
+        means = np.where(counts, means, elsewhere())
     return np.where(example.missing, means.astype(example.v.dtype), example.v)
 
 

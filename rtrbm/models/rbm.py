@@ -14,6 +14,7 @@ from ..estimators.likelihoods import Likelihood, Scores, scores, warn_of_doubts,
 from ..estimators.protocol import configured
 from ..estimators.recipe import CENTERING
 from ..estimators.settings import setting, settings
+from ..foreign import Sparse, is_sparse
 from ..minibatches.fingerprint import spread
 from ..minibatches.sequences import layout, pack
 from ..past.conditioner import RBMParams, Static
@@ -23,7 +24,7 @@ from ..rbm import tempered
 from ..rbm.chains import Draw, average_visible
 from ..rbm.conditionals import free_energy, hidden_mean, reconstruction_mean, sample_visible
 from ..rbm.expectation import expectation
-from ..rbm.partition import log_partition
+from ..rbm.partition import log_partition, rows_of_data
 from ..biases import Biases
 from ..streams import as_seed, stream
 from ..types import Array, ArrayLike, Given, Seed
@@ -507,13 +508,25 @@ class RBM(TrainedRBM):
         return float(self._scores(X, "auto", None).log_p.mean())
 
     def _scores(self, X, method, random_state, n_chains=None, n_steps=None, doubt_grey=False):
-        """The `Scores` of rows."""
-        v = self._check_rows(X)
-        log_z = self._log_z(v, method, random_state, n_chains, n_steps)
-        found = Scores(*scores(-self._free_energy(v), log_z).T)
+        """The `Scores` of rows; sparse ones are made dense a part at a time."""
+        if is_sparse(X) and len(X.shape) == 2:
+            X = Sparse(X)
+            few = self._check_rows(X[rows_of_data(len(X))]) if len(X) else None
+
+            def parts():
+                return map(self._check_rows, checks.pieces(X))
+        else:
+            few = self._check_rows(X)
+
+            def parts():
+                return [few]
+
+        unnormalised = np.concatenate([-self._free_energy(v) for v in parts()])
+        log_z = self._log_z(few, method, random_state, n_chains, n_steps)
+        found = Scores(*scores(unnormalised, log_z).T)
         warn_of_doubts(found, "rows", self._units().linear)
         if doubt_grey:
-            warn_of_grey([v], self._units(), "rows")
+            warn_of_grey(parts(), self._units(), "rows")
         return found
 
     def _log_z(self, v, method, random_state, n_chains=None, n_steps=None):

@@ -9,7 +9,6 @@ from copy import copy
 from dataclasses import field
 from typing import Any, Literal, NoReturn, overload
 
-import h5py
 import numpy as np
 
 from ..checks import about, check_callables, check_count, check_flag, check_keywords, without_missing
@@ -511,7 +510,8 @@ def _filtered(layer, X):
     if hasattr(X, "minibatch"):
         return _FilteredStream(layer, X)
     if sources.is_on_disk(X) or sources.is_indexed(X):
-        return _FilteredSequences(layer, X)
+        checks_of = layer._axes, layer._check, layer._check_one
+        return _FilteredSequences(layer, sources.data(X, *checks_of, layer.batch_size, layer.n_updates))
     if sources.is_iterable(X):
         return _FilteredIterable(layer, X)
     return layer.transform(X)
@@ -540,8 +540,7 @@ class _FilteredSequences(_Filtered):
         return len(self._X)
 
     def __getitem__(self, i):
-        key = sorted(self._X)[i] if isinstance(self._X, h5py.Group) else i
-        return self._filter(self._X[key][()] if isinstance(self._X, h5py.HLObject) else self._X[key])
+        return self._filter(self._X[i])
 
 
 class _FilteredIterable(_Filtered):

@@ -169,7 +169,7 @@ def _log_terms(W, b_v, b_h, units):
     log_e = b_h[:, :n_low] @ low.T
     most = log_e.max(axis=1, keepdims=True)
     e = np.exp(log_e - most)
-    n_high, size = W.shape[1] - n_low, max(1, BLOCK_ELEMENTS // (len(low) * len(W)))
+    n_high, size = W.shape[1] - n_low, max(1, BLOCK_ELEMENTS // max(len(low) * len(W), len(b_h)))
     for start in range(0, 2**n_high, size):
         high = _codes(start, min(start + size, 2**n_high), n_high)
         activation = (low @ W[:, :n_low].T)[:, None] + (high @ W[:, n_low:].T + b_v)

@@ -215,11 +215,16 @@ def _without_data(W, biases, units):
     return units.mean(biases.v[:, None] + W.T[np.arange(n) * W.shape[1] // n])
 
 
+def rows_of_data(n):
+    """The rows of so many that chains start from, if all share their biases."""
+    n_chains = min(N_CHAINS, n)
+    return np.arange(n_chains) * n // n_chains
+
+
 def _data_of(data, group, n_rows):
     """Of the frames of each distinct row of biases some that are spread over them, (n_rows, n, n_visible)."""
     if len(data) != len(group):
-        n = min(N_CHAINS, len(data))
-        return data[None, np.arange(n) * len(data) // n]
+        return data[None, rows_of_data(len(data))]
     order, counts = np.argsort(group, kind="stable"), np.bincount(group, minlength=n_rows)
     starts, n = np.cumsum(counts) - counts, min(N_CHAINS, int(counts.max()))
     return data[order[starts[:, None] + np.arange(n) * counts[:, None] // n]]

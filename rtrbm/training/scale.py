@@ -32,12 +32,12 @@ def measured(minibatches):
     -------
     Scale
     """
-    n = total = squares = largest = 0
-    origin = None
+    n = total = squares = largest = origin = 0
     for v, missing in (pair for minibatch in minibatches for pair in minibatch):
         v = np.asarray(v, float)
         there = np.ones(v.shape, bool) if missing is None else ~missing
-        origin = np.where(there[0], v[0], 0) if origin is None else origin
+        first = np.take_along_axis(v, there.argmax(axis=0)[None], axis=0)[0]
+        origin = np.where((n == 0) & there.any(axis=0), first, origin)
         moved = np.where(there, v - origin, 0)  # about a point near the mean, for features far from 0
         n, total, squares = n + there.sum(axis=0), total + moved.sum(axis=0), squares + (moved**2).sum(axis=0)
         largest = np.maximum(largest, abs(np.where(there, v, 0)).max(axis=0))
