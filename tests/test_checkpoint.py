@@ -940,3 +940,19 @@ def test_another_dtype_after_fitting_is_refused(verb):
     model = RTRBM(2, n_gibbs=1, n_updates=2, random_state=0, dtype="float64").fit(X)
     with pytest.raises(ValueError, match="dtype='float32' was set after fitting in float64: fit again"):
         getattr(model.set_params(dtype="float32"), verb)(X)
+
+
+def test_arrays_of_another_dtype_are_not_written(tmp_path):
+    X, path = random_sequences([5, 5], 3), tmp_path / "model.h5"
+    model = RTRBM(2, n_gibbs=1, n_updates=2, random_state=0).fit(X)
+    model.predict(X)  # after which a model is known to be whole
+    for name in ("W", "b_v"):
+        given = model.params_
+        model.params_ = given._replace(**{name: getattr(given, name).astype(float)})
+        for verb in (lambda: model.save(path), lambda: model.predict(X), lambda: model.partial_fit(X)):
+            with pytest.raises(ValueError, match=rf"params_\.{name} must be of float32.* got float64"):
+                verb()
+        model.params_ = given
+    assert not path.exists()
+    model.save(path)
+    RTRBM.load(path)

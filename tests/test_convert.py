@@ -586,3 +586,9 @@ def test_a_table_is_put_into_the_order_of_the_fit(tmp_path):
     with pytest.raises(ValueError, match=r"Take \[x\[model.feature_names_in_\] for x in X\]"):
         model.predict([second])
     np.testing.assert_array_equal(model.predict([second[model.feature_names_in_]]), model.predict([first]))
+
+
+def test_no_rows_of_a_table_are_a_table(tmp_path):
+    (tmp_path / "ab.csv").write_text("a,b\n0,1\n1,0\n")
+    for rows in ([], np.array([], int), slice(0, 0)):
+        assert convert.read(tmp_path / "ab.csv")[rows].shape == (0, 2)

@@ -416,3 +416,14 @@ def test_a_kernel_of_jupyter_is_seen(monkeypatch):
     assert not progress.is_seen()
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     assert progress.is_seen()
+
+
+def test_a_frame_of_a_table_has_the_columns_of_the_fit():
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    X = [pd.DataFrame((rng.random((10, 4)) < 0.5).astype(float), columns=list("abcd")) for _ in range(3)]
+    model = RTRBM(3, n_gibbs=1, n_updates=3, random_state=0).fit(X)
+    h, _ = model.filter_step(None, X[0].iloc[[0]])
+    np.testing.assert_allclose(h, model.transform(X)[0][:1], atol=1e-6)
+    with pytest.raises(ValueError, match="frame: The feature names should match"):
+        model.filter_step(None, X[0][list("dcba")].iloc[[0]])

@@ -7,6 +7,7 @@ import pytest
 
 from rtrbm import RTRBM
 from rtrbm.datasets import Transposed
+from rtrbm.minibatches.windows import Example
 
 
 def chords(keys, n_frames):
@@ -127,3 +128,51 @@ def test_wrong_arguments(wrong, error, match):
 def test_what_is_no_piano_roll(pieces, message):
     with pytest.raises((TypeError, ValueError), match=message):
         Transposed(pieces, 2)
+
+
+def test_a_model_in_double_precision_learns_in_double_precision():
+    rolls = [(np.random.default_rng(i).random((20, 88)) < 0.05).astype(float) for i in range(3)]
+    stream = Transposed(rolls, 2, window=8, random_state=0)
+    model = RTRBM(3, n_gibbs=1, n_updates=3, random_state=0, dtype="float64").fit(stream)
+    assert {part.dtype for part in model.params_ if part is not None} == {np.dtype(float)}
+    model.predict(rolls)
+
+
+class Given:
+    """A stream of one example."""
+
+    def __init__(self, *values):
+        self.example = Example(*values)
+
+    def minibatch(self, update):
+        return [self.example]
+
+
+X = (np.random.default_rng(0).random((10, 4)) < 0.5).astype(float)
+
+
+@pytest.mark.parametrize(
+    "values, settings, match",
+    [
+        ([X * 255], {}, r"X\[0\] must lie in \[0, 1\]"),
+        ([X], {"visible": "softmax"}, "one-hot"),
+        ([np.where(X, np.nan, 0)], {}, r"X\[0\] must be finite"),
+    ],
+)
+def test_examples_of_a_stream_are_checked(values, settings, match):
+    with pytest.raises(ValueError, match=match):
+        RTRBM(3, n_gibbs=1, n_updates=3, random_state=0, **settings).fit(Given(*values))
+
+
+def test_examples_of_a_stream_are_cast_and_have_their_features():
+    settings = dict(n_gibbs=1, n_updates=3, random_state=0)
+    model = RTRBM(3, **settings).fit(Given(X.astype(int)))
+    np.testing.assert_array_equal(model.params_.W, RTRBM(3, **settings).fit(Given(X)).params_.W)
+    with pytest.raises(ValueError, match=r"X\[0\] must have 4 features, got 3"):
+        model.partial_fit([Example(X[:, :3])])
+    with pytest.raises(ValueError, match=r"X\[0\] must have 4 features, got 3"):
+        model.partial_fit([[[0, 1, 0]]], mask=[[[False] * 3]])
+    gaps = np.zeros(X.shape, bool)
+    gaps[2:4] = True
+    masked = RTRBM(3, **settings).fit(Given(np.where(gaps, np.nan, X), 0, gaps))
+    np.testing.assert_array_equal(masked.params_.W, RTRBM(3, **settings).fit([X], mask=[gaps]).params_.W)

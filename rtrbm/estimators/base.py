@@ -344,7 +344,8 @@ class TrainedRBM(Watched):
 
         def checked(update):
             sequences = sources.look(source, update)
-            if are_examples(sequences):  # which were checked when they were read
+            if are_examples(sequences):
+                sequences = self._check_examples(sequences)
                 filled = (present(example, lambda: of_all().mean) for example in sequences)
                 sequences = [v[max(0, example.n_warm - reach) :] for v, example in zip(filled, sequences)]
             else:

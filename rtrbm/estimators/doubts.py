@@ -26,7 +26,7 @@ def of_data(sample, units, dtype, standardize, names=None):
 
     Parameters
     ----------
-    sample : list of 2-D ndarrays
+    sample : list of 2-D ndarrays, masked ones where values are missing
         Frames as they were handed in, of some sequences.
     units : Units
     dtype : dtype
@@ -40,11 +40,12 @@ def of_data(sample, units, dtype, standardize, names=None):
     ------
     str
     """
-    frames = np.concatenate(sample)
+    frames = np.ma.concatenate(sample) if np.ma.isMaskedArray(sample[0]) else np.concatenate(sample)
     raw, wide = frames.dtype, frames.astype(float)
     if not np.isfinite(wide).all():
         return  # the check of a minibatch will say so
-    mean, deviation, largest = wide.mean(axis=0), wide.std(axis=0), abs(wide).max(axis=0)
+    figures = wide.mean(axis=0), wide.std(axis=0), abs(wide).max(axis=0)
+    mean, deviation, largest = (np.ma.filled(figure, 0) for figure in figures)
     constant = deviation <= 32 * np.finfo(float).eps * largest
     real_valued = units.linear
     if real_valued and constant.any():

@@ -7,7 +7,7 @@ from ..biases import n_inputs, with_inputs
 from ..minibatches import sources
 from ..minibatches.fingerprint import spread
 from ..minibatches.sequences import counted, pack, summary
-from ..minibatches.windows import Example, Recordings, are_examples, as_recordings, packed, present
+from ..minibatches.windows import Example, Recordings, are_examples, as_recordings, packed
 from ..rbm.chains import Draw
 from ..rbm.conditionals import hidden_mean
 from ..rbm.expectation import expectation
@@ -29,7 +29,8 @@ class Fed(Stored):
             checks.check_count("window", window)
             checks.check_count("warm_up", warm_up, minimum=0)
             warm_up = max(int(warm_up), *(part.m or 1 for part in self._past().maps()), 1)
-            X, mask, inputs = (None if part is None else as_recordings(part) for part in (X, mask, inputs))
+            X, mask = (None if part is None else as_recordings(part, mask is not None) for part in (X, mask))
+            inputs = None if inputs is None else as_recordings(inputs)
         if mask is not None:
             data, mask = sources.masked(X, mask, self._axes, self._check)
         else:
@@ -77,6 +78,17 @@ class Fed(Stored):
         check, axes = self._units().check, self._axes[1:]
         return checks.check_frames(sequence, check, self._given_dtype(), n_features, name, axes)
 
+    def _check_examples(self, examples, n_features=None):
+        """Examples, their frames of the wanted dtype and 0 where they are missing."""
+        checked = []
+        for i, (v, n_warm, missing, inputs) in enumerate(examples):
+            v = v if missing is None else np.where(missing, 0, v)
+            dtype, check = self._given_dtype(), self._units().check
+            v = checks.check_frames(v, check, dtype, n_features, f"X[{i}]", missing=missing)
+            n_features = v.shape[1]
+            checked.append(Example(v, n_warm, missing, inputs))
+        return checked
+
     def _pack(self, data):
         """Checked input as a packed block of rows, and its layout."""
         return pack(data)
@@ -84,7 +96,7 @@ class Fed(Stored):
     def _prepare(self, data):
         """This rank's parts of a minibatch as an update takes them: checked and packed."""
         parts = []
-        data = data if are_examples(data) else self._check(data, self.n_features_in_)
+        data = (self._check_examples if are_examples(data) else self._check)(data, self.n_features_in_)
         for part, first in ranks.share(data, self.comm):
             if are_examples(part):
                 v, where, missing, inputs = packed(part)
@@ -102,7 +114,7 @@ class Fed(Stored):
         if are_examples(minibatch):
             return [
                 (v[n_warm:], None if missing is None else missing[n_warm:])
-                for v, n_warm, missing, _ in minibatch
+                for v, n_warm, missing, _ in self._check_examples(minibatch)
                 if len(v) > n_warm
             ]
         minibatch = self._check(minibatch)
@@ -125,8 +137,9 @@ class Fed(Stored):
             frames = [v for v, _ in self._frames_of(first)]
         sample = sources.sample(frames, doubts.N_NUMBERS)
         if missing is not None:
-            gaps = sources.sample(missing, doubts.N_NUMBERS)
-            sample = [present(Example(v, missing=gap), lambda: 0) for v, gap in zip(sample, gaps)]
+            sample = [
+                np.ma.masked_array(v, gaps) for v, gaps in zip(sample, sources.sample(missing, doubts.N_NUMBERS))
+            ]
         found = list(doubts.of_rate(self.optimizer, self.learning_rate))
         found += list(doubts.of_data(sample, self._units(), dtype, self.standardize, names))
         if isinstance(data, Recordings):

@@ -8,12 +8,14 @@ import numpy as np
 
 from .. import checks
 from ..compute.threads import one_blas_thread
+from ..foreign import is_table
 from ..past.conditioner import biases_of
 from ..progress import bar
 from ..rbm.chains import Draw
 from ..rbm.conditionals import hidden_mean
 from ..streams import as_seed
 from ..types import Array, ArrayLike, Given, Seed, Sequences
+from .features import check_names
 from .frames import FrameByFrame, groups
 
 
@@ -181,6 +183,8 @@ class Forecasting(FrameByFrame):
                 raise ValueError("state must be None or what filter_step of this model returned, got another model's")
         else:
             learned, effective = state[:2]
+        if is_table(frame):
+            check_names(frame, getattr(self, "feature_names_in_", None), type(self).__name__, "frame")
         past, dtype = self._past(), effective.W.dtype
         given = checks.as_float(frame, "frame", self._given_dtype())
         axes = ("n_visible",) if given.ndim == 1 else ("n_sequences", "n_visible")

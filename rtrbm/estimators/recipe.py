@@ -142,5 +142,5 @@ def _phase(name, k, sample_visible):
     """The negative phase of a name, with those of the settings that it has."""
     phase = kinds.named(NegativePhase, "negative", name)
     own = {field.name for field in dataclasses.fields(phase)}
-    values = {"k": k, "sample_visible": sample_visible}
+    values = {"k": k, "sample_visible": sample_visible, "k_missing": k}
     return dataclasses.replace(phase, **{name: value for name, value in values.items() if name in own})

@@ -310,7 +310,8 @@ class Stored(Recipe):
         """`_check_fitted`, whatever the numbers are."""
         if not hasattr(self, "params_"):
             raise not_fitted(f"this {type(self).__name__} is not fitted yet: call fit or partial_fit first")
-        kind = type(self.params_), self.n_features_in_, [getattr(part, "shape", ()) for part in self.params_]
+        parts = [(getattr(part, "shape", ()), getattr(part, "dtype", None)) for part in self.params_]
+        kind = type(self.params_), self.n_features_in_, parts
         self._once("fitted", kind, self._check_against_params)
 
     def _once(self, name, kind, check):
@@ -332,8 +333,15 @@ class Stored(Recipe):
             raise ValueError(f"{' and '.join(changed)} was changed after fitting: fit again")
         if n_hidden != self.n_hidden:
             raise ValueError(f"n_hidden={self.n_hidden} was set after fitting {n_hidden} hidden units: fit again")
-        if self.params_.W.dtype != np.dtype(self.dtype):
+        dtypes = {name: part.dtype for name, part in self.params_._asdict().items() if part is not None}
+        others = [name for name, dtype in dtypes.items() if dtype != np.dtype(self.dtype)]
+        if len(others) == len(dtypes):
             raise ValueError(f"dtype={self.dtype!r} was set after fitting in {self.params_.W.dtype}: fit again")
+        if others:
+            raise ValueError(
+                f"params_.{others[0]} must be of {self.dtype}, the dtype of the model, got {dtypes[others[0]]}: "
+                f"take its astype({self.dtype!r})"
+            )
         expected = self._blank(self.n_features_in_, n_inputs(self.params_))
         found, wanted = (list(map(np.shape, params)) for params in (self.params_, expected))
         if type(expected) is not type(self.params_) or found != wanted:

@@ -40,9 +40,10 @@ class Table:
         if isinstance(key, str):
             return self._columns[key]
         names = key.tolist() if isinstance(key, np.ndarray) and key.ndim == 1 else key
-        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
             return Table({name: self._columns[name] for name in names})
-        return Table({name: np.atleast_1d(values[key]) for name, values in self._columns.items()})
+        rows = np.array(key, int) if isinstance(key, list) and not key else key
+        return Table({name: np.atleast_1d(values[rows]) for name, values in self._columns.items()})
 
     def __array__(self, dtype=None, copy=None):
         return np.stack(list(self._columns.values()), axis=1).astype(dtype or None, copy=False)

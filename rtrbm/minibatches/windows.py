@@ -91,9 +91,9 @@ class Recordings:
         return Example(np.asarray(v, self._dtype), start - first, missing, inputs)
 
 
-def as_recordings(X):
-    """An array of frames as a list of one recording; anything else as it is."""
-    on_disk = isinstance(X, h5py.HLObject | hdf5.View | np.memmap)
+def as_recordings(X, read=False):
+    """An array of frames as a list of one recording; anything else as it is, data on a disk unless they are read."""
+    on_disk = isinstance(X, h5py.HLObject | hdf5.View | np.memmap) and not read
     if on_disk or getattr(X, "ndim", 2) != 2 or not (is_array(X) or isinstance(X, list | tuple)):
         return X
     return [X] if is_array(X) or not len(X) or _is_row(X[0]) else X

@@ -30,6 +30,11 @@ class NegativePhase(Kind):
     kinds = {}
     persistent = False
 
+    @property
+    def k_missing(self):
+        """The Gibbs steps that draw missing values: those of its chains, if it has any."""
+        return getattr(self, "k", 1)
+
     def check(self, n_visible, n_hidden, units):
         """Raise a ValueError if the phase cannot serve a model of this size."""
 
@@ -88,9 +93,20 @@ class CD(NegativePhase):
 
 @dataclass(frozen=True)
 class Exact(NegativePhase):
-    """Sums over all states (`rtrbm.rbm.exact.averages`), for models of at most 25 units in one layer."""
+    """Sums over all states (`rtrbm.rbm.exact.averages`), for models of at most 25 units in one layer.
+
+    Parameters
+    ----------
+    k_missing : int
+        The Gibbs steps that draw missing values; called by name it takes `n_gibbs`.
+    """
+
+    k_missing: int = 1
 
     name = "exact"
+
+    def __post_init__(self):
+        check_count("k_missing", self.k_missing)
 
     def check(self, n_visible, n_hidden, units):
         exact.check_enumerable(n_visible, n_hidden, units)

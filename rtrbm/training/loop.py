@@ -140,9 +140,8 @@ def _sums(rule, training, params, part, phase, chains, others):
     (past, units), (v, where, first, missing, inputs) = rule.model, part
     v = units.inward(v, params.units)
     if missing is not None:
-        k = getattr(phase, "k", 1)
         draw = Draw(training.seed, "missing", (training.n_updates,), first)
-        v = fill(rule.model, params, v, where, missing, draw, k, rule.engine, inputs)
+        v = fill(rule.model, params, v, where, missing, draw, phase.k_missing, rule.engine, inputs)
     draw = Draw(training.seed, "chain", (training.n_updates,), first)
     (inner, rows), averages = counted(where), []
 
