@@ -19,6 +19,8 @@ from .functions import ratio
 from .types import Array, Lists, Sequences
 
 FARTHEST = 1e38  # bounds that single precision has
+LEAST = 1e-12  # of the mean diagonal: what a feature that never changes has in its place
+LARGEST_LINEAR = 1500  # features for which reports and commands fit a linear predictor
 
 
 def squared_error(X: Sequences, predicted: Sequences) -> tuple[float, float]:
@@ -262,9 +264,9 @@ def autoregression(
     low, high : float
         Bounds of the predictions.
     ridge : float
-        Penalty on the squares of all A_n, in units of the mean diagonal of the normal equations. Features that never
-        change, or always change together, would make these singular; the default is far above rounding errors and
-        shrinks a direction of average variance by a millionth.
+        Penalty on the squares of all A_n, for every predictor in units of its own diagonal of the normal equations, so
+        that scales of features do not matter. Features that never change, or always change together, would make these
+        singular; the default is far above rounding errors and shrinks a direction by about a millionth.
 
     Returns
     -------
@@ -363,7 +365,7 @@ def _fitted(X, train, n_taps, ridge):
         normal += past.T @ past
         moments += past.T @ v[1:]
     squares = np.einsum("ii->i", normal)[:-1]  # a view; the constant has no penalty
-    squares += float(ridge) * (squares.mean() or 1)
+    squares += float(ridge) * np.maximum(squares, LEAST * (squares.mean() or 1))
     try:
         return X, mean, np.linalg.solve(normal, moments)  # a Cholesky decomposition takes as long
     except np.linalg.LinAlgError as error:

@@ -51,8 +51,9 @@ def view(stored, name="X"):
         # NWB's name on a dataset says nothing about its numbers; a part of a pandas table is no table.
         holds = attribute in attributes and not (attribute == "neurodata_type" and isinstance(stored, h5py.Dataset))
         if holds or attribute == "pandas_type" and attribute in stored.parent.attrs:
+            whose = stored if attribute in attributes else stored.parent
             raise ValueError(
-                f"{name}: {stored.name!r} has the attribute {attribute}={attributes.get(attribute)!r}, {why}"
+                f"{name}: {whose.name!r} has the attribute {attribute}={whose.attrs[attribute]!r}, {why}"
             )
     encoding = _text(attributes.get("encoding-type", "array"))
     if encoding != "array":
@@ -100,6 +101,21 @@ def names_in(file, limit):
 
     file.visititems(note)
     return names
+
+
+def members(group):
+    """The sorted names of what a group holds, but for MATLAB's own groups and scales of axes."""
+    names = (name for name in sorted(group) if name not in HIDDEN)
+    return [name for name in names if not (isinstance(group[name], h5py.Dataset) and group[name].is_scale)]
+
+
+def array_in(group, key, name):
+    """A member of a group as `view` has it; raises a ValueError if it is no array."""
+    member = view(group[key], f"{name}[{key!r}]")
+    if isinstance(member, h5py.Group | Cells):
+        kind = "cell" if isinstance(member, Cells) else "group"
+        raise ValueError(f"{name}: {group.name!r} holds the {kind} {key!r}, which is no array: name it by itself")
+    return member
 
 
 def _text(value):
@@ -164,6 +180,10 @@ class View:
             return values
         values = values * self._scale + self._offset
         for mark in self._missing:
+            mark = np.asarray(mark)
+            if numbers.dtype.kind == "f":
+                with np.errstate(over="ignore"):
+                    mark = mark.astype(numbers.dtype)  # a mark of 1e20 in double precision is another number in single
             values = np.where(np.isin(numbers.T if self._reversed else numbers, mark), np.nan, values)
         return values
 

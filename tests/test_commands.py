@@ -788,3 +788,39 @@ def test_parameters_in_the_layout_of_scikit_learn():
         convert.to_sklearn(real)
     with pytest.raises(TypeError, match="knows no time, got RTRBM"):
         convert.to_sklearn(rtrbm.RTRBM(2, n_updates=1, random_state=0).fit([X]))
+
+
+def test_a_table_of_futures_has_columns_that_differ(folder, capsys):
+    Path("frames.csv").write_text("frame,a\n" + "0.5,1\n0.25,0\n" * 6)
+    assert main(shlex.split("train frames.csv --hidden 2 --updates 2 --out frames.h5 --force")) == 0
+    assert main(shlex.split("forecast frames.h5 frames.csv --frames 2 --out frames-ahead.csv")) != 0
+    assert "has a column 'frame' of its own" in capsys.readouterr().err
+    assert main(shlex.split("forecast frames.h5 frames.csv --frames 2 --out frames-ahead.npz")) == 0
+
+
+def test_a_picture_shows_some_of_many_samples(folder, capsys):
+    Path("two.csv").write_text("a,b\n" + "1,1\n0.5,0\n" * 6)
+    assert main(shlex.split("train two.csv --hidden 2 --updates 2 --out two.h5 --force")) == 0
+    assert main(shlex.split("sample two.h5 --frames 3 --n 50 --out two.png --force")) == 0
+    assert "two.png shows the first 20 of 50 samples" in "".join(capsys.readouterr())
+
+
+def test_updates_and_epochs_exclude_each_other(folder, capsys):
+    Path("two.csv").write_text("a,b\n" + "1,1\n0.5,0\n" * 6)
+    assert main(shlex.split("train two.csv --hidden 2 --set n_epochs=1 --updates 50 --out e.h5 --force")) != 0
+    assert "--updates and --set n_epochs both say how long training is" in capsys.readouterr().err
+
+
+def test_a_run_goes_on_with_columns_in_another_order(folder):
+    Path("ab.csv").write_text("a,b\n" + "1,1\n0.5,0\n" * 6)
+    Path("ba.csv").write_text("b,a\n" + "1,1\n0,0.5\n" * 6)
+    settings = "--hidden 2 --engine numpy --n-jobs 1"
+    assert main(shlex.split(f"train ab.csv {settings} --updates 3 --out ab.h5 --force")) == 0
+    assert main(shlex.split(f"train ba.csv {settings} --updates 5 --out ab.h5 --resume")) == 0
+
+
+def test_wide_data_have_no_linear_predictor(folder, capsys):
+    np.save("wide.npy", (np.random.default_rng(0).random((2, 4, 2000)) < 0.5).astype(float))
+    assert main(shlex.split("train wide.npy --hidden 1 --updates 1 --engine numpy --out wide.h5 --force")) == 0
+    shown = "".join(capsys.readouterr())
+    assert "copy-previous" in shown and "linear predictor" not in shown

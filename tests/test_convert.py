@@ -592,3 +592,58 @@ def test_no_rows_of_a_table_are_a_table(tmp_path):
     (tmp_path / "ab.csv").write_text("a,b\n0,1\n1,0\n")
     for rows in ([], np.array([], int), slice(0, 0)):
         assert convert.read(tmp_path / "ab.csv")[rows].shape == (0, 2)
+
+
+@pytest.mark.parametrize("mark", [np.float64(1e20), np.float32(1e20), np.float64(-999.9)])
+def test_marks_of_missing_values_in_another_precision(tmp_path, mark):
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["x"] = np.array([[1, 2], [mark, 3]], "f4")
+        file["x"].attrs["missing_value"] = mark
+    np.testing.assert_array_equal(convert.read(tmp_path / "data.h5", "x"), [[1, 2], [np.nan, 3]])
+
+
+def test_columns_of_one_name_make_no_sequences():
+    pd = pytest.importorskip("pandas")
+    refuses("come twice: 'a'", convert.tables, pd.DataFrame([[1, 2, 3], [4, 5, 6]], columns=["a", "a", "b"]))
+
+
+@pytest.mark.parametrize(
+    "text, columns, values",
+    [
+        ("Heart rate\n72\n75\n", ["Heart rate"], [[72], [75]]),
+        ('"speed; km/h","dir"\n0.1,1\n1,0\n', ["speed; km/h", "dir"], [[0.1, 1], [1, 0]]),
+        ('"hip\nangle",knee\n1,2\n', ["hip\nangle", "knee"], [[1, 2]]),
+        ("# hip knee\n1 2\n3 4\n", ["hip", "knee"], [[1, 2], [3, 4]]),
+        ("# hip,knee\n1,2\n3,4\n", ["hip", "knee"], [[1, 2], [3, 4]]),
+        ("#,hip\n1,2\n3,4\n", ["#", "hip"], [[1, 2], [3, 4]]),
+        ("hip knee\n1 2\n3 4\n", ["hip", "knee"], [[1, 2], [3, 4]]),
+    ],
+)
+def test_what_parts_columns_is_found_outside_quotes(tmp_path, text, columns, values):
+    (tmp_path / "data.csv").write_text(text)
+    table = convert.read(tmp_path / "data.csv")
+    assert table.columns == columns
+    np.testing.assert_array_equal(np.asarray(table), values)
+
+
+def test_groups_within_groups_are_named(tmp_path):
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["g/a"] = np.zeros((3, 2))
+        file["#refs#/b"] = np.zeros(3)
+        file["X"] = np.ones((3, 2))
+        file["scale"] = np.arange(3)
+        file["scale"].make_scale("t")
+    refuses("'/' holds the group 'g', which is no array: name it by itself", convert.read, tmp_path / "data.h5", "/")
+    with h5py.File(tmp_path / "data.h5", "a") as file:
+        del file["g"]
+    (only,) = convert.read(tmp_path / "data.h5", "/")
+    np.testing.assert_array_equal(only, np.ones((3, 2)))
+    RTRBM(2, n_gibbs=1, n_updates=1, random_state=0).fit((tmp_path / "data.h5", "/"))
+
+
+def test_an_array_that_is_not_asked_for_may_be_pickled(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, X=np.ones((3, 2)), names=np.array(["a", None], object))
+    np.testing.assert_array_equal(convert.read(path, "X"), np.ones((3, 2)))
+    for name in ("names", "/"):
+        refuses("names is an array of Python's objects, pickled", convert.read, path, name)

@@ -334,3 +334,11 @@ def test_standard_error_is_the_spread_over_repeated_draws():
 def test_wrong_bounds(predict, low, high, error, match):
     with pytest.raises(error, match=match):
         predict(VIDEO, low, high)
+
+
+def test_a_feature_of_large_numbers_does_not_hide_the_others():
+    rng = np.random.default_rng(0)
+    t = np.arange(60)
+    X = [np.stack([np.full(60, rng.normal(70000, 15000)), np.sin(t / 5 + i)], axis=1) for i in range(10)]
+    linear, copied = (squared_error(X, p)[0] for p in (autoregression(X, X, 2), copy_previous(X)))
+    assert linear < 0.05 * copied

@@ -307,3 +307,22 @@ def test_a_bvh_file_is_read(tmp_path):
         bvh_motion(path)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         bvh_motion(tmp_path / "nowhere.bvh")
+
+
+def test_a_lower_body_stands_on_its_feet(tmp_path):
+    pytest.importorskip("pybvh")
+    joint = "{name}\n{{\nOFFSET {offset}\nCHANNELS {channels}\n{inside}}}\n"
+    turn, end = "3 Zrotation Xrotation Yrotation", "End Site\n{\nOFFSET 0 -5 0\n}\n"
+
+    def leg(side, x):
+        foot = joint.format(name=f"JOINT {side}Foot", offset="0 -40 0", channels=turn, inside=end)
+        return joint.format(name=f"JOINT {side}Leg", offset=f"{x} -45 0", channels=turn, inside=foot)
+
+    place = f"6 Xposition Yposition Zposition {turn[2:]}"
+    hips = joint.format(name="ROOT Hips", offset="0 0 0", channels=place, inside=leg("Left", 10) + leg("Right", -10))
+    frame = " ".join(["0 90 0", *["0"] * 15])
+    path = tmp_path / "legs.bvh"
+    path.write_text(f"HIERARCHY\n{hips}MOTION\nFrames: 3\nFrame Time: 0.01\n" + f"{frame}\n" * 3)
+    motion = bvh_motion(path)
+    heights = dict(zip(motion.names, motion.places[0, :, 2]))
+    assert heights["Hips"] == pytest.approx(90) and heights["LeftFoot"] == pytest.approx(5)

@@ -484,3 +484,11 @@ def test_an_earlier_report_stays_if_the_new_one_cannot_be_written(images, tmp_pa
         write_report(path, images[0])
     assert path.read_text() == "earlier" and len(list(tmp_path.iterdir())) == 1
     shutil.rmtree(tmp_path)
+
+
+def test_a_long_row_of_pixels_is_shown(tmp_path):
+    X = (np.random.default_rng(0).random((6, 10, 200)) < 0.5).astype(float)
+    model = RTRBM(3, n_gibbs=1, n_updates=3, random_state=0).fit(X)
+    images = Subject(model, X, None, (1, 200), None).images(X[0])
+    assert images.shape == (10, 1, 66)
+    np.testing.assert_allclose(images[:, 0, 0], X[0, :, :3].mean(axis=1))

@@ -8,7 +8,7 @@ COLUMNS = ("predictor", "squared_error_per_frame", "standard_error")
 
 
 def error_rows(name, predicted, X, train, bounds=(-np.inf, np.inf), n_taps=2, of_train=""):
-    """Rows of `COLUMNS`: predictors without a model, and then the model.
+    """Rows of `COLUMNS`: predictors without a model, and then the model; of many features without the linear one.
 
     Parameters
     ----------
@@ -29,14 +29,11 @@ def error_rows(name, predicted, X, train, bounds=(-np.inf, np.inf), n_taps=2, of
     -------
     list of tuples
     """
-    found = {
-        "copy-previous": evaluate.copy_previous(X),
-        f"mean frame{of_train}": evaluate.mean_frame(X, train),
-        f"linear predictor on {n_taps} frame{'s' * (n_taps > 1)}{of_train}": evaluate.autoregression(
-            X, train, n_taps, *bounds
-        ),
-        name: predicted,
-    }
+    found = {"copy-previous": evaluate.copy_previous(X), f"mean frame{of_train}": evaluate.mean_frame(X, train)}
+    if X[0].shape[-1] <= evaluate.LARGEST_LINEAR:
+        linear = f"linear predictor on {n_taps} frame{'s' * (n_taps > 1)}{of_train}"
+        found[linear] = evaluate.autoregression(X, train, n_taps, *bounds)
+    found[name] = predicted
     return [(predictor, *evaluate.squared_error(X, values)) for predictor, values in found.items()]
 
 

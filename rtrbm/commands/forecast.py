@@ -8,6 +8,7 @@ from .verbs import about_data, check_verb, for_model
 from .writing import check_out, ending_of, exact, feature_columns, save_figure, say, write_arrays, write_table
 
 N_SHOWN = 6  # features in a fan chart
+OWN = ("statistic", "frame")  # columns of a table
 
 
 def run(options):
@@ -17,6 +18,9 @@ def run(options):
     check_verb(model, "forecast", options.model)
     data = for_model(read_data(options.file, options), model)
     check_complete(data, "`rtrbm impute` fills them in")
+    taken = [repr(name) for name in data.names or () if name in OWN]
+    if taken and ending_of(options.out) == ".csv":
+        raise ValueError(f"--out: the table has a column {taken[0]} of its own, and so have the data: take .npz or .h5")
     say(f"{options.file}: {data}; {options.futures} futures of {options.frames} frames")
     with about_data(data):
         ahead = model.forecast(data.sequences, options.frames, options.futures, random_state=options.seed)
@@ -45,5 +49,5 @@ def as_table(ahead, data):
         for name, values in statistics.items()
         for t, frame in enumerate(values[i], 1)
     )
-    columns = [data.by or SEQUENCE] * (labels is not None) + ["statistic", "frame"]
+    columns = [data.by or SEQUENCE] * (labels is not None) + [*OWN]
     return [*columns, *feature_columns(ahead.mean.shape[-1], data.names)], rows

@@ -7,11 +7,12 @@ import subprocess
 import numpy as np
 
 from ..replacing import replacing
-from .writing import ending_of, save_figure
+from .writing import ending_of, save_figure, say
 
 FRAMES_PER_SECOND = 20
 SIDE = 200  # pixels of a video's longer side, about
 N_PANELS = 6
+N_ROWS = 20  # samples in a picture
 
 
 def draw(path, sequences, image_shape, names, is_binary):
@@ -35,15 +36,18 @@ def draw(path, sequences, image_shape, names, is_binary):
     """
     from .. import plots
 
-    rows = {f"sample {i}": frames for i, frames in enumerate(sequences, 1)}
     if ending_of(path) == ".mp4":
         write_mp4(path, sequences, image_shape)
-    elif ending_of(path) == ".gif":
+        return
+    if len(sequences) > N_ROWS:
+        say(f"{path} shows the first {N_ROWS} of {len(sequences)} samples")
+    rows = {f"sample {i}": frames for i, frames in enumerate(sequences[:N_ROWS], 1)}
+    if ending_of(path) == ".gif":
         plots.animate(rows, path, image_shape, FRAMES_PER_SECOND)
     elif image_shape is not None or is_binary and are_images(sequences.shape[2], names):
         save_figure(plots.film_strip(rows, image_shape=image_shape), path)
     else:
-        save_figure(_rasters(rows) if is_binary else _curves(sequences, names), path)
+        save_figure(_rasters(rows) if is_binary else _curves(sequences[:N_ROWS], names), path)
 
 
 def draw_run(models, videos, seed, folder):

@@ -113,13 +113,15 @@ def given_settings(options):
         name, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"--set must be NAME=VALUE, got {text!r}")
-        if name not in known and name in vars(options):
+        if name not in known and name in OF_TRAIN:
             raise ValueError(f"--set: {name} is an option of its own, --{name.replace('_', '-')} {value}")
         check_known(f"--set: {kind.__name__} has no setting", [name], known, ValueError)
         found[name], labels[name] = value_of(value), f"--set {name}"
     for option, name in OPTIONS.items():
         if getattr(options, option) is not None:
             found[name], labels[name] = getattr(options, option), f"--{option.replace('_', '-')}"
+    if options.updates is not None and found.get("n_epochs") is not None:
+        raise ValueError(f"--updates and {labels['n_epochs']} both say how long training is: leave one of them out")
     if options.standardize:
         found["standardize"] = True
     for field in dataclasses.fields(kind):

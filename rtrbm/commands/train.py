@@ -7,7 +7,7 @@ import numpy as np
 
 from ..callbacks import EarlyStopping
 from ..checks import about
-from ..models import RBM
+from ..models import RBM, load
 from . import STOPPED
 from .errors import COLUMNS
 from .reading import check_complete, check_follows, read_data
@@ -26,6 +26,8 @@ def run(options):
     check_out(options, (".h5",), options.file, options.validation, options.config, writes=[options.out, settings])
     kind, given = given_settings(options)
     data = read_data(options.file, options)
+    if options.resume:
+        data = _as_before(data, options.out)
     missing, static = _missing(data), kind is RBM
     if not static:
         check_follows(data)
@@ -63,6 +65,17 @@ def _stopped(options):
     goes_on = f"the same command with --resume goes on from {options.out}"
     say(f"\nrtrbm train: stopped; {goes_on if os.path.exists(options.out) else 'nothing had been learned yet'}")
     return STOPPED
+
+
+def _as_before(data, path):
+    """Data with the columns in the order of a run to go on from; `fit` says what is wrong with a file or its names."""
+    try:
+        names = getattr(load(path), "feature_names_in_", None)
+    except (OSError, TypeError, ValueError):
+        return data
+    if names is None or sorted(names) != sorted(data.names or ()):
+        return data
+    return with_columns(data, names, len(names))
 
 
 def _held_out(options, data):

@@ -47,6 +47,10 @@ def read_midi(path: Path, step: float = 0.5) -> Array:
     TypeError, ValueError
         If the file is not MIDI, is damaged, has no notes or notes that a piano does not have, or `step` is not above 0.
 
+    Notes
+    -----
+    The roll ends with the last note: rests after it are not kept.
+
     Examples
     --------
     >>> import os, tempfile
@@ -67,7 +71,8 @@ def read_midi(path: Path, step: float = 0.5) -> Array:
             raise ValueError(f"it has no quarter notes, a division of {file.ticks_per_beat}")
         found = _sounding(file) / [1, file.ticks_per_beat, file.ticks_per_beat]
     except Exception as error:  # mido raises many kinds
-        raise ValueError(f"path: {path!r} is no complete MIDI file: {type(error).__name__} {error}".rstrip()) from error
+        said = f"{type(error).__name__} {error}".rstrip()
+        raise ValueError(f"path: {path!r} is no complete MIDI file, or mido cannot read it: {said}") from error
     if not len(found):
         raise ValueError(f"path: the MIDI file {path!r} has no notes")
     if not found[:, 1:].sum(axis=1).max() <= MAX_FRAMES * step:

@@ -65,6 +65,9 @@ def tables(X: Any, by: str | None = None, time: str | None = None) -> list[Any]:
 def _kept(table, by, time, name):
     """The names of the columns that are data."""
     known = [column for column, _ in columns(table)]
+    twice = sorted({repr(column) for column in known if known.count(column) > 1})
+    if twice:
+        raise ValueError(f"{name} must have names of columns that differ, these come twice: {', '.join(twice)}")
     for keyword, column in (("by", by), ("time", time)):
         if column is not None and not (isinstance(column, Hashable) and column in known):
             raise ValueError(f"{keyword}={column!r:.60} must be a column of {name}, one of {known}")
@@ -93,8 +96,9 @@ def _check_times(part, time, name):
     times = np.asarray(part[time])
     with dressed(f"{name}, column {time!r}"):
         missing = [row for row, at in enumerate(times) if is_gap(at) or at != at or str(at) == ""]
-        if missing:
-            raise ValueError(f"{name} must have a time in every row of its column {time!r}, row {missing[0]} has none")
+    if missing:
+        raise ValueError(f"{name} must have a time in every row of its column {time!r}, row {missing[0]} has none")
+    with dressed(f"{name}, column {time!r}"):
         wrong = np.flatnonzero(~(times[1:] > times[:-1]))
     if len(wrong):
         row = int(wrong[0])

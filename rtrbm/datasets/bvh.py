@@ -63,6 +63,9 @@ def bvh_motion(path: Path) -> BVHMotion:
     places = np.roll(places, 2 - "xyz".index(axis), axis=2)
     if sign == "-":
         places[..., 1:] *= -1  # half a turn about x
+    heights = places[..., 2].mean(axis=0)
+    if heights[0] == heights.min() < 0:  # the root below the ground and all other joints: the guess is upside down
+        places[..., 1:] *= -1
     parents = np.full(len(names), -1)
     for joint, parent in edges:
         parents[joint] = parent

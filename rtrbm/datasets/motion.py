@@ -9,7 +9,7 @@ import numpy as np
 from ..checks import any_value, check_choice, check_frames, check_number, check_sequences
 from ..foreign import numbers
 from ..minibatches.bounds import check_regular
-from ..minibatches.arrays import read_npz
+from ..minibatches.arrays import Pickled, read_npz
 from ..replacing import as_path
 from ..types import Array, ArrayLike, Path, Sequences
 from .matlab import read_matlab
@@ -333,6 +333,9 @@ def mocap6(path: Path) -> list[Array]:
         raise ValueError(
             f"path: {name!r} is no npz file with X and doc_range, or only a part of one: {error}"
         ) from None
+    pickled = next((value for value in file.values() if isinstance(value, Pickled)), None)
+    if pickled is not None:
+        raise ValueError(f"path: {name!r} is no npz file with X and doc_range: {pickled}")
     if not {"X", "doc_range"} <= set(file):
         there = ", ".join(map(repr, file)) or "none"
         raise ValueError(f"path: {name!r} must hold the arrays 'X' and 'doc_range', it has {there}")

@@ -125,7 +125,7 @@ def _midi_part(folder, step):
         raise FileNotFoundError(
             f"path: there is no folder {folder!r}; a set of MIDI files is a folder with the folders {', '.join(PARTS)}"
         )
-    names = sorted(name for name in os.listdir(folder) if name.lower().endswith(MIDI))
+    names = sorted(name for name in os.listdir(folder) if name.lower().endswith(MIDI) and not name.startswith("."))
     if not names:
         raise ValueError(f"path: there are no MIDI files ({', '.join(MIDI)}) in {folder!r}")
     return [read_midi(os.path.join(folder, name), step) for name in names]

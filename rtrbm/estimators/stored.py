@@ -333,15 +333,7 @@ class Stored(Recipe):
             raise ValueError(f"{' and '.join(changed)} was changed after fitting: fit again")
         if n_hidden != self.n_hidden:
             raise ValueError(f"n_hidden={self.n_hidden} was set after fitting {n_hidden} hidden units: fit again")
-        dtypes = {name: part.dtype for name, part in self.params_._asdict().items() if part is not None}
-        others = [name for name, dtype in dtypes.items() if dtype != np.dtype(self.dtype)]
-        if len(others) == len(dtypes):
-            raise ValueError(f"dtype={self.dtype!r} was set after fitting in {self.params_.W.dtype}: fit again")
-        if others:
-            raise ValueError(
-                f"params_.{others[0]} must be of {self.dtype}, the dtype of the model, got {dtypes[others[0]]}: "
-                f"take its astype({self.dtype!r})"
-            )
+        _check_dtypes(self.params_, self.dtype)
         expected = self._blank(self.n_features_in_, n_inputs(self.params_))
         found, wanted = (list(map(np.shape, params)) for params in (self.params_, expected))
         if type(expected) is not type(self.params_) or found != wanted:
@@ -356,3 +348,16 @@ class Stored(Recipe):
         if not isinstance(self.optimizer_state_, self._optimizer().state):
             raise ValueError(f"optimizer={self.optimizer!r} was set after fitting with another: fit again")
         self._negative(self.n_updates_).check(*self.params_.W.shape, self._units())
+
+
+def _check_dtypes(params, dtype):
+    """Raise unless all parameters are of the dtype of the model."""
+    dtypes = {name: part.dtype for name, part in params._asdict().items() if part is not None}
+    others = [name for name, own in dtypes.items() if own != np.dtype(dtype)]
+    if len(others) == len(dtypes):
+        raise ValueError(f"dtype={dtype!r} was set after fitting in {params.W.dtype}: fit again")
+    if others:
+        raise ValueError(
+            f"params_.{others[0]} must be of {dtype}, the dtype of the model, got {dtypes[others[0]]}: take its "
+            f"astype({dtype!r})"
+        )

@@ -34,8 +34,12 @@ def read_npy(path):
     return np.memmap(path, dtype, "r", at, shape, order) if 0 not in shape else np.empty(shape, dtype)
 
 
+class Pickled(ValueError):
+    """That an array is one of Python's objects."""
+
+
 def read_npz(path):
-    """The arrays of an .npz file by their names.
+    """The arrays of an .npz file by their names; a `Pickled` stands for one that is not read.
 
     Raises
     ------
@@ -52,7 +56,10 @@ def read_npz(path):
             check_member(member)
             budget.take(member.file_size, f"the array {name!r}")
             with archive.open(member) as file:
-                found[name] = _array(file, member.file_size, name)
+                try:
+                    found[name] = _array(file, member.file_size, name)
+                except Pickled as error:
+                    found[name] = error
     return found
 
 
@@ -96,7 +103,7 @@ def _header(file, n_bytes, name):
     except Exception as error:  # of text that is no header, of many kinds
         raise ValueError(f"the header of {name} is damaged: {type(error).__name__}: {error}") from error
     if dtype.hasobject:
-        raise ValueError(f"{name} {PICKLED}")
+        raise Pickled(f"{name} {PICKLED}")
     if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape) or not dtype.itemsize:
         raise ValueError(f"the header of {name} is damaged: shape {shape!r:.60} of {dtype}")
     wanted, there = math.prod(shape) * dtype.itemsize, n_bytes - 8 - width - length

@@ -13,7 +13,7 @@ import numpy as np
 from .. import checks, foreign, hdf5, probe
 from ..replacing import as_path, check_path
 from ..types import Path
-from .arrays import PICKLED, read_npy, read_npz
+from .arrays import PICKLED, Pickled, read_npy, read_npz
 from .bounds import check_regular
 from .matlab import read_mat
 from .text import read_text
@@ -94,7 +94,7 @@ def read(path: Path, name: str | None = None) -> Any:
     path = as_path("path", path)
     with opened(path if name is None else (path, name), "path") as X:
         if isinstance(X, h5py.Group):
-            return [_whole(hdf5.view(X[key], f"path[{key!r}]"), f"path[{key!r}]") for key in sorted(X)]
+            return [_whole(hdf5.array_in(X, key, "path"), f"path[{key!r}]") for key in hdf5.members(X)]
         if isinstance(X, hdf5.Cells):
             with foreign.dressed("path", f" from {path!r}"):
                 return [X[i] for i in range(len(X))]
@@ -211,11 +211,15 @@ def _chosen(arrays, name, path, argument):
             f"{argument} must say which array of the file is meant, (path, name) or read(path, name); "
             f"there in {path!r}: {names}"
         )
-    if name == "/":
-        return list(arrays.values())
-    if name is not None and name not in arrays:
+    if name is not None and name not in ("/", *arrays):
         raise ValueError(f"{argument} must name an array of {path!r}, got {name!r}; there: {names}")
-    array = next(iter(arrays.values())) if name is None else arrays[name]
+    chosen = list(arrays.values()) if name in (None, "/") else [arrays[name]]
+    for array in chosen:
+        if isinstance(array, Pickled):
+            raise ValueError(f"{argument}: {path!r} cannot be read: {array}")
+    if name == "/":
+        return chosen
+    array = chosen[0]
     if isinstance(array, np.ndarray) and array.dtype.names:
         fields = ", ".join(array.dtype.names)
         raise ValueError(f"{argument}: {path!r} has a struct of that name, no array; its fields: {fields}")

@@ -196,7 +196,7 @@ def keys_on_disk(X, axes, cut=False):
     wanted = f"a dataset ({', '.join(axes)})"
     if len(axes) < 3:
         raise TypeError(f"X must be {wanted}, got the HDF5 group {X.name!r}")
-    keys = sorted(X)
+    keys = hdf5.members(X)
     if not keys:
         raise ValueError(f"X must hold at least one sequence, got the empty HDF5 group {X.name!r}")
     n_visible = None

@@ -1,6 +1,7 @@
 """Tables of text: with a header or without, whatever parts the columns."""
 
 import csv
+import re
 import warnings
 from collections import Counter
 
@@ -11,6 +12,7 @@ from ..warned import warn
 BLANKS = " \t\r\n"
 GAPS = {"", "na", "nan", "n/a", "null", "none"}
 DELIMITERS = ("\t", ";", ",")
+ONE_COLUMN = "\x1f"  # a delimiter that no text has
 SHOWN = 8  # columns that a message names
 
 
@@ -125,13 +127,28 @@ def text_of(table, path, name):
 def _begin(file):
     """What parts the columns, the first line that says something, the next one, and the number of lines up to it."""
     line = next((line for line in file if line.strip()), "")
-    delimiter = next((mark for mark in DELIMITERS if mark in line), None)
+    while line.count('"') % 2 and (more := next(file, "")):  # a quoted name may go on in the next line
+        line += more
+    delimiter = next((mark for mark in DELIMITERS if mark in re.sub('"[^"]*"', "", line)), None)
+    head, first, n_lines = _first_rows(file, delimiter)
+    if delimiter is None and len(first) == 1 < len(head) and head[0] != "#":  # one column, whose name has blanks
+        delimiter = ONE_COLUMN
+        head, first, n_lines = _first_rows(file, delimiter)
+    if head[:1] == ["#"] and len(first) == len(head) - 1:  # as numpy.savetxt writes names
+        head = head[1:]
+    elif len(head) > 1 and head[0].startswith("#"):
+        head = [head[0].lstrip("# ") or head[0], *head[1:]]
+    return delimiter, head, first, n_lines
+
+
+def _first_rows(file, delimiter):
+    """The first row that says something, the next one, and the number of lines up to the first."""
     file.seek(0)
     reader = _reader(file, delimiter)
     rows = _rows(reader)
     head = next((row for row in rows if any(row)), [])
     n_lines = reader.line_num
-    return delimiter, head, next(rows, []), n_lines
+    return head, next(rows, []), n_lines
 
 
 def _columns(file, path, delimiter, n_lines):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..training.state import HEALTH
 from .paper import check_fitted, label_axes, legend, load, mapping, panels, styles
 
 CURVES = {
@@ -91,7 +92,7 @@ def _curves(what, model):
     records = {key: np.asarray(values) for key, values in history.items()}
     curves = {}
     for key, values in records.items():
-        axis = "validation_update" if key.startswith("validation_") else "update"
+        axis = "validation_update" if key.startswith("validation_") else HEALTH[0] if key in HEALTH else "update"
         updates = records.get(axis, np.arange(1, 1 + values.size))
         if values.ndim != 1 or values.shape != updates.shape:
             shapes = {name: values.shape for name, values in records.items()}

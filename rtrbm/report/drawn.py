@@ -113,7 +113,7 @@ def history_chart(histories):
                 x = history[MEASURED[key]] if key in MEASURED else np.arange(1, len(y) + 1)
                 lines.append(curve(name, *thinned(x, y), STYLES[n % len(STYLES)]))
         values = [v for line in lines for v in line["y"] if v is not None]
-        if lines:
+        if values:
             zero = key == "learning_rate" or title.startswith("share")
             log = not zero and min(values) > 0 and max(values) > 10 * min(values)
             panels.append(panel(title, lines, log=log, zero=zero))

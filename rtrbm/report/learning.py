@@ -68,7 +68,7 @@ def remarks(subject):
                 f"{about}{model.n_updates_:,} of {model.n_updates:,} updates were made: the run broke off or stopped."
             )
         errors = history.get("validation_error", [])
-        if len(errors) > 2 and errors[-1] > LATE * min(errors):
+        if len(errors) > 2 and errors[-1] > LATE * min(errors) and model.best_ is None:
             at = history["validation_update"][int(np.argmin(errors))]
             said.append(
                 f"{about}the validation error was least at update {at:,} ({min(errors):.4g}) and is {errors[-1]:.4g} "

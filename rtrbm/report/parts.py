@@ -7,7 +7,6 @@ import numpy as np
 from .subject import N_ROWS, N_TRACES
 
 N_WARM = 50  # frames before the first that is scored, of a recording that is cut in two
-LARGEST_LINEAR = 1500  # features of a linear predictor
 
 
 class Part(NamedTuple):

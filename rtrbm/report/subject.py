@@ -115,9 +115,13 @@ class Subject:
     def images(self, rows):
         """Rows of values of all pixels as images that are no larger than a page wants them."""
         height, width = self.image_shape
+        rows = np.reshape(rows, (-1, height, width))
+        if max(height, width) <= LARGEST_SIDE:
+            return rows
         k = -(-max(height, width) // LARGEST_SIDE)
-        rows = np.reshape(rows, (-1, height, width))[:, : height // k * k, : width // k * k]
-        return rows.reshape(len(rows), height // k, k, width // k, k).mean(axis=(2, 4)) if k > 1 else rows
+        n, m = min(k, height), min(k, width)  # pixels that become one, down and across
+        rows = rows[:, : height // n * n, : width // m * m]
+        return rows.reshape(len(rows), height // n, n, width // m, m).mean(axis=(2, 4))
 
     def figure(self, panels, signed=(), start=0, **more):
         """What the script draws of frames: images that move, a piano roll, or curves.
