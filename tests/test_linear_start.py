@@ -225,7 +225,7 @@ def test_a_fitted_model_gives_deviations_and_gates(rbm):
 @pytest.mark.parametrize(
     "settings, match",
     [
-        (dict(n_hidden=6), "W must have shape"), (dict(visible="scaled_gaussian"), "units must have"),
+        (dict(n_hidden=6), "W must have shape"), (dict(visible="scaled_gaussian"), "with visible='scaled_gaussian'"),
         (dict(initialization=RBM(5)), "must be a fitted model"), (dict(initialization=np.zeros((4, 5))), "one of"),
     ],
 )  # fmt: skip

@@ -179,3 +179,15 @@ def test_gaps_in_validation_data_are_for_impute():
     held_out[1, 2, 1] = np.nan
     with pytest.raises(ValueError, match="validation must be finite .*impute fills in missing values"):
         RTRBM(2, n_gibbs=1, n_updates=1, random_state=0).fit(X, validation=held_out)
+
+
+def test_a_model_of_other_units_is_no_start():
+    X = (np.random.default_rng(0).random((6, 12, 5)) < 0.4).astype(float)
+    settings = dict(n_gibbs=1, n_updates=2, random_state=0)
+    binary = RBM(3, **settings).fit(X.reshape(-1, 5))
+    with pytest.raises(ValueError, match="initialization must be a model with visible='gaussian', .* got visible='b"):
+        RTRBM(3, visible="gaussian", initialization=binary, **settings).fit(X)
+    scaled = RBM(3, visible="gaussian", standardize=True, **settings).fit(X.reshape(-1, 5))
+    with pytest.raises(ValueError, match="initialization must be a model with standardize=False, .* got standardize=T"):
+        RTRBM(3, visible="gaussian", initialization=scaled, **settings).fit(X)
+    RTRBM(3, visible="gaussian", standardize=True, initialization=scaled, **settings).fit(X)

@@ -406,11 +406,22 @@ class FrameByFrame(TrainedRBM):
         if self.initialization is self:  # whose repr has no end
             raise ValueError("initialization must be another model than this one: copy.deepcopy(model)")
         super()._check_hyper_parameters()
+        _check_alike(self, self.initialization)
         if kinds.named(NegativePhase, "negative", self.negative).persistent:
-            raise ValueError(
-                f"negative={self.negative!r} is for the static RBM alone: here every frame has biases of its own, "
-                "so no chain can go on from one update to the next; negative='cd' starts chains at the data"
-            )
+            why = "every frame has biases of its own, so no chain can go on from one update to the next"
+            other = "negative='cd' starts chains at the data"
+            raise ValueError(f"negative={self.negative!r} is for the static RBM alone: here {why}; {other}")
+
+
+def _check_alike(model, start):
+    """Raise unless the model to start from, if it is one, sees the same numbers."""
+    if not isinstance(start, TrainedRBM):
+        return
+    alike = {"visible": type(model._units()) is type(start._units())}
+    alike["standardize"] = bool(model.standardize) == bool(start.standardize)
+    for name in (name for name, is_so in alike.items() if not is_so):
+        wanted, got = getattr(model, name), getattr(start, name)
+        raise ValueError(f"initialization must be a model with {name}={wanted!r}, as this one has, got {name}={got!r}")
 
 
 def groups(ends):
