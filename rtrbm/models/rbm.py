@@ -510,23 +510,16 @@ class RBM(TrainedRBM):
     def _scores(self, X, method, random_state, n_chains=None, n_steps=None, doubt_grey=False):
         """The `Scores` of rows; sparse ones are made dense a part at a time."""
         if is_sparse(X) and len(X.shape) == 2:
-            X = Sparse(X)
-            few = self._check_rows(X[rows_of_data(len(X))]) if len(X) else None
-
-            def parts():
-                return map(self._check_rows, checks.pieces(X))
+            unnormalised, rows = -self.free_energy(X), Sparse(X)
+            v = self._check_rows(rows[rows_of_data(len(rows))])
         else:
-            few = self._check_rows(X)
-
-            def parts():
-                return [few]
-
-        unnormalised = np.concatenate([-self._free_energy(v) for v in parts()])
-        log_z = self._log_z(few, method, random_state, n_chains, n_steps)
+            v = rows = self._check_rows(X)
+            unnormalised = -self._free_energy(v)
+        log_z = self._log_z(v, method, random_state, n_chains, n_steps)
         found = Scores(*scores(unnormalised, log_z).T)
         warn_of_doubts(found, "rows", self._units().linear)
         if doubt_grey:
-            warn_of_grey(parts(), self._units(), "rows")
+            warn_of_grey(map(np.asarray, checks.pieces(rows)), self._units(), "rows")
         return found
 
     def _log_z(self, v, method, random_state, n_chains=None, n_steps=None):
