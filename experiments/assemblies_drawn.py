@@ -78,7 +78,7 @@ def _moments(axis, name, data, samples):
 
     values = np.concatenate([data, *samples.values()])
     scale = 1 if name == "means" else 1000
-    limits = scale * min(0, values.min()), scale * values.max() * 1.25  # room for the legend
+    limits = scale * min(0, values.min()), scale * max(0, values.max()) * 1.25  # room for the legend
     axis.plot(limits, limits, color="0.6", linewidth=0.8, zorder=0)
     for colour, marker, (model, these) in zip(COLOURS[1::-1], "^o", reversed(samples.items())):
         label = f"{model}: {correlation(data, these):.2f}"

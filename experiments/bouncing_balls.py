@@ -231,6 +231,8 @@ def main(arguments=None):
     models = {name: new_model(name, options, settings, comm) for name in names}
     begin(folder, models, options.resume, comm)
     minutes = minutes_before(folder, options.resume)
+    if ranks.is_first(comm):
+        write_all_settings(folder, options, settings, minutes, ended=False)
     try:
         with noted() as warned:
             for name, model in models.items():

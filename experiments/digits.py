@@ -180,23 +180,21 @@ def main(arguments=None):
     if find_spec("sklearn") is None:
         raise ValueError("the digits are scikit-learn's: install scikit-learn")
     folder, (X, y) = output_folder(options.out), nudged_digits()
-    small = range(min(options.seeds, 5))
-    tables = {
-        "features": (COLUMNS, comparison_rows(compare(X, y, range(options.seeds)), CONTENDERS)),
-        "likelihood": (
-            ("updates", "CD-1", "+-", "PCD-1", "+-", "PCD-1 minus CD-1", "+-"), likelihood_rows(X, small, UPDATES)
-        ),
-        "speed": (("verb", "rows", "BernoulliRBM", "RBM", "ratio"), speed_rows(X, REPEATS)),
-    }  # fmt: skip
-    titles = (
-        f"Features of digits for a classifier, {options.seeds} seeds; log-likelihood of binary test images, in nats",
-        f"Exact log-likelihood of binary test images, 16 hidden units, {len(small)} seeds, in nats",
-        "Microseconds of a minibatch, 64 visible and 100 hidden units",
-    )
-    write_settings(folder / "settings.json", vars(options))
-    for title, (name, (columns, rows)) in zip(titles, tables.items()):
+    small, settings = range(min(options.seeds, 5)), (folder / "settings.json", vars(options))
+    write_settings(*settings, ended=False)
+
+    def show(name, columns, rows, title):
         print_table(columns, rows, title)
         write_table(folder / f"{name}.csv", columns, rows)
+
+    title = f"Features of digits for a classifier, {options.seeds} seeds; log-likelihood of binary test images, in nats"
+    show("features", COLUMNS, comparison_rows(compare(X, y, range(options.seeds)), CONTENDERS), title)
+    title = f"Exact log-likelihood of binary test images, 16 hidden units, {len(small)} seeds, in nats"
+    columns = "updates", "CD-1", "+-", "PCD-1", "+-", "PCD-1 minus CD-1", "+-"
+    show("likelihood", columns, likelihood_rows(X, small, UPDATES), title)
+    title = "Microseconds of a minibatch, 64 visible and 100 hidden units"
+    show("speed", ("verb", "rows", "BernoulliRBM", "RBM", "ratio"), speed_rows(X, REPEATS), title)
+    write_settings(*settings)
 
 
 if __name__ == "__main__":

@@ -185,6 +185,8 @@ def main(arguments=None):
     check_count("--seed", options.seed, 0)
     check_count("--draws", options.draws, 10)  # fewer can agree by chance: no standard error
     folder = output_folder(options.out)
+    settings = folder / "settings.json", vars(options)
+    write_settings(*settings, ended=False)
     params, X = small_model(options.seed)
     v, where = pack(X)
     columns = ("parameter", "equation", "largest_entry", "error_right_form", "error_as_printed")
@@ -207,10 +209,10 @@ def main(arguments=None):
     for method in dict.fromkeys(row[0] for row in cd):
         beyond = [abs(row[-1]) > 4 for row in cd if row[0] == method]
         print(f"  {method}: {sum(beyond)} of {len(beyond)}")
-    write_settings(folder / "settings.json", vars(options))
     write_table(folder / "gradient.csv", columns, rows)
     write_table(folder / "models.csv", model_columns, models)
     write_table(folder / "cd.csv", cd_columns, cd)
+    write_settings(*settings)
 
 
 if __name__ == "__main__":

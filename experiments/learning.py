@@ -12,7 +12,6 @@ on the last fifth of the training recordings. Smaller is better in all of them. 
 """
 
 import argparse
-import os
 import time
 import warnings
 
@@ -25,6 +24,7 @@ from experiments.runner import (
     check_different,
     check_seeds,
     data_files,
+    data_option,
     output_folder,
     print_table,
     run,
@@ -146,7 +146,7 @@ def n_updates_in(data, way, options):
 @script
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=os.environ.get("RTRBM_DATA"), help="folder of data (default: RTRBM_DATA)")
+    data_option(parser)
     parser.add_argument("--tasks", nargs="+", choices=DATA, default=list(DATA), metavar="DATA", help="default: all")
     parser.add_argument("--seconds", type=float, default=20, help="processor time of a training (default: 20)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="default: 0 1 2")

@@ -13,7 +13,6 @@ dream.gif show what the models dream. With --validation the last fifth of the tr
 """
 
 import argparse
-import os
 import pathlib
 from typing import NamedTuple
 
@@ -24,8 +23,10 @@ from experiments.real_data import Split, ends, error, load_mocap6, windows
 from experiments.reports import report
 from experiments.runner import (
     begin,
+    check_begun,
     check_figures,
     check_seeds,
+    data_option,
     minutes_before,
     output_folder,
     print_table,
@@ -381,7 +382,7 @@ def curves(rows, n_shown=4):
 def parser():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=os.environ.get("RTRBM_DATA"), help="folder of data (default: RTRBM_DATA)")
+    data_option(parser)
     parser.add_argument("--set", choices=FILES, default="walking", help="default: walking")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="default: 0 1 2")
     parser.add_argument(
@@ -434,6 +435,7 @@ def main(arguments=None):
     check_seeds(options.seeds)
     check_count("--updates", options.updates)
     check_n_jobs("--n-jobs", options.n_jobs)
+    worked = engine.named(options.engine).name
     check_figures()
     if not options.data:
         raise ValueError("--data must name the folder of data (or the environment variable RTRBM_DATA)")
@@ -448,9 +450,11 @@ def main(arguments=None):
     folder = output_folder(options.out or f"results/motion_capture-{options.set}")
     seeded = [(name, seed) for name in recipes for seed in options.seeds]
     models = {title_of(name, seed): new_model(recipes[name], seed, options) for name, seed in seeded}
+    if options.resume:
+        check_begun(folder, options, ("set", "statistics", "validation"))
     begin(folder, models, options.resume)
     said = {name: {**recipe._asdict(), "kind": recipe.kind.__name__} for name, recipe in recipes.items()}
-    said = {"engine": engine.named(options.engine).name, "recipes": said, "recurrent_net": NET, "calm": CALM}
+    said = {"engine": worked, "recipes": said, "recurrent_net": NET, "calm": CALM}
     minutes = minutes_before(folder, options.resume)
     settings = folder / "settings.json", {**vars(options), **said, "minutes": minutes}
     write_settings(*settings, ended=False)

@@ -21,6 +21,7 @@ from rtrbm.training import optimizers
 SMOOTHING = 0.5  # added to both counts of a note
 N_CELLS, N_UPDATES, LEARNING_RATE, MAX_NORM = 200, 3000, 0.01, 1.0
 N_LOOKS = 20  # measurements on the validation pieces
+NEAREST = 2.0**-23  # to 0 and 1, of a probability: single precision has none between 1 and 1 less this
 
 
 def accuracy(pieces, predicted):
@@ -46,7 +47,7 @@ def accuracy(pieces, predicted):
 
 def scores(pieces, probabilities):
     """Nats a frame and accuracy of independent notes with these probabilities, lists of (n_frames_i, 88)."""
-    v, p = np.concatenate(pieces), np.concatenate(probabilities)
+    v, p = np.concatenate(pieces), np.clip(np.concatenate(probabilities), NEAREST, 1 - NEAREST)
     nats = float(np.log(np.where(v == 1, p, 1 - p)).sum(axis=1, dtype=float).mean())
     return nats, accuracy(pieces, probabilities)
 
@@ -100,7 +101,7 @@ class NoteLSTM:
 
     def fit(self, minibatches, valid, n_updates=N_UPDATES):
         """Learn from a source of minibatches of `Example`s; the gradient is cut off at the norm `MAX_NORM`."""
-        optimizer, best = optimizers.adam(), (-np.inf, None)
+        optimizer, best = optimizers.adam(), (-np.inf, self.params)
         state = optimizer.init(self.params)
         for update in range(n_updates):
             v, where, *_ = packed(minibatches.minibatch(update))

@@ -9,12 +9,14 @@ of samples (moments.csv), and log-likelihoods of held-out data (likelihood.csv);
 each kind of units, of the first seed.
 
 FILE holds a number or name and a time for each spike: a table of text with columns neuron and time, or arrays of these
-names in an HDF5 or .npz file; or an HDF5 or .npz file with an array of times for each neuron. The last fifth of the
-bins is held out. No truth is known then: assemblies.csv has the strongest neurons of every hidden unit, and
-connections.csv the matrix U, instead of recovery.csv. docs/spikes.md says how to read them.
+names in an HDF5, .npz or .mat file; or such a file with an array of times for each neuron, or a MATLAB cell of them.
+The last fifth of the bins is held out. No truth is known then: assemblies.csv has the strongest neurons of every hidden
+unit, and connections.csv the matrix U, instead of recovery.csv. docs/spikes.md says how to read them.
 """
 
 import argparse
+import os
+import pathlib
 import time
 from typing import NamedTuple
 
@@ -33,6 +35,8 @@ from experiments.assemblies_measured import (
 )
 from experiments.reports import report
 from experiments.runner import (
+    begin,
+    check_begun,
     check_different,
     check_figures,
     check_seeds,
@@ -41,6 +45,8 @@ from experiments.runner import (
     run,
     save_figure,
     script,
+    starting,
+    stopped,
     write_settings,
     write_table,
 )
@@ -114,13 +120,29 @@ def recording_of(visible, seed, own):
     return own._replace(train=np.minimum(own.train, most), test=np.minimum(own.test, most))
 
 
-def fitted(recording, visible, seed, options):
-    """The two models, by name."""
+def new_models(visible, seed, options):
+    """The two models to be trained, by name."""
     work = {"random_state": seed, "engine": options.engine, "n_jobs": options.n_jobs, "verbose": 1}
     common = {"visible": visible, "n_gibbs": N_GIBBS[visible], **work}
     temporal = RTRBM(options.hidden, n_updates=options.n_updates, **RTRBM_SETTINGS, **common)
     static = RBM(options.hidden, **RBM_SETTINGS, **common)
-    return {"RTRBM": temporal.fit([recording.train], window=WINDOW), "RBM": static.fit(recording.train)}
+    return {"RTRBM": temporal, "RBM": static}
+
+
+def title_of(name, visible, seed):
+    """The name of a model's file."""
+    return f"{name}_{visible}_{seed}"
+
+
+def fitted(recording, visible, seed, options, folder):
+    """The two models, by name; their files are the checkpoints that --resume continues from."""
+    models = new_models(visible, seed, options)
+    for name, model in models.items():
+        path = folder / f"{title_of(name, visible, seed)}.h5"
+        starting(f"the {name}, {visible} units, seed {seed}", path, options.resume)
+        data, cut = ([recording.train], {"window": WINDOW}) if name == "RTRBM" else (recording.train, {})
+        model.fit(data, **cut, checkpoint=path, resume=options.resume)
+    return models
 
 
 def connections(models, recording):
@@ -158,7 +180,8 @@ def likelihood_rows(models, recording, visible, seed):
     """Nats per bin of held-out data: the models with their brackets, and two predictors of independent neurons."""
     train, test, units = recording.train, recording.test, as_units(visible)
     rate = units.bias(train.mean(axis=0, dtype=float), len(train))
-    low = float(units.mean(rate).min())  # no probability is below that of the rarest neuron
+    mean = units.mean(rate)
+    low = float((np.minimum(mean, 1 - mean) if units.binary else mean).min())  # no neuron is more certain than the data
     linear = evaluate.autoregression(test[None], train[None], N_TAPS, low, 1 - low if units.binary else np.inf)[0]
     inputs = {"independent neurons": rate, f"linear predictor, {N_TAPS} bins": _input(linear, units)}
     rows = []
@@ -193,9 +216,7 @@ def assembly_rows(model, recording):
 def one_run(recording, visible, seed, options, folder, tables):
     """Train and measure; rows go to `tables`. Returns what `draw` wants."""
     started = time.perf_counter()
-    models = fitted(recording, visible, seed, options)
-    for name, model in models.items():
-        model.save(folder / f"{name}_{visible}_{seed}.h5")
+    models = fitted(recording, visible, seed, options, folder)
     samples = {name: moments(sequences) for name, sequences in sampled(models, seed).items()}
     data = moments([recording.test])
     rows = {"likelihood": likelihood_rows(models, recording, visible, seed)}
@@ -229,7 +250,8 @@ def summary_rows(rows):
 def parser():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--spikes", metavar="FILE", help="times of spikes; without it a population is simulated")
+    said = "times of spikes; without it a population is simulated"
+    parser.add_argument("--spikes", type=os.path.expanduser, metavar="FILE", help=said)
     parser.add_argument("--bin", type=float, metavar="WIDTH", help="of a bin, in the unit of the times of --spikes")
     parser.add_argument("--visible", nargs="+", choices=("bernoulli", "poisson"), default=["bernoulli", "poisson"])
     parser.add_argument("--hidden", type=int, default=10, help="hidden units (default: 10, the simulated assemblies)")
@@ -237,7 +259,9 @@ def parser():
     parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="default: 0 1 2, with --spikes 0")
     parser.add_argument("--engine", default="auto", choices=engine.ENGINES, help="auto: numba if it is there (default)")
     parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
-    parser.add_argument("--out", default="results/neural_assemblies", help="folder for tables, models and figures")
+    parser.add_argument("--resume", action="store_true", help="go on from the models in the folder")
+    where = "folder for tables, models and figures (default: results/neural_assemblies, with --spikes and FILE's name)"
+    parser.add_argument("--out", help=where)
     return parser
 
 
@@ -265,7 +289,14 @@ def main(arguments=None):
     known = options.spikes is None
     seeds = options.seeds or ([0, 1, 2] if known else [0])
     own_spikes = None if known else recorded(options.spikes, options.bin)
-    folder = output_folder(options.out)
+    stem = "" if known else f"-{pathlib.Path(options.spikes).stem}"
+    folder = output_folder(options.out or f"results/neural_assemblies{stem}")
+    if options.resume:
+        check_begun(folder, options, ("spikes", "bin"))
+    runs = [(visible, seed) for visible in options.visible for seed in seeds]
+    made = {run_of: new_models(*run_of, options) for run_of in runs}
+    models = {title_of(name, *run_of): model for run_of, both in made.items() for name, model in both.items()}
+    begin(folder, models, options.resume)
     own = {
         "rtrbm": RTRBM_SETTINGS,
         "rbm": RBM_SETTINGS,
@@ -275,8 +306,8 @@ def main(arguments=None):
     }
     settings = folder / "settings.json", {**vars(options), "seeds": seeds, **own}
     write_settings(*settings, ended=False)
-    for visible in options.visible:
-        for seed in seeds:
+    try:
+        for visible, seed in runs:
             recording = recording_of(visible, seed, own_spikes)
             result = one_run(recording, visible, seed, options, folder, tables)
             if seed == seeds[0]:
@@ -287,6 +318,8 @@ def main(arguments=None):
                 tables["summary"] = summary_rows(tables["recovery"])
             for name, rows in tables.items():
                 write_table(folder / f"{name}.csv", COLUMNS[name], rows)
+    except KeyboardInterrupt:
+        return stopped(folder)
     for name in ("recovery", "summary", "moments", "likelihood"):
         if name in tables:
             print_table(COLUMNS[name], tables[name], name)

@@ -39,6 +39,8 @@ from experiments.runner import (
     begin,
     check_different,
     check_figures,
+    data_option,
+    earlier_settings,
     output_folder,
     print_table,
     run,
@@ -56,6 +58,7 @@ from rtrbm.compute import engine
 from rtrbm.convert import write_midi
 from rtrbm.datasets import Transposed, piano_rolls
 from rtrbm.datasets.registry import DATA_SETS
+from rtrbm.minibatches.fingerprint import difference, fingerprint
 from rtrbm.parameters import each
 from rtrbm.training.state import Best
 
@@ -233,8 +236,14 @@ def some(pieces, n_frames=None):
 
 def trained_on(name, options):
     """What a model learns from, in words; frequencies of notes are not transposed."""
-    words = ["transposed"] * (options.transpose and name not in ALONE) + ["pooled"] * options.pool
+    words = ["transposed"] * (options.transpose and name not in ALONE)
+    words += [f"pooled of {stems(options.sets)}"] * options.pool
     return " ".join(words) or "as it is"
+
+
+def stems(sets):
+    """The names of sets, without folders and endings."""
+    return "+".join(pathlib.Path(part).stem for part in sets)
 
 
 def stream_of(music, options):
@@ -259,9 +268,31 @@ def begun_with(name, options, path):
     return MODELS[name][0].load(path).n_updates if options.resume and path.exists() else None
 
 
-def is_longer(name, options, path):
-    """Whether --updates are more than those of the run that --resume goes on with."""
-    return name in MODELS and (begun_with(name, options, path) or math.inf) < (options.updates or 0)
+def is_longer(name, options, path, rows):
+    """Whether --updates are more than those of the model whose rows are there."""
+    begun = begun_with(name, options, path) if name in MODELS else rows[0].updates
+    return (begun or math.inf) < (options.updates or 0)
+
+
+def check_music(folder, groups, sets):
+    """Raise if the run in a folder, with which --resume goes on, learned from other music of the same name.
+
+    Returns
+    -------
+    dict of str to str
+        The fingerprints of the music of that run and of this one, by the names of the sets.
+    """
+    known = dict(earlier_settings(folder).get("music", {}))
+    for names, music in zip(groups, sets):
+        own = fingerprint(music.train)
+        other = difference(known.get(stems(names)), own)
+        if other is not None:
+            raise ValueError(
+                f"--sets {' '.join(names)} must be the music that models in {folder} learned from, got {other}: take "
+                "another --out"
+            )
+        known[stems(names)] = own
+    return known
 
 
 def length_of(name, music, options, path):
@@ -292,7 +323,7 @@ def train(name, title, music, options, folder):
 
 def title_of(name, sets, learnt):
     """The name of a model's file."""
-    return f"{name}-{'+'.join(pathlib.Path(part).stem for part in sets)}-{learnt.replace(' ', '-')}"
+    return f"{name}-{stems(sets)}-{learnt.partition(' of ')[0].replace(' ', '-')}"
 
 
 def models_of(groups, sets, learnt, options, folder):
@@ -397,17 +428,16 @@ def rolls(pieces):
 def parser():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=os.environ.get("RTRBM_DATA"), help="folder of data (default: RTRBM_DATA)")
-    parser.add_argument(
-        "--sets", nargs="+", default=["jsb"], metavar="SET", help=f"{', '.join(SETS)}, or paths (default: jsb)"
-    )
+    data_option(parser)
+    said = f"{', '.join(SETS)}, or paths (default: jsb)"
+    parser.add_argument("--sets", nargs="+", type=os.path.expanduser, default=["jsb"], metavar="SET", help=said)
     known = (*BASELINES, *MODELS)
     parser.add_argument("--models", nargs="+", choices=known, default=known, metavar="MODEL", help="default: all")
     parser.add_argument("--transpose", action="store_true", help="transpose the pieces at random, by -6 to 5 semitones")
     parser.add_argument("--pool", action="store_true", help="one model of each kind learns from all sets")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--updates", type=int, help="of a model (default: those of the recipe)")
-    how = "of learning, of a model but rbm and lstm: as many updates as fit into them"
+    how = "of learning, of a model that begins, but rbm and lstm: as many updates as fit into them"
     length.add_argument("--minutes", type=float, help=how)
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     more = "go on: keep the rows and the models of the folder; with more --updates the models learn further"
@@ -426,11 +456,12 @@ def check(options):
         check_count("--updates", options.updates)
     if options.minutes is not None:
         check_number("--minutes", options.minutes, 0)
+    engine.named(options.engine)
     check_figures()
     check_different("--sets", options.sets)
-    stems = [pathlib.Path(name).stem for name in options.sets]
-    if len(set(stems)) < len(stems):
-        raise ValueError(f"--sets must have different names, got {', '.join(stems)}: files of results have these names")
+    names = [stems([part]) for part in options.sets]
+    if len(set(names)) < len(names):
+        raise ValueError(f"--sets must have different names, got {', '.join(names)}: files of results have these names")
     check_different("--models", options.models)
     if set(options.models) & set(MODELS):
         try:
@@ -468,19 +499,24 @@ def main(arguments=None):
     sets = [load(names, options) for names in groups]  # what cannot be read is seen before any work
     folder = output_folder(options.out)
     learnt = {name: trained_on(name, options) for name in options.models}
+    before = folder if options.resume else folder / "none"
+    prints = check_music(before, groups, sets)
     begin(folder, models_of(groups, sets, learnt, options, folder), options.resume)
-    worked = {"engine": engine.named(options.engine).name}
-    recipes = {name: recipe_of(names, options) for names in groups for name in names}
-    settings = folder / "settings.json", {**vars(options), **worked, "recipes": recipes}
+    recipes = earlier_settings(before).get("recipes", {})
+    recipes = {**recipes, **{name: recipe_of(names, options) for names in groups for name in names}}
+    own = {"engine": engine.named(options.engine).name, "recipes": recipes, "music": prints}
+    settings = folder / "settings.json", {**vars(options), **own}
     write_settings(*settings, ended=False)
     rows = earlier_rows(folder / "scores.csv") if options.resume else []
     try:
         for names, music in zip(groups, sets):
             for name, how in learnt.items():
                 wanted = {(part, name, how, options.seed) for part in names}
-                others = [row for row in rows if (row.set, row.model, row.trained_on, row.seed) not in wanted]
+                done, others = [], []
+                for row in rows:
+                    (done if (row.set, row.model, row.trained_on, row.seed) in wanted else others).append(row)
                 path = folder / f"{title_of(name, names, how)}.h5"
-                if len(rows) - len(others) == len(wanted) and not is_longer(name, options, path):
+                if len(done) == len(wanted) and not is_longer(name, options, path, done):
                     continue
                 rows = others
                 write_table(folder / "scores.csv", Score._fields, rows)  # without a score of a model that changes now

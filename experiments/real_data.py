@@ -12,7 +12,6 @@ a frame. With --validation the last fifth of the training part (of music: the va
 """
 
 import argparse
-import os
 import pathlib
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from experiments.runner import (
     check_different,
     check_seeds,
     data_files,
+    data_option,
     output_folder,
     print_table,
     run,
@@ -170,7 +170,7 @@ def one_run(name, task, path, seed, options):
 def parser():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=os.environ.get("RTRBM_DATA"), help="folder of data (default: RTRBM_DATA)")
+    data_option(parser)
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK", help="default: all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="default: 0 1 2")
     parser.add_argument("--validation", action="store_true", help="score the end of the training part instead")

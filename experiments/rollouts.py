@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.readers import read_table
-from experiments.runner import read_settings, run, save_figure
+from experiments.runner import check_different, read_settings, run, save_figure
 from rtrbm import evaluate
 
 AHEAD = (1, 2, 5, 10, 20)
@@ -125,9 +125,11 @@ def draw_profiles(runs):
     for axis, side in zip(axes, sides):
         points = {}
         for run_name, rows in ((name, rows) for name, (of_run, rows) in runs.items() if of_run == side):
+            several = len({name for name, prediction, *_ in rows if prediction}) > 1
             for name, prediction, k, *error in rows:
                 if prediction != "one future":
-                    points.setdefault(run_name if prediction else name, {})[k] = k, *error
+                    label = f"{run_name}, {name}" if several else run_name
+                    points.setdefault(label if prediction else name, {})[k] = k, *error
         curves = {label: list(of.values()) for label, of in points.items()}
         _draw(axis, curves)
         axis.set_title(f"{side}x{side} pixels", fontsize=9)
@@ -149,6 +151,17 @@ def _draw(axis, curves):
     label_axes(axis, f"frames ahead of the {N_PREFIX} seen", "squared error per frame")
 
 
+def read_run(folder):
+    """Pixels of a side and the rows of `rollout_rows`, from the folder of a run of bouncing balls."""
+    table = read_table(folder / "rollouts.csv")
+    settings = read_settings(folder / "settings.json")
+    if not table or not set(COLUMNS) <= set(table[0]) or "resolution" not in settings:
+        raise ValueError(f"FOLDER must be of a run of bouncing_balls, {folder} has a rollouts.csv of another kind")
+    texts = [[row[name] for name in COLUMNS] for row in table]
+    rows = [(name, prediction, int(k), *map(float, errors)) for name, prediction, k, *errors in texts]
+    return settings["resolution"], rows
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kept = sorted(Path("docs/results").glob("bouncing_balls-*"))
@@ -157,12 +170,9 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     if not options.folders:
         raise ValueError("FOLDER must name runs of bouncing_balls, there are none in docs/results here")
-    runs = {}
-    for folder in options.folders:
-        texts = [[row[name] for name in COLUMNS] for row in read_table(folder / "rollouts.csv")]
-        rows = [(name, prediction, int(k), *map(float, errors)) for name, prediction, k, *errors in texts]
-        side = read_settings(folder / "settings.json")["resolution"]
-        runs[folder.name.removeprefix("bouncing_balls-")] = side, rows
+    names = [folder.resolve().name.removeprefix("bouncing_balls-") for folder in options.folders]
+    check_different("The names of the folders", names)
+    runs = {name: read_run(folder) for name, folder in zip(names, options.folders)}
     save_figure(draw_profiles(runs), options.output)
     return 0
 

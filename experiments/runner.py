@@ -5,6 +5,7 @@ import contextlib
 import functools
 import itertools
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -29,6 +30,13 @@ def command_line(description, name, profiles):
     parser.add_argument("--resume", action="store_true", help="go on from the models in the folder")
     parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
     return parser
+
+
+def data_option(parser):
+    """Add --data, the folder of real data."""
+    home = os.path.expanduser  # a shell leaves the ~ of --data=~/data as it is
+    default = os.environ.get("RTRBM_DATA")
+    parser.add_argument("--data", type=home, default=default, help="folder of data (default: RTRBM_DATA)")
 
 
 def check_different(option, values):
@@ -142,6 +150,16 @@ def begin(folder, models, resume, comm=None):
     ranks.together(prepare, comm)
 
 
+def check_begun(folder, options, names):
+    """Raise if the run in a folder, with which --resume goes on, began with other values of some options."""
+    earlier = earlier_settings(folder)
+    for name in names:
+        own = getattr(options, name)
+        if earlier.get(name, own) != own:
+            began = f"--resume goes on with the run in {folder}, which began with --{name} {earlier[name]}"
+            raise ValueError(f"--{name} must stay as it is, got {own}: {began}; take another --out")
+
+
 def _keep(path):
     """Rename a model's file, and the checkpoint before it, if they are there."""
     there = [earlier for earlier in (path, pathlib.Path(before(path))) if earlier.exists()]
@@ -200,8 +218,13 @@ def commit():
 
 def minutes_before(folder, resume):
     """The minutes of each model's training before --resume goes on with it, from the folder's settings."""
+    return earlier_settings(folder).get("minutes") or {} if resume else {}
+
+
+def earlier_settings(folder):
+    """The settings of the run that is in a folder; none if there is no run."""
     path = folder / "settings.json"
-    return read_settings(path).get("minutes") or {} if resume and path.exists() else {}
+    return read_settings(path) if path.exists() else {}
 
 
 def read_settings(path):

@@ -5,6 +5,7 @@ import numpy as np
 
 from rtrbm import convert
 from rtrbm.checks import about
+from rtrbm.minibatches.matlab import read_mat
 from rtrbm.minibatches.paths import kind_of, opened
 
 COLUMNS = "neuron", "time"
@@ -16,13 +17,15 @@ def spike_times(path):
     Parameters
     ----------
     path : path-like
-        A table of text with the columns neuron and time, an HDF5 or .npz file with arrays of these names, or one with
-        an array of times for each neuron. Other columns and, beside neuron and time, other arrays are left aside.
+        A table of text with the columns neuron and time, an HDF5, .npz or .mat file with arrays of these names, or one
+        with an array of times for each neuron. A MATLAB cell holds an array for each neuron. Other columns and, beside
+        neuron and time, other arrays are left aside.
 
     Returns
     -------
     names : list
-        In the order of their numbers or letters; in a file with an array for each, the names of the arrays.
+        In the order of their numbers or letters; in a file with an array for each, the names of the arrays. The neurons
+        of a cell `spikes` are spikes{1}, spikes{2}, ... as in MATLAB.
     times : list of (n_spikes_i,) float64 ndarrays
 
     Raises
@@ -34,11 +37,11 @@ def spike_times(path):
     """
     kind = kind_of(path, "--spikes")
     if kind not in READERS:
-        raise ValueError(f"--spikes must be a table of text, an HDF5 or an .npz file, got {kind}: {path}")
+        raise ValueError(f"--spikes must be a table of text, an HDF5, .npz or .mat file, got {kind}: {path}")
     with about("--spikes", "path", "X"):
-        arrays = {name: np.asarray(array) for name, array in READERS[kind](path).items()}
+        arrays = _each(READERS[kind](path))
     if set(COLUMNS) <= set(arrays):
-        neurons, times = arrays["neuron"], _times(arrays["time"], f"time of {path}")
+        neurons, times = _flat(arrays["neuron"]), _times(arrays["time"], f"time of {path}")
         if neurons.shape != times.shape:
             shapes = f"{neurons.shape} and {times.shape}"
             raise ValueError(f"neuron and time of {path} must be columns of one length, got {shapes}")
@@ -57,6 +60,23 @@ def spike_times(path):
     return list(arrays), list(arrays.values())
 
 
+def _each(arrays):
+    """The arrays by their names, each member of a cell by one of its own."""
+    found = {}
+    for name, array in arrays.items():
+        is_cell = isinstance(array, list) or getattr(array, "dtype", None) == object
+        members = array if isinstance(array, list) else np.ravel(array, "F") if is_cell else ()
+        found |= {f"{name}{{{i}}}": np.asarray(member) for i, member in enumerate(members, 1)}
+        if not is_cell:
+            found[name] = np.asarray(array)
+    return found
+
+
+def _flat(array):
+    """A row or a column of a matrix as a vector, anything else as it is."""
+    return array.ravel() if array.ndim == 2 and (1 in array.shape or not array.size) else array
+
+
 def _check_trains(arrays, path):
     """Raise if two arrays look like the times of all spikes and their neurons: most numbers of one come again."""
     if len(arrays) == 2 and len({len(array) for array in arrays.values()}) == 1:
@@ -72,8 +92,7 @@ def _check_trains(arrays, path):
 
 def _times(array, name):
     """Times as float64, in one dimension; a row or a column of a matrix is one."""
-    if array.ndim == 2 and 1 in array.shape:
-        array = array.ravel()
+    array = _flat(array)
     if array.ndim != 1:
         wanted = "times of spikes have one dimension. A file holds these alone, or the arrays neuron and time"
         raise ValueError(f"--spikes: {name} has shape {array.shape}; {wanted}")
@@ -120,4 +139,9 @@ def _npz(path):
         return dict(zip(file.files, arrays))
 
 
-READERS = {"text": _text, "an HDF5 file": _hdf5, "an .npz file": _npz}
+def _mat(path):
+    found = read_mat(path)
+    return {name: array for name, array in found.items() if isinstance(array, np.ndarray) and not array.dtype.names}
+
+
+READERS = {"text": _text, "an HDF5 file": _hdf5, "an .npz file": _npz, "a .mat file": _mat}

@@ -18,6 +18,8 @@ from .foreign import is_array
 from .functions import ratio
 from .types import Array, Lists, Sequences
 
+N_ROWS = 4096  # frames whose predictors are in memory at the same time
+
 FARTHEST = 1e38  # bounds that single precision has
 LEAST = 1e-12  # of the mean diagonal: what a feature that never changes has in its place
 LARGEST_LINEAR = 1500  # features for which reports and commands fit a linear predictor
@@ -291,9 +293,11 @@ def autoregression(
     X, mean, coefficients = _fitted(X, train, n_taps, ridge)
 
     def predict(v):
-        ahead = np.zeros(v.shape)
-        ahead[1:] = _past(v - mean, n_taps) @ coefficients
-        return np.clip(ahead + mean, low, high).astype(v.dtype)
+        ahead = np.empty(v.shape, v.dtype)
+        ahead[0] = np.clip(mean, low, high)
+        for frames, past in _pasts(v, mean, n_taps):
+            ahead[frames] = np.clip(past @ coefficients + mean, low, high)
+        return ahead
 
     return _each(X, predict)
 
@@ -360,10 +364,9 @@ def _fitted(X, train, n_taps, ridge):
     check_memory(f"n_taps={n_taps} taps on {len(mean)} features", (int(n_taps) * len(mean) + 1) ** 2, float)
     normal, moments = 0, 0
     for v in train:
-        v = v - mean
-        past = _past(v, n_taps)
-        normal += past.T @ past
-        moments += past.T @ v[1:]
+        for frames, past in _pasts(v, mean, n_taps):
+            normal += past.T @ past
+            moments += past.T @ (v[frames] - mean)
     squares = np.einsum("ii->i", normal)[:-1]  # a view; the constant has no penalty
     squares += float(ridge) * np.maximum(squares, LEAST * (squares.mean() or 1))
     try:
@@ -372,8 +375,13 @@ def _fitted(X, train, n_taps, ridge):
         raise ValueError(f"ridge={ridge} must be larger, features of train depend on one another") from error
 
 
-def _past(v, n_taps):
-    """The predictors of frames 2..T: v_{t-1}, ..., v_{t-n_taps}, 1, with the first frame in place of earlier ones."""
-    at = np.arange(len(v) - 1)[:, None] - np.arange(n_taps)
-    taps = v[at.clip(0)].reshape(len(at), n_taps * v.shape[1])
-    return np.concatenate([taps, np.ones((len(at), 1))], axis=1)
+def _pasts(v, mean, n_taps):
+    """Frames 2..T, some at a time, as slices, and their predictors v_{t-1}, ..., v_{t-n_taps}, 1, less the mean.
+
+    The first frame is in place of earlier ones.
+    """
+    for start in range(1, len(v), N_ROWS):
+        frames = slice(start, min(start + N_ROWS, len(v)))
+        at = np.arange(frames.start - 1, frames.stop - 1)[:, None] - np.arange(n_taps)
+        taps = (v[at.clip(0)] - mean).reshape(len(at), n_taps * v.shape[1])
+        yield frames, np.concatenate([taps, np.ones((len(at), 1))], axis=1)

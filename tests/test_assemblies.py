@@ -1,6 +1,7 @@
 """The simulated population of assemblies: its law, and what is measured of models of it; the script, tiny."""
 
 import csv
+from unittest.mock import Mock
 
 import h5py
 import numpy as np
@@ -285,7 +286,7 @@ def test_files_that_hold_no_spikes(tmp_path):
     with pytest.raises(ValueError, match="may be truncated"):
         spike_times(tmp_path / "spikes.npz")
     np.save(tmp_path / "spikes.npy", np.zeros(3))
-    with pytest.raises(ValueError, match="a table of text, an HDF5 or an .npz file, got an .npy file"):
+    with pytest.raises(ValueError, match="a table of text, an HDF5, .npz or .mat file, got an .npy file"):
         spike_times(tmp_path / "spikes.npy")
     with pytest.raises(FileNotFoundError, match="--spikes: no file"):
         spike_times(tmp_path / "nowhere.csv")
@@ -359,6 +360,57 @@ def test_cells_that_are_no_times(row, message, tmp_path):
     (tmp_path / "spikes.csv").write_text(f"neuron,time\na,1\n{row}\nb,4\n")
     with pytest.raises(ValueError, match=message):
         spike_times(tmp_path / "spikes.csv")
+
+
+def test_spikes_of_matlab(tmp_path):
+    """Vectors are rows or columns there, and a cell has the times of each neuron, in files of both versions."""
+    savemat = pytest.importorskip("scipy.io").savemat
+    neuron, time = np.array([[2, 1, 2]]), np.array([[0.5], [1.0], [1.5]])
+    savemat(tmp_path / "pairs.mat", {"neuron": neuron, "time": time, "note": "session 3"})
+    names, times = spike_times(tmp_path / "pairs.mat")
+    assert names == [1, 2] and [train.tolist() for train in times] == [[1.0], [0.5, 1.5]]
+    cell = np.empty((1, 3), object)
+    cell[0] = [TIMES, TIMES[:2], np.zeros((0, 0))]
+    savemat(tmp_path / "cell.mat", {"spikes": cell})
+    reference = h5py.special_dtype(ref=h5py.Reference)
+    with h5py.File(tmp_path / "cell73.mat", "w", userblock_size=512) as file:
+        parts = [file.create_dataset(f"#refs#/{i}", data=TIMES[: n or 1][None]) for i, n in enumerate([300, 2])]
+        spikes = file.create_dataset("spikes", (2, 1), reference)
+        spikes.attrs["MATLAB_class"] = np.bytes_("cell")
+        spikes[:, 0] = [part.ref for part in parts]
+    for name, lengths in ("cell.mat", [300, 2, 0]), ("cell73.mat", [300, 2]):
+        names, times = spike_times(tmp_path / name)
+        assert names == [f"spikes{{{i}}}" for i in range(1, len(lengths) + 1)]
+        assert [len(train) for train in times] == lengths
+
+
+def test_busy_neurons_have_a_linear_predictor():
+    """Neurons that fire in most bins, or whose means differ much: predictions are bounded by the most certain one."""
+    rng = np.random.default_rng(0)
+    for rates in ([0.7, 0.9], [0.3, 0.95]):
+        spikes = (rng.random((600, 2)) < rates).astype(float)
+        recording = neural_assemblies.Recording(spikes[:400], spikes[400:], ["a", "b"])
+        rows = {name: nats for name, nats, *_ in neural_assemblies.likelihood_rows({}, recording, "bernoulli", 0)}
+        assert rows["linear predictor, 5 bins"] == pytest.approx(rows["independent neurons"], abs=0.1)
+
+
+def test_going_on_with_spikes(tiny, tmp_path, capsys, monkeypatch):
+    """After Ctrl-C the same command with --resume ends; other spikes are refused, and the folder stays as it is."""
+    pytest.importorskip("matplotlib")
+    monkeypatch.chdir(tmp_path)
+    path, command = write_spikes(tmp_path, "csv"), [*COMMON, "--bin", "0.2", "--hidden", "3", "--visible", "poisson"]
+    with monkeypatch.context() as patched:
+        patched.setattr(neural_assemblies, "sampled", Mock(side_effect=KeyboardInterrupt))
+        assert neural_assemblies.main([*command, "--spikes", str(path)]) == 130
+    out = tmp_path / "results" / "neural_assemblies-spikes"  # not that of the simulation
+    assert not (out / "likelihood.csv").exists() and "with --resume goes on" in capsys.readouterr().err
+    assert neural_assemblies.main([*command, "--spikes", str(path), "--resume"]) == 0
+    assert capsys.readouterr().out.count("going on from") == 2
+    before = {file.name: file.read_bytes() for file in out.iterdir() if file.suffix in (".csv", ".json", ".h5")}
+    assert "likelihood.csv" in before
+    with pytest.raises(ValueError, match="--bin must stay as it is, got 0.1: .* began with --bin 0.2; take another"):
+        neural_assemblies.main([*command, "--bin", "0.1", "--spikes", str(path), "--resume"])
+    assert before == {name: (out / name).read_bytes() for name in before}
 
 
 def test_names_and_notes_in_hdf5(tmp_path):

@@ -956,3 +956,25 @@ def test_arrays_of_another_dtype_are_not_written(tmp_path):
     assert not path.exists()
     model.save(path)
     RTRBM.load(path)
+
+
+def test_a_mask_of_many_weights_is_kept(tmp_path):
+    rng = np.random.default_rng(0)
+    masks = rng.random((300, 40)) < 0.1, rng.integers(0, 2, (40, 40))
+    model = SRTRBM(40, mask=masks, n_updates=1, n_jobs=1).fit(rng.random((2, 3, 300)))
+    model.save(tmp_path / "model.h5")
+    assert os.path.getsize(tmp_path / "model.h5") < 6 * sum(part.nbytes for part in model.params_ if part is not None)
+    loaded = SRTRBM.load(tmp_path / "model.h5")
+    for mask, kept in zip(masks, loaded.mask, strict=True):
+        np.testing.assert_array_equal(kept, mask != 0)
+    X = rng.random((1, 4, 300))
+    np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
+    loaded.fit(X, checkpoint=tmp_path / "run.h5")
+
+
+def test_what_a_file_has_no_room_for_is_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr("rtrbm.estimators.settings.MOST_KEPT", 1000)
+    model = SRTRBM(40, mask=(np.ones((300, 40)), None), n_updates=1)
+    with pytest.raises(ValueError, match="mask takes 2,0.. bytes in a model file, with room for 1,000"):
+        model.fit(np.zeros((2, 3, 300)), checkpoint=tmp_path / "run.h5")
+    assert not hasattr(model, "params_") and not (tmp_path / "run.h5").exists()

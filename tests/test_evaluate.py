@@ -342,3 +342,12 @@ def test_a_feature_of_large_numbers_does_not_hide_the_others():
     X = [np.stack([np.full(60, rng.normal(70000, 15000)), np.sin(t / 5 + i)], axis=1) for i in range(10)]
     linear, copied = (squared_error(X, p)[0] for p in (autoregression(X, X, 2), copy_previous(X)))
     assert linear < 0.05 * copied
+
+
+def test_long_recordings_are_taken_in_parts(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = [rng.random((n, 3)).cumsum(axis=0) for n in (23, 2, 40)]
+    whole = autoregression(X, X, n_taps=2)
+    monkeypatch.setattr("rtrbm.evaluate.N_ROWS", 7)
+    for a, b in zip(autoregression(X, X, n_taps=2), whole, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9)

@@ -1,5 +1,6 @@
 """Forecasts and their coverage, frames that arrive one at a time, random numbers that rows have in common, bars."""
 
+import copy
 import io
 import pickle
 import sys
@@ -427,3 +428,13 @@ def test_a_frame_of_a_table_has_the_columns_of_the_fit():
     np.testing.assert_allclose(h, model.transform(X)[0][:1], atol=1e-6)
     with pytest.raises(ValueError, match="frame: The feature names should match"):
         model.filter_step(None, X[0][list("dcba")].iloc[[0]])
+
+
+def test_filter_step_sees_settings_that_were_changed():
+    X = np.random.default_rng(0).integers(0, 2, (3, 4, 5))
+    model = RTRBM(3, n_updates=1, n_jobs=1).fit(X)
+    _, state = model.filter_step(None, X[:, 0])
+    for changed in {"visible": "poisson"}, {"n_hidden": 9}, {"n_taps": 2}:
+        other = copy.copy(model).set_params(**changed)
+        with pytest.raises(ValueError, match=f"{next(iter(changed))}.* fit again"):
+            other.filter_step(state, X[:, 1])

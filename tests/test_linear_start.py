@@ -265,3 +265,17 @@ def test_the_linear_predictor_of_evaluate_is_near():
     found = CRBM(**QUICK, n_taps=2, visible="scaled_gaussian").fit(X).predict(X, "mean_field")
     wanted = evaluate.autoregression(X, X, 2)
     assert evaluate.squared_error(X, found)[0] < 1.01 * evaluate.squared_error(X, wanted)[0]
+
+
+def test_a_start_that_is_not_finite_is_refused():
+    params = RBM(3, n_updates=1).fit(np.eye(4)).params_
+    broken = params._replace(W=np.full_like(params.W, np.nan))
+    with pytest.raises(ValueError, match="initialization must be a model of finite parameters, its W has NaN"):
+        RTRBM(3, n_updates=1, initialization=broken).fit(np.zeros((2, 3, 4)))
+
+
+def test_the_memory_of_the_linear_predictor_is_checked(monkeypatch):
+    monkeypatch.setattr("rtrbm.machine.memory", lambda: 200_000)
+    X = random_array(3, 20, visible="gaussian")
+    with pytest.raises(ValueError, match="a start from the linear predictor .30 taps, .*'data' does without it. would"):
+        CRBM(2, n_taps=30, visible="gaussian", n_updates=1).fit(np.tile(X, (1, 3, 1)))

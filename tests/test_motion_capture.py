@@ -76,6 +76,23 @@ def test_resuming_repeats_the_numbers(folder, monkeypatch, capsys):
         assert again | {"minutes": ""} == row | {"minutes": ""}
 
 
+def test_going_on_with_other_data_is_refused(folder, monkeypatch):
+    for picture in ("dream", "save_figure", "report"):
+        monkeypatch.setattr(motion_capture, picture, lambda *args, **kwargs: None)
+    command = ["--data", str(folder), "--updates", "2", "--n-jobs", "1", "--seeds", "0", "--engine", "numpy"]
+    command += ["--out", str(folder / "out")]
+    motion_capture.main(command)
+    before = {file.name: file.read_bytes() for file in (folder / "out").iterdir()}
+    for other, message in {
+        ("--statistics", "train"): "--statistics must stay as it is, got train: .* began with --statistics all",
+        ("--validation",): "--validation must stay as it is, got True: .* began with --validation False",
+        ("--set", "mocap6"): "--set must stay as it is, got mocap6",
+    }.items():
+        with pytest.raises(ValueError, match=message):
+            motion_capture.main([*command, "--resume", *other])
+    assert before == {file.name: file.read_bytes() for file in (folder / "out").iterdir()}
+
+
 def test_the_data_must_be_there(folder, monkeypatch):
     monkeypatch.delenv("RTRBM_DATA", raising=False)
     with pytest.raises(ValueError, match="--data"):

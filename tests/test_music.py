@@ -220,11 +220,21 @@ def test_sparse_matrices_of_matlab(tmp_path):
         ({"testdata": cells([np.zeros((3, 87), np.uint8), np.zeros((4, 87), np.uint8)])}, "piece 0 must be a roll"),
         ({"testdata": cells([np.zeros((0, 88)), np.zeros((4, 88))])}, "got no frames"),
         ({"testdata": np.zeros((3, 88))}, "must be a cell"),
+        ({"testdata": np.zeros((0, 0))}, "must hold a piece or more, it is empty"),
         ({"testdata": cells([sparse.csc_matrix(np.eye(88)[:3] * 2), np.zeros((1, 88))])}, "piece 0 must hold 0 and 1"),
     ],
 )
 def test_a_bad_matrix_is_refused(changed, match, tmp_path):
     refused(tmp_path, matlab_file(tmp_path / "set.mat", **changed), match, "set.mat")
+
+
+def test_pieces_of_one_length_in_one_array(tmp_path):
+    """What scipy.io.savemat makes of a list of them, and of a set of one song."""
+    rolls = np.stack([random_roll(seed) for seed in range(3)])
+    matlab_file(tmp_path / "set.mat", traindata=list(rolls), testdata=[rolls[0]])
+    train, _, test = piano_rolls(tmp_path / "set.mat")
+    np.testing.assert_array_equal(train, rolls)
+    np.testing.assert_array_equal(test, rolls[:1])
 
 
 def test_a_bad_matlab_file_is_refused(tmp_path):
@@ -309,6 +319,16 @@ def test_a_folder_and_its_archives(tmp_path):
                 np.testing.assert_array_equal(roll, random_roll(10 * n + i))
 
 
+def test_midi_files_in_folders_inside(tmp_path):
+    folder = midi_folder(tmp_path / "set")
+    for place in "b", ".hidden":
+        (folder / "train" / place).mkdir()
+        write_midi(folder / "train" / place / "0.mid", random_roll(7))
+    first, second = piano_rolls(folder)[0]
+    np.testing.assert_array_equal(first, random_roll(0))
+    np.testing.assert_array_equal(second, random_roll(7))
+
+
 def test_bad_midi_is_refused(tmp_path, monkeypatch):
     folder = midi_folder(tmp_path / "set")
     path = folder / "test" / "0.MID"
@@ -322,7 +342,7 @@ def test_bad_midi_is_refused(tmp_path, monkeypatch):
         with pytest.raises(ValueError, match=r"0.MID' is no complete MIDI file"):
             piano_rolls(folder)
     mido.MidiFile(tracks=[mido.MidiTrack()]).save(path)
-    with pytest.raises(ValueError, match=r"0.MID' has no notes"):
+    with pytest.raises(ValueError, match=r"0.MID' has no notes .percussion does not count.: leave it out"):
         piano_rolls(folder)
     long = mido.MidiFile(ticks_per_beat=1, tracks=[track_of(("note_on", {"note": 60, "time": 2**27}))])
     long.save(path)

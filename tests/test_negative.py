@@ -486,7 +486,7 @@ def test_a_phase_refuses_biases_of_many_rows(phase, rows):
 TOO_LARGE = {
     "pcd": (Persistent(1, 10**15), "n_chains=10{15} chains would take"),
     "tempered": (Tempered(n_chains=10**15), "n_chains=10{15} chains would take"),
-    "exact": ("exact", "exact enumeration needs min.n_visible, n_hidden. <= 25"),
+    "exact": ("exact", "negative=.exact. needs min.n_visible, n_hidden. <= 25, .*: take negative=.cd."),
 }
 
 

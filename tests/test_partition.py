@@ -229,6 +229,33 @@ def test_a_row_does_not_depend_on_the_others(engine, monkeypatch):
     assert (log_partition(W, b_v, b_h, **settings | {"random_state": 1}).log_z != together.log_z).all()
 
 
+def test_rows_are_estimated_some_at_a_time(monkeypatch):
+    """So that memory does not grow with their number; the same, but for rounding."""
+    W, b_v, b_h = parameters(1.5, 12, seed=3)
+    b_v[5:8], b_h[5:8] = b_v[0], b_h[0]
+    data = np.random.default_rng(1).integers(0, 2, b_v.shape).astype(float)
+    for given in None, data:
+        whole, sizes = log_partition(W, b_v, b_h, method="ais", data=given, random_state=0), []
+        attract = partition.attractors
+        with monkeypatch.context() as patched:
+            patched.setattr(partition, "NUMBERS", 4 * partition.N_CHAINS * len(W))
+            patched.setattr(partition, "attractors", lambda W, b, *more: sizes.append(len(b.v)) or attract(W, b, *more))
+            parts = log_partition(W, b_v, b_h, method="ais", data=given, random_state=0)
+        assert sizes == [4, 4, 1]
+        for a, b in zip(parts, whole, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
+def test_temperatures_and_chains_must_fit_into_memory():
+    model = RTRBM(30, n_updates=1).fit(np.zeros((1, 2, 40)))
+    for wrong in {"n_steps": 10**13}, {"n_chains": 10**12}:
+        ((name, value),) = wrong.items()
+        with pytest.raises(ValueError, match=f"{name}={value} .* would take"):
+            model.likelihood(np.zeros((1, 2, 40)), **wrong)
+    with pytest.raises(ValueError, match="method='exact' needs min.* <= 25, .*: take method='ais'"):
+        model.likelihood(np.zeros((1, 2, 40)), method="exact")
+
+
 def test_rows_of_equal_biases_are_estimated_once(monkeypatch):
     W, b_v, b_h = parameters(1.0, 3)
     rows = np.array([2, 0, 2, 1, 0, 2])
@@ -345,6 +372,15 @@ def test_frames_of_sequences_are_between_their_bounds():
         pooled = m.likelihood(X, "ais")
         assert pooled.lower <= known.mean() <= pooled.upper and pooled.upper - pooled.lower < 0.2
         assert not pooled.lower <= known.mean() + 0.2 <= pooled.upper  # control
+
+
+def test_chains_count_where_there_are_some():
+    """Groups of sequences of which some are summed exactly."""
+    values = np.zeros((3, len(Scores._fields)))
+    values[:, Scores._fields.index("effective")] = [np.inf, 4.0, 6.0]
+    values[:, -1] = range(3)
+    found = Scores(*values.T).mean()
+    assert (found.method, found.effective) == ("ais", 5.0)
 
 
 def test_the_static_rbm_has_one_log_z():

@@ -125,8 +125,43 @@ def test_pooled_sets(path, quick, tmp_path):
     assert [(row["set"], row["model"]) for row in rows] == [
         (str(part), model) for model in ("1-gram", "rnnrbm") for part in (path, other)
     ]
-    assert {row["trained_on"] for row in rows} == {"pooled"} and int(rows[-1]["updates"]) >= 1
+    assert {row["trained_on"] for row in rows} == {"pooled of tunes+others"} and int(rows[-1]["updates"]) >= 1
     assert rows[0]["nats"] == rows[1]["nats"]
+    assert (tmp_path / "out" / "rnnrbm-tunes+others-pooled.h5").exists()
+    third = tmp_path / "third.json"
+    third.write_bytes(path.read_bytes())
+    more = ["--sets", str(path), str(other), str(third), "--resume", "--updates", "2"]
+    polyphonic_music.main([*common, *more, "--out", str(tmp_path / "out")])  # another pool has rows of its own
+    assert rows_of(tmp_path / "out")[: len(rows)] == rows
+    pools = {row["trained_on"] for row in rows_of(tmp_path / "out")}
+    assert pools == {"pooled of tunes+others", "pooled of tunes+others+third"}
+
+
+def test_going_on_with_other_music_is_refused(path, quick, tmp_path):
+    """The files of models have the names of sets, which may be in several folders."""
+    (tmp_path / "b").mkdir()
+    rng, out = np.random.default_rng(1), tmp_path / "out"
+    tunes = {part: [tune(rng, 12) for _ in range(6)] for part in ("train", "valid", "test")}
+    (tmp_path / "b" / path.name).write_text(json.dumps(tunes))
+    command = ["--models", "1-gram", "lstm", "--n-jobs", "1", "--engine", "numpy", "--out", str(out)]
+    polyphonic_music.main([*command, "--updates", "2", "--sets", str(path)])
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    with pytest.raises(ValueError, match="the music that models in .* learned from, got lengths .*: take another --out"):
+        polyphonic_music.main([*command, "--sets", str(tmp_path / "b" / path.name), "--resume"])
+    assert before == {file.name: file.read_bytes() for file in out.iterdir()}
+    polyphonic_music.main([*command, "--sets", str(path), "--resume", "--updates", "4"])
+    assert [row["updates"] for row in rows_of(out)] == ["", "4"]
+
+
+def test_a_certain_network_has_finite_scores():
+    """A note that sounds in every training frame, and in no validation frame."""
+    chord, other = np.zeros((40, 88), np.float32), np.zeros((40, 88), np.float32)
+    chord[:, [39, 43]], other[:, 40] = 1, 1
+    network = baselines.NoteLSTM(baselines.frequency(chord), 3)
+    network.params.b_v[:] = np.where(chord[0], 40, -200)
+    network.fit(Transposed([chord], 1, semitones=(0, 0), random_state=0), [other], 2)
+    nats, _ = baselines.scores([other], network.predict([other]))
+    assert np.isfinite(nats) and nats < -40
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,24 @@ def test_the_figure_of_several_runs(videos, model, tmp_path, monkeypatch):
     figure.savefig(path)
 
 
+def test_runs_with_two_models_and_runs_of_other_kinds(videos, model, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    for name in "x/a", "y/a", "other":
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "settings.json").write_text('{"resolution": 6}')
+        rows = rollout_rows({"RTRBM": model, "TRBM": model}, videos[:3], videos)
+        write_table(tmp_path / name / "rollouts.csv", COLUMNS, rows)
+    write_table(tmp_path / "other" / "rollouts.csv", ("predictor", "seed"), [("AR(1)", 0)])
+    drawn = []
+    monkeypatch.setattr(rollouts, "save_figure", lambda figure, path: drawn.append(figure))
+    rollouts.main([str(tmp_path / "x" / "a")])
+    assert [line.get_label() for line in drawn[0].axes[0].lines][-2:] == ["a, RTRBM", "a, TRBM"]
+    with pytest.raises(ValueError, match="names of the folders must be different from each other, got a a"):
+        rollouts.main([str(tmp_path / "x" / "a"), str(tmp_path / "y" / "a")])
+    with pytest.raises(ValueError, match="must be of a run of bouncing_balls, .*other has a rollouts.csv of another"):
+        rollouts.main([str(tmp_path / "other")])
+
+
 def test_short_videos_are_refused(videos, model):
     with pytest.raises(ValueError, match=r"with 40 frames or more, got \(40, 30, 36\)"):
         rollout_rows({"RTRBM": model}, np.zeros((40, 30, 36)), videos)

@@ -72,9 +72,8 @@ def test_a_checkpoint_that_fails_is_a_warning_and_the_next_is_written(tmp_path):
 
 def test_the_last_checkpoint_must_be_written(tmp_path):
     path, model = tmp_path / "run.h5", failing(12)
-    with pytest.warns(UserWarning, match="no checkpoint of 12 updates"):  # at the interval; then it is tried again
-        with pytest.raises(OSError, match="No space left"):
-            model.fit(X, checkpoint=path, checkpoint_every=4)
+    with pytest.raises(OSError, match="No space left"):
+        model.fit(X, checkpoint=path, checkpoint_every=4)
     assert state(model) == state(RTRBM(**SETTINGS).fit(X)) and rtrbm.load(path).n_updates_ == 8
 
 
@@ -118,7 +117,8 @@ def test_ctrl_c_is_raised_though_its_checkpoint_fails(tmp_path):
         if model.n_updates_ == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.warns(UserWarning, match="no checkpoint of 3"), pytest.raises(KeyboardInterrupt):
+    said = "no checkpoint of 3 .*; the model in memory can be kept by save"
+    with pytest.warns(UserWarning, match=said), pytest.raises(KeyboardInterrupt):
         failing(3).fit(X, checkpoint=tmp_path / "run.h5", callbacks=[press])
 
 
@@ -605,7 +605,7 @@ class Numbers:
     def __init__(self, values, scale=1.0):
         self.history = {name: list(values) for name in health.WATCHED} | {"learning_rate": [0.1] * len(values)}
         self.params = RTRBM(**SETTINGS).partial_fit(X).params_
-        self.params = self.params._replace(W=self.params.W * scale)
+        self.params, self.begin = self.params._replace(W=self.params.W * scale), 0
 
     def after(self, n):
         self.n_updates = n
@@ -622,11 +622,41 @@ def outcome(values, **more):
         except FloatingPointError:
             return n, written
         try:
-            watch.check_good(numbers)
+            watch.check_good(numbers, is_last=False)
             written.append(n)
         except FloatingPointError:
             pass
     return None, written
+
+
+class Bursting:
+    """A stream whose minibatch of one update is large."""
+
+    def __init__(self, at, by=60.0):
+        self.at, self.by = at, by
+
+    def minibatch(self, update):
+        return np.random.default_rng(update).standard_normal((2, 10, 5)) * (self.by if update == self.at else 1)
+
+
+def test_an_odd_minibatch_at_the_end_is_written(tmp_path):
+    """A checkpoint changes nothing of a run; the last state is held back if its parameters are too large."""
+    settings = SETTINGS | dict(visible="gaussian", n_updates=30, learning_rate=1e-4)
+    path, alone = tmp_path / "run.h5", RTRBM(**settings).fit(Bursting(29))
+    burst = alone.history_["gradient_norm"][-1] / max(1, *alone.history_["gradient_norm"][:-1])
+    assert burst > health.SUSPECT or alone.history_["reconstruction_error"][-1] > 1000
+    model = RTRBM(**settings).fit(Bursting(29), checkpoint=path, checkpoint_every=10)
+    assert state(model) == state(alone) and rtrbm.load(path).n_updates_ == 30
+    large = settings | dict(optimizer="momentum", learning_rate=1.0, max_norm=None)
+    with pytest.warns(UserWarning, match="no checkpoint of 30 updates: .* can be kept by save"):
+        model = RTRBM(**large).fit(Bursting(29, 3e3), checkpoint=path, checkpoint_every=10)
+    assert model.n_updates_ == 30 and rtrbm.load(path).n_updates_ == 20
+
+
+def test_the_rate_to_go_below_is_that_of_the_schedule():
+    numbers = Numbers([1.0] * 10).after(10)
+    numbers.history["learning_rate"] = list(np.linspace(0.1, 0.01, 10))
+    assert health.remedy(numbers) == "take a smaller learning_rate than 0.1"
 
 
 def test_bursts_pass_and_explosions_stop():
@@ -723,3 +753,45 @@ def test_the_soak_writes_its_table_and_curve(tmp_path, capsys):
     assert {"soak.csv", "soak.png", "soak.h5", "settings.json"} <= set(os.listdir(tmp_path))
     assert capsys.readouterr().out.startswith("soak: ")
     assert rtrbm.load(tmp_path / "soak.h5").n_updates_ > 0
+
+
+# --------------------------------------------------------------------- a run that fails before its first update
+
+
+class Late:
+    """Sequences of which the last turns out to be wrong when it is read."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, i):
+        return X[i] + 5 * (i == 2)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (dict(validation=X[:, :1]), "validation must have a sequence of at least 2 frames"),
+        (dict(validation=Late()), "validation.* must lie in"),
+        (dict(mask=np.arange(X.shape[2]) == np.zeros(X.shape)), "mask is True everywhere in feature 0"),
+    ],
+)
+def test_a_model_is_what_it_was(settings, message):
+    model, new = RTRBM(**SETTINGS).fit(X), RTRBM(**SETTINGS)
+    before = state(model)
+    for one in model, new:
+        with warnings.catch_warnings(), pytest.raises((ValueError, UserWarning), match=message):
+            warnings.simplefilter("error")
+            one.fit(X[::-1], **settings)
+    assert state(model) == before and not hasattr(new, "params_")
+    assert state(model.fit(X)) == before  # and can be trained
+
+
+def test_a_copy_has_a_history_of_its_own():
+    model = RTRBM(**SETTINGS).fit(X)
+    other = copy.copy(model)
+    other.partial_fit(X[:1])
+    kept = [list(values) for values in other.history_.values()]
+    model.partial_fit(X[1:])
+    assert [list(values) for values in other.history_.values()] == kept
+    assert model.history_["gradient_norm"][-1] != other.history_["gradient_norm"][-1]

@@ -431,6 +431,7 @@ def test_all_works_without_scikit_learn_and_nothing_imports_it():
 import sys
 import numpy as np
 import rtrbm
+from rtrbm.datasets import BouncingBalls
 from rtrbm.estimators.protocol import NotFittedError
 model = rtrbm.RTRBM(2, n_updates=1)
 try:
@@ -447,3 +448,24 @@ sys.modules["sklearn"] = None
 assert model.transform(X, pool="last").shape == (2, 2)
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+
+
+def test_fit_transform_takes_what_transform_takes():
+    X, model = np.random.default_rng(0).random((4, 5, 3)), RTRBM(2, n_updates=1, n_jobs=1, random_state=0)
+    inputs = X[..., :2]
+    same = np.testing.assert_array_equal
+    found = model.fit_transform(X, inputs=inputs)
+    same(found, model.transform(X, inputs=inputs))
+    found = model.fit_transform(X, pool="mean")
+    same(found, model.transform(X, pool="mean"))
+    same(model.fit_transform(list(X), window=3)[0], model.transform(list(X))[0])
+    refused = {
+        "in memory, got str": ("x.npy", {}), "in memory, got BouncingBalls": (BouncingBalls(1, 5), {}),
+        "got a stream": (iter(X), {}), "takes no mask": (X, {"mask": X > 2}), "take .X.": (X[0], {"window": 2}),
+        "RTRBM.fit has no keyword 'pools'": (X, {"pools": "mean"}),
+    }  # fmt: skip
+    for message, (given, options) in refused.items():
+        new = RTRBM(2, n_updates=1)
+        with pytest.raises((TypeError, ValueError), match=message):
+            new.fit_transform(given, **options)
+        assert not hasattr(new, "params_")

@@ -1,5 +1,6 @@
 """Stacks: each layer on the hidden states of the one below, and back down again."""
 
+import contextlib
 import itertools
 import os
 import sys
@@ -23,7 +24,7 @@ from helpers import (
 )
 from histories import drawn, histories, means
 
-from rtrbm import CRBM, RBM, RTRBM, TRBM, Stack
+from rtrbm import CRBM, RBM, RTRBM, SRTRBM, TRBM, Stack
 from rtrbm.datasets import BouncingBalls, Transposed
 from rtrbm.minibatches.windows import Example
 from rtrbm.parameters import arrays, each
@@ -698,3 +699,31 @@ def test_layers_above_read_a_file_as_its_attributes_say(tmp_path, form):
     with h5py.File(tmp_path / "data.h5", "r") as file:
         given = {"a group": file["g"], "its path": (tmp_path / "data.h5", "g"), "a dataset": file["X"]}
         close(layers().fit(given[form]), whole)
+
+
+@pytest.mark.parametrize(
+    "top, message",
+    [
+        (RTRBM(3, initialization="linear"), "initialization='linear' needs taps"),
+        (RTRBM(3, initialization=RBM(3, n_updates=1).fit(np.eye(5))), "initialization must be a model with the feat"),
+        (RTRBM(3_000_000), "training n_hidden=3000000 units on 4 features would take"),
+        (RTRBM(30, negative="exact", n_updates=1), None),  # control: 4 units can be enumerated
+        (SRTRBM(3, visible_groups=[0, 1]), "visible_groups"),
+    ],
+)
+def test_a_layer_that_cannot_be_trained_is_refused_before_any_work(top, message):
+    bottom = RTRBM(4, **SETTINGS)
+    with pytest.raises(ValueError, match=message) if message else contextlib.nullcontext():
+        Stack([bottom, top]).fit(np.zeros((2, 3, 5)))
+    assert hasattr(bottom, "params_") == (message is None)
+
+
+def test_epochs_of_a_stream_are_refused_before_any_work():
+    bottom, top = RTRBM(4, **SETTINGS), RTRBM(3, n_epochs=2)
+    with pytest.raises(ValueError, match=r"layers\[1\].n_epochs=2 needs X of a known length, got BouncingBalls"):
+        Stack([bottom, top]).fit(BouncingBalls(2, 5, resolution=4))
+    assert not hasattr(bottom, "params_")
+
+
+def test_a_stack_without_layers_has_no_features():
+    assert not hasattr(Stack([]), "n_features_in_") and not hasattr(Stack(None), "feature_names_in_")

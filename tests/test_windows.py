@@ -8,7 +8,7 @@ from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM
 from rtrbm.compute.engine import NUMPY
 from rtrbm.gradient import gradient
 from rtrbm.minibatches.sequences import counted, layout, pack
-from rtrbm.minibatches.windows import Recordings, Windows, packed
+from rtrbm.minibatches.windows import Example, Recordings, Windows, packed
 from rtrbm.parameters import each
 from rtrbm.rbm import exact
 from rtrbm.rbm.negative import Exact
@@ -279,3 +279,36 @@ def test_layout_of_frames_that_count():
     np.testing.assert_array_equal(v[rows], expected)
     same = layout([4, 6])._replace(n_warm=np.array([2, 2]))
     assert counted(same)[1] == slice(4, None)
+
+
+class Given:
+    """A stream of the same examples."""
+
+    def __init__(self, *examples):
+        self.examples = list(examples)
+
+    def minibatch(self, update):
+        return list(self.examples)
+
+
+def test_examples_with_and_without_gaps_go_together():
+    v, gaps = numbers(2, 4, 3), numbers(4, 3, seed=1) > 0.6
+    none = np.zeros_like(gaps)
+    for order in (1, -1):
+        pairs = [[Example(v[0], 0, first), Example(v[1], 0, gaps)][::order] for first in (None, none)]
+        found = [RTRBM(2, **COMMON).fit(Given(*these)).params_ for these in pairs]
+        for a, b in zip(*found):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "example, message",
+    [
+        (Example(numbers(4, 3), 4), r"X.1..n_warm must leave frames to learn from, got 4 of 4"),
+        (Example(numbers(4, 3), 0, None, numbers(4, 2)), "X.1..inputs must be there if those of X.0. are"),
+        (Example(numbers(4, 3), 0, np.zeros((4, 2), bool)), r"X.1..missing must be of bool and have .* \(4, 3\)"),
+    ],
+)
+def test_examples_are_checked(example, message):
+    with pytest.raises(ValueError, match=message):
+        RTRBM(2, **COMMON).fit(Given(Example(numbers(4, 3)), example))

@@ -18,6 +18,7 @@ CHUNK = 256
 BLOCK = 2**16
 THREADED = 2**25  # multiplications that are worth waking threads for
 TASKS = 2**22  # those of tasks that do more than multiply
+MOST = 256  # threads of a pool: more of them would wait for each other
 _n_processes = 1
 
 
@@ -82,7 +83,7 @@ def n_threads(n_jobs):
     """Threads meant by scikit-learn's `n_jobs`: None is 1, -1 all processors this process may use, -2 all but one."""
     if n_jobs is None:
         return 1
-    return n_jobs if n_jobs > 0 else max(1, processors() // _n_processes + 1 + n_jobs)
+    return min(n_jobs, MOST) if n_jobs > 0 else max(1, processors() // _n_processes + 1 + n_jobs)
 
 
 def worth(n_multiplications, n_jobs, enough=THREADED):

@@ -74,7 +74,7 @@ def read_midi(path: Path, step: float = 0.5) -> Array:
         said = f"{type(error).__name__} {error}".rstrip()
         raise ValueError(f"path: {path!r} is no complete MIDI file, or mido cannot read it: {said}") from error
     if not len(found):
-        raise ValueError(f"path: the MIDI file {path!r} has no notes")
+        raise ValueError(f"path: the MIDI file {path!r} has no notes (percussion does not count): leave it out")
     if not found[:, 1:].sum(axis=1).max() <= MAX_FRAMES * step:
         raise ValueError(
             f"path: {path!r} would have more than {MAX_FRAMES} frames with step={step}: take a larger step"
@@ -82,7 +82,9 @@ def read_midi(path: Path, step: float = 0.5) -> Array:
     try:
         return notes(found, step)
     except ValueError as error:
-        raise ValueError(f"path: the notes of {path!r} make no piano roll: {error}") from error
+        raise ValueError(
+            f"path: the notes of {path!r} make no piano roll: {error}; move these by octaves, or leave the file out"
+        ) from error
 
 
 def write_midi(path: Path, X: ArrayLike, step: float = 0.5) -> None:

@@ -35,13 +35,15 @@ def piano_rolls(path: Path, step: float = 0.5) -> tuple[list[Array], list[Array]
         One of these; the first bytes of a file decide:
 
         - a .mat file with the cells `traindata`, `validdata` and `testdata` of arrays (n_frames_i, 88) of 0 and 1, such
-          as JSB_Chorales.mat, Nottingham.mat, Piano_midi.mat and MuseData.mat;
+          as JSB_Chorales.mat, Nottingham.mat, Piano_midi.mat and MuseData.mat; in place of a cell also an array
+          (n_pieces, n_frames, 88), as scipy.io.savemat writes a list of pieces of one length;
         - a pickle, as the authors published the sets: a dict with the lists `train`, `valid` and `test` of pieces; a
           piece is a list of frames, a frame a list or tuple of MIDI's note numbers. It is read by
           `rtrbm.datasets.opcodes`: no code in it is run;
         - the same as JSON;
-        - a folder with the folders `train`, `valid` and `test` of MIDI files (.mid, .midi), in the order of their names
-          (`rtrbm.convert.read_midi` reads a single one), or a zip or tar archive of such a folder.
+        - a folder with the folders `train`, `valid` and `test` of MIDI files (.mid, .midi), those in folders inside
+          too, in the order of their paths (`rtrbm.convert.read_midi` reads a single one), or a zip or tar archive of
+          such a folder.
     step : float
         Quarter notes from frame to frame, of MIDI files alone.
 
@@ -125,10 +127,12 @@ def _midi_part(folder, step):
         raise FileNotFoundError(
             f"path: there is no folder {folder!r}; a set of MIDI files is a folder with the folders {', '.join(PARTS)}"
         )
-    names = sorted(name for name in os.listdir(folder) if name.lower().endswith(MIDI) and not name.startswith("."))
-    if not names:
+    files = (os.path.join(where, name) for where, _, names in os.walk(folder) for name in names)
+    found = sorted(os.path.relpath(file, folder).split(os.sep) for file in files if file.lower().endswith(MIDI))
+    found = [parts for parts in found if not any(part.startswith(".") for part in parts)]
+    if not found:
         raise ValueError(f"path: there are no MIDI files ({', '.join(MIDI)}) in {folder!r}")
-    return [read_midi(os.path.join(folder, name), step) for name in names]
+    return [read_midi(os.path.join(folder, *parts), step) for parts in found]
 
 
 def _array(path, name):
@@ -142,9 +146,15 @@ def _array(path, name):
 
 def _cells(cells, name):
     """The rolls in a MATLAB cell."""
-    cells = list(cells.ravel()) if isinstance(cells, np.ndarray) and cells.dtype == object else cells
-    if not isinstance(cells, list) or not cells:
-        raise ValueError(f"{name} must be a cell of piano rolls, got {type(cells).__name__} {np.shape(cells)}")
+    if isinstance(cells, np.ndarray) and (cells.dtype == object or cells.ndim == 3):  # 3 axes: pieces of one length
+        cells = list(cells.ravel() if cells.dtype == object else cells)
+    if not (len(cells) if isinstance(cells, list) else np.size(cells)):
+        raise ValueError(f"{name} must hold a piece or more, it is empty: every part of a set has pieces")
+    if not isinstance(cells, list):
+        raise ValueError(
+            f"{name} must be a cell of piano rolls, or an array (n_pieces, n_frames, {N_KEYS}), got an array of shape "
+            f"{np.shape(cells)}"
+        )
     cells = [roll.toarray() if is_sparse(roll) else roll for roll in cells]
     for i, roll in enumerate(cells):
         if getattr(roll, "dtype", np.dtype(object)).kind not in "biuf" or roll.ndim != 2 or roll.shape[1] != N_KEYS:

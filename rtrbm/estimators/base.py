@@ -22,7 +22,7 @@ from ..replacing import as_path
 from ..streams import as_seed
 from ..training import locks, loop, ranks, whole
 from ..training.scale import measured
-from ..training.start import initial_params, shapes
+from ..training.start import checked_start, initial_params, shapes
 from ..types import ArrayLike, Callbacks, Data, Given, Path, Self, Sequences
 from . import doubts
 from .features import check_names, feature_names
@@ -172,19 +172,20 @@ class TrainedRBM(Watched):
                     self._begin_anew(data, names, prints)
                 return data, V, plan
 
-            data, V, self._plan = ranks.together(begin, self.comm)
-            self._check_same(data, self._plan)
-            rule = self._begin_alike()
-            source = sources.source(data, self.batch_size, self.seed_)
-
             latest = []
 
             def prepare(update):
                 latest[:] = self._prepare(source.minibatch(update))
                 return list(latest)
 
-            watch, at_once = self._watch(V, callbacks, checkpoint, resume), sources.is_at_hand(source)
-            loop.run(rule, self._state(), prepare, self._plan, watch, self.verbose, at_once)
+            with _or_unchanged(self) as begun:
+                data, V, self._plan = ranks.together(begin, self.comm)
+                begun.append(self.n_updates_)
+                self._check_same(data, self._plan)
+                rule = self._begin_alike()
+                source = sources.source(data, self.batch_size, self.seed_)
+                watch, at_once = self._watch(V, callbacks, checkpoint, resume), sources.is_at_hand(source)
+                loop.run(rule, self._state(), prepare, self._plan, watch, self.verbose, at_once)
             self._doubt_model(latest)
         return self
 
@@ -361,22 +362,27 @@ class TrainedRBM(Watched):
             ranks.check_enough(sequences, self.comm)
             return self._pack(sequences)[0]
 
-        n_visible, n_hidden = minibatch(0).shape[1], int(self.n_hidden)
-        n_inputs = getattr(data, "n_inputs", 0)
-        # gradients, and the parameters and the optimiser's state before and after an update
-        copies = ranks.n_gradients(self.comm) + 2 * (1 + len(self._optimizer().state._fields))
-        n_elements = copies * sum(part.size for part in arrays(self._blank(n_visible, n_inputs)))
-        what = f"training n_hidden={self.n_hidden} units on {n_visible} features"
-        checks.check_memory(what, n_elements, self.dtype)
-        self._negative(0).check(n_visible, n_hidden, self._units())
+        n_visible, n_inputs = minibatch(0).shape[1], getattr(data, "n_inputs", 0)
+        start = self._check_size(n_visible, n_inputs)
 
         def once():
             return (checked(update) for update in range(n))
 
+        params = initial_params(self._model(), minibatch, int(self.n_hidden), seed, start, engine, n_inputs, once)
+        self._set_state(self._new(params, seed, scale))
+
+    def _check_size(self, n_visible, n_inputs=0):
+        """Raise unless the model can be trained on so many features; where its parameters start from."""
+        blank = self._blank(n_visible, n_inputs)
+        # gradients, and the parameters and the optimiser's state before and after an update
+        copies = ranks.n_gradients(self.comm) + 2 * (1 + len(self._optimizer().state._fields))
+        n_elements = copies * sum(part.size for part in arrays(blank))
+        what = f"training n_hidden={self.n_hidden} units on {n_visible} features"
+        checks.check_memory(what, n_elements, self.dtype)
+        self._negative(0).check(n_visible, int(self.n_hidden), self._units())
         start = self.initialization
         start = start if isinstance(start, str | tuple) else start._effective()
-        params = initial_params(self._model(), minibatch, n_hidden, seed, start, engine, n_inputs, once)
-        self._set_state(self._new(params, seed, scale))
+        return checked_start(self._model(), start, blank)
 
     def _begin_anew(self, data, names, prints):
         """Take the state before the first update."""
@@ -412,6 +418,18 @@ class TrainedRBM(Watched):
             return {**own, "number of features": self.n_features_in_, "number of sequences": n_sequences}
 
         ranks.check_same(values, self.comm)
+
+
+@contextlib.contextmanager
+def _or_unchanged(model):
+    """Context that leaves a model as it was if it fails before an update; its list takes the number at the start."""
+    before, begun = dict(vars(model)), []
+    try:
+        yield begun
+    except Exception:
+        if not begun or model.n_updates_ == begun[0]:
+            model.__dict__ = before
+        raise
 
 
 def _opened(files_of_X, checkpoint, X):

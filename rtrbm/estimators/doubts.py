@@ -52,9 +52,10 @@ def of_data(sample, units, dtype, standardize, names=None):
         yield f"X does not vary in {_named(constant, names)}: leave out constant features"
     lost = ~constant & (deviation < 256 * np.finfo(dtype).eps * largest)
     if lost.any() and not standardize:
+        remedy = "standardize=True, or subtract the means" if real_valued else "dtype='float64'"
         yield (
             f"X varies so little beside its size in {_named(lost, names)} that {np.dtype(dtype)} loses much of it: "
-            "take standardize=True, or subtract the means"
+            f"take {remedy}"
         )
     if not real_valued or standardize:
         return

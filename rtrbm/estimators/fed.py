@@ -23,11 +23,11 @@ class Fed(Stored):
     def _data(self, X, window, warm_up, mask, inputs):
         """Checked sequences, `Recordings` if something goes along with their frames, or a source of minibatches."""
         cut = window is not None
+        checks.check_count("warm_up", warm_up, minimum=0)
         if cut or inputs is not None:
             self._check_ordered("window" if inputs is None else "inputs")
         if cut:
             checks.check_count("window", window)
-            checks.check_count("warm_up", warm_up, minimum=0)
             warm_up = max(int(warm_up), *(part.m or 1 for part in self._past().maps()), 1)
             X, mask = (None if part is None else as_recordings(part, mask is not None) for part in (X, mask))
             inputs = None if inputs is None else as_recordings(inputs)
@@ -82,6 +82,12 @@ class Fed(Stored):
         """Examples, their frames of the wanted dtype and 0 where they are missing."""
         checked = []
         for i, (v, n_warm, missing, inputs) in enumerate(examples):
+            if not 0 <= n_warm < len(v):
+                raise ValueError(f"X[{i}].n_warm must leave frames to learn from, got {n_warm} of {len(v)}")
+            if (inputs is None) != (examples[0].inputs is None):
+                raise ValueError(f"X[{i}].inputs must be there if those of X[0] are: all examples have some, or none")
+            if missing is not None and (np.shape(missing) != np.shape(v) or missing.dtype != bool):
+                raise ValueError(f"X[{i}].missing must be of bool and have the shape of its frames, {np.shape(v)}")
             v = v if missing is None else np.where(missing, 0, v)
             dtype, check = self._given_dtype(), self._units().check
             v = checks.check_frames(v, check, dtype, n_features, f"X[{i}]", missing=missing)

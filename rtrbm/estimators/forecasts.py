@@ -182,6 +182,7 @@ class Forecasting(FrameByFrame):
             if state is not None and _shapes(effective) != _shapes(state.effective):
                 raise ValueError("state must be None or what filter_step of this model returned, got another model's")
         else:
+            self._check_shapes()
             learned, effective = state[:2]
         if is_table(frame):
             check_names(frame, getattr(self, "feature_names_in_", None), type(self).__name__, "frame")

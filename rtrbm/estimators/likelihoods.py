@@ -95,8 +95,9 @@ class Scores(NamedTuple):
         nats, error = float(self.log_p.mean()), error_of(self.error)
         lower = min(self.low.mean() - MARGIN * error_of(self.low_error), nats - MARGIN * error)
         upper = max(self.high.mean() + MARGIN * error_of(self.high_error), nats + MARGIN * error)
-        method = "exact" if np.isinf(self.effective).all() else "ais"
-        return Likelihood(nats, error, float(lower), float(upper), n, method, float(self.effective.mean()))
+        annealed = self.effective[np.isfinite(self.effective)]
+        method, effective = ("ais", annealed.mean()) if len(annealed) else ("exact", np.inf)
+        return Likelihood(nats, error, float(lower), float(upper), n, method, float(effective))
 
 
 def scores(unnormalised, z, first_group=0):

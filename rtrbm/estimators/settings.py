@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import functools
+import inspect
+import json
+import math
 import numbers
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ..checks import check_anything, check_flag, check_known
+from ..checks import as_given, check_anything, check_flag, check_known
 from ..kinds import from_json, to_json
 from ..rbm.negative import NegativePhase
 from ..rbm.units import Units
@@ -19,6 +24,7 @@ from .protocol import Protocol
 
 LONGEST = 1000  # characters of a value that are shown
 NOT_KEPT = ("random_state", "comm")
+MOST_KEPT = 2**20  # characters of all hyper-parameters in a model file
 Model = TypeVar("Model")
 
 
@@ -125,7 +131,7 @@ class Estimator(Protocol):
         Parameters
         ----------
         X, y, **options
-            As of `fit`.
+            As of `fit` and of `transform`. X is in memory.
 
         Returns
         -------
@@ -134,9 +140,20 @@ class Estimator(Protocol):
         Raises
         ------
         OSError, TypeError, ValueError
-            As `fit` and `transform`.
+            As `fit` and `transform`; before any work if `transform` cannot take what `fit` can: a path, a stream or an
+            iterator, missing values, or one recording that is cut into windows.
         """
-        return self.fit(X, y, **options).transform(X)
+        if isinstance(X, str | os.PathLike) or hasattr(X, "minibatch"):
+            raise TypeError(f"fit_transform wants X in memory, got {type(X).__name__}: call fit, then transform arrays")
+        as_given(X)
+        if options.get("mask") is not None:
+            raise TypeError("fit_transform takes no mask: call fit, and transform of what impute has filled in")
+        if options.get("window") is not None and getattr(X, "ndim", 3) == 2:
+            raise TypeError("fit_transform wants a list of recordings, got one: take [X]")
+        known, learns = (set(inspect.signature(verb).parameters) for verb in (self.transform, self.fit))
+        shown = {name: value for name, value in options.items() if name in known}
+        learnt = {name: value for name, value in options.items() if name in learns or name not in known}
+        return self.fit(X, y, **learnt).transform(X, **shown)
 
     def _changed(self):
         """The hyper-parameters that differ from their defaults, as text."""
@@ -171,6 +188,8 @@ def as_json(name, value):
         return to_json(value)
     if name == "dtype":
         return np.dtype(value).name
+    if name == "mask" and value is not None:
+        return [None if part is None else _packed(np.asarray(part) != 0) for part in value]
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, tuple | list):
@@ -188,9 +207,36 @@ def as_setting(name, value):
     """The hyper-parameter that `as_json` wrote."""
     if isinstance(value, dict) and "kind" in value:
         return from_json({"visible": Units, "negative": NegativePhase}[name], value)
+    if isinstance(value, dict) and "bits" in value:
+        return _unpacked(**value)
     if isinstance(value, dict):
         return dict(map(tuple, value["schedule"]))
     return tuple(as_setting(name, item) for item in value) if isinstance(value, list) else value
+
+
+def _packed(mask):
+    """An array of bool, a bit for each, as JSON has it."""
+    return {"shape": list(mask.shape), "bits": base64.b64encode(np.packbits(mask).tobytes()).decode()}
+
+
+def _unpacked(shape, bits):
+    """The array that `_packed` wrote, as tuples."""
+    n = math.prod(shape)
+    flat = np.unpackbits(np.frombuffer(base64.b64decode(bits), np.uint8))
+    if len(shape) != 2 or min(shape) < 0 or not n <= len(flat) < n + 8:
+        raise ValueError(f"a mask of shape {shape} must have as many bits, got {len(flat)}")
+    return tuple(map(tuple, (flat[:n] != 0).reshape(shape).tolist()))
+
+
+def check_kept(settings):
+    """Hyper-parameters, as `as_json` gives them, if a model file has room for them; else a ValueError."""
+    lengths = {name: len(json.dumps(value)) for name, value in settings.items()}
+    if sum(lengths.values()) > MOST_KEPT:
+        name = max(lengths, key=lengths.get)
+        raise ValueError(
+            f"{name} takes {lengths[name]:,} bytes in a model file, with room for {MOST_KEPT:,} of hyper-parameters"
+        )
+    return settings
 
 
 def comparable(name, value):

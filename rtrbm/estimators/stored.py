@@ -22,7 +22,7 @@ from ..types import Array, Path, Self
 from .features import as_bytes, from_bytes
 from .protocol import not_fitted
 from .recipe import Recipe
-from .settings import as_json, as_setting, comparable
+from .settings import as_json, as_setting, check_kept, comparable
 
 APART = ("n_jobs", "verbose", "random_state")  # settings in which a resumed run, or a rank, may differ
 # Attributes of a model: the fields of `Training`.
@@ -196,7 +196,7 @@ class Stored(Recipe):
 
     def _settings(self):
         """Hyper-parameters as JSON has them."""
-        return {name: as_json(name, value) for name, value in self.get_params(deep=False).items()}
+        return check_kept({name: as_json(name, value) for name, value in self.get_params(deep=False).items()})
 
     @classmethod
     def _loaded(cls, contents, path):

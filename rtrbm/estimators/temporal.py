@@ -247,8 +247,6 @@ class TemporalRBM(Scored):
             squares -= n * self.score(part) if n else 0
             nats += self.log_likelihood(part, method="exact").sum() if quick else 0
             n_predicted, n_frames = n_predicted + n, n_frames + n + len(part)
-        if not n_predicted:
-            raise ValueError("X must have a sequence of at least 2 frames: the first frame is not scored")
         return float(squares / n_predicted), float(nats / n_frames) if quick else None
 
     def _states(self, seen):

@@ -31,6 +31,14 @@ class Watched(Fed):
 
     _derived = False  # whether the data come from a layer below, which makes others of them once it has learnt more
 
+    def __copy__(self):
+        """A model that goes on by itself: what training changes in place is its own."""
+        new = object.__new__(type(self))
+        new.__dict__ = dict(vars(self))
+        if hasattr(self, "_history"):
+            new._history = {name: list(values) for name, values in self._history.items()}
+        return new
+
     def _measured(self, V):
         """The error of checked validation data, and their mean log-likelihood, None if that would take long."""
         raise NotImplementedError
@@ -83,6 +91,12 @@ class Watched(Fed):
             n_features = V[0].shape[-1] if hasattr(V, "__len__") else None
         if n_features is None:
             raise TypeError("validation must be data of a known length, got a stream or an iterable: take some of them")
+        if len(self._axes) == 3:
+            length = V.length if isinstance(V, sources.Lazy) else lambda i: len(V[i])
+            if not any(length(i) > 1 for i in range(len(V))):
+                raise ValueError(
+                    "validation must have a sequence of at least 2 frames: the first frame is not predicted"
+                )
         if getattr(data, "inputs", None) is not None:
             raise ValueError("validation cannot be measured with inputs: its error would want inputs too")
         if hasattr(data, "cut"):

@@ -180,5 +180,7 @@ def packed(examples):
     packed_v, where = pack(list(v))
     if any(n_warm):
         where = where._replace(n_warm=np.array(n_warm))
+    if any(part is not None for part in missing):
+        missing = [np.zeros(frames.shape, bool) if part is None else part for part, frames in zip(missing, v)]
     missing, inputs = (None if parts[0] is None else pack(list(parts))[0] for parts in (missing, inputs))
     return packed_v, where, missing, inputs

@@ -24,7 +24,7 @@ from ..rbm import tempered
 from ..rbm.chains import Draw, average_visible
 from ..rbm.conditionals import free_energy, hidden_mean, reconstruction_mean, sample_visible
 from ..rbm.expectation import expectation
-from ..rbm.partition import log_partition, rows_of_data
+from ..rbm.partition import check_settings, log_partition, rows_of_data
 from ..biases import Biases
 from ..streams import as_seed, stream
 from ..types import Array, ArrayLike, Given, Seed
@@ -348,7 +348,7 @@ class RBM(TrainedRBM):
         TypeError, ValueError
             If the model is not fitted, or X is not valid.
         """
-        return self._free_energy(self._check_rows(X))
+        return np.concatenate([self._free_energy(part) for part in checks.pieces(self._check_rows(X))])
 
     def _free_energy(self, v):
         W, b_v, b_h, _ = self._float64()
@@ -509,12 +509,14 @@ class RBM(TrainedRBM):
 
     def _scores(self, X, method, random_state, n_chains=None, n_steps=None, doubt_grey=False):
         """The `Scores` of rows; sparse ones are made dense a part at a time."""
+        self._check_fitted()
+        check_settings(*self.params_.W.shape, self._units(), method, n_chains, n_steps)
         if is_sparse(X) and len(X.shape) == 2:
             unnormalised, rows = -self.free_energy(X), Sparse(X)
             v = self._check_rows(rows[rows_of_data(len(rows))])
         else:
             v = rows = self._check_rows(X)
-            unnormalised = -self._free_energy(v)
+            unnormalised = -np.concatenate([self._free_energy(part) for part in checks.pieces(v)])
         log_z = self._log_z(v, method, random_state, n_chains, n_steps)
         found = Scores(*scores(unnormalised, log_z).T)
         warn_of_doubts(found, "rows", self._units().linear)

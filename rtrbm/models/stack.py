@@ -115,8 +115,7 @@ class Stack(Bounded):
                         layer._settings()  # raises if a file cannot keep one
                     if resume and path is not None and os.path.exists(path):
                         layer.check_resume(path)
-                if isinstance(X, Iterator) and len(self.layers) > 1:
-                    raise TypeError("X must not be an iterator: every layer reads the data again")
+                self._check_upper(X)
                 return paths, *_opened(files_of_X, X, validation, paths)
 
             paths, X, V = ranks.together(begin, comm)
@@ -132,6 +131,16 @@ class Stack(Bounded):
                 finally:
                     layer._derived = False
         return self
+
+    def _check_upper(self, X):
+        """Raise unless the layers above the first can be trained on what those below make of X."""
+        for i, (below, layer) in enumerate(zip(self.layers, self.layers[1:]), 1):
+            if isinstance(X, Iterator):
+                raise TypeError("X must not be an iterator: every layer reads the data again")
+            if layer.n_epochs is not None and not hasattr(X, "__len__"):
+                wrong = f"layers[{i}].n_epochs={layer.n_epochs} needs X of a known length"
+                raise ValueError(f"{wrong}, got {type(X).__name__}: set n_updates instead")
+            layer._check_size(int(below.n_hidden))
 
     @overload
     def transform(self, X: Lists, *, pool: None = None) -> list[Array]: ...
@@ -384,12 +393,17 @@ class Stack(Bounded):
     @property
     def n_features_in_(self) -> int:
         """Features of the data."""
-        return self.layers[0].n_features_in_
+        return self._bottom().n_features_in_
 
     @property
     def feature_names_in_(self) -> Array:
         """Their names, if the stack was fitted to tables."""
-        return self.layers[0].feature_names_in_
+        return self._bottom().feature_names_in_
+
+    def _bottom(self):
+        if not isinstance(self.layers, list | tuple) or not self.layers:
+            raise AttributeError("a Stack without layers has no features")
+        return self.layers[0]
 
     def __sklearn_is_fitted__(self):
         return bool(self.layers) and all(hasattr(layer, "params_") for layer in self.layers)

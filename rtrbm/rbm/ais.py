@@ -92,7 +92,7 @@ def of_rows(numbers, n_chains):
     return np.add.outer(n_chains * numbers, np.arange(n_chains)).ravel()
 
 
-def log_weights(W, path, units, betas, n_chains, numbers, draw, engine, start=None, count=None):
+def log_weights(W, path, units, betas, n_chains, numbers, draw, engine, start=None):
     """log w of n_chains chains of each row.
 
     log w = sum_k log p*_{beta_k}(v_k) - log p*_{beta_{k-1}}(v_k), with v_k in equilibrium, or nearly, at beta_{k-1}.
@@ -113,8 +113,6 @@ def log_weights(W, path, units, betas, n_chains, numbers, draw, engine, start=No
         Results do not depend on its threads. numba has compiled chains for binary units in single precision.
     start : (n_rows n_chains, n_visible) ndarray, optional
         The chains' first states, samples at the first beta; the chains of a row follow each other.
-    count : callable (n), optional
-        Called with the number of steps that are made.
 
     Returns
     -------
@@ -122,27 +120,23 @@ def log_weights(W, path, units, betas, n_chains, numbers, draw, engine, start=No
     v : (n_rows n_chains, n_visible) ndarray
         The chains' last states.
     """
-    betas, count = np.asarray(betas, W.dtype), count or _ignored
+    betas = np.asarray(betas, W.dtype)
     chains = draw.chains_in_common(of_rows(numbers, n_chains), engine)
     if is_compiled(engine, units, W):
-        return engine.annealing.log_weights(W, path, betas, n_chains, chains, engine, start, count)
+        return engine.annealing.log_weights(W, path, betas, n_chains, chains, engine, start)
     n = len(numbers) * n_chains
     log_w, v, down = np.empty(n), np.empty((n, len(W)), W.dtype), np.ascontiguousarray(units.scale * W.T)
 
     def run_tile(these):
         rows, noise = these
         first = None if start is None else start[rows]
-        log_w[rows], v[rows] = _anneal(W, down, path.at(rows // n_chains), units, betas, noise, first, count)
+        log_w[rows], v[rows] = _anneal(W, down, path.at(rows // n_chains), units, betas, noise, first)
 
     engine.run(run_tile, chains, 2 * len(betas) * n * W.size)
     return log_w, v
 
 
-def _ignored(n):
-    """Nobody counts the steps."""
-
-
-def _anneal(W, down, path, units, betas, noise, v, count):
+def _anneal(W, down, path, units, betas, noise, v):
     """log w and v of the chains of a tile; `down` is the transpose of W, scaled as the units want it."""
     base_v, rise_v, base_h, rise_h = path
     log_w, h = np.zeros(len(base_v)), np.zeros_like(base_h)
@@ -162,4 +156,3 @@ def _anneal(W, down, path, units, betas, noise, v, count):
         log_w += (softplus(x) - softplus(base_h + beta * y)).sum(axis=1, dtype=float)
         sigmoid(x, out=h)
         noise.switch_on(h, scratch[: h.size].reshape(h.shape))
-        count(len(v))

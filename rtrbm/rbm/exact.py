@@ -51,24 +51,26 @@ def n_terms(n_visible, n_hidden, units, n_rows=1, shared=False):
     return 2**enumerated * n_other * n_rows
 
 
-def check_enumerable(n_visible, n_hidden, units):
+def check_enumerable(n_visible, n_hidden, units, name="exact enumeration", instead="an estimate"):
     """Raise a ValueError unless the layer to enumerate has at most 25 units.
 
     Parameters
     ----------
     n_visible, n_hidden : int
     units : Units
+    name, instead : str
+        What asks for it, and what to take in its place.
     """
     if is_enumerable(n_visible, n_hidden, units):
         return
     if not units.binary:
         kind = type(units).__name__
         raise ValueError(
-            f"exact enumeration with {kind} visible units needs n_hidden <= {MAX_UNITS}, got n_hidden={n_hidden}"
+            f"{name} with {kind} visible units needs n_hidden <= {MAX_UNITS}, got n_hidden={n_hidden}: take {instead}"
         )
     raise ValueError(
-        f"exact enumeration needs min(n_visible, n_hidden) <= {MAX_UNITS}, "
-        f"got n_visible={n_visible}, n_hidden={n_hidden}"
+        f"{name} needs min(n_visible, n_hidden) <= {MAX_UNITS}, "
+        f"got n_visible={n_visible}, n_hidden={n_hidden}: take {instead}"
     )
 
 

@@ -109,7 +109,7 @@ class Exact(NegativePhase):
         check_count("k_missing", self.k_missing)
 
     def check(self, n_visible, n_hidden, units):
-        exact.check_enumerable(n_visible, n_hidden, units)
+        exact.check_enumerable(n_visible, n_hidden, units, "negative='exact'", "negative='cd'")
 
     def averages(self, chains, h_pos, W, biases, units, where, draw, engine):
         average = exact.averages(W, *biases, units)

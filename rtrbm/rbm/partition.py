@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..biases import Biases
-from ..checks import check_choice, check_count
+from ..checks import check_choice, check_count, check_memory
 from ..compute.engine import NUMPY
 from ..functions import sigmoid
 from ..streams import as_seed, stream
@@ -21,6 +21,7 @@ from .units import BERNOULLI, as_units
 METHODS = ("auto", "exact", "ais")
 BLOCK_CHAINS = 2**13  # that run at the same time
 N_CHAINS = 16  # of each group and row
+NUMBERS = 2**24  # in states that chains begin with, of rows that are estimated together
 PILOT = 64  # temperatures of a first run, by which a row is given those of its second
 LADDER = {64: (0.1, 2), 256: (0.3, 4), 1024: (1.0, 8), 4096: (np.inf, np.inf)}  # of rows with bounds at most so many
 # nats apart, and at least one in so many chains that count
@@ -147,16 +148,27 @@ def log_partition(
         none = np.zeros_like(log_z)
         return LogZ(log_z, none, log_z, none, log_z, none, none + np.inf, np.arange(len(log_z)))
     biases, one_of, group = _distinct(b_v, b_h)
-    data = _without_data(W, biases, units) if data is None else _data_of(data, group, len(one_of))
-    sizes = np.bincount(group)
-    annealed = _Annealed(W, units, int(n_chains or N_CHAINS), Draw(seed, "ais"), engine, biases, data, first + one_of)
-    rows, least = np.arange(len(one_of)), 1
+    chosen, sizes = None if data is None else _rows_of_data(group, len(one_of), len(data)), np.bincount(group)
+    found, size = [], max(1, NUMBERS // (N_CHAINS * len(W)))
+    for start in range(0, len(one_of), size):
+        at = slice(start, start + size)
+        own = biases.at(at)
+        given = _without_data(W, own, units) if data is None else data[chosen[at]]
+        numbers = first + one_of[at]
+        annealed = _Annealed(W, units, int(n_chains or N_CHAINS), Draw(seed, "ais"), engine, own, given, numbers)
+        found.append(_in_steps(annealed, n_steps, sizes[at], count))
+    return LogZ(*np.concatenate(found, axis=1)[:, group], group)
+
+
+def _in_steps(annealed, n_steps, sizes, count):
+    """The fields of LogZ but `group`, (7, n_rows), of rows that are counted as so many."""
+    rows, least = np.arange(len(sizes)), 1
     if n_steps is None:
         pilots = annealed.of(rows, PILOT, 0, (1.0, SHARE))
         n_steps, least = _temperatures(pilots, annealed.n_chains), AGAIN
     n_steps = np.broadcast_to(n_steps, len(rows))
     found = annealed.in_steps(rows, n_steps, 1, count and (lambda rows: count(int(sizes[rows].sum()))))
-    return LogZ(*_with_attractors(found, annealed, np.maximum(n_steps, least))[:, group], group)
+    return _with_attractors(found, annealed, np.maximum(n_steps, least))
 
 
 def check_settings(n_visible, n_hidden, units, method, n_chains, n_steps):
@@ -164,10 +176,12 @@ def check_settings(n_visible, n_hidden, units, method, n_chains, n_steps):
     check_choice("method", method, METHODS)
     if n_chains is not None:
         check_count("n_chains", n_chains, minimum=2)
+        check_memory(f"n_chains={n_chains} chains", n_chains * (n_visible + n_hidden + 3 * BOOTSTRAP), float)
     if n_steps is not None:
         check_count("n_steps", n_steps)
+        check_memory(f"n_steps={n_steps} temperatures", n_steps, float)
     if method == "exact":
-        exact.check_enumerable(n_visible, n_hidden, units)
+        exact.check_enumerable(n_visible, n_hidden, units, "method='exact'", "method='ais'")
 
 
 def is_exact(n_visible, n_hidden, units, b_v, b_h):
@@ -221,13 +235,13 @@ def rows_of_data(n):
     return np.arange(n_chains) * n // n_chains
 
 
-def _data_of(data, group, n_rows):
-    """Of the frames of each distinct row of biases some that are spread over them, (n_rows, n, n_visible)."""
-    if len(data) != len(group):
-        return data[None, rows_of_data(len(data))]
+def _rows_of_data(group, n_rows, n_data):
+    """Of the frames of each distinct row of biases some that are spread over them, (n_rows, n) places."""
+    if n_data != len(group):
+        return rows_of_data(n_data)[None]
     order, counts = np.argsort(group, kind="stable"), np.bincount(group, minlength=n_rows)
     starts, n = np.cumsum(counts) - counts, min(N_CHAINS, int(counts.max()))
-    return data[order[starts[:, None] + np.arange(n) * counts[:, None] // n]]
+    return order[starts[:, None] + np.arange(n) * counts[:, None] // n]
 
 
 class _Annealed(NamedTuple):

@@ -59,9 +59,14 @@ class Health:
         elif self._since is None:
             self._since = n
 
-    def check_good(self, training):
-        """Raise FloatingPointError if a state that was looked at should not take the place of an earlier one."""
-        if self._since is not None and training.n_updates - self._since < CALM:
+    def check_good(self, training, is_last):
+        """Raise FloatingPointError if a state that was looked at should not take the place of an earlier one.
+
+        The last one of a run does if its parameters are not too large: the last minibatch may hold anything.
+        """
+        if self._since is None or training.n_updates - self._since >= CALM:
+            return
+        if self._growth > SUSPECT or not is_last:
             raise FloatingPointError(self._said(training))
 
     def _said(self, training):
@@ -74,14 +79,15 @@ class Health:
         norm = optimizers.norm(training.params)
         return (
             f"update {n} explodes: {', '.join(said)}, the norm of the parameters is {norm:.3g} ({self._norm:.3g} when "
-            f"the run began): {remedy(history, n)}"
+            f"the run began): {remedy(training)}"
         )
 
 
-def remedy(history, n):
-    """Which settings to change after n updates, in words."""
-    if not n:
+def remedy(training):
+    """Which settings to change after some updates, in words; the rate is that with which the schedule began."""
+    n, begin, history = training.n_updates, training.begin, training.history
+    if n <= begin:
         return "take a smaller learning_rate, or smaller values of X (standardize=True)"
     first, last = history["gradient_norm"][0], history["gradient_norm"][n - 1]
     cut = f", or max_norm={2 * first:.2g}, which cuts long gradients" if last > 10 * first else ""
-    return f"take a smaller learning_rate than {history['learning_rate'][n - 1]:.2g}{cut}"
+    return f"take a smaller learning_rate than {history['learning_rate'][begin]:.2g}{cut}"

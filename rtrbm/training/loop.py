@@ -127,7 +127,7 @@ def _made(rule, training, params, state, chains, norm, error, n_frames, rate, ph
             f"update {n} is not finite: {' or '.join(f'{k}={v}' for k, v in large.items())} is too large, or values of "
             f"X are (the norm of the gradient is {norm:.3g}{was}, that of the parameters was "
             f"{optimizers.norm(training.params):.3g}): "
-            f"{remedy(training.history, n)}"
+            f"{remedy(training)}"
         )
     values = (error / n_frames, norm, rate, getattr(phase, "k", 0))
     for past_values, value in zip(training.history.values(), values):
@@ -323,8 +323,8 @@ def run(rule, training, prepare, plan, watch, verbose, at_once=False):
             shown.advance(training.history, n_frames)
             if watched:
                 finished = ranks.any_of(or_save(watch.called or bool), comm)
-            if is_due:
-                saves(training)
+            if is_due and training.n_updates < n_updates:
+                saves(training, goes_on=True)
         if not stopped:
             or_save(ending.close)
         saves(training, is_last=not stopped)

@@ -2,11 +2,12 @@
 
 import time
 
+from .. import checks
 from . import ranks
 
 
 class Saves:
-    """Write checkpoints. One that fails is a warning; the next interval tries again.
+    """Write checkpoints. One that fails is a warning, but for the last one of a run that is complete.
 
     A run that is broken off before its first update writes none: an earlier run may have made the file that is there.
 
@@ -27,29 +28,33 @@ class Saves:
         self._begun = begun
         self._written, self._at = watch.written, time.monotonic()
 
-    def __call__(self, training, is_last=False):
-        """Write the checkpoint after an update; if it is the last one, a failure is raised on all ranks."""
+    def __call__(self, training, is_last=False, goes_on=False):
+        """Write the checkpoint after an update; if it is the last one, a failure is raised on all ranks.
 
+        `goes_on` says that there will be others: the run is neither complete nor broken off.
+        """
         if training.n_updates == self._begun and not is_last:
             return
 
         def save():
             try:
                 if self._watch.saves:
-                    self._health.check_good(training)
-                with self._interrupt.put_off():
+                    self._health.check_good(training, is_last)
+                with self._interrupt.put_off(), checks.about("checkpoint", "path"):
                     self._watch.save()
             except Exception as error:
-                if is_last:
+                if is_last and not isinstance(error, FloatingPointError):
                     raise
-                self._watch.warn(self._said(training.n_updates, getattr(error, "strerror", None) or str(error)))
+                reason = getattr(error, "strerror", None) or str(error)
+                self._watch.warn(self._said(training.n_updates, reason, goes_on))
             else:
                 self._written, self._at = training.n_updates, time.monotonic()
 
         ranks.together(save, self._comm)
 
-    def _said(self, n_updates, reason):
+    def _said(self, n_updates, reason, goes_on):
         """A line about a checkpoint that was not written."""
         minutes = (time.monotonic() - self._at) / 60
         last = f"the last one has {self._written}, {minutes:.1f} minutes ago" if self._written else "there is none yet"
-        return f"no checkpoint of {n_updates} updates: {reason}; {last}; the next interval tries again"
+        remedy = "the next interval tries again" if goes_on else "the model in memory can be kept by save(path)"
+        return f"no checkpoint of {n_updates} updates: {reason}; {last}; {remedy}"

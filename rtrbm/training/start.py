@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..biases import Biases
+from ..checks import check_memory
 from ..gradient import Model, gradient
 from ..minibatches.sequences import layout
 from ..parameters import each
@@ -13,6 +14,7 @@ from ..streams import stream
 from .linear import autoregression
 
 N_PRETRAINING, PRETRAINING_RATE, PRETRAINING_GIBBS = 30, 0.01, 5
+N_MATRICES = 5  # of all features of a frame and its taps, that a start from the linear predictor has in memory
 
 
 def shapes(model, n_visible, n_hidden, n_inputs=0):
@@ -26,6 +28,49 @@ def shapes(model, n_visible, n_hidden, n_inputs=0):
     if "D_v" not in parts._fields:
         raise TypeError(f"inputs want fields `D_v` and `D_h` with the default None, {type(parts).__name__} has none")
     return parts._replace(D_v=(n_inputs, n_visible), D_h=(n_inputs, n_hidden))
+
+
+def checked_start(model, initialization, params):
+    """The start that "auto" stands for, any other one as it is.
+
+    Parameters
+    ----------
+    model : Model
+    initialization : {"auto", "data", "linear", "thesis"} or NamedTuple
+    params : NamedTuple
+        Of the shapes of the model's parameters.
+
+    Raises
+    ------
+    ValueError
+        If the model cannot start from there: "linear" is asked for, and the model has no taps on the visible units,
+        units of an unbounded variance, or so many features and taps that the fit takes more memory than there is; a
+        NamedTuple is of another size, or not finite.
+    """
+    if not isinstance(initialization, str):
+        _taken(initialization, params)
+        return initialization
+    taps = _taps(model)
+    if initialization == "auto":
+        initialization = "linear" if taps and model.units.linear else "data"
+    if initialization != "linear":
+        return initialization
+    if taps is None:
+        raise ValueError("initialization='linear' needs taps on the visible units, this model has none")
+    if model.units.curvature is None:
+        raise ValueError(
+            f"initialization='linear' is for units with a largest variance (`curvature`), {model.units.name!r} names "
+            "none"
+        )
+    n = len(params.b_v)
+    what = f"a start from the linear predictor ({taps.m} taps, {n} features; initialization='data' does without it)"
+    check_memory(what, N_MATRICES * ((taps.m + 1) * n) ** 2, float)
+    return initialization
+
+
+def _taps(model):
+    """The map from earlier frames to the visible biases, or None."""
+    return next((part for part in model.past.maps() if (part.source, part.bias) == ("v", "b_v") and part.m), None)
 
 
 def initial_params(model, minibatch, n_hidden, seed, initialization, engine, n_inputs=0, once=None):
@@ -49,7 +94,8 @@ def initial_params(model, minibatch, n_hidden, seed, initialization, engine, n_i
         Frames to learn from.
     n_hidden : int
     seed : int
-    initialization : {"auto", "data", "linear", "thesis"} or NamedTuple
+    initialization : {"data", "linear", "thesis"} or NamedTuple
+        From `checked_start`.
     engine : Engine
     n_inputs : int
         Known inputs of a frame; their effect is 0 at the start.
@@ -60,16 +106,7 @@ def initial_params(model, minibatch, n_hidden, seed, initialization, engine, n_i
     -------
     NamedTuple
         Of the dtype of the frames.
-
-    Raises
-    ------
-    ValueError
-        If "linear" is asked for, and the model has no taps on the visible units, or units of an unbounded variance;
-        if a NamedTuple is of another size.
     """
-    taps = next((part for part in model.past.maps() if (part.source, part.bias) == ("v", "b_v") and part.m), None)
-    if isinstance(initialization, str) and initialization == "auto":
-        initialization = "linear" if taps and model.units.linear else "data"
     frames = minibatch(0)
     own = model.units.start(frames)
     frames = model.units.inward(frames, own)
@@ -89,7 +126,7 @@ def initial_params(model, minibatch, n_hidden, seed, initialization, engine, n_i
         return params._replace(**_taken(initialization, params))
     if not thesis:
         params = params._replace(W=static.W, b_v=static.b_v, b_h=static.b_h)
-        return _linear(params, model, taps, once) if initialization == "linear" else params
+        return _linear(params, model, _taps(model), once) if initialization == "linear" else params
 
     def inward(update):
         return model.units.inward(minibatch(update), own)
@@ -112,19 +149,15 @@ def _taken(given, params):
                 f"initialization must be a model with the features, n_hidden and visible of this one: its {name} must "
                 f"have {wanted}, got {got}"
             )
-        taken[name] = None if part is None else part.astype(like.dtype)
+        if part is not None and not np.isfinite(part).all():
+            raise ValueError(f"initialization must be a model of finite parameters, its {name} has NaN or infinity")
+        taken[name] = None if part is None else np.asarray(part, like.dtype)
     return taken
 
 
 def _linear(params, model, taps, once):
     """The same parameters, but the model predicts as an autoregression on its taps does."""
     units, own = model.units, params.units
-    if taps is None:
-        raise ValueError("initialization='linear' needs taps on the visible units, this model has none")
-    if units.curvature is None:
-        raise ValueError(
-            f"initialization='linear' is for units with a largest variance (`curvature`), {units.name!r} names none"
-        )
 
     def minibatches():
         return ([units.inward(v, own) for v in sequences] for sequences in once())

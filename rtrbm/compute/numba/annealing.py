@@ -41,7 +41,7 @@ from .vectors import (
 FACTORS = 30  # in every place of a vector before a logarithm: their product over all places is a double above 0
 
 
-def log_weights(W, path, betas, n_chains, chains, engine, start, count):
+def log_weights(W, path, betas, n_chains, chains, engine, start):
     """As `rtrbm.rbm.ais.log_weights`, of paths in single precision."""
     packed, W, n = pack_both(W), np.asarray(W), len(path.base_v) * n_chains
     inputs, log_w, v = [_padded(a) for a in path], np.zeros(n), np.empty((n, len(W)), np.float32)
@@ -52,7 +52,6 @@ def log_weights(W, path, betas, n_chains, chains, engine, start, count):
         rows = numbers // n_chains
         drawn = noise.take(2 * (len(betas) - 1) + (start is None))
         _anneal(numbers, rows, *W.shape, *packed, *inputs, betas, noise.keys, drawn, given, log_w, v.reshape(-1))
-        count((len(betas) - 1) * len(numbers))
 
     engine.run(run_tile, chains, 2 * len(betas) * n * W.size)
     return log_w, v
