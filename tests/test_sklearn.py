@@ -24,6 +24,7 @@ from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM, Pool, Stack, load
+from rtrbm.datasets import BouncingBalls
 
 SETTINGS = dict(n_updates=3, n_gibbs=1, random_state=0, n_jobs=1)
 rng = np.random.default_rng(0)
@@ -431,7 +432,6 @@ def test_all_works_without_scikit_learn_and_nothing_imports_it():
 import sys
 import numpy as np
 import rtrbm
-from rtrbm.datasets import BouncingBalls
 from rtrbm.estimators.protocol import NotFittedError
 model = rtrbm.RTRBM(2, n_updates=1)
 try:
