@@ -111,7 +111,8 @@ def spectral(decay=0.9, engine=NUMPY, **settings):
         if n % EVERY:
             for task in tasks:
                 direct(*task)
-            rest = engine.run(lambda task: shorten(*task[1:]), tasks)
+            n_multiplications = N_LARGE * sum(D.size for _, D, _ in tasks)
+            rest = engine.run(lambda task: shorten(*task[1:]), tasks, n_multiplications)
             stale = [task for task, size in zip(tasks, rest) if not size < GROWN]
         engine.run(renew, sorted(stale, key=lambda task: -task[0].size))  # large ones first, for two threads
         for task in stale:
