@@ -251,7 +251,7 @@ def parser():
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     said = "times of spikes; without it a population is simulated"
-    parser.add_argument("--spikes", type=os.path.expanduser, metavar="FILE", help=said)
+    parser.add_argument("--spikes", type=_whole_path, metavar="FILE", help=said)
     parser.add_argument("--bin", type=float, metavar="WIDTH", help="of a bin, in the unit of the times of --spikes")
     parser.add_argument("--visible", nargs="+", choices=("bernoulli", "poisson"), default=["bernoulli", "poisson"])
     parser.add_argument("--hidden", type=int, default=10, help="hidden units (default: 10, the simulated assemblies)")
@@ -263,6 +263,10 @@ def parser():
     where = "folder for tables, models and figures (default: results/neural_assemblies, with --spikes and FILE's name)"
     parser.add_argument("--out", help=where)
     return parser
+
+
+def _whole_path(path):
+    return os.path.abspath(os.path.expanduser(path))
 
 
 def check_options(options):

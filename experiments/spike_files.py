@@ -61,15 +61,21 @@ def spike_times(path):
 
 
 def _each(arrays):
-    """The arrays by their names, each member of a cell by one of its own."""
-    found = {}
-    for name, array in arrays.items():
-        is_cell = isinstance(array, list) or getattr(array, "dtype", None) == object
-        members = array if isinstance(array, list) else np.ravel(array, "F") if is_cell else ()
-        found |= {f"{name}{{{i}}}": np.asarray(member) for i, member in enumerate(members, 1)}
-        if not is_cell:
-            found[name] = np.asarray(array)
-    return found
+    """The arrays by their names, each member of a cell by one of its own; beside cells nothing else counts."""
+    cells = {name: _members(array) for name, array in arrays.items()}
+    if set(COLUMNS) <= set(arrays) or not any(cells.values()):
+        return {name: np.concatenate(cells[name]) if cells[name] else np.asarray(arrays[name]) for name in arrays}
+    apart = [name for name, members in cells.items() if not members]
+    if apart:
+        print(f"left aside, no cells of times: {', '.join(apart)}", flush=True)
+    return {f"{name}{{{i}}}": np.asarray(x) for name, members in cells.items() for i, x in enumerate(members, 1)}
+
+
+def _members(array):
+    """The members of a cell; none of anything else."""
+    if isinstance(array, list):
+        return array
+    return list(np.ravel(array, "F")) if getattr(array, "dtype", None) == object else []
 
 
 def _flat(array):

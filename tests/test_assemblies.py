@@ -369,9 +369,14 @@ def test_spikes_of_matlab(tmp_path):
     savemat(tmp_path / "pairs.mat", {"neuron": neuron, "time": time, "note": "session 3"})
     names, times = spike_times(tmp_path / "pairs.mat")
     assert names == [1, 2] and [train.tolist() for train in times] == [[1.0], [0.5, 1.5]]
+    words = np.empty((1, 3), object)
+    words[0] = ["b", "a", "b"]
+    savemat(tmp_path / "words.mat", {"neuron": words, "time": time})
+    names, times = spike_times(tmp_path / "words.mat")
+    assert names == ["a", "b"] and [train.tolist() for train in times] == [[1.0], [0.5, 1.5]]
     cell = np.empty((1, 3), object)
     cell[0] = [TIMES, TIMES[:2], np.zeros((0, 0))]
-    savemat(tmp_path / "cell.mat", {"spikes": cell})
+    savemat(tmp_path / "cell.mat", {"spikes": cell, "fs": 30000.0, "note": "session 3"})
     reference = h5py.special_dtype(ref=h5py.Reference)
     with h5py.File(tmp_path / "cell73.mat", "w", userblock_size=512) as file:
         parts = [file.create_dataset(f"#refs#/{i}", data=TIMES[: n or 1][None]) for i, n in enumerate([300, 2])]

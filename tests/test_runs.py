@@ -648,8 +648,9 @@ def test_an_odd_minibatch_at_the_end_is_written(tmp_path):
     model = RTRBM(**settings).fit(Bursting(29), checkpoint=path, checkpoint_every=10)
     assert state(model) == state(alone) and rtrbm.load(path).n_updates_ == 30
     large = settings | dict(optimizer="momentum", learning_rate=1.0, max_norm=None)
-    with pytest.warns(UserWarning, match="no checkpoint of 30 updates: .* can be kept by save"):
-        model = RTRBM(**large).fit(Bursting(29, 3e3), checkpoint=path, checkpoint_every=10)
+    model = RTRBM(**large)
+    with pytest.raises(FloatingPointError, match="update 30 explodes"):
+        model.fit(Bursting(29, 3e3), checkpoint=path, checkpoint_every=10)
     assert model.n_updates_ == 30 and rtrbm.load(path).n_updates_ == 20
 
 
@@ -785,6 +786,29 @@ def test_a_model_is_what_it_was(settings, message):
             one.fit(X[::-1], **settings)
     assert state(model) == before and not hasattr(new, "params_")
     assert state(model.fit(X)) == before  # and can be trained
+
+
+def test_ctrl_c_before_the_first_update_leaves_a_model_as_it_was():
+    class Pressed:
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, i):
+            raise KeyboardInterrupt
+
+    model = RTRBM(**SETTINGS).fit(X)
+    before = state(model)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X[::-1], validation=Pressed())
+    assert state(model) == before
+
+
+def test_a_complete_run_is_there_though_its_checkpoint_fails(tmp_path):
+    path = tmp_path / "run.h5"
+    done, again = failing().fit(X, checkpoint=path), failing(12)
+    with pytest.raises(OSError, match="No space left"):
+        again.fit(X, checkpoint=path, resume=True)
+    assert state(again) == state(done)
 
 
 def test_a_copy_has_a_history_of_its_own():

@@ -462,7 +462,8 @@ def test_fit_transform_takes_what_transform_takes():
     refused = {
         "in memory, got str": ("x.npy", {}), "in memory, got BouncingBalls": (BouncingBalls(1, 5), {}),
         "got a stream": (iter(X), {}), "takes no mask": (X, {"mask": X > 2}), "take .X.": (X[0], {"window": 2}),
-        "RTRBM.fit has no keyword 'pools'": (X, {"pools": "mean"}),
+        "RTRBM.fit has no keyword 'pools'": (X, {"pools": "mean"}), "pool must be": (X, {"pool": "means"}),
+        "sequences of one length": ([X[0], X[1, :3]], {"pool": "flat"}), "one: take": (X[0].tolist(), {"window": 2}),
     }  # fmt: skip
     for message, (given, options) in refused.items():
         new = RTRBM(2, n_updates=1)

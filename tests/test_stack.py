@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import pathlib
 import sys
 
 import h5py
@@ -722,6 +723,24 @@ def test_epochs_of_a_stream_are_refused_before_any_work():
     bottom, top = RTRBM(4, **SETTINGS), RTRBM(3, n_epochs=2)
     with pytest.raises(ValueError, match=r"layers\[1\].n_epochs=2 needs X of a known length, got BouncingBalls"):
         Stack([bottom, top]).fit(BouncingBalls(2, 5, resolution=4))
+    assert not hasattr(bottom, "params_")
+
+
+@pytest.mark.parametrize("kind", [str, pathlib.Path])
+def test_epochs_of_a_file_are_known(kind, tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((2, 3, 5)))
+    stack = Stack([RTRBM(4, **SETTINGS), RTRBM(3, n_epochs=1, batch_size=1)]).fit(kind(tmp_path / "x.npy"))
+    assert stack.layers[1].n_updates_ == 2
+
+
+def test_examples_with_gaps_train_no_layer():
+    class Stream:
+        def minibatch(self, update):
+            return [Example(np.zeros((3, 4)), 0, np.eye(3, 4) > 0)]
+
+    bottom = RTRBM(4, **SETTINGS)
+    with pytest.raises(ValueError, match="layers take frames alone"):
+        Stack([bottom, RTRBM(3)]).fit(Stream())
     assert not hasattr(bottom, "params_")
 
 

@@ -127,12 +127,17 @@ def _midi_part(folder, step):
         raise FileNotFoundError(
             f"path: there is no folder {folder!r}; a set of MIDI files is a folder with the folders {', '.join(PARTS)}"
         )
-    files = (os.path.join(where, name) for where, _, names in os.walk(folder) for name in names)
+    walk = os.walk(folder, onerror=_raised, followlinks=True)
+    files = (os.path.join(where, name) for where, _, names in walk for name in names)
     found = sorted(os.path.relpath(file, folder).split(os.sep) for file in files if file.lower().endswith(MIDI))
     found = [parts for parts in found if not any(part.startswith(".") for part in parts)]
     if not found:
         raise ValueError(f"path: there are no MIDI files ({', '.join(MIDI)}) in {folder!r}")
     return [read_midi(os.path.join(folder, *parts), step) for parts in found]
+
+
+def _raised(error):
+    raise error
 
 
 def _array(path, name):

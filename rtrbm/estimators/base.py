@@ -102,7 +102,7 @@ class TrainedRBM(Watched):
             File to write the state of training to, at an interval, at the end, on Ctrl-C, and on the signals SIGTERM,
             SIGHUP, SIGUSR1 and SIGXCPU, unless they are ignored or the program has a handler for them. The process then
             ends by the signal: nothing after `fit` runs, no ``finally`` either. One that cannot be written is a
-            warning, and the next interval tries again. No state that explodes is written. While the run lasts,
+            warning, and the next interval tries again. No state that seems to explode is written. While the run lasts,
             ``CHECKPOINT.lock`` keeps other runs away.
         checkpoint_every : int
             Updates between checkpoints.
@@ -142,7 +142,8 @@ class TrainedRBM(Watched):
         RuntimeError
             If another run holds the checkpoint, or this model is being trained already, by another thread say.
         OSError
-            If the checkpoint cannot be written after the last update; the model is complete.
+            If the checkpoint cannot be written after the last update (a ValueError if its folder is gone); the model
+            is complete.
         KeyboardInterrupt
             On Ctrl-C, once the update under way is done and the checkpoint written. A second one breaks off at once,
             but no write.
@@ -422,12 +423,16 @@ class TrainedRBM(Watched):
 
 @contextlib.contextmanager
 def _or_unchanged(model):
-    """Context that leaves a model as it was if it fails before an update; its list takes the number at the start."""
+    """Context that leaves a model as it was if it ends before an update that is to be made.
+
+    Its list takes the number of updates at the start. A state that was read from a file stays after Ctrl-C.
+    """
     before, begun = dict(vars(model)), []
     try:
         yield begun
-    except Exception:
-        if not begun or model.n_updates_ == begun[0]:
+    except BaseException as error:
+        none_made = not begun or model.n_updates_ == begun[0] < model._plan.n_updates
+        if none_made and (isinstance(error, Exception) or begun in ([], [0])):
             model.__dict__ = before
         raise
 

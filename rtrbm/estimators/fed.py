@@ -82,11 +82,13 @@ class Fed(Stored):
         """Examples, their frames of the wanted dtype and 0 where they are missing."""
         checked = []
         for i, (v, n_warm, missing, inputs) in enumerate(examples):
-            if not 0 <= n_warm < len(v):
+            checks.check_count(f"X[{i}].n_warm", n_warm, 0)
+            if n_warm >= len(v):
                 raise ValueError(f"X[{i}].n_warm must leave frames to learn from, got {n_warm} of {len(v)}")
             if (inputs is None) != (examples[0].inputs is None):
                 raise ValueError(f"X[{i}].inputs must be there if those of X[0] are: all examples have some, or none")
-            if missing is not None and (np.shape(missing) != np.shape(v) or missing.dtype != bool):
+            missing = None if missing is None else np.asarray(missing)
+            if missing is not None and (missing.shape != np.shape(v) or missing.dtype != bool):
                 raise ValueError(f"X[{i}].missing must be of bool and have the shape of its frames, {np.shape(v)}")
             v = v if missing is None else np.where(missing, 0, v)
             dtype, check = self._given_dtype(), self._units().check
@@ -121,7 +123,6 @@ class Fed(Stored):
             return [
                 (v[n_warm:], None if missing is None else missing[n_warm:])
                 for v, n_warm, missing, _ in self._check_examples(minibatch)
-                if len(v) > n_warm
             ]
         minibatch = self._check(minibatch)
         return [(v.reshape(-1, v.shape[-1]), None) for v in ([minibatch] if hasattr(minibatch, "ndim") else minibatch)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,13 +41,14 @@ class Filtered(NamedTuple):
     """The state of `filter_step`.
 
     learned : the model's parameters; effective : NamedTuple, those that the mathematics takes; past : the conditioner's
-    state; n_sequences : int.
+    state; n_sequences : int; settings : tuple, the hyper-parameters that the model has been checked with.
     """
 
     learned: Any
     effective: Any
     past: Any
     n_sequences: int
+    settings: tuple[Any, ...]
 
 
 class Forecasting(FrameByFrame):
@@ -176,13 +178,15 @@ class Forecasting(FrameByFrame):
         """
         if state is not None and not isinstance(state, Filtered):
             raise TypeError(f"state must be None or what filter_step returned, got {type(state).__name__}")
+        settings = tuple(getattr(self, name) for name in self._names)
         if state is None or state.learned is not getattr(self, "params_", None):
             self._check_fitted()
             learned, effective = self.params_, self._effective()
             if state is not None and _shapes(effective) != _shapes(state.effective):
                 raise ValueError("state must be None or what filter_step of this model returned, got another model's")
         else:
-            self._check_shapes()
+            if not all(map(operator.is_, state.settings, settings)):
+                self._check_shapes()
             learned, effective = state[:2]
         if is_table(frame):
             check_names(frame, getattr(self, "feature_names_in_", None), type(self).__name__, "frame")
@@ -201,7 +205,7 @@ class Forecasting(FrameByFrame):
         with one_blas_thread():
             h = hidden_mean(v, effective.W, biases_of(past, effective, before, n, x).h)
             after = past.step(effective, before, v, h if past.carries else None)
-        return h.copy() if given.ndim > 1 else h[0].copy(), Filtered(learned, effective, after, n)
+        return h.copy() if given.ndim > 1 else h[0].copy(), Filtered(learned, effective, after, n, settings)
 
     def _ahead(self, X, horizon, n_samples, seed, n_gibbs, counted, inputs):
         """E[v | h] and v of every frame ahead, in rows of the samples of each sequence, frame after frame."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..checks import as_given, check_anything, check_flag, check_known
 from ..kinds import from_json, to_json
+from ..minibatches.windows import as_recordings
 from ..rbm.negative import NegativePhase
 from ..rbm.units import Units
 from ..types import Data, Self, dataclass_transform
@@ -148,8 +149,13 @@ class Estimator(Protocol):
         as_given(X)
         if options.get("mask") is not None:
             raise TypeError("fit_transform takes no mask: call fit, and transform of what impute has filled in")
-        if options.get("window") is not None and getattr(X, "ndim", 3) == 2:
+        ordered = len(getattr(self, "_axes", ())) == 3
+        if ordered and options.get("window") is not None and as_recordings(X) is not X:
             raise TypeError("fit_transform wants a list of recordings, got one: take [X]")
+        if "pool" in options:
+            from .pooling import pooled  # whose `Pool` is an Estimator
+
+            pooled([np.zeros((len(frames), 1)) for frames in X], options["pool"])
         known, learns = (set(inspect.signature(verb).parameters) for verb in (self.transform, self.fit))
         shown = {name: value for name, value in options.items() if name in known}
         learnt = {name: value for name, value in options.items() if name in learns or name not in known}

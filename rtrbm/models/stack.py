@@ -115,8 +115,9 @@ class Stack(Bounded):
                         layer._settings()  # raises if a file cannot keep one
                     if resume and path is not None and os.path.exists(path):
                         layer.check_resume(path)
-                self._check_upper(X)
-                return paths, *_opened(files_of_X, X, validation, paths)
+                found = _opened(files_of_X, X, validation, paths)
+                self._check_upper(found[0])
+                return paths, *found
 
             paths, X, V = ranks.together(begin, comm)
             settings = {"checkpoint_every": checkpoint_every, "resume": resume, "validation_every": validation_every}
@@ -141,6 +142,8 @@ class Stack(Bounded):
                 wrong = f"layers[{i}].n_epochs={layer.n_epochs} needs X of a known length"
                 raise ValueError(f"{wrong}, got {type(X).__name__}: set n_updates instead")
             layer._check_size(int(below.n_hidden))
+        if hasattr(X, "minibatch") and len(self.layers) > 1:
+            _check_frames_alone(X.minibatch(0))
 
     @overload
     def transform(self, X: Lists, *, pool: None = None) -> list[Array]: ...
@@ -539,13 +542,18 @@ class _Filtered:
         return self._layer.transform([sequence])[0]
 
 
+def _check_frames_alone(minibatch):
+    """Raise if something goes along with the frames of a minibatch."""
+    if are_examples(minibatch) and any(one.missing is not None or one.inputs is not None for one in minibatch):
+        raise ValueError("layers take frames alone: an Example of a Stack must have neither missing nor inputs")
+
+
 class _FilteredStream(_Filtered):
     def minibatch(self, update):
         minibatch = self._X.minibatch(update)
         if not are_examples(minibatch):
             return self._layer.transform(minibatch)
-        if any(one.missing is not None or one.inputs is not None for one in minibatch):
-            raise ValueError("layers take frames alone: an Example of a Stack must have neither missing nor inputs")
+        _check_frames_alone(minibatch)
         return [Example(self._filter(one.v), one.n_warm) for one in minibatch]
 
 

@@ -131,7 +131,7 @@ class TRBM(TemporalRBM):
         Factor of the learning rate for A; the paper's is 0.01. Pixels are much like those before, and with A learned as
         fast as the rest the hidden units are left with little to do.
     bptt : bool
-        Also learn through the filter, as the RTRBM does (eq. 3.25).
+        Also learn through the filter, as the RTRBM does (eq. 3.23).
     visible, negative, standardize, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm,
     weight_decay, l1, sparsity_cost, sparsity_target, batch_size, n_updates, n_epochs, initialization, dtype, engine,
     n_jobs, random_state, comm, verbose

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: none of a state that explodes, and one that fails ends nothing but the last."""
+"""The checkpoints of a run: none of a state that explodes. One that fails ends nothing, but for the last."""
 
 import time
 
@@ -43,7 +43,7 @@ class Saves:
                 with self._interrupt.put_off(), checks.about("checkpoint", "path"):
                     self._watch.save()
             except Exception as error:
-                if is_last and not isinstance(error, FloatingPointError):
+                if is_last:
                     raise
                 reason = getattr(error, "strerror", None) or str(error)
                 self._watch.warn(self._said(training.n_updates, reason, goes_on))

@@ -151,7 +151,7 @@ def _taken(given, params):
             )
         if part is not None and not np.isfinite(part).all():
             raise ValueError(f"initialization must be a model of finite parameters, its {name} has NaN or infinity")
-        taken[name] = None if part is None else np.asarray(part, like.dtype)
+        taken[name] = None if part is None else np.array(part, like.dtype)
     return taken
 
 
