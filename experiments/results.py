@@ -230,8 +230,8 @@ def _where_lost(rows):
         if row.lost
     ]
     text = (
-        "By the protocol that suits the model best, within its standard error. Beside a better linear predictor two more "
-        "models do not win. On the walk, TRBM, 3 taps, ties with the predictor of calm windows ([motion.md](motion.md)). "
+        "By the protocol that suits the model best, within its standard error. Beside a better linear predictor two "
+        "more models do not win. On the walk, TRBM, 3 taps, ties with that of calm windows ([motion.md](motion.md)). "
         "On mocap6 the predictor on 3 frames is ahead ([real-data.md](real-data.md))."
     )
     head = "data", "model", "protocol", "settings", "ours", LINEAR

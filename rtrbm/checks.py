@@ -403,7 +403,8 @@ def as_given(X, name="X"):
     if not hasattr(X, "__getitem__") and not hasattr(X, "__iter__") or isinstance(X, Set) or foreign.is_array(X):
         raise TypeError(f"{wrong}: one sequence is a list of one array")
     with foreign.dressed(name):
-        X = list(X)
+        counted = hasattr(X, "__len__") and hasattr(X, "__getitem__") and not hasattr(X, "__iter__")
+        X = [X[i] for i in range(len(X))] if counted else list(X)  # which may have an item for every i
     if not X:
         raise ValueError(f"{name} must hold at least one sequence, got an empty list")
     for i, sequence in enumerate(X):

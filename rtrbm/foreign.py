@@ -1,6 +1,7 @@
 """Arrays and tables of whatever library, as numpy arrays; errors of other libraries and of users' objects dressed."""
 
 import contextlib
+import re
 
 import h5py
 import numpy as np
@@ -9,6 +10,7 @@ from . import hdf5
 
 CATEGORIES = ("cat", "enum", "dictionary")  # the beginnings of their types, in pandas, polars and pyarrow
 SHOWN = 8  # columns that a message names
+DECIMAL_COMMA = re.compile(r"[-+]?[\d.]*,\d+(e[-+]?\d+)?", re.I)
 REMEDIES = {
     "c": "take {0}.real or abs({0})",
     "M": "times are no data: drop them (of tables: rtrbm.convert.tables({0}, time=...))",
@@ -204,18 +206,24 @@ def is_gap(value):
 
 def _table(X, name, gaps):
     """The columns of a table side by side; those that are no numbers, or have gaps, are named."""
-    found, wrong, missing = [], [], []
+    found, wrong, missing, commas = [], [], [], []
     for column, given in columns(X):
         with dressed(f"{name}, column {column!r}"):
             values = _column(given)
         if values.dtype.kind == "O":
             row, value = next((row, value) for row, value in enumerate(values) if not _is_real(value))
             wrong.append(f"{column!r} ({value!r:.40} in row {row})")
+            commas.append(DECIMAL_COMMA.fullmatch(str(value)))
             continue
         absent = np.flatnonzero(np.isnan(values)) if values.dtype.kind == "f" else ()
         if len(absent):
             missing.append(f"{column!r} ({len(absent)}, the first in row {absent[0]})")
         found.append(values)
+    if any(commas):
+        raise TypeError(
+            f"{name} has decimal commas in {_some(wrong)}: write decimal points, or hand in the table of "
+            "pandas.read_csv(path, sep=';', decimal=',')"
+        )
     if wrong:
         raise TypeError(
             f"{name} must hold real numbers, got others in {_some(wrong)}; drop them "

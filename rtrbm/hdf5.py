@@ -8,7 +8,9 @@ attribute.
 import h5py
 import numpy as np
 
-TIME = ("time", "times", "frame", "frames", "t", "sample", "samples", "timestep")  # labels of the axis of frames
+TIME = ("time", "times", "frame", "frames", "t", "step", "timestep")  # labels of the axis of frames
+SAMPLES = ("sample", "samples")  # of frames too where there are two axes; of three they may be sequences
+NUMBERS = ("", "double", "single", "logical", *(f"{sign}int{n}" for sign in ("", "u") for n in (8, 16, 32, 64)))
 MISSING, SCALE, OFFSET = ("_FillValue", "missing_value"), ("scale_factor", "conversion"), ("add_offset", "offset")
 REFUSED = {
     "pandas_type": "pandas wrote it: read it with pandas.read_hdf and hand in the table",
@@ -68,15 +70,16 @@ def view(stored, name="X"):
         return stored
     if kind == "cell":
         return Cells(stored, name)
-    if kind == "char" or stored.dtype.kind == "O":
+    if kind not in NUMBERS or stored.dtype.kind == "O":
         held = "texts" if h5py.check_string_dtype(stored.dtype) else "references to other objects"
         what = f"the attribute MATLAB_class={kind!r}" if kind else held
         raise ValueError(f"{name}: {stored.name!r} has {what}, no numbers: name a dataset of numbers")
     _check_labels(stored, name)
     missing = [attributes[key] for key in MISSING if key in attributes]
     scale, offset = _factor(stored, SCALE, 1, name), _factor(stored, OFFSET, 0, name)
-    if kind or scale != 1 or offset != 0 or missing:
-        return View(stored, bool(kind), scale, offset, missing)
+    unsigned = stored.dtype.kind == "i" and _text(attributes.get("_Unsigned", "")).lower() == "true"
+    if kind or scale != 1 or offset != 0 or missing or unsigned:
+        return View(stored, bool(kind), scale, offset, missing, unsigned)
     return stored
 
 
@@ -105,12 +108,14 @@ def names_in(file, limit):
 
 def members(group):
     """The sorted names of what a group holds, but for MATLAB's own groups and scales of axes."""
-    names = (name for name in sorted(group) if name not in HIDDEN)
-    return [name for name in names if not (isinstance(group[name], h5py.Dataset) and group[name].is_scale)]
+    found = {name: group.get(name) for name in sorted(group) if name not in HIDDEN}
+    return [name for name, member in found.items() if not (isinstance(member, h5py.Dataset) and member.is_scale)]
 
 
 def array_in(group, key, name):
     """A member of a group as `view` has it; raises a ValueError if it is no array."""
+    if group.get(key) is None:
+        raise ValueError(f"{name}: {group.name!r} holds the link {key!r}, which leads nowhere: take it out")
     member = view(group[key], f"{name}[{key!r}]")
     if isinstance(member, h5py.Group | Cells):
         kind = "cell" if isinstance(member, Cells) else "group"
@@ -135,7 +140,8 @@ def _factor(stored, keys, default, name):
 def _check_labels(stored, name):
     """Raise if the labels or scales of the axes say that frames are not the last axis but one."""
     labels = [axis.label or (axis[0].name.rsplit("/", 1)[-1] if len(axis) else "") for axis in stored.dims]
-    where = [n for n, label in enumerate(labels) if label.lower() in TIME]
+    known = TIME + SAMPLES if len(labels) == 2 else TIME
+    where = [n for n, label in enumerate(labels) if label.lower() in known]
     if len(labels) > 1 and where and len(labels) - 2 not in where:
         attribute = "DIMENSION_LABELS" if "DIMENSION_LABELS" in stored.attrs else "DIMENSION_LIST"
         raise ValueError(
@@ -156,16 +162,18 @@ class View:
         A value is scale * number + offset.
     missing : list
         Numbers that stand for missing values, read as NaN.
+    unsigned : bool
+        Whether integers with a sign stand for those without, as in netCDF 3.
     """
 
-    def __init__(self, dataset, is_reversed, scale, offset, missing):
-        self._dataset, self._reversed = dataset, is_reversed
+    def __init__(self, dataset, is_reversed, scale, offset, missing, unsigned=False):
+        self._dataset, self._reversed, self._unsigned = dataset, is_reversed, unsigned
         self._scale, self._offset, self._missing = scale, offset, missing
         self.file, self.name = dataset.file, dataset.name
         self.shape = dataset.shape[::-1] if is_reversed else dataset.shape
         self.ndim = len(self.shape)
-        changed = missing or scale != 1 or offset != 0
-        self.dtype = np.dtype(float) if changed and dataset.dtype.kind in "biuf" else dataset.dtype
+        self._are_numbers = dataset.dtype.kind in "biuf" and bool(missing or scale != 1 or offset != 0)
+        self.dtype = np.dtype(float) if self._are_numbers else self._without_sign(dataset.dtype)
 
     def __len__(self):
         return self.shape[0]
@@ -175,17 +183,21 @@ class View:
             key = key if isinstance(key, tuple) else (key,)
             key = (*key, *[slice(None)] * (self.ndim - len(key)))[::-1]
         numbers = self._dataset[key]
-        values = numbers.T if self._reversed else numbers
-        if values.dtype == self.dtype and not self._missing:
-            return values
-        values = values * self._scale + self._offset
+        numbers = numbers.view(self._without_sign(numbers.dtype))
+        numbers = numbers.T if self._reversed else numbers
+        if not self._are_numbers:
+            return numbers
+        values = numbers.astype(float) * self._scale + self._offset
         for mark in self._missing:
             mark = np.asarray(mark)
-            if numbers.dtype.kind == "f":
+            if numbers.dtype.kind == "f" or self._unsigned:
                 with np.errstate(over="ignore"):
                     mark = mark.astype(numbers.dtype)  # a mark of 1e20 in double precision is another number in single
-            values = np.where(np.isin(numbers.T if self._reversed else numbers, mark), np.nan, values)
+            values = np.where(np.isin(numbers, mark), np.nan, values)
         return values
+
+    def _without_sign(self, dtype):
+        return np.dtype(dtype.str.replace("i", "u")) if self._unsigned else dtype
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self[()], dtype)
@@ -210,8 +222,12 @@ class Cells:
         return len(self._references)
 
     def __getitem__(self, i):
+        return self.member(i)[()]
+
+    def member(self, i):
+        """Array i, its numbers unread: a dataset or a `View`."""
         name = f"{self._name}[{i}]"
         member = view(self.file[self._references[i]], name)
         if isinstance(member, h5py.Group | Cells):
             raise ValueError(f"{name} must be an array, got another cell or a struct: take the arrays out of it")
-        return member[()]
+        return member

@@ -15,6 +15,8 @@ import pytest
 import rtrbm
 from rtrbm import convert
 from rtrbm.commands import balls, main, parser, pictures, settings
+from rtrbm.commands.info import _finite
+from rtrbm.commands.writing import mark, say_stopped, write_arrays
 from rtrbm.compute import engine
 from rtrbm.report.described import described
 from rtrbm.training.kept import Kept
@@ -198,6 +200,15 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("train empty.csv --standardize --out a.h5", "every column, column 'b' has none"),
         ("train widths.npz --name / --out a.h5", "'widths.npz' must have .* same features, got 6 .* and 5 in array 1"),
         ("report model.h5 --data rolls.npz --out a.html", "^rtrbm report: --name ARRAY must say which array"),
+        ("TRAIN --validation-name a", "--validation-name=a names an array in the file of --validation: give"),
+        ("score model.h5 joints.csv --train-name a", "--train-name=a names an array in the file of --train: give"),
+        ("score rbm.h5 rolls.npz --name train --likelihood 9", "--likelihood is for models of sequences, an RBM has"),
+        ("sample model.h5 --out a.csv --shape 1x3", "--shape is for pictures, 'a.csv' is none"),
+        ("report model.h5 --train joints.csv", "--train has what simple predictors learn from, .*: give --data FILE"),
+        ("report model.h5 --watch .", "--watch FOLDER shows runs under way: leave out MODEL, --data and --train"),
+        ("predict model.h5 several.csv --out a.npy", "--out must be .npz or .h5 for 2 sequences, got 'a.npy'"),
+        ("score model.h5 driven.npy --name a", "--name=a is for a file with arrays that have names, 'driven.npy'"),
+        ("balls --out . --resume", "--out: '.' is not empty; --force replaces what is in it"),
         ("train joints.csv --name a --out a.h5", "--name=a is for a file with arrays that have names, 'joints.csv'"),
         ("train holes.csv --out a.h5", "values from 1 to 5 .*--set visible=poisson for counts"),
         ("train untimed.csv --time t --out a.h5", "must have a time in every row of its column 't', row 1 has none"),
@@ -230,7 +241,7 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("TRAIN --config window.toml", "window must be a whole number"),
         ("TRAIN --config no.toml", "No such file or directory: 'no.toml'"),
         ("TRAIN --config t", "--config: Is a directory: 't'"),
-        ("TRAIN --model rbm --window 9", "--window=9 is for models of sequences"),
+        ("TRAIN --model rbm --window 9", "window=9 is for models of sequences"),
         ("TRAIN --validation gaps.csv", "'gaps.csv' has missing values, the first"),
         ("TRAIN --validation other.csv", "'other.csv' must have the columns of the training data, it lacks toe"),
         ("train joints.csv", "'model.h5' is there already; --force replaces it, --resume goes on with it"),
@@ -270,6 +281,7 @@ def test_a_mistake_is_one_line_and_1(command, said, folder, capsys):
     write_joints(folder / "other.csv", 30, columns=("hip", "knee", "foot"))
     write_joints(folder / "timed.csv", 30, columns=("when", "hip", "knee", "toe"))
     (folder / "counts.csv").write_text("a,b\n1,2\n3,4\n")
+    (folder / "several.csv").write_text("sequence,hip,knee,toe\na,1,2,3\na,2,3,4\nb,1,2,3\n")
     (folder / "text.csv").write_text("who,a\nann,1\nann,2\n")
     (folder / "empty.csv").write_text("a,b\n1,\n2,\n3,\n")
     (folder / "one.csv").write_text("hip,knee,toe\n1,2,3\n")
@@ -824,3 +836,27 @@ def test_wide_data_have_no_linear_predictor(folder, capsys):
     assert main(shlex.split("train wide.npy --hidden 1 --updates 1 --engine numpy --out wide.h5 --force")) == 0
     shown = "".join(capsys.readouterr())
     assert "copy-previous" in shown and "linear predictor" not in shown
+
+
+def test_names_of_many_features_are_written(tmp_path):
+    names = [f"feature number {i}" for i in range(10_000)]
+    write_arrays(str(tmp_path / "a.h5"), {"a": np.zeros((2, 10_000))}, names)
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert list(file["a"].attrs["features"]) == names
+
+
+def test_stopped_before_anything_was_learned(tmp_path, capsys):
+    path = str(tmp_path / "a.h5")
+    say_stopped("train", path, None, False)
+    (tmp_path / "a.h5").touch()
+    say_stopped("train", path, mark(path), False)
+    say_stopped("train", path, mark(path), True)
+    say_stopped("train", path, (0, 0), False)
+    said = [line.partition("stopped; ")[2] for line in capsys.readouterr().out.split("\n") if line]
+    goes_on = f"the same command with --resume goes on from {path}"
+    nothing = "nothing had been learned yet"
+    assert said == [nothing, f"{nothing}; {path} is that of an earlier run", goes_on, goes_on]
+
+
+def test_info_is_json_of_every_program():
+    assert _finite({"a": [1.0, float("nan")], "b": float("inf"), "c": "x"}) == {"a": [1.0, None], "b": None, "c": "x"}

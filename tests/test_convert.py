@@ -8,7 +8,7 @@ import pytest
 from helpers import state
 from scipy import io, sparse
 
-from rtrbm import RBM, RTRBM, convert
+from rtrbm import RBM, RTRBM, convert, hdf5
 from rtrbm.minibatches.paths import opened
 
 SETTINGS = dict(n_hidden=3, n_gibbs=1, n_updates=4, batch_size=2, random_state=0, n_jobs=1)
@@ -445,7 +445,7 @@ def test_files_that_cannot_be_read_say_why(one, tmp_path):
     refuses("no file at", convert.read, tmp_path / "absent.npz")
     refuses("is a folder", convert.read, tmp_path)
     refuses("path must be", convert.read, 3)
-    for head, match in ((b"PAR1", "read_parquet"), (b"\x1f\x8b\x08", "unpack"), (b"\0\1\2", "are read")):
+    for head, match in ((b"PAR1\0", "read_parquet"), (b"\x1f\x8b\x08", "unpack"), (b"\0\1\2", "are read")):
         (tmp_path / "X.dat").write_bytes(head)
         refuses(match, RTRBM(**SETTINGS).fit, tmp_path / "X.dat")
 
@@ -512,6 +512,119 @@ def test_scales_and_fill_values_are_obeyed(h5):
 
 
 @pytest.mark.parametrize(
+    "numbers, attributes, meant",
+    [
+        (np.array([1.0, 2.0]), {"conversion": 1e-3}, [0.001, 0.002]),
+        (np.array([1.0, 2.0], "f4"), {"scale_factor": 0.5, "add_offset": 1}, [1.5, 2]),
+        (np.array([20000], "i2"), {"scale_factor": np.int32(2)}, [40000]),
+        (np.array([200], "u1"), {"add_offset": np.int32(100)}, [300]),
+        (np.array([-1, 5], "i2"), {"_Unsigned": "true"}, [65535, 5]),
+        (np.array([-1, 4], "i2"), {"_Unsigned": b"true", "scale_factor": 2, "_FillValue": np.int16(-1)}, [np.nan, 8]),
+        (np.array([-2], "i2"), {"_Unsigned": "true", "scale_factor": 1.5}, [98301]),
+    ],
+)  # fmt: skip
+def test_numbers_of_every_type_are_scaled(h5, numbers, attributes, meant):
+    h5.create_dataset("X", data=numbers[:, None]).attrs.update(attributes)
+    path = h5.filename
+    h5.close()
+    np.testing.assert_allclose(convert.read(path)[:, 0], meant, rtol=1e-12)
+    with opened(path) as found:
+        assert found[()].dtype == found.dtype
+
+
+@pytest.mark.parametrize("kind", ["datetime", "string", "table", "function_handle"])
+def test_objects_of_matlab_are_no_numbers(h5, kind):
+    dataset = h5.create_dataset("X", data=np.array([[3707764736, 2, 1, 1, 1, 1]], "u4"))
+    dataset.attrs["MATLAB_class"] = np.bytes_(kind)
+    path = h5.filename
+    h5.close()
+    refuses(f"the attribute MATLAB_class='{kind}', no numbers", convert.read, path)
+
+
+def test_fields_of_matlabs_structs(tmp_path):
+    savemat = pytest.importorskip("scipy.io").savemat
+    savemat(tmp_path / "s.mat", {"S": {"a": X[0], "b": 2.0}})
+    np.testing.assert_array_equal(convert.read(tmp_path / "s.mat", "S/a"), X[0])
+    refuses("a struct of that name, no array; name one of its fields: 'S/a', 'S/b'", convert.read, tmp_path / "s.mat")
+    savemat(tmp_path / "old.mat", {"A": X[0]}, format="4")
+    np.testing.assert_array_equal(convert.read(tmp_path / "old.mat"), X[0])
+
+
+def test_compressed_spikes_are_read(tmp_path):
+    """Deflate makes a raster of few spikes several hundred times as small."""
+    raster = (np.random.default_rng(0).random((60_000, 100)) < 0.001).astype(float)
+    np.savez_compressed(tmp_path / "x.npz", raster)
+    assert (tmp_path / "x.npz").stat().st_size * 150 < raster.nbytes
+    np.testing.assert_array_equal(convert.read(tmp_path / "x.npz"), raster)
+    savemat = pytest.importorskip("scipy.io").savemat
+    savemat(tmp_path / "x.mat", {"x": raster}, do_compression=True)
+    np.testing.assert_array_equal(convert.read(tmp_path / "x.mat"), raster)
+
+
+@pytest.mark.parametrize("name", ["PAR1", "CDF", "RIFF", "SQLite", "MThd"])
+def test_text_may_begin_as_other_files_do(name, tmp_path):
+    (tmp_path / "x.csv").write_text(f"{name},b\n0.5,1\n0.25,0\n")
+    assert convert.read(tmp_path / "x.csv").columns == [name, "b"]
+
+
+def test_arrays_without_names_have_none(tmp_path):
+    np.save(tmp_path / "x.npy", X[0])
+    (tmp_path / "x.csv").write_text("hip,knee\n1,2\n0,1\n")
+    for file in "x.npy", "x.csv":
+        refuses(f"{file}' is .*, whose array has no name: leave 'hip' out", convert.read, tmp_path / file, "hip")
+        refuses("X: .*leave 'hip' out", RTRBM(**SETTINGS).fit, (str(tmp_path / file), "hip"))
+        convert.read(tmp_path / file, "/")
+
+
+def test_a_frame_that_is_taken_for_names_is_told(tmp_path):
+    (tmp_path / "x.csv").write_text("0.1,#VALUE!,0.3\n0.4,0.5,0.6\n")
+    with pytest.warns(UserWarning, match="the first line is taken for names of columns, '0.1', '0.3' among them"):
+        convert.read(tmp_path / "x.csv")
+    (tmp_path / "x.csv").write_text("0.1,#N/A,0.3\n0.4,0.5,0.6\n")
+    assert np.isnan(convert.read(tmp_path / "x.csv")[0, 1])
+    (tmp_path / "x.csv").write_text("name,2019,2020\nann,1,2\n")  # control: years
+    assert convert.read(tmp_path / "x.csv").columns == ["name", "2019", "2020"]
+
+
+def test_decimal_commas_are_named(tmp_path):
+    (tmp_path / "x.csv").write_text("a;b\n0,5;1,5\n0,25;0\n")
+    refuses("decimal commas in columns 'a' .*decimal=','", RTRBM(**SETTINGS).fit, tmp_path / "x.csv")
+
+
+def test_links_that_lead_nowhere(h5):
+    h5["g/a"] = X[0]
+    h5["g/b"] = h5py.SoftLink("/nowhere")
+    path = h5.filename
+    h5.close()
+    refuses("'/g' holds the link 'b', which leads nowhere", convert.read, path, "g")
+    refuses("X..b..", RTRBM(**SETTINGS).fit, (path, "g"))
+
+
+def test_windows_of_matlabs_cells_are_read_alone(h5, monkeypatch):
+    cell = h5.create_dataset("walks", (2, 1), h5py.ref_dtype)
+    cell.attrs["MATLAB_class"] = np.bytes_("cell")
+    walks = np.random.default_rng(0).integers(0, 2, (2, 400, 3)).astype(float)
+    for i in range(2):
+        cell[i, 0] = matlab(h5, f"#refs#/{i}", walks[i]).ref
+    path, n_frames, read = h5.filename, [], hdf5.View.__getitem__
+    h5.close()
+    with monkeypatch.context() as patched:
+        patched.setattr(hdf5.View, "__getitem__", lambda *its: n_frames.append(len(read(*its))) or read(*its))
+        found = RTRBM(**SETTINGS).fit((path, "walks"), window=10)
+    assert max(n_frames) <= 20
+    assert state(found) == state(RTRBM(**SETTINGS).fit(list(walks), window=10))
+
+
+def test_samples_on_the_first_of_three_axes_are_sequences(h5):
+    for i, labels in enumerate([("sample", "step", "cell"), ("trial", "cell", "step")]):
+        dataset = h5.create_dataset(f"X{i}", data=np.zeros((4, 6, 3)))
+        for label, axis in zip(labels, dataset.dims):
+            axis.label = label
+    RTRBM(**SETTINGS).fit(h5["X0"])
+    refuses("axes .*by its attribute DIMENSION_LABELS", RTRBM(**SETTINGS).fit, h5["X1"])
+
+
+@pytest.mark.parametrize(
     "where, attribute, value",
     [
         ("dataset", "rhdf5-NA.OK", 1),
@@ -545,6 +658,10 @@ def test_labels_of_axes_are_read(h5):
     for label, axis in zip(("trial", "neuron", "time"), dataset.dims):
         axis.label = label
     refuses("axes .*'neuron', 'time'.* by its attribute DIMENSION_LABELS", RTRBM(**SETTINGS).fit, dataset)
+
+
+def test_one_grey_channel_is_no_width():
+    refuses("take X.*0. if the last axis is a grey channel", convert.video, np.zeros((30, 12, 12, 1), "uint8"))
 
 
 def test_scales_of_axes_are_no_data_and_name_axes(h5):

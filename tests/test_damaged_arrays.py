@@ -73,7 +73,8 @@ NPZ = {
 
 
 @pytest.mark.parametrize("message", NPZ)
-def test_damaged_npz_files(message, tmp_path):
+def test_damaged_npz_files(message, tmp_path, monkeypatch):
+    monkeypatch.setattr(bounds, "SPARED", 2**25)
     (tmp_path / "a.npz").write_bytes(NPZ[message])
     with pytest.raises(ValueError, match=message):
         read(tmp_path / "a.npz")

@@ -369,3 +369,16 @@ def test_columns_of_every_library_are_held_to():
         assert list(model.feature_names_in_) == list("abc")
         with pytest.raises(ValueError, match="same order"):
             model.transform([(table.select if hasattr(table, "select") else table.__getitem__)(list("cba"))])
+
+
+def test_data_sets_that_have_an_item_for_every_index():
+    class Endless:
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, i):
+            assert i < 2, "nobody stops at the end"
+            return np.full((3, 4), i % 2)
+
+    model = RTRBM(2, n_updates=1, n_jobs=1).fit(Endless())
+    assert len(model.transform(Endless())) == 2

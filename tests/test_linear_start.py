@@ -279,3 +279,13 @@ def test_the_memory_of_the_linear_predictor_is_checked(monkeypatch):
     X = random_array(3, 20, visible="gaussian")
     with pytest.raises(ValueError, match="a start from the linear predictor .30 taps, .*'data' does without it. would"):
         CRBM(2, n_taps=30, visible="gaussian", n_updates=1).fit(np.tile(X, (1, 3, 1)))
+
+
+@pytest.mark.parametrize("kind", [RTRBM, SRTRBM, TRBM])
+def test_the_model_to_start_from_stays_as_it_is(kind):
+    source = RBM(3, n_updates=1).fit(np.eye(4))
+    before = [part.copy() for part in source.params_ if part is not None]
+    model = kind(3, n_updates=1, n_jobs=1, initialization=source).fit(random_array(3, 4))
+    for part, was in zip((part for part in source.params_ if part is not None), before, strict=True):
+        np.testing.assert_array_equal(part, was)
+    assert not np.shares_memory(model.params_.W, source.params_.W)

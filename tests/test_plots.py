@@ -579,3 +579,9 @@ def test_health_stands_at_its_updates():
     assert {*AXES, "health_update"} == set(HEALTH)
     figure = plots.learning_curves(model, {"dead_units": "dead"})
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_xdata(), model.history_["health_update"])
+
+
+def test_rows_of_pixels_are_high_enough_to_be_seen():
+    figure = plots.film_strip({"a": np.random.default_rng(0).random((12, 40))}, image_shape=(1, 40))
+    figure.canvas.draw()
+    assert figure.axes[0].get_window_extent().height / figure.dpi > 0.1

@@ -746,3 +746,10 @@ def test_examples_with_gaps_train_no_layer():
 
 def test_a_stack_without_layers_has_no_features():
     assert not hasattr(Stack([]), "n_features_in_") and not hasattr(Stack(None), "feature_names_in_")
+
+
+def test_y_that_looks_like_data_is_refused():
+    X = np.zeros((3, 4, 5))
+    X[:, :2] = 1
+    with pytest.raises(TypeError, match="y is not used, but it looks like the lengths of padded sequences"):
+        Stack([RTRBM(4, **SETTINGS)]).fit(X, np.array([2, 2, 3]))

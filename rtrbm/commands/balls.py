@@ -8,7 +8,7 @@ from ..models import RTRBM
 from ..report import write_report
 from . import STOPPED
 from .errors import COLUMNS, error_rows
-from .writing import has, print_table, say, write_settings, write_table
+from .writing import has, mark, print_table, say, say_stopped, write_settings, write_table
 
 VIDEOS = {"n_frames": 100, "resolution": 15, "n_balls": 3}
 N_TEST, N_LINEAR = 25, 400  # videos that are predicted, and those that the linear predictor is fitted to
@@ -23,9 +23,11 @@ def run(options):
     folder, updates = pathlib.Path(options.out), options.updates or UPDATES
     seed = options.seed or 0
     path = folder / "rtrbm.h5"
+    goes_on = options.resume and path.exists()
+    lengthened = {int(part * updates): k for part, k in LENGTHENED.items()}
     model = RTRBM(
         options.hidden or HIDDEN,
-        n_gibbs={int(part * updates): k for part, k in LENGTHENED.items()},
+        n_gibbs=RTRBM.load(path).n_gibbs if goes_on else lengthened,  # a longer run goes on with the longest chains
         n_updates=updates,
         engine=options.engine or ENGINE,
         n_jobs=-1 if options.n_jobs is None else options.n_jobs,
@@ -36,16 +38,16 @@ def run(options):
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--out must be a folder, {options.out!r} is a file")
     folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()) and not options.force and not options.resume:
+    if any(folder.iterdir()) and not options.force and not goes_on:
         raise ValueError(
             f"--out: {options.out!r} is not empty; --force replaces what is in it, --resume goes on with it"
         )
     say(f"training {model!r} on fresh videos of bouncing balls")
-    stream = BouncingBalls(RECIPE["batch_size"], **VIDEOS, random_state=seed)
+    stream, before = BouncingBalls(RECIPE["batch_size"], **VIDEOS, random_state=seed), mark(path)
     try:
         model.fit(stream, checkpoint=path, resume=options.resume)
     except KeyboardInterrupt:
-        say(f"\nrtrbm balls: stopped; the same command with --resume goes on from {path}")
+        say_stopped("balls", path, before, options.resume)
         return STOPPED
     say(f"predicting {N_TEST} fresh videos")
     test = bouncing_balls(N_TEST, **VIDEOS, random_state=seed + TEST_SEED_OFFSET)

@@ -30,6 +30,11 @@ def run(options):
     elif ending == ".png":
         from ..plots import forecast
 
+        n_sequences, n_features = len(data.sequences), ahead.mean.shape[-1]
+        some = [f"the first of {n_sequences} sequences"] * (n_sequences > 1)
+        some += [f"the first {N_SHOWN} of {n_features} features"] * (n_features > N_SHOWN)
+        if some:
+            say(f"{options.out} shows {' and '.join(some)}; .csv has all")
         save_figure(forecast(ahead, data.arrays(), features=N_SHOWN, names=data.names), options.out)
     else:
         arrays = {"mean": ahead.mean, "quantiles": ahead.quantiles, "levels": np.array(ahead.levels)}

@@ -1,6 +1,7 @@
 """``rtrbm info``: what a model's file holds, its parameters unread."""
 
 import json
+import math
 
 from ..checks import about, printable
 from ..report.described import described
@@ -11,13 +12,22 @@ def run(options):
     with about("MODEL", "path"):
         found = described(options.model)
     if options.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(_finite(found), indent=2, allow_nan=False))
         return
     for layer in found.get("layers", [found]):
         if layer is not found:
             print()
         print("\n".join(map(printable, _lines(layer))))
     print(f"{found['bytes']} bytes, {found['format']}")
+
+
+def _finite(value):
+    """The same with None for NaN and infinity, which JSON has not."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _lines(layer):

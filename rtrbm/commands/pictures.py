@@ -12,7 +12,7 @@ from .writing import ending_of, save_figure, say
 FRAMES_PER_SECOND = 20
 SIDE = 200  # pixels of a video's longer side, about
 N_PANELS = 6
-N_ROWS = 20  # samples in a picture
+N_ROWS, N_FRAMES = 20, 12  # samples in a picture, and frames of a film strip
 
 
 def draw(path, sequences, image_shape, names, is_binary):
@@ -45,8 +45,12 @@ def draw(path, sequences, image_shape, names, is_binary):
     if ending_of(path) == ".gif":
         plots.animate(rows, path, image_shape, FRAMES_PER_SECOND)
     elif image_shape is not None or is_binary and are_images(sequences.shape[2], names):
-        save_figure(plots.film_strip(rows, image_shape=image_shape), path)
+        if sequences.shape[1] > N_FRAMES:
+            say(f"{path} shows the first {N_FRAMES} of {sequences.shape[1]} frames, a .gif shows all")
+        save_figure(plots.film_strip(rows, N_FRAMES, image_shape=image_shape), path)
     else:
+        if not is_binary and sequences.shape[2] > N_PANELS:
+            say(f"{path} shows the first {N_PANELS} of {sequences.shape[2]} features")
         save_figure(_rasters(rows) if is_binary else _curves(sequences[:N_ROWS], names), path)
 
 
@@ -106,7 +110,7 @@ def write_mp4(path, videos, image_shape=None):
     ----------
     path : path-like
     videos : (n_videos, n_frames, height * width) array_like
-        Pixels from 0 to 1; values beyond are cut off.
+        Pixels from 0 to 1; values beyond are cut off, those far beyond with a warning.
     image_shape : (int, int), optional
         Square if not given.
 
@@ -115,16 +119,18 @@ def write_mp4(path, videos, image_shape=None):
     RuntimeError
         If ffmpeg is not installed, or fails; the message is its own.
     """
+    from ..plots.videos import pixels
+
     program = shutil.which("ffmpeg")
     if program is None:
         raise RuntimeError("an .mp4 file wants the program ffmpeg, which is not installed")
-    videos = np.asarray(videos)
+    videos = pixels("videos", np.asarray(videos))
     n_videos, n_frames, n_pixels = videos.shape
     height, width = image_shape or (math.isqrt(n_pixels),) * 2
     scale = max(1, round(SIDE / max(height, width)))
-    pixels = np.rint(255 * videos.clip(0, 1)).astype(np.uint8).reshape(n_videos, n_frames, height, width)
-    pixels = np.pad(pixels, ((0, 0), (0, 0), (0, 0), (0, 1)), constant_values=255)  # a white line between videos
-    together = np.concatenate(list(pixels), axis=2)[:, :, :-1].repeat(scale, axis=1).repeat(scale, axis=2)
+    grey = np.rint(255 * videos.clip(0, 1)).astype(np.uint8).reshape(n_videos, n_frames, height, width)
+    grey = np.pad(grey, ((0, 0), (0, 0), (0, 0), (0, 1)), constant_values=255)  # a white line between videos
+    together = np.concatenate(list(grey), axis=2)[:, :, :-1].repeat(scale, axis=1).repeat(scale, axis=2)
     together = np.pad(together, ((0, 0), *((0, n % 2) for n in together.shape[1:])))  # the codec wants even sides
     size = f"{together.shape[2]}x{together.shape[1]}"
     raw = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", size, "-r", str(FRAMES_PER_SECOND), "-i", "-"]

@@ -1,19 +1,17 @@
 """Files of data as the sequences that models take, and models from their files."""
 
-import re
 from typing import NamedTuple
 
 import numpy as np
 
 from ..checks import about, as_given
 from ..convert import read as read_arrays, read_midi, tables, video
-from ..foreign import is_table, numbers
+from ..foreign import DECIMAL_COMMA, is_table, numbers
 from ..minibatches.text import Table, is_field, text_of
 from ..models import load
 
 SEQUENCE = "sequence"  # the column that names sequences, unless --by says another
-MIDI, TEXT = (".mid", ".midi"), (".csv", ".tsv", ".txt")
-DECIMAL_COMMA = re.compile(r"[-+]?[\d.]*,\d+(e[-+]?\d+)?", re.I)
+MIDI, NAMELESS = (".mid", ".midi"), (".csv", ".tsv", ".txt", ".npy")
 
 
 class Data(NamedTuple):
@@ -92,16 +90,19 @@ def _read(path, options, label, name):
     """The data of a file, infinite values among them."""
     option = "--name" if label in ("FILE", "--data") else f"{label}-name"
     own = options.name if option == "--name" else name
-    name = options.name if name is None else name
     is_midi = path.lower().endswith(MIDI)
+    if own is not None and path.lower().endswith(MIDI + NAMELESS):
+        raise ValueError(f"{option}={own} is for a file with arrays that have names, {path!r} has none")
+    if path.lower().endswith(NAMELESS):
+        name = None
+    elif name is None:
+        name = options.name
     try:
         with about(label, "path"):
             held = read_midi(path) if is_midi else read_arrays(path, name)
     except TypeError as error:
         there = str(error).rpartition("; there in ")[2]
         raise ValueError(f"{option} ARRAY must say which array of the file is meant; there in {there}") from error
-    if own is not None and (is_midi or path.lower().endswith(TEXT)):
-        raise ValueError(f"{option}={own} is for a file with arrays that have names, {path!r} has none")
     if is_table(held):
         return _table(path, held, options)
     for option, column in (("--by", options.by), ("--time", options.time)):
@@ -181,6 +182,12 @@ def _table(path, table, options):
 def check_complete(data, remedy):
     """Raise if values are missing."""
     _refuse(data, np.isnan, "missing values", remedy)
+
+
+def check_unnamed(option, name):
+    """Raise if an array is named in a file that is not given."""
+    if name is not None:
+        raise ValueError(f"{option}-name={name} names an array in the file of {option}: give {option} FILE, too")
 
 
 def check_follows(data):

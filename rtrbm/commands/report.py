@@ -4,7 +4,7 @@ import json
 
 from ..checks import about
 from ..report import watch, write_report
-from .reading import check_complete, read_data, read_model
+from .reading import check_complete, check_unnamed, read_data, read_model
 from .verbs import for_model
 from .writing import check_out, say, settings_of
 
@@ -12,6 +12,8 @@ from .writing import check_out, say, settings_of
 def run(options):
     """Write the page, or serve it."""
     if options.watch is not None:
+        if options.model is not None or options.data is not None or options.train is not None:
+            raise ValueError("--watch FOLDER shows runs under way: leave out MODEL, --data and --train")
         with about("--watch", "^folder"):
             return watch(options.watch)
     if options.model is None:
@@ -19,6 +21,10 @@ def run(options):
     check_out(options, (".html",), options.model, options.data, options.train)
     model = read_model(options.model)
     X = train = None
+    if options.data is None and options.train is not None:
+        raise ValueError("--train has what simple predictors learn from, and --data what is scored: give --data FILE")
+    if options.train is None:
+        check_unnamed("--train", options.train_name)
     if options.data is not None:
         X = _sequences(read_data(options.data, options, "--data"), model)
     if options.train is not None:

@@ -26,6 +26,8 @@ def run(options):
         raise ValueError(
             f"--out {options.out}: MIDI wants the {N_KEYS} keys of a piano, the model has {n_features} features"
         )
+    if options.shape is not None and (is_midi or ending in ARRAYS):
+        raise ValueError(f"--shape is for pictures, {options.out!r} is none: leave it out")
     if not is_midi and ending not in ARRAYS:
         check_images(options, n_features, names)
     say(f"drawing {options.n} x {options.frames} frames")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .errors import COLUMNS, bounds_of, error_rows, n_taps_of
-from .reading import check_complete, check_follows, read_data, read_model
+from .reading import check_complete, check_follows, check_unnamed, read_data, read_model
 from .verbs import about_data, applied, bottom_of, check_verb, for_model, is_static
 from .writing import print_table, say
 
@@ -16,8 +16,14 @@ def run(options):
     check_verb(model, "score", options.model)
     data = for_model(read_data(options.file, options), model)
     check_complete(data, "`rtrbm impute` fills them in")
+    if is_static(model):
+        for option, given in (("--train", options.train), ("--likelihood", options.likelihood)):
+            if given is not None:
+                raise ValueError(f"{option} is for models of sequences, an RBM has one number of rows: leave it out")
     train = None
-    if options.train is not None:
+    if options.train is None:
+        check_unnamed("--train", options.train_name)
+    else:
         train = for_model(read_data(options.train, options, "--train", options.train_name), model)
         check_complete(train, "`rtrbm impute` fills them in")
     say(f"{options.file}: {data}")

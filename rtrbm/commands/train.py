@@ -1,5 +1,6 @@
 """``rtrbm train``: a model of the data in a file."""
 
+import json
 import os
 import time
 
@@ -10,11 +11,11 @@ from ..checks import about
 from ..models import RBM, load
 from . import STOPPED
 from .errors import COLUMNS
-from .reading import check_complete, check_follows, read_data
+from .reading import check_complete, check_follows, check_unnamed, read_data
 from .score import print_errors
 from .settings import for_data, given_settings
 from .verbs import about_data, with_columns
-from .writing import check_out, say, settings_of, write_settings
+from .writing import check_out, mark, say, say_stopped, settings_of, write_settings
 
 LONG, WINDOW = 200, 100  # a sequence of more frames is cut into windows of so many, unless --window says otherwise
 
@@ -42,6 +43,15 @@ def run(options):
         extra |= {"validation": held_out.rows() if static else held_out.sequences, "callbacks": [EarlyStopping()]}
     if missing is not None:
         extra["mask"] = np.concatenate(missing) if static else missing
+    before, earlier = mark(options.out), _earlier(settings) if options.resume else {}
+
+    def record():
+        minutes = earlier.get("minutes", 0) + (time.perf_counter() - started) / 60
+        found = {"file": options.file, "data": str(data), "validation": options.validation, "window": window}
+        found |= {"model": kind.__name__, **model._settings(), "updates": model.n_updates_}
+        warnings = list(dict.fromkeys([*earlier.get("warnings", []), *options.warned]))
+        return found | {"warnings": warnings, "minutes": round(minutes, 3)}
+
     try:
         with (
             about_data(data),
@@ -51,20 +61,23 @@ def run(options):
         ):
             model.fit(data.rows() if static else data.sequences, checkpoint=options.out, resume=options.resume, **extra)
     except KeyboardInterrupt:
-        return _stopped(options)
+        say_stopped("train", options.out, before, options.resume)
+        if mark(options.out) != before:
+            write_settings(settings, {**record(), "broken_off": True})
+        return STOPPED
     errors = [] if static else _errors(model, data, held_out, missing)
-    record = {"file": options.file, "data": str(data), "validation": options.validation, "window": window}
-    record |= {"model": kind.__name__, **model._settings(), "updates": model.n_updates_, "errors": errors}
-    record |= {"warnings": options.warned, "minutes": round((time.perf_counter() - started) / 60, 3)}
-    write_settings(settings, record)
+    write_settings(settings, {**record(), "errors": errors})
     say(f"\n{options.out} has the model, {settings} its settings and errors")
 
 
-def _stopped(options):
-    """Say how to go on after Ctrl-C."""
-    goes_on = f"the same command with --resume goes on from {options.out}"
-    say(f"\nrtrbm train: stopped; {goes_on if os.path.exists(options.out) else 'nothing had been learned yet'}")
-    return STOPPED
+def _earlier(path):
+    """The settings of the run that goes on; none if they cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _as_before(data, path):
@@ -81,6 +94,7 @@ def _as_before(data, path):
 def _held_out(options, data):
     """The validation data, or None."""
     if options.validation is None:
+        check_unnamed("--validation", options.validation_name)
         return None
     held_out = read_data(options.validation, options, "--validation", options.validation_name)
     check_complete(held_out, "it must have none; `rtrbm impute` fills them in")
@@ -106,7 +120,7 @@ def _window(options, data, static):
     longest = max(len(sequence) for sequence in data.sequences)
     if static:
         if options.window:
-            raise ValueError(f"--window={options.window} is for models of sequences, an RBM takes rows: leave it out")
+            raise ValueError(f"window={options.window} is for models of sequences, an RBM takes rows: leave it out")
         return None
     if options.window is None:
         return WINDOW if longest > LONG else None

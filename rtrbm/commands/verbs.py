@@ -7,7 +7,7 @@ from ..checks import about
 from ..models import RBM, Stack
 from .parser import ARRAYS
 from .reading import check_complete, read_data, read_model
-from .writing import check_out, say, write_sequences
+from .writing import check_one_array, check_out, say, write_sequences
 
 WHAT = {"predict": "prediction", "denoise": "denoised", "impute": "filled"}
 
@@ -19,6 +19,7 @@ def run(options):
     model = read_model(options.model)
     check_verb(model, verb, options.model)
     data = for_model(read_data(options.file, options), model)
+    check_one_array(options.out, data)
     if verb != "impute":
         check_complete(data, "`rtrbm impute` fills them in")
     say(f"{options.file}: {data}")

@@ -1,5 +1,6 @@
 """What commands write: tables, arrays, pictures, settings. Every file is whole or not there."""
 
+import contextlib
 import csv
 import io
 import json
@@ -131,6 +132,29 @@ def machine():
     return {"processors": processors(), "architecture": platform.machine(), "simd": " ".join(simd)}
 
 
+def mark(path):
+    """What tells a file from another that takes its place; None if there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        status = os.stat(path)
+        return status.st_ino, status.st_mtime_ns
+
+
+def say_stopped(command, path, before, resume):
+    """Say how to go on after Ctrl-C; `before` is the `mark` of the checkpoint before the run."""
+    if resume and before is not None or mark(path) != before:
+        how = f"the same command with --resume goes on from {path}"
+    else:
+        how = "nothing had been learned yet" + (f"; {path} is that of an earlier run" if before is not None else "")
+    say(f"\nrtrbm {command}: stopped; {how}")
+
+
+def check_one_array(path, data):
+    """Raise if an .npy file, which holds one array, is to hold several sequences."""
+    n = len(data.sequences)
+    if ending_of(path) == ".npy" and data.form == "list" and n > 1:
+        raise ValueError(f"--out must be .npz or .h5 for {n} sequences, got {path!r}: .npy holds one array")
+
+
 def save_figure(figure, path):
     """Write a figure, of the kind that the ending says, whole or not at all."""
     with replacing(path) as temporary:
@@ -167,17 +191,14 @@ def write_sequences(path, what, sequences, like):
     if like.columns is not None:
         names = [name for name in like.columns if name in like.names]
         sequences = [sequence[:, [like.names.index(name) for name in names]] for sequence in map(np.asarray, sequences)]
-    arrays = _as_arrays(what, sequences, like.form)
-    if ending == ".npy" and len(arrays) > 1:
-        raise ValueError(f"--out must be .npz or .h5 for {len(arrays)} sequences, got {path!r}: .npy holds one array")
-    write_arrays(path, arrays, names)
+    write_arrays(path, _as_arrays(what, sequences, like.form), names)
 
 
 def write_arrays(path, arrays, names=None):
     """Write arrays by their names as .npz or .h5, where a slash parts a group from its members, or one as .npy."""
     ending, held = ending_of(path), io.BytesIO()
     if ending == ".h5":
-        with h5py.File(held, "w") as file:
+        with h5py.File(held, "w", libver=("v108", "latest")) as file:  # before, attributes had 64 kB at most
             for name, array in arrays.items():
                 file[name] = array
                 if names is not None:

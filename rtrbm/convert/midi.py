@@ -8,6 +8,7 @@ import re
 import numpy as np
 
 from ..checks import check_number
+from ..foreign import numbers
 from ..minibatches.bounds import check_regular
 from ..minibatches.paths import check_no_data
 from ..replacing import replacing
@@ -105,7 +106,7 @@ def write_midi(path: Path, X: ArrayLike, step: float = 0.5) -> None:
     TypeError, ValueError
         If X has another shape, or `step` is less than a tick, 1/480 of a quarter note.
     """
-    path = check_no_data("path", path)
+    path, X = check_no_data("path", path), numbers(X, "X")
     rows, step, mido = midi_notes(X, step), float(step), _mido()
     if step * TICKS < 1:
         raise ValueError(f"step={step} must be at least a tick of the file, 1/{TICKS} of a quarter note")

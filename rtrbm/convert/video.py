@@ -40,6 +40,10 @@ def video(X: ArrayLike) -> Array:
             f"X must have one grey value a pixel, got shape {X.shape} with {X.shape[-1]} channels last; take "
             "X.mean(axis=-1) / 255 of uint8 (X.mean(axis=-1) of floats), or X[..., 0] for one channel"
         )
+    if X.ndim in (4, 5) and X.shape[-1] == 1 < X.shape[-2]:
+        raise ValueError(
+            f"X must have height and width last, got shape {X.shape}: take X[..., 0] if the last axis is a grey channel"
+        )
     if X.ndim not in (3, 4) or 0 in X.shape:
         raise ValueError(
             f"X must have shape (n_frames, height, width) or (n_videos, n_frames, height, width), got {X.shape}"

@@ -249,7 +249,6 @@ def of_y(y, X):
             "np.split(X, np.cumsum(lengths)[:-1])"
         )
     if len(x_shape) == 3 and len(y) == x_shape[0] and y.max() <= x_shape[1] and y.min() < x_shape[1]:
-        X = np.asarray(X)
         if all(np.ptp(x[n:]) == 0 for x, n in zip(X, y) if n < x_shape[1]):
             raise TypeError(
                 "y is not used, but it looks like the lengths of padded sequences: hand in a list, "

@@ -4,7 +4,7 @@ import os
 
 from ..replacing import as_path
 
-SPARED = 2**25  # bytes that the arrays of any file may take
+SPARED = 2**29  # bytes that the arrays of any file may take
 
 
 class Budget:
@@ -26,7 +26,7 @@ class Budget:
         if self._left < 0:
             raise ValueError(
                 f"{what} would take {n_bytes} bytes, the file is too small to hold so much: its arrays may have "
-                f"{self.n_bytes} bytes"
+                f"{self.n_bytes} bytes; save it without compression if that is what it holds"
             )
 
 

@@ -21,7 +21,7 @@ from .bounds import Budget
 HEADER, TAG = 128, 8  # bytes; elements begin at multiples of 8
 RATIO, RATIO_UNPACKED = 1000, 200  # of memory and file: Boulanger-Lewandowski's piano rolls have 505 and 42
 DEEPEST = 32  # cells and structs in one another
-OF_OBJECT = 256  # bytes that an array takes in memory besides its numbers
+OF_OBJECT = 4096  # bytes that an array counts for besides its numbers: many of them take time to make
 MATRIX, PACKED, INT32, UINT32 = 14, 15, 5, 6  # types of elements
 NUMBERS, TEXTS = {1, 2, 3, 4, 5, 6, 7, 9, 12, 13}, {16, 17, 18}
 CELL, STRUCT, OBJECT, CHAR, SPARSE, FUNCTION, OPAQUE = 1, 2, 3, 4, 5, 16, 17  # classes of arrays; numbers have others
@@ -97,7 +97,9 @@ class _Sizes:
         except zlib.error as error:
             raise ValueError(f"it is damaged: {error}") from error
         if not unpacking.eof:
-            raise ValueError(f"it is truncated, or has a variable of more than {self._limit} bytes")
+            raise ValueError(
+                f"it is truncated, or has a variable of more than {self._limit} bytes: save that without compression"
+            )
         return memoryview(found)
 
     def _elements(self, data):

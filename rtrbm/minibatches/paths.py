@@ -103,8 +103,10 @@ def read(path: Path, name: str | None = None) -> Any:
 
 def _whole(X, name):
     """An array in memory, if it fits there."""
-    if not isinstance(X, np.memmap | h5py.Dataset | hdf5.View) or X.shape is None:
-        return X[()] if isinstance(X, h5py.Dataset) else X
+    if not isinstance(X, np.memmap | h5py.Dataset | hdf5.View):
+        return X
+    if X.shape is None:
+        raise ValueError(f"{name}: the dataset {X.name!r} holds no numbers")
     checks.check_memory(f"{name}: an array of shape {X.shape}", math.prod(X.shape), X.dtype)
     file = X.filename if isinstance(X, np.memmap) else X.file.filename
     with foreign.dressed(name, f" from {file!r}"):
@@ -136,6 +138,11 @@ def opened(X, argument="X"):
     if is_pair and not isinstance(name, str):
         raise TypeError(f"{argument} must be (path, name) with the name of an array in {path!r}, got the name {name!r}")
     kind = kind_of(path, argument)
+    if kind in ("text", "an .npy file") and name not in (None, "/"):
+        raise ValueError(
+            f"{argument}: {path!r} is {kind}, whose array has no name: leave {name!r} out; columns of a table are "
+            "rtrbm.convert.read(path)[[name]]"
+        )
     if kind == "an HDF5 file":
         with _hdf5(path, name, argument) as found:
             yield found
@@ -171,9 +178,13 @@ def kind_of(path, argument="X"):
         raise ValueError(f"{argument}: {path!r} is empty, 0 bytes")
     found = _kind_by(head)
     suffix = os.path.splitext(path)[1].lower()
+    if found is None and suffix == ".mat" and 0 in head[:4]:
+        found = "a .mat file"  # of version 4, which begins with numbers
     if found is None:
-        other = next((what for magic, what in OTHERS.items() if head.startswith(magic)), None)
-        if other is not None or b"\0" in head:
+        has_zero = b"\0" in head  # text that begins as such a file does has none
+        known = [magic for magic in OTHERS if head.startswith(magic) and (has_zero or not magic.isascii())]
+        other = OTHERS[known[0]] if known else None
+        if other is not None or has_zero:
             what = other or f"{', '.join(SUFFIXES)} are read"
             raise ValueError(f"{argument}: {path!r} is none of the files that are read by its first bytes; {what}")
         found = "text"
@@ -211,6 +222,9 @@ def _chosen(arrays, name, path, argument):
             f"{argument} must say which array of the file is meant, (path, name) or read(path, name); "
             f"there in {path!r}: {names}"
         )
+    whole, _, field = (name or "").partition("/")
+    if whole and field and getattr(arrays.get(whole), "size", 0) == 1 and field in (arrays[whole].dtype.names or ()):
+        arrays, name = {name: arrays[whole].flat[0][field]}, name  # of a struct of MATLAB
     if name is not None and name not in ("/", *arrays):
         raise ValueError(f"{argument} must name an array of {path!r}, got {name!r}; there: {names}")
     chosen = list(arrays.values()) if name in (None, "/") else [arrays[name]]
@@ -221,8 +235,9 @@ def _chosen(arrays, name, path, argument):
         return chosen
     array = chosen[0]
     if isinstance(array, np.ndarray) and array.dtype.names:
-        fields = ", ".join(array.dtype.names)
-        raise ValueError(f"{argument}: {path!r} has a struct of that name, no array; its fields: {fields}")
+        struct = next(iter(arrays)) if name is None else name
+        fields = ", ".join(repr(f"{struct}/{field}") for field in array.dtype.names)
+        raise ValueError(f"{argument}: {path!r} has a struct of that name, no array; name one of its fields: {fields}")
     return array
 
 

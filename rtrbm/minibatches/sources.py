@@ -20,7 +20,7 @@ from .windows import Windows
 
 WHOLE = None  # the key of a sequence that is all of X
 N_SAMPLED = 16  # sequences that are looked at
-PART = 64  # sequences that are read together
+PART, N_FRAMES = 64, 2**16  # sequences that are read together, and their frames, but for a longer sequence
 AT_HAND = 2**18  # bytes of a minibatch that is made in less time than it takes to wake a thread
 
 
@@ -31,7 +31,8 @@ def check_apart(checkpoint, X):
     for part in X if isinstance(X, list | tuple) else [X]:
         path = None
         if is_on_disk(part) or isinstance(part, hdf5.Cells):
-            path = part.filename if isinstance(part, np.memmap) else part.file.filename if part else None
+            is_open = not isinstance(part, h5py.HLObject) or part
+            path = part.filename if isinstance(part, np.memmap) else part.file.filename if is_open else None
         if path is not None and os.path.exists(path) and os.path.samefile(checkpoint, path):
             raise ValueError(f"checkpoint must be another file than that of X, got {os.fspath(checkpoint)!r}")
 
@@ -266,7 +267,8 @@ class Lazy:
                     frames = X[key, rows]
                 else:
                     frames = self._member(key)
-                    frames = frames if rows == slice(0, None) and not isinstance(X, h5py.Group) else frames[rows]
+                    is_read = not isinstance(X, h5py.Group | hdf5.Cells)
+                    frames = frames if rows == slice(0, None) and is_read else frames[rows]
         except MemoryError as error:
             raise MemoryError(
                 f"{name} is larger than memory{where} ({error}): hand in a part of it, or train with window="
@@ -274,6 +276,8 @@ class Lazy:
         return self._read(frames, name)
 
     def _member(self, key):
+        if isinstance(self._X, hdf5.Cells):
+            return self._X.member(key)
         member = self._X[key]
         return hdf5.view(member, f"X[{key!r}]") if isinstance(member, h5py.Dataset) else member
 
@@ -313,8 +317,14 @@ def parts(data):
     if not isinstance(data, Lazy):
         yield data
         return
-    for start in range(0, len(data), PART):
-        yield [data[i] for i in range(start, min(start + PART, len(data)))]
+    part, n_frames = [], 0
+    for i in range(len(data)):
+        if part and (len(part) == PART or n_frames + data.length(i) > N_FRAMES):
+            yield part
+            part, n_frames = [], 0
+        part.append(data[i])
+        n_frames += len(part[-1])
+    yield part
 
 
 class InOrder:

@@ -10,7 +10,7 @@ import numpy as np
 from ..warned import warn
 
 BLANKS = " \t\r\n"
-GAPS = {"", "na", "nan", "n/a", "null", "none"}
+GAPS = {"", "na", "nan", "n/a", "#n/a", "null", "none"}
 DELIMITERS = ("\t", ";", ",")
 ONE_COLUMN = "\x1f"  # a delimiter that no text has
 SHOWN = 8  # columns that a message names
@@ -61,7 +61,7 @@ def read_text(path):
     in it is no number and no gap, or if it numbers the columns from 0, as pandas does where they have no names
     (`_is_header` has the cases in which that may be a frame). A first column without a name holds names or numbers of
     rows, which pandas and R write there: it is left out. So are columns without a name and without a number. Empty
-    fields, NA and NaN are NaN. Blank lines are skipped; a line of gaps is a row.
+    fields, NA, #N/A and NaN are NaN. Blank lines are skipped; a line of gaps is a row.
 
     Parameters
     ----------
@@ -91,6 +91,12 @@ def read_text(path):
         if columns is None or not (has_names or _is_header(head, columns)):
             head, columns = None, _columns(file, path, delimiter, 0)
     if head is not None:
+        odd = [field for field in head if is_field(field) and field.lower() not in GAPS and not field.isdigit()]
+        if odd and has_names:
+            warn(
+                f"the first line is taken for names of columns, {', '.join(map(repr, odd[:SHOWN]))} among them: if it "
+                "is a frame, leave what is no number empty"
+            )
         return Table(_named(head, list(columns), first))
     if isinstance(columns, np.ndarray):
         return columns.T
@@ -131,7 +137,8 @@ def _begin(file):
         line += more
     delimiter = next((mark for mark in DELIMITERS if mark in re.sub('"[^"]*"', "", line)), None)
     head, first, n_lines = _first_rows(file, delimiter)
-    if delimiter is None and len(first) == 1 < len(head) and head[0] != "#":  # one column, whose name has blanks
+    is_named = head[:1] != ["#"] and not all(map(is_field, head))
+    if delimiter is None and len(first) == 1 < len(head) and is_named:  # one column, whose name has blanks
         delimiter = ONE_COLUMN
         head, first, n_lines = _first_rows(file, delimiter)
     if head[:1] == ["#"] and len(first) == len(head) - 1:  # as numpy.savetxt writes names

@@ -167,7 +167,7 @@ class RTRBM(TemporalRBM):
     n_epochs : int, optional
         How often `fit` goes through the data; if given, `n_updates` is left aside.
     initialization : {"auto", "data", "linear", "thesis"}, fitted model or its `params_`
-        What training starts from (`rtrbm.training.start.initial_params`): small weights and the mean of the first minibatch;
+        What training starts from (`rtrbm.training.start.initial_params`): small weights, means of the first minibatch;
         ridge regression on the taps ("linear", and "auto" for real-valued units with taps); the thesis's start; or W,
         biases and parameters of the visible units' own of a fitted model, an `RBM` say. A file keeps "auto" for it.
     dtype : {"float32", "float64"}

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..checks import about, check_callables, check_count, check_flag, check_keywords, without_missing
 from ..compute import engine as engines
+from ..estimators import doubts
 from ..estimators.base import TrainedRBM
 from ..estimators.bounded import Bounded
 from ..estimators.pooling import pooled
@@ -116,6 +117,7 @@ class Stack(Bounded):
                     if resume and path is not None and os.path.exists(path):
                         layer.check_resume(path)
                 found = _opened(files_of_X, X, validation, paths)
+                doubts.of_y(y, found[0])
                 self._check_upper(found[0])
                 return paths, *found
 

@@ -16,6 +16,8 @@ from ..types import ArrayLike, Path
 from ..warned import warn
 from .paper import WIDTH, check_image_shape, colour_bar, colour_limit, draw_image, load, mapping, mosaic, panels
 
+LOWEST = 0.15  # inches of a row of images, in which lines of pixels are drawn higher than they are
+
 
 def film_strip(
     rows: Mapping[str, ArrayLike],
@@ -191,11 +193,11 @@ def _videos(rows, image_shape, name):
     image_shape = shaped.pop() if shaped and image_shape is None else image_shape
     image_shape = check_image_shape(min(flat)[1], image_shape)
     for title, frames in rows.items():
-        rows[title] = _pixels(f"{name}[{title!r}]", frames).reshape(-1, *image_shape)
+        rows[title] = pixels(f"{name}[{title!r}]", frames).reshape(-1, *image_shape)
     return rows
 
 
-def _pixels(name, frames):
+def pixels(name, frames):
     """Floating point pixels: integers that are not all 0 or 1 count to 255."""
     if frames.dtype.kind not in "biuf":
         raise TypeError(f"{name}: given dtype {frames.dtype}, wanted numbers in [0, 1] or integers from 0 to 255")
@@ -228,11 +230,14 @@ def _strips(videos, signed, n_shown, start, ax):
         rows.append((title, video[shown], None))
         if title in signed:
             rows.append((f"{title} \N{MINUS SIGN} data", signed[title][shown], colour_limit(errors, 99.9)))
-    tile = min((WIDTH - 0.1) / len(shown) * height / width, 1.5)  # height in inches
+    wanted = (WIDTH - 0.1) / len(shown) * height / width
+    tile = min(max(wanted, LOWEST), 1.5)  # height in inches
     figure, axes = panels(ax, (len(rows), 1), len(rows) * (tile + 0.22) + 0.35 + 0.55 * bool(signed))
     for axis, (title, images, limit) in zip(axes, rows):
         strip, gap = mosaic(images, len(shown))
         drawn = draw_image(axis, strip, limit)
+        if wanted < LOWEST:
+            axis.set_aspect("auto")
         axis.set_title(title, fontsize=9, loc="left", pad=3)
     numbered = shown[:: -(-len(shown) // 20)]
     middles = [(t - start) * (width + gap) + (width - 1) / 2 for t in numbered]

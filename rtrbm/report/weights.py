@@ -83,7 +83,7 @@ def matrix(values, rows, columns, row_axis, column_axis):
 
 def _row(W, U, unit, subject):
     strongest = int(np.abs(W[:, unit]).argmax())
-    others = None if U is None else float(np.linalg.norm(U[:, unit]))
+    others = None if U is None else float(np.linalg.norm(np.delete(U[:, unit], unit)))
     return (
         f"{unit}",
         float(np.linalg.norm(W[:, unit])),
