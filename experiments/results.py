@@ -229,11 +229,7 @@ def _where_lost(rows):
         for row in best.values()
         if row.lost
     ]
-    text = (
-        "By the protocol that suits the model best, within its standard error. Beside a better linear predictor two "
-        "more models do not win. On the walk, TRBM, 3 taps, ties with that of calm windows ([motion.md](motion.md)). "
-        "On mocap6 the predictor on 3 frames is ahead ([real-data.md](real-data.md))."
-    )
+    text = "By the protocol that suits the model best, within its standard error."
     head = "data", "model", "protocol", "settings", "ours", LINEAR
     return _section("Where the linear predictor is as good or better", text if lost else "Nowhere.", head, lost)
 
