@@ -257,8 +257,8 @@ def main(arguments=None):
     check_count("--seed", options.seed, 0)
     check_figures()
     folder = output_folder(options.out)
-    settings = folder / "settings.json", vars(options)
-    write_settings(*settings, ended=False)
+    written = folder / "settings.json", vars(options)
+    write_settings(*written, ended=False)
     save_figure(unrolled(), folder / "bptt_unrolled.png")
 
     columns, rows = ("parameter", "largest_entry", "error"), gradient_rows(options.seed)
@@ -285,7 +285,7 @@ def main(arguments=None):
     records = [(name, *record) for name, history in histories.items() for record in history]
     write_table(folder / "learning_curves.csv", ("model", "update", *columns[3:5]), records)
     save_figure(learning_curves(histories, baseline[0]), folder / "learning_curves.png")
-    write_settings(*settings)
+    write_settings(*written)
 
 
 if __name__ == "__main__":
