@@ -88,8 +88,7 @@ class Watched(Fed):
             check_names(V, names, type(self).__name__, "validation")
             checked, cut = (self._check, self._check_one), window is not None
             V = sources.data(V, self._axes, *checked, self.batch_size, self.n_updates, cut)
-            first = V.frames(0, 0, 1) if isinstance(V, sources.Lazy) else V[0] if hasattr(V, "__len__") else None
-            n_features = None if first is None else first.shape[-1]
+            n_features = V[0].shape[-1] if hasattr(V, "__len__") else None
         if n_features is None:
             raise TypeError("validation must be data of a known length, got a stream or an iterable: take some of them")
         if len(self._axes) == 3:
