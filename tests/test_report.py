@@ -134,6 +134,18 @@ def titles(page):
 ALL = ["dreams", "predictions", "forecasts", "likelihood", "learning", "weights", "about"]
 
 
+def test_frames_have_the_numbers_of_the_recording(images, tmp_path):
+    """The second half of a single recording is scored, and its last frames are forecast."""
+    model, X = images
+    long = np.concatenate(list(np.tile(X, (1, 2, 1))))
+    half = len(long) // 2
+    for data, scored, ahead in ((long[None], half, len(long) - 30), (X[4:], 0, 24 - 8)):
+        figures = report(tmp_path, model, data)[0].data["figures"]
+        assert figures["prediction"]["start"] == scored + 1 and figures["futures"]["start"] == ahead + 1
+        (at, _), = figures["fan"]["marks"]
+        assert at == ahead
+
+
 def test_a_report_of_images(images, tmp_path):
     model, X = images
     page, text = report(tmp_path, model, X[4:], train=X[:4], title="Squares", warnings=["look here"])

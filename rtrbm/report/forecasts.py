@@ -22,8 +22,9 @@ def forecasts(subject):
     if not long:
         raise LeftOut("The data are too short: a forecast needs sequences of 8 frames.")
     horizon = min(HORIZON, min(map(len, long)) // 3)
-    pairs = [_cut(v, horizon) for v in long]
-    seen, came = [a for a, _ in pairs], np.stack([b for _, b in pairs])
+    starts = [max(0, len(v) - horizon - CONTEXT) for v in long]
+    seen = [v[start : len(v) - horizon] for v, start in zip(long, starts)]
+    came, first = np.stack([v[len(v) - horizon :] for v in long]), parts.first + starts[0]
     n_samples = int(np.clip(1e9 / cost(subject) / horizon / len(seen), 19, 100))
     found = subject.model.forecast(seen, horizon, n_samples, LEVELS, subject.seed, n_gibbs=50, return_samples=True)
     means = {type(subject.model).__name__: found.mean, "last frame stays": np.stack([v[-1:] for v in seen])}
@@ -39,13 +40,13 @@ def forecasts(subject):
         f"and what came lies in it.{_coverage(subject, found, came)}"
     )
     html += figure("fan", "Fan charts of the forecast", _fan_words(subject))
-    figures = {"fan": _fan(subject, found, seen[0], came[0])}
+    figures = {"fan": _fan(subject, found, seen[0], came[0], first)}
     if subject.view != "curves":
         html += figure(
             "futures", "What came, and the forecast", shown_features(subject, "The frames to come, one by one.")
         )
         panels = {"what came": came[0], "mean of all futures": found.mean[0], "one future": found.means[0, 0]}
-        figures["futures"] = subject.figure(panels, start=len(seen[0]), playable=True)
+        figures["futures"] = subject.figure(panels, start=first + len(seen[0]), playable=True)
     words = f"The further ahead, the harder. Mean over {len(seen)} sequence{'s' * (len(seen) > 1)}."
     html += figure("ahead", "Squared error of the forecast against frames ahead", words)
     figures["ahead"] = drawn.chart("frames ahead", [drawn.panel("squared error per frame", lines, zero=True)])
@@ -54,13 +55,6 @@ def forecasts(subject):
     columns = ("frames ahead", *map(str, steps))
     html += folded("The same in numbers", table("Squared error of the forecast per frame", columns, rows, marked=[0]))
     return Part("forecasts", "Forecasts", html, figures)
-
-
-def _cut(v, horizon):
-    """The last frames before a horizon, and those within it."""
-    start = max(0, len(v) - horizon - CONTEXT)
-    at = min(len(v) - horizon, start + CONTEXT)
-    return v[start:at], v[at : at + horizon]
 
 
 def _coverage(subject, found, came):
@@ -75,15 +69,15 @@ def _fan_words(subject):
     return f"The band reaches from the quantile 0.1 to 0.9 of the futures, the dashed line is their median.{own}"
 
 
-def _fan(subject, found, seen, came):
-    """Fan charts of the features that change most."""
+def _fan(subject, found, seen, came, first):
+    """Fan charts of the features that change most; `first` frames of the recording come before those seen."""
     if subject.bottom._units().binary:  # the quantiles of 0 and 1 tell nothing
         low, middle, high = np.quantile(found.means[0], LEVELS, axis=0)
     else:
         low, middle, high = found.quantiles[:, 0]
-    n, panels = len(seen), []
+    n, panels = first + len(seen), []
     truth = np.concatenate([seen, came])
-    x, later = np.arange(1, len(truth) + 1), np.arange(n + 1, len(truth) + 1)
+    x, later = first + np.arange(1, len(truth) + 1), n + np.arange(1, len(came) + 1)
     features = np.argsort(-np.var(truth, axis=0), kind="stable")[:4]
     for i in np.sort(features):
         fan = drawn.curve("forecast", later, middle[:, i], drawn.STYLES[1], low[:, i], high[:, i])

@@ -53,17 +53,21 @@ def shown_features(subject, words):
 
 
 class Split(NamedTuple):
-    """Sequences to score, the frames before each that are no part of the score, and those to fit rivals to."""
+    """Sequences to score, the frames before each that are no part of the score, and those to fit rivals to.
+
+    first : int, the number of frames of a recording that come before `scored`.
+    """
 
     scored: list
     n_warm: int
     fit: list
     words: str
+    first: int
 
 
 def split(subject, n_frames):
     """So many frames to score, and others for the predictors that need some."""
-    X, n_warm = subject.X, 0
+    X, n_warm, first = subject.X, 0, 0
     if subject.train is not None:
         fit, words = subject.train, "The other predictors learnt from the training data."
     elif len(X) > 1:
@@ -73,7 +77,8 @@ def split(subject, n_frames):
     else:
         half = len(X[0]) // 2
         n_warm = min(half, N_WARM)
-        fit, X = [X[0][:half]], [X[0][half - n_warm :]]
+        first = half - n_warm
+        fit, X = [X[0][:half]], [X[0][first:]]
         words = "The other predictors learnt from the first half of the recording; the second half is scored."
     scored = []
     for v in X:
@@ -83,7 +88,7 @@ def split(subject, n_frames):
             break
     if max(len(v) - n_warm for v in scored) < 2 or max(map(len, fit)) < 2:
         raise LeftOut("The data are too short: 2 frames to learn from and 2 to score are the least.")
-    return Split(scored, n_warm, fit, words)
+    return Split(scored, n_warm, fit, words, first)
 
 
 def bounds(subject):

@@ -51,7 +51,8 @@ def predictions(subject):
     words = shown_features(subject, f"Move the slider to go through time. {last}.")
     html += figure("prediction", "Data, prediction and difference, frame by frame", words)
     panels = {"data": data, "prediction": ahead, "difference": ahead - data}
-    drawing = subject.figure(panels, signed=["difference"], errors=by_frame, playable=True)
+    start = parts.first + parts.n_warm  # frames have the numbers of the recording
+    drawing = subject.figure(panels, signed=["difference"], start=start, errors=by_frame, playable=True)
     return Part("predictions", "Predictions", html, {"prediction": drawing})
 
 
