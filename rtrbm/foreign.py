@@ -213,16 +213,16 @@ def _table(X, name, gaps):
         if values.dtype.kind == "O":
             row, value = next((row, value) for row, value in enumerate(values) if not _is_real(value))
             wrong.append(f"{column!r} ({value!r:.40} in row {row})")
-            commas.append(DECIMAL_COMMA.fullmatch(str(value)))
+            commas += wrong[-1:] * bool(DECIMAL_COMMA.fullmatch(str(value)))
             continue
         absent = np.flatnonzero(np.isnan(values)) if values.dtype.kind == "f" else ()
         if len(absent):
             missing.append(f"{column!r} ({len(absent)}, the first in row {absent[0]})")
         found.append(values)
-    if any(commas):
+    if commas:
         raise TypeError(
-            f"{name} has decimal commas in {_some(wrong)}: write decimal points, or hand in the table of "
-            "pandas.read_csv(path, sep=';', decimal=',')"
+            f"{name} has commas in the numbers of {_some(commas)}: hand in the table of pandas.read_csv(path, sep=';', "
+            "decimal=',') if they are decimal ones, with thousands=',' if they part thousands"
         )
     if wrong:
         raise TypeError(

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 TIME = ("time", "times", "frame", "frames", "t", "step", "timestep")  # labels of the axis of frames
-SAMPLES = ("sample", "samples")  # of frames too where there are two axes; of three they may be sequences
+SAMPLES = ("sample", "samples")  # of frames too, but for the first of three axes, which may be that of sequences
 NUMBERS = ("", "double", "single", "logical", *(f"{sign}int{n}" for sign in ("", "u") for n in (8, 16, 32, 64)))
 MISSING, SCALE, OFFSET = ("_FillValue", "missing_value"), ("scale_factor", "conversion"), ("add_offset", "offset")
 REFUSED = {
@@ -140,8 +140,8 @@ def _factor(stored, keys, default, name):
 def _check_labels(stored, name):
     """Raise if the labels or scales of the axes say that frames are not the last axis but one."""
     labels = [axis.label or (axis[0].name.rsplit("/", 1)[-1] if len(axis) else "") for axis in stored.dims]
-    known = TIME + SAMPLES if len(labels) == 2 else TIME
-    where = [n for n, label in enumerate(labels) if label.lower() in known]
+    known = [TIME if n == 0 and len(labels) > 2 else TIME + SAMPLES for n in range(len(labels))]
+    where = [n for n, label in enumerate(labels) if label.lower() in known[n]]
     if len(labels) > 1 and where and len(labels) - 2 not in where:
         attribute = "DIMENSION_LABELS" if "DIMENSION_LABELS" in stored.attrs else "DIMENSION_LIST"
         raise ValueError(

@@ -546,6 +546,11 @@ def test_fields_of_matlabs_structs(tmp_path):
     savemat(tmp_path / "s.mat", {"S": {"a": X[0], "b": 2.0}})
     np.testing.assert_array_equal(convert.read(tmp_path / "s.mat", "S/a"), X[0])
     refuses("a struct of that name, no array; name one of its fields: 'S/a', 'S/b'", convert.read, tmp_path / "s.mat")
+    savemat(tmp_path / "in.mat", {"S": {"in": {"a": X[0]}}})
+    np.testing.assert_array_equal(convert.read(tmp_path / "in.mat", "S/in/a"), X[0])
+    refuses("'S/in/b'", convert.read, tmp_path / "in.mat", "S/in/b")
+    savemat(tmp_path / "three.mat", {"S": np.zeros((1, 3), [("a", float)])})
+    refuses("3 structs of that name: save their fields as arrays", convert.read, tmp_path / "three.mat", "S")
     savemat(tmp_path / "old.mat", {"A": X[0]}, format="4")
     np.testing.assert_array_equal(convert.read(tmp_path / "old.mat"), X[0])
 
@@ -578,17 +583,18 @@ def test_arrays_without_names_have_none(tmp_path):
 
 def test_a_frame_that_is_taken_for_names_is_told(tmp_path):
     (tmp_path / "x.csv").write_text("0.1,#VALUE!,0.3\n0.4,0.5,0.6\n")
-    with pytest.warns(UserWarning, match="the first line is taken for names of columns, '0.1', '0.3' among them"):
+    with pytest.warns(UserWarning, match="the first line is taken for names of columns, '#VALUE!' among them"):
         convert.read(tmp_path / "x.csv")
     (tmp_path / "x.csv").write_text("0.1,#N/A,0.3\n0.4,0.5,0.6\n")
     assert np.isnan(convert.read(tmp_path / "x.csv")[0, 1])
-    (tmp_path / "x.csv").write_text("name,2019,2020\nann,1,2\n")  # control: years
-    assert convert.read(tmp_path / "x.csv").columns == ["name", "2019", "2020"]
+    for names in "name,2019,2020", "sample,400.5,401.0", "well,1e2,1E3":  # controls: years, wavelengths
+        (tmp_path / "x.csv").write_text(f"{names}\nann,1,2\n")
+        assert convert.read(tmp_path / "x.csv").columns == names.split(",")
 
 
 def test_decimal_commas_are_named(tmp_path):
     (tmp_path / "x.csv").write_text("a;b\n0,5;1,5\n0,25;0\n")
-    refuses("decimal commas in columns 'a' .*decimal=','", RTRBM(**SETTINGS).fit, tmp_path / "x.csv")
+    refuses("commas in the numbers of columns 'a' .*decimal=','", RTRBM(**SETTINGS).fit, tmp_path / "x.csv")
 
 
 def test_links_that_lead_nowhere(h5):
@@ -616,12 +622,13 @@ def test_windows_of_matlabs_cells_are_read_alone(h5, monkeypatch):
 
 
 def test_samples_on_the_first_of_three_axes_are_sequences(h5):
-    for i, labels in enumerate([("sample", "step", "cell"), ("trial", "cell", "step")]):
+    for i, labels in enumerate([("sample", "step", "cell"), ("trial", "cell", "step"), ("trial", "cell", "samples")]):
         dataset = h5.create_dataset(f"X{i}", data=np.zeros((4, 6, 3)))
         for label, axis in zip(labels, dataset.dims):
             axis.label = label
     RTRBM(**SETTINGS).fit(h5["X0"])
-    refuses("axes .*by its attribute DIMENSION_LABELS", RTRBM(**SETTINGS).fit, h5["X1"])
+    for name in "X1", "X2":
+        refuses("axes .*by its attribute DIMENSION_LABELS", RTRBM(**SETTINGS).fit, h5[name])
 
 
 @pytest.mark.parametrize(

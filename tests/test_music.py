@@ -324,6 +324,7 @@ def test_midi_files_in_folders_inside(tmp_path):
     for place in "b", ".hidden":
         (folder / "train" / place).mkdir()
         write_midi(folder / "train" / place / "0.mid", random_roll(7))
+    (folder / "train" / "b" / "again").symlink_to(folder / "train")
     first, second = piano_rolls(folder)[0]
     np.testing.assert_array_equal(first, random_roll(0))
     np.testing.assert_array_equal(second, random_roll(7))

@@ -582,6 +582,12 @@ def test_health_stands_at_its_updates():
 
 
 def test_rows_of_pixels_are_high_enough_to_be_seen():
-    figure = plots.film_strip({"a": np.random.default_rng(0).random((12, 40))}, image_shape=(1, 40))
-    figure.canvas.draw()
-    assert figure.axes[0].get_window_extent().height / figure.dpi > 0.1
+    """Squares keep their shape, however many there are."""
+    rng = np.random.default_rng(0)
+    for n_frames, n_pixels, shape in (12, 40, (1, 40)), (60, 400, (20, 20)):
+        figure = plots.film_strip({"a": rng.random((n_frames, n_pixels))}, n_frames, image_shape=shape)
+        figure.canvas.draw()
+        (axis, *_), is_line = figure.axes, shape[0] == 1
+        axis.apply_aspect()
+        assert axis.get_window_extent().height / figure.dpi > 0.1 or not is_line
+        assert (axis.get_aspect() == "auto") == is_line

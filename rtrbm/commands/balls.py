@@ -39,9 +39,8 @@ def run(options):
         raise ValueError(f"--out must be a folder, {options.out!r} is a file")
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()) and not options.force and not goes_on:
-        raise ValueError(
-            f"--out: {options.out!r} is not empty; --force replaces what is in it, --resume goes on with it"
-        )
+        how = f"--resume finds no {path.name} there" if options.resume else "--resume goes on with it"
+        raise ValueError(f"--out: {options.out!r} is not empty; --force replaces what is in it, {how}")
     say(f"training {model!r} on fresh videos of bouncing balls")
     stream, before = BouncingBalls(RECIPE["batch_size"], **VIDEOS, random_state=seed), mark(path)
     try:

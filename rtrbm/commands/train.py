@@ -43,13 +43,14 @@ def run(options):
         extra |= {"validation": held_out.rows() if static else held_out.sequences, "callbacks": [EarlyStopping()]}
     if missing is not None:
         extra["mask"] = np.concatenate(missing) if static else missing
-    before, earlier = mark(options.out), _earlier(settings) if options.resume else {}
+    before = mark(options.out)
+    earlier = _earlier(settings) if options.resume and before is not None else {}
 
     def record():
-        minutes = earlier.get("minutes", 0) + (time.perf_counter() - started) / 60
+        minutes = (earlier.get("minutes") or 0) + (time.perf_counter() - started) / 60
         found = {"file": options.file, "data": str(data), "validation": options.validation, "window": window}
         found |= {"model": kind.__name__, **model._settings(), "updates": model.n_updates_}
-        warnings = list(dict.fromkeys([*earlier.get("warnings", []), *options.warned]))
+        warnings = list(dict.fromkeys([*(earlier.get("warnings") or []), *options.warned]))
         return found | {"warnings": warnings, "minutes": round(minutes, 3)}
 
     try:

@@ -127,8 +127,13 @@ def _midi_part(folder, step):
         raise FileNotFoundError(
             f"path: there is no folder {folder!r}; a set of MIDI files is a folder with the folders {', '.join(PARTS)}"
         )
-    walk = os.walk(folder, onerror=_raised, followlinks=True)
-    files = (os.path.join(where, name) for where, _, names in walk for name in names)
+    files, seen = [], set()
+    for where, folders, names in os.walk(folder, onerror=_raised, followlinks=True):
+        if os.path.realpath(where) in seen:  # by a link
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(where))
+        files += [os.path.join(where, name) for name in names]
     found = sorted(os.path.relpath(file, folder).split(os.sep) for file in files if file.lower().endswith(MIDI))
     found = [parts for parts in found if not any(part.startswith(".") for part in parts)]
     if not found:

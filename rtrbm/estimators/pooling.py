@@ -17,6 +17,15 @@ def check_pool(name, value):
     checks.check_choice(name, value, POOLS)
 
 
+def check_lengths(lengths, pool):
+    """Raise a ValueError if sequences of these lengths do not become rows of one length."""
+    if pool == "flat" and len(set(lengths)) > 1:
+        raise ValueError(
+            f"pool='flat' must have sequences of one length, got some of {min(lengths)} to {max(lengths)} frames; "
+            "pool='mean' and pool='last' take sequences of any length"
+        )
+
+
 def pooled(H, pool):
     """One row of features for each sequence.
 
@@ -42,12 +51,7 @@ def pooled(H, pool):
         return np.stack([h.mean(axis=0) for h in H])
     if pool == "last":
         return np.stack([h[-1] for h in H])
-    lengths = [len(h) for h in H]
-    if min(lengths) != max(lengths):
-        raise ValueError(
-            f"pool='flat' must have sequences of one length, got some of {min(lengths)} to {max(lengths)} frames; "
-            "pool='mean' and pool='last' take sequences of any length"
-        )
+    check_lengths([len(h) for h in H], pool)
     return np.stack([h.ravel() for h in H])
 
 

@@ -146,16 +146,17 @@ class Estimator(Protocol):
         """
         if isinstance(X, str | os.PathLike) or hasattr(X, "minibatch"):
             raise TypeError(f"fit_transform wants X in memory, got {type(X).__name__}: call fit, then transform arrays")
-        as_given(X)
+        given = as_given(X)
         if options.get("mask") is not None:
             raise TypeError("fit_transform takes no mask: call fit, and transform of what impute has filled in")
         ordered = len(getattr(self, "_axes", ())) == 3
         if ordered and options.get("window") is not None and as_recordings(X) is not X:
             raise TypeError("fit_transform wants a list of recordings, got one: take [X]")
-        if "pool" in options:
-            from .pooling import pooled  # whose `Pool` is an Estimator
+        if options.get("pool") is not None:
+            from .pooling import check_lengths, check_pool  # whose `Pool` is an Estimator
 
-            pooled([np.zeros((len(frames), 1)) for frames in X], options["pool"])
+            check_pool("pool", options["pool"])
+            check_lengths([np.shape(x)[0] for x in given if np.ndim(x)], options["pool"])
         known, learns = (set(inspect.signature(verb).parameters) for verb in (self.transform, self.fit))
         shown = {name: value for name, value in options.items() if name in known}
         learnt = {name: value for name, value in options.items() if name in learns or name not in known}

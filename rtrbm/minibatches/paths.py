@@ -222,9 +222,8 @@ def _chosen(arrays, name, path, argument):
             f"{argument} must say which array of the file is meant, (path, name) or read(path, name); "
             f"there in {path!r}: {names}"
         )
-    whole, _, field = (name or "").partition("/")
-    if whole and field and getattr(arrays.get(whole), "size", 0) == 1 and field in (arrays[whole].dtype.names or ()):
-        arrays, name = {name: arrays[whole].flat[0][field]}, name  # of a struct of MATLAB
+    if name is not None:
+        arrays = _with_field(arrays, name)
     if name is not None and name not in ("/", *arrays):
         raise ValueError(f"{argument} must name an array of {path!r}, got {name!r}; there: {names}")
     chosen = list(arrays.values()) if name in (None, "/") else [arrays[name]]
@@ -237,8 +236,21 @@ def _chosen(arrays, name, path, argument):
     if isinstance(array, np.ndarray) and array.dtype.names:
         struct = next(iter(arrays)) if name is None else name
         fields = ", ".join(repr(f"{struct}/{field}") for field in array.dtype.names)
-        raise ValueError(f"{argument}: {path!r} has a struct of that name, no array; name one of its fields: {fields}")
+        what = f"a struct of that name, no array; name one of its fields: {fields}"
+        several = f"{array.size} structs of that name: save their fields as arrays"
+        raise ValueError(f"{argument}: {path!r} has {what if array.size == 1 else several}")
     return array
+
+
+def _with_field(arrays, name):
+    """The arrays by their names, and one more if the name is that of a field of a struct of MATLAB, "S/a" say."""
+    first, *fields = name.split("/")
+    found = arrays.get(first)
+    for field in fields:
+        if getattr(found, "size", 0) != 1 or field not in (found.dtype.names or ()):
+            return arrays
+        found = found.flat[0][field]
+    return {**arrays, name: found} if fields else arrays
 
 
 @contextlib.contextmanager

@@ -318,12 +318,12 @@ def parts(data):
         yield data
         return
     part, n_frames = [], 0
-    for i in range(len(data)):
-        if part and (len(part) == PART or n_frames + data.length(i) > N_FRAMES):
+    for sequence in map(data.frames, range(len(data))):
+        if part and (len(part) == PART or n_frames + len(sequence) > N_FRAMES):
             yield part
             part, n_frames = [], 0
-        part.append(data[i])
-        n_frames += len(part[-1])
+        part.append(sequence)
+        n_frames += len(sequence)
     yield part
 
 

@@ -91,10 +91,11 @@ def read_text(path):
         if columns is None or not (has_names or _is_header(head, columns)):
             head, columns = None, _columns(file, path, delimiter, 0)
     if head is not None:
-        odd = [field for field in head if is_field(field) and field.lower() not in GAPS and not field.isdigit()]
-        if odd and has_names:
+        others = [field for field in head if not is_field(field)]
+        spoilt = [field for field in others if field[0] == "#" or not re.search(r"\w", field)]
+        if spoilt and any(map(_is_number, head)):
             warn(
-                f"the first line is taken for names of columns, {', '.join(map(repr, odd[:SHOWN]))} among them: if it "
+                f"the first line is taken for names of columns, {', '.join(map(repr, spoilt[:SHOWN]))} among them: if it "
                 "is a frame, leave what is no number empty"
             )
         return Table(_named(head, list(columns), first))

@@ -145,7 +145,7 @@ class Stack(Bounded):
                 raise ValueError(f"{wrong}, got {type(X).__name__}: set n_updates instead")
             layer._check_size(int(below.n_hidden))
         if hasattr(X, "minibatch") and len(self.layers) > 1:
-            _check_frames_alone(X.minibatch(0))
+            _check_frames_alone(sources.Stream(X).minibatch(0))
 
     @overload
     def transform(self, X: Lists, *, pool: None = None) -> list[Array]: ...

@@ -16,7 +16,7 @@ from ..types import ArrayLike, Path
 from ..warned import warn
 from .paper import WIDTH, check_image_shape, colour_bar, colour_limit, draw_image, load, mapping, mosaic, panels
 
-LOWEST = 0.15  # inches of a row of images, in which lines of pixels are drawn higher than they are
+LOWEST, FLAT = 0.15, 4  # inches of a row of images so many times as wide as high, which are drawn higher than they are
 
 
 def film_strip(
@@ -231,12 +231,13 @@ def _strips(videos, signed, n_shown, start, ax):
         if title in signed:
             rows.append((f"{title} \N{MINUS SIGN} data", signed[title][shown], colour_limit(errors, 99.9)))
     wanted = (WIDTH - 0.1) / len(shown) * height / width
-    tile = min(max(wanted, LOWEST), 1.5)  # height in inches
+    stretched = wanted < LOWEST and FLAT * height < width  # lines of pixels would not be seen
+    tile = LOWEST if stretched else min(wanted, 1.5)  # height in inches
     figure, axes = panels(ax, (len(rows), 1), len(rows) * (tile + 0.22) + 0.35 + 0.55 * bool(signed))
     for axis, (title, images, limit) in zip(axes, rows):
         strip, gap = mosaic(images, len(shown))
         drawn = draw_image(axis, strip, limit)
-        if wanted < LOWEST:
+        if stretched:
             axis.set_aspect("auto")
         axis.set_title(title, fontsize=9, loc="left", pad=3)
     numbered = shown[:: -(-len(shown) // 20)]
