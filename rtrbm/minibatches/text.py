@@ -95,8 +95,8 @@ def read_text(path):
         spoilt = [field for field in others if field[0] == "#" or not re.search(r"\w", field)]
         if spoilt and any(map(_is_number, head)):
             warn(
-                f"the first line is taken for names of columns, {', '.join(map(repr, spoilt[:SHOWN]))} among them: if it "
-                "is a frame, leave what is no number empty"
+                f"the first line is taken for names of columns, {', '.join(map(repr, spoilt[:SHOWN]))} among them: if "
+                "it is a frame, leave what is no number empty"
             )
         return Table(_named(head, list(columns), first))
     if isinstance(columns, np.ndarray):
