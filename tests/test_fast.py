@@ -188,6 +188,46 @@ def test_the_recurrence_is_that_of_numpy(lengths, n_hidden, m, activation):
             np.testing.assert_allclose(a, b, rtol=0, atol=ROUNDING)
 
 
+def assert_rounded_alike(found, single, double):
+    """Numbers are as near to those of double precision as numpy's are in single precision, but for a factor."""
+    for a, b, right in zip(found, single, double, strict=True):
+        assert np.abs(a - right).max() <= 8 * np.abs(b - right).max() + 1e-6 * max(1, np.abs(right).max())
+
+
+@any_activation
+@pytest.mark.parametrize("case", range(16))
+def test_the_recurrence_of_any_size_is_that_of_numpy(case, activation):
+    """1 to 9 sequences of 1 to 70 frames, 1 to 200 units."""
+    rng = np.random.default_rng(case)
+    lengths, n_hidden, m = rng.integers(1, 71, rng.integers(1, 10)), int(rng.integers(1, 201)), int(rng.integers(0, 3))
+    x, where, U, b, b_init = random_recurrence(lengths, n_hidden, m)
+    d_bias, d_r = rng.standard_normal((2, *x.shape)).astype(np.float32)
+    kinds = (x, U, b, b_init, d_bias, d_r), in_double(x, U, b, b_init, d_bias, d_r)
+    plain = [recurrence.forward(x, where, *more[:3], activation=activation) for x, *more in kinds]
+    found = forward(x, where, U, b, b_init, activation)
+    assert_rounded_alike(found, *plain)
+    r = found[0]
+    kinds = (r, U, d_bias, d_r), in_double(r, U, d_bias, d_r)
+    plain = [recurrence.backward(r, where, *more, activation=activation) for r, *more in kinds]
+    assert_rounded_alike(backward(r, where, U, d_bias, d_r, activation), *plain)
+
+
+def test_what_is_not_rounded_alike_shows():
+    right = np.ones(3)
+    with pytest.raises(AssertionError):
+        assert_rounded_alike([right + 1e-4], [right + 1e-6], [right])
+
+
+@pytest.mark.parametrize("case", range(16))
+def test_products_of_any_size(case, looked_up):
+    rng = np.random.default_rng(case)
+    n_rows, n_in, n_out = (int(rng.integers(1, most)) for most in (631, 201, 201))  # rows of 9 sequences of 70 frames
+    states, W = random_states((n_rows, n_in)), random_weights((n_in, n_out))
+    out = np.full((n_rows, n_out), np.nan, np.float32)
+    products().multiply(states, W, out=out)
+    assert_is_product(out, states, W)
+
+
 def test_single_precision_is_not_left_to_numpy():
     """Control of the test above: both round, but not alike."""
     x, where, U, b, b_init = random_recurrence((5, 3), 37, 1)

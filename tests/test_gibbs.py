@@ -170,6 +170,38 @@ def test_compiled_chains_draw_the_numbers_of_those_step_by_step(sample_visible, 
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)  # sums of 20 products, of order 1
 
 
+def chains_of(cut, W, biases, engine, sample_visible):
+    """What a start that is drawn, and chains from there and from hidden states, arrive at."""
+    units, n_rows = UNITS["bernoulli"], len(biases.v)
+    v = chains.random_visible((n_rows, len(W)), W.dtype, units, cut)
+    mean, v, h = chains.average_visible(v, W, biases, 1, 2, units, cut, engine)
+    return np.hstack([mean, v, h, *chains.reconstruct(h, W, biases, 2, units, cut, engine, sample_visible)])
+
+
+@needs_numba
+@pytest.mark.parametrize("sample_visible", [True, False])
+@pytest.mark.parametrize("case", range(12))
+def test_compiled_chains_of_any_size_draw_those_numbers(case, sample_visible, monkeypatch):
+    """1 to 200 units in each layer, 1 to 60 rows. One number in a million falls between two roundings: few rows do."""
+    rng, engine = np.random.default_rng(case), named("numba")
+    n_rows, n_visible, n_hidden = (1, 1, 1) if case == 0 else (int(rng.integers(1, most)) for most in (61, 201, 201))
+    shapes = (n_visible, n_hidden), (n_rows, n_visible), (n_rows, n_hidden)
+    W, b_v, b_h = (rng.standard_normal(shape).astype(np.float32) for shape in shapes)
+    W /= np.float32(np.sqrt(max(n_visible, n_hidden)))
+    compiled, other = (
+        chains_of(independent_chains(n_rows, engine=engine, seed=seed), W, Biases(b_v, b_h), engine, sample_visible)
+        for seed in (0, 1)
+    )
+    monkeypatch.setattr(chains, "is_compiled", lambda *arguments: False)
+    plain = chains_of(independent_chains(n_rows, engine=engine, seed=0), W, Biases(b_v, b_h), engine, sample_visible)
+
+    def alike(found):
+        return (np.abs(found - plain) < 1e-4).all(axis=1)
+
+    assert (~alike(compiled)).sum() <= 0.1 * n_rows
+    assert case == 0 or not alike(other).all()  # control: other random numbers
+
+
 def test_a_bias_with_one_row_is_not_one_for_all():
     W, b_v, b_h = small_rbm("float32")
     for engine in ("numpy", "auto"):
