@@ -64,7 +64,8 @@ def _each(arrays):
     """The arrays by their names, each member of a cell by one of its own; beside cells nothing else counts."""
     cells = {name: _members(array) for name, array in arrays.items()}
     if set(COLUMNS) <= set(arrays) or not any(cells.values()):
-        return {name: np.concatenate(cells[name]) if cells[name] else np.asarray(arrays[name]) for name in arrays}
+        joined = {name: np.concatenate([np.ravel(x) for x in members]) for name, members in cells.items() if members}
+        return {name: np.asarray(array) for name, array in (arrays | joined).items()}
     apart = [name for name, members in cells.items() if not members]
     if apart:
         print(f"left aside, no cells of times: {', '.join(apart)}", flush=True)
