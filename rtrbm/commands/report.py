@@ -1,12 +1,10 @@
 """``rtrbm report``: a page about a model, or about a training that runs."""
 
-import json
-
 from ..checks import about
 from ..report import watch, write_report
 from .reading import check_complete, check_unnamed, read_data, read_model
 from .verbs import for_model
-from .writing import check_out, say, settings_of
+from .writing import check_out, earlier_settings, say, settings_of
 
 
 def run(options):
@@ -31,7 +29,8 @@ def run(options):
         train = _sequences(read_data(options.train, options, "--train", options.train_name), model)
     say(f"writing {options.out}")
     with about("--shape", "image_shape"):
-        write_report(options.out, model, X, train=train, image_shape=options.shape, warnings=_warnings(options.model))
+        warned = earlier_settings(settings_of(options.model)).get("warnings", [])
+        write_report(options.out, model, X, train=train, image_shape=options.shape, warnings=warned)
     say(options.out)
 
 
@@ -39,12 +38,3 @@ def _sequences(data, model):
     """Complete sequences of the features of a model."""
     check_complete(data, "`rtrbm impute` fills them in")
     return for_model(data, model).sequences
-
-
-def _warnings(path):
-    """Those of the training, from the settings beside a model."""
-    try:
-        with open(settings_of(path), encoding="utf-8") as file:
-            return json.load(file).get("warnings", [])
-    except (OSError, ValueError):
-        return []

@@ -1,6 +1,5 @@
 """``rtrbm train``: a model of the data in a file."""
 
-import json
 import os
 import time
 
@@ -15,7 +14,7 @@ from .reading import check_complete, check_follows, check_unnamed, read_data
 from .score import print_errors
 from .settings import for_data, given_settings
 from .verbs import about_data, with_columns
-from .writing import check_out, mark, say, say_stopped, settings_of, write_settings
+from .writing import check_out, earlier_settings, mark, say, say_stopped, settings_of, write_settings
 
 LONG, WINDOW = 200, 100  # a sequence of more frames is cut into windows of so many, unless --window says otherwise
 
@@ -44,7 +43,7 @@ def run(options):
     if missing is not None:
         extra["mask"] = np.concatenate(missing) if static else missing
     before = mark(options.out)
-    earlier = _earlier(settings) if options.resume and before is not None else {}
+    earlier = earlier_settings(settings) if options.resume and before is not None else {}
 
     def record():
         minutes = (earlier.get("minutes") or 0) + (time.perf_counter() - started) / 60
@@ -69,16 +68,6 @@ def run(options):
     errors = [] if static else _errors(model, data, held_out, missing)
     write_settings(settings, {**record(), "errors": errors})
     say(f"\n{options.out} has the model, {settings} its settings and errors")
-
-
-def _earlier(path):
-    """The settings of the run that goes on; none if they cannot be read."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _as_before(data, path):

@@ -116,6 +116,16 @@ def settings_of(path):
     return f"{os.path.splitext(path)[0]}.settings.json"
 
 
+def earlier_settings(path):
+    """The settings that `write_settings` wrote there; none if they cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def write_settings(path, settings, **versions):
     """Write settings as JSON, with the machine and the versions of everything that took part."""
     from ..report import about
