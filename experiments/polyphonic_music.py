@@ -98,6 +98,8 @@ LARGER = {
     },
     "rtrbm": {"n_gibbs": LONG_CHAINS},
 }  # those of more music,
+LARGEST = {**LARGER, "rnnrbm": {**LARGER["rnnrbm"], "n_hidden": 500, "n_recurrent": 300, "learning_rate": 0.003}}
+LARGEST_OF = "musedata"  # alone, in all keys,
 SHORTER = 0.3  # and the part of the updates of the others
 FRAMES = {
     "n_hidden": 150, "optimizer": "spectral", "learning_rate": 0.006, "weight_decay": 1e-4, "batch_size": 200,
@@ -206,7 +208,7 @@ def recipe_of(names, options):
     """The settings of runs on some sets, pooled."""
     recipe = RECIPES.get(names[0], RECIPE) if len(names) == 1 else RECIPE
     if options.transpose:
-        return {**recipe, "networks": LARGER}
+        return {**recipe, "networks": LARGEST if [*names] == [LARGEST_OF] else LARGER}
     if {*names} <= {*MANY}:
         return {**recipe, "networks": {**LARGER, "rtrbm": AS_THEY_ARE}}
     model, n_updates = {**recipe["model"], **AS_THEY_ARE}, round(SHORTER * recipe["n_updates"])
