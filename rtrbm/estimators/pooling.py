@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import checks
+from ..minibatches.windows import as_recordings
 from ..types import Array, ArrayLike, Self, Sequences
 from .protocol import configured, flat_names, not_fitted
 from .settings import Estimator, setting, settings
@@ -24,6 +25,15 @@ def check_lengths(lengths, pool):
             f"pool='flat' must have sequences of one length, got some of {min(lengths)} to {max(lengths)} frames; "
             "pool='mean' and pool='last' take sequences of any length"
         )
+
+
+def check_shown(X, options):
+    """Raise if X, of which `fit` cuts windows, is no list of sequences, or cannot be pooled as options["pool"] says."""
+    if options.get("window") is not None and as_recordings(X) is not X:
+        raise TypeError("fit_transform wants a list of recordings, got one: take [X]")
+    if options.get("pool") is not None:
+        check_pool("pool", options["pool"])
+        check_lengths([np.shape(x)[0] for x in checks.as_given(X) if np.ndim(x)], options["pool"])
 
 
 def pooled(H, pool):

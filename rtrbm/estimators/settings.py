@@ -17,7 +17,6 @@ import numpy as np
 
 from ..checks import as_given, check_anything, check_flag, check_known
 from ..kinds import from_json, to_json
-from ..minibatches.windows import as_recordings
 from ..rbm.negative import NegativePhase
 from ..rbm.units import Units
 from ..types import Data, Self, dataclass_transform
@@ -146,21 +145,17 @@ class Estimator(Protocol):
         """
         if isinstance(X, str | os.PathLike) or hasattr(X, "minibatch"):
             raise TypeError(f"fit_transform wants X in memory, got {type(X).__name__}: call fit, then transform arrays")
-        given = as_given(X)
+        as_given(X)
         if options.get("mask") is not None:
             raise TypeError("fit_transform takes no mask: call fit, and transform of what impute has filled in")
-        ordered = len(getattr(self, "_axes", ())) == 3
-        if ordered and options.get("window") is not None and as_recordings(X) is not X:
-            raise TypeError("fit_transform wants a list of recordings, got one: take [X]")
-        if options.get("pool") is not None:
-            from .pooling import check_lengths, check_pool  # whose `Pool` is an Estimator
-
-            check_pool("pool", options["pool"])
-            check_lengths([np.shape(x)[0] for x in given if np.ndim(x)], options["pool"])
+        self._check_shown(X, options)
         known, learns = (set(inspect.signature(verb).parameters) for verb in (self.transform, self.fit))
         shown = {name: value for name, value in options.items() if name in known}
         learnt = {name: value for name, value in options.items() if name in learns or name not in known}
         return self.fit(X, y, **learnt).transform(X, **shown)
+
+    def _check_shown(self, X, options):
+        """Raise if `transform` cannot take X after `fit` with these options."""
 
     def _changed(self):
         """The hyper-parameters that differ from their defaults, as text."""

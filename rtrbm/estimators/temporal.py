@@ -18,13 +18,15 @@ from ..rbm.expectation import PROTOCOLS, expectation
 from ..rbm.negative import Exact
 from ..streams import as_seed, check_random_state
 from ..types import Array, Given, Lists, Seed, Sequences
-from .pooling import pooled
+from .pooling import check_shown, pooled
 from .protocol import configured
 from .scored import Scored
 
 
 class TemporalRBM(Scored):
     """A model of sequences. A subclass names its conditioner (`_past`)."""
+
+    _check_shown = staticmethod(check_shown)
 
     @overload
     def transform(self, X: Lists, *, pool: None = None, inputs: Given = None) -> list[Array]: ...

@@ -16,7 +16,7 @@ from ..compute import engine as engines
 from ..estimators import doubts
 from ..estimators.base import TrainedRBM
 from ..estimators.bounded import Bounded
-from ..estimators.pooling import pooled
+from ..estimators.pooling import check_shown, pooled
 from ..estimators.protocol import configured, not_fitted
 from ..estimators.settings import settings
 from ..estimators.temporal import TemporalRBM
@@ -53,6 +53,8 @@ class Stack(Bounded):
     """
 
     layers: list[Any] | tuple[Any, ...] = field(kw_only=False)
+
+    _check_shown = staticmethod(check_shown)
 
     def fit(
         self,
