@@ -111,7 +111,7 @@ def frame_by_frame(r, arriving, U):
     """
     d, d_next = np.empty_like(r), np.zeros_like(r[0])
     for t in reversed(range(len(r))):
-        d[t] = (d_next @ U.T + arriving[t]) * r[t] * (1 - r[t])
+        d[t] = (d_next @ U.T + arriving[t]) * r[t] * (1 - r[t])  # eq. 3.23
         d_next = d[t]
     return d
 

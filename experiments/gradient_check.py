@@ -97,8 +97,8 @@ def printed_gradient(params, v, where):
     r, negative = memory.states, exact.averages(params.W, *biases)
     d, _ = recurrence.backward(r, where, params.U, d_bias=r - negative.h)
     now = previous_rows(where)
-    d_U = r[now].T @ d[1:]
-    d_W = v[now].T @ (d[1:] @ params.U.T) + v.T @ r - negative.vh()
+    d_U = r[now].T @ d[1:]  # eq. 3.24 as printed
+    d_W = v[now].T @ (d[1:] @ params.U.T) + v.T @ r - negative.vh()  # eq. 3.25 as printed
     return params._replace(U=d_U, W=d_W)
 
 

@@ -67,7 +67,7 @@ def gradient(model, params, v, where, negative_phase, engine, inputs=None):
     c = Biases(v - average.v, h_pos - average.h)
     all_c = c.spread(rows, where.n_rows)
     backward = partial(model.past.backward, driven, memory, all_c, engine)  # eq. 3.23, 3.24
-    (d, past), vh = engine.both(backward, average.vh, len(v) * params.W.size)
+    (d, rest), vh = engine.both(backward, average.vh, len(v) * params.W.size)  # rest: of all but W
     own = {}
     if inputs is not None:
         total = all_c.h if d is None else all_c.h + d
@@ -75,5 +75,5 @@ def gradient(model, params, v, where, negative_phase, engine, inputs=None):
     d = None if d is None else d[rows]
     positive = engine.gram(v, h_pos if d is None else np.add(h_pos, d, out=d))  # sum_t v_t^T (h_pos,t + d_t)
     if params.units is not None:
-        own["units"] = model.units.derivative(params, v, biases.v, positive, past, model.past.maps())
-    return past._replace(W=np.subtract(positive, vh, out=positive), **own), c, memory  # eq. 3.25
+        own["units"] = model.units.derivative(params, v, biases.v, positive, rest, model.past.maps())
+    return rest._replace(W=np.subtract(positive, vh, out=positive), **own), c, memory  # eq. 3.25

@@ -24,10 +24,10 @@ FAULTS = {
         "rtrbm/gradient.py", "h_pos if d is None else np.add(h_pos, d, out=d))", "h_pos)", GRADIENT,
     ),
     "the slope of the state is left out (eq. 3.23)": (
-        "rtrbm/past/recurrence.py", "g *= slope_t", "g *= 1", GRADIENT,
+        "rtrbm/past/recurrence.py", "d_t *= slope_t", "d_t *= 1", GRADIENT,
     ),
     "c of the next frame is left out, as in print (eq. 3.23)": (
-        "rtrbm/past/recurrence.py", "future = [total, *future]", "future = [g, *future]", GRADIENT,
+        "rtrbm/past/recurrence.py", "future = [total_t, *future]", "future = [d_t, *future]", GRADIENT,
     ),
     "U sees the state of its own frame (eq. 3.24)": (
         "rtrbm/past/taps.py", "engine.gram(x[previous_rows(where, n)]", "engine.gram(x[later_rows(where, n)]", GRADIENT,

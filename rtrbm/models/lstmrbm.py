@@ -58,6 +58,14 @@ class States(NamedTuple):
 class LSTM(Conditioner):
     """An LSTM that reads the frames; its output makes the biases.
 
+    The way back, with c_t the cells, x_t = v_t K + u_{t-1} R + b_g the input of the gates, and e_t the derivative that
+    reaches u_t through the biases of frame t + 1:
+
+    du_t = e_t + dx_{t+1} R^T                                                       (3.23 of this state)
+    dc_t = du_t o (1 - tanh^2 c_t) + dc_{t+1} f_{t+1}
+    dx_t = (du_t tanh(c_t) o (1 - o), dc_t z i (1 - i), dc_t c_{t-1} f (1 - f), dc_t i (1 - z^2)), of o, i, f and z
+    dO/dK = sum_t v_t^T dx_t,  dO/dR = sum_t u_{t-1}^T dx_t,  dO/db_g = sum_t dx_t
+
     Parameters
     ----------
     n : int
@@ -85,25 +93,25 @@ class LSTM(Conditioner):
     def backward(self, params, memory, c, engine):
         v, where, (gates, cells, past), _ = memory
         d_past = engine.product(c.h, params.W_uh.T)
-        d_past += engine.product(c.v, params.W_uv.T)
+        d_past += engine.product(c.v, params.W_uv.T)  # what reaches u_{t-1} through the biases
         d_u, d_x = recurrence.before_backward(d_past, where), np.empty_like(gates)
-        before = recurrence.before(cells, where, 0)  # c_{t-1}
+        before = recurrence.before(cells, where, 0)
         n_first = where.batch_sizes[0]
         times_R_T, buffer = recurrence.times(params.R.T, n_first, engine, most=16), np.empty_like(past[:n_first])
-        d, d_c_carried = d_x[:0], cells[:0]  # of frame t + 1
-        for g, c_t, c_before, d_u_t, d_x_t in zip(
+        later, carried = d_x[:0], cells[:0]  # dx_{t+1}, dc_{t+1} f_{t+1}
+        for g, cell, cell_before, d_u_t, d_x_t in zip(
             *(recurrence.frames(a, where)[::-1] for a in (gates, cells, before, d_u, d_x))
         ):
-            (o, i, f, z), tanh_c = self._parts(g), np.tanh(c_t)
-            d_u_t[: len(d)] += times_R_T(d, buffer[: len(d)])
-            d_c = d_u_t * o * (1 - tanh_c**2)
-            d_c[: len(d)] += d_c_carried
+            (o, i, f, z), tanh_cell = self._parts(g), np.tanh(cell)
+            d_u_t[: len(later)] += times_R_T(later, buffer[: len(later)])  # eq. 3.23: du_t
+            d_cell = d_u_t * o * (1 - tanh_cell**2)
+            d_cell[: len(later)] += carried
             d_o, d_i, d_f, d_z = self._parts(d_x_t)
-            np.multiply(d_u_t * tanh_c, o * (1 - o), out=d_o)
-            np.multiply(d_c * z, i * (1 - i), out=d_i)
-            np.multiply(d_c * c_before, f * (1 - f), out=d_f)
-            np.multiply(d_c * i, 1 - z**2, out=d_z)
-            d, d_c_carried = d_x_t, d_c * f
+            np.multiply(d_u_t * tanh_cell, o * (1 - o), out=d_o)
+            np.multiply(d_cell * z, i * (1 - i), out=d_i)
+            np.multiply(d_cell * cell_before, f * (1 - f), out=d_f)
+            np.multiply(d_cell * i, 1 - z**2, out=d_z)
+            later, carried = d_x_t, d_cell * f
         d_x = forget_warm(d_x, where)
         return None, LSTMRBMParams(
             W=None,

@@ -54,6 +54,13 @@ class States(NamedTuple):
 class RecurrentUnits(Conditioner):
     """A state u_t of its own, which reads the frames and makes the biases.
 
+    u_t = f(b_u + u_{t-1} W_uu + v_t W_vu)                                          (3.20 of this state)
+    g_t = d_{t+1} W_uu^T + c_{t+1} W_uh^T + c_{v,t+1} W_uv^T,  d_t = f'_t g_t       (3.23 of this state)
+    dO/dW_uu = sum_t u_{t-1}^T d_t,  dO/dW_vu = sum_t v_t^T d_t,  dO/db_u = sum_t d_t,  dO/du_0 = g_0
+    dO/dW_uh = sum_t u_{t-1}^T c_t,  dO/dW_uv = sum_t u_{t-1}^T c_{v,t}
+
+    c_t and c_{v,t} are the derivatives with respect to the biases b_t and a_t (`rtrbm.gradient`).
+
     Parameters
     ----------
     n_recurrent : int
@@ -76,9 +83,9 @@ class RecurrentUnits(Conditioner):
     def backward(self, params, memory, c, engine):
         v, where, (u, past), _ = memory
         d_past = engine.product(c.h, params.W_uh.T)
-        d_past += engine.product(c.v, params.W_uv.T)
-        d_u = recurrence.before_backward(d_past, where)
-        d, _ = recurrence.backward(u, where, params.W_uu, None, d_u, engine, self.activation)
+        d_past += engine.product(c.v, params.W_uv.T)  # c_t W_uh^T + c_{v,t} W_uv^T, which reach u_{t-1}
+        e = recurrence.before_backward(d_past, where)
+        d, _ = recurrence.backward(u, where, params.W_uu, None, e, engine, self.activation)  # eq. 3.23
         n_first = where.batch_sizes[0]
         return None, RNNRBMParams(
             W=None,
@@ -89,7 +96,7 @@ class RecurrentUnits(Conditioner):
             b_u=d.sum(axis=0),
             b_v=c.v.sum(axis=0),
             b_h=c.h.sum(axis=0),
-            u_0=d_past[:n_first].sum(axis=0) + params.W_uu @ d[:n_first].sum(axis=0),
+            u_0=d_past[:n_first].sum(axis=0) + params.W_uu @ d[:n_first].sum(axis=0),  # g_0
         )
 
     def start(self, params, n_sequences):

@@ -54,11 +54,13 @@ class RTRBMParams(NamedTuple):
 class Recurrent(taps.Taps):
     """The hidden state r_t, carried from frame to frame, and the way back.
 
-    r_t = sigmoid(v_t W + b_h + r_{t-1} U)                                                  (3.20)
+    b_1 = b_h + b_init,  b_t = b_h + r_{t-1} U,  r_t = sigmoid(v_t W + b_t)                 (3.20)
     d_t = r_t (1 - r_t) g_t,  g_t = (d_{t+1} + c_{t+1}) U^T,  g_T = 0                       (3.23, in its right form)
     dO/dU = sum_{t>=2} r_{t-1}^T (d_t + c_t)                                                (3.24, in its right form)
 
-    c_t = r_t - <h_t> comes from the RBM of frame t (`rtrbm.gradient`).
+    c_t = r_t - <h_t> comes from the RBM of frame t (`rtrbm.gradient`). Taps on frames add sum_n v_{t-n} C_n to b_t and
+    sum_n v_{t-n} A_n to the visible bias. The dynamic visible bias adds r_{t-1} U_v to it, and e_t = c_{v,t+1} U_v^T to
+    g_t.
 
     Parameters
     ----------
@@ -89,10 +91,9 @@ class Recurrent(taps.Taps):
     def backward(self, params, memory, c, engine):
         where, r, d, total = memory.where, memory.states, None, c.h  # total is d_t + c_t
         if self.bptt:
-            e = taps.backward(c.v, where, params.U_v[None], engine) if self.dynamic_visible_bias else None
+            e = taps.backward(c.v, where, params.U_v[None], engine) if self.dynamic_visible_bias else None  # of 3.23
             d, total = recurrence.backward(r, where, params.U, c.h, e, engine)  # eq. 3.23
-        dU = taps.gradient(r, where, total, 1, engine)[0]  # eq. 3.24
-        return d, self.gradients(memory, Biases(c.v, total), engine, U=dU)
+        return d, self.gradients(memory, Biases(c.v, total), engine)  # eq. 3.24
 
     def maps(self):
         m, init = self.n_taps, "b_v_init" if self.n_taps else None

@@ -54,6 +54,7 @@ class Filter(taps.Taps):
 
     r_t = sigmoid(v_t W + b_h + sum_n r_{t-n} B_n + sum_n v_{t-n} C_n)      (3.20 with taps)
     d_t = 0, or with `bptt` (3.23) with taps                                (3.2.2)
+    dO/dB_n = sum_{t>n} r_{t-n}^T (d_t + c_t)                               (3.24 with taps)
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ class Filter(taps.Taps):
         d, total = None, c.h  # d_t = 0: the past's hidden states are taken as given (3.2.2)
         if self.bptt and self.n_B:
             d, total = recurrence.backward(memory.states, memory.where, params.B, c.h, None, engine)  # eq. 3.23
-        return d, self.gradients(memory, Biases(c.v, total), engine)
+        return d, self.gradients(memory, Biases(c.v, total), engine)  # eq. 3.24
 
     def maps(self):
         parts = (

@@ -114,13 +114,13 @@ def backward(s, where, U, d_bias=None, d_s=None, engine=NUMPY, activation="sigmo
     steps = [times(U_n.T, where.batch_sizes[0], engine) for U_n in taps.as_taps(U)]
     carried = np.empty_like(s[: where.batch_sizes[0]])
     future = []  # d_{t+1} + c_{t+1}, d_{t+2} + c_{t+2}, ...
-    for g, slope_t, total in zip(*(frames(a, where)[::-1] for a in (d_x, slope, d_total))):
+    for d_t, slope_t, total_t in zip(*(frames(a, where)[::-1] for a in (d_x, slope, d_total))):
         for times_U_T, later in zip(steps, future):
-            g[: len(later)] += times_U_T(later, carried[: len(later)])  # eq. 3.23
-        g *= slope_t  # now d_t
+            d_t[: len(later)] += times_U_T(later, carried[: len(later)])  # eq. 3.23: g_t
+        d_t *= slope_t
         if d_bias is not None:
-            total += g
-        future = [total, *future][: len(steps)]
+            total_t += d_t
+        future = [total_t, *future][: len(steps)]
     return forget_warm(d_x, where), forget_warm(d_total, where)
 
 

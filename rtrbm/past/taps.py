@@ -167,18 +167,18 @@ class Taps(Conditioner):
                 init = None
         return total
 
-    def gradients(self, memory, d, engine, **found):
-        """Derivatives with respect to all but W, given those of the biases of every frame, d.v and d.h.
+    def gradients(self, memory, d, engine):
+        """Derivatives with respect to all but W, given those of the biases of all frames, d.v and d.h.
 
-        `found` are derivatives that are there already.
+        With z = d.v or d.h, as the bias is: dT_n = sum_{t>n} x_{t-n}^T z_t (3.24 for U), db = sum_t z_t, db_init = z_1.
         """
         v, where, states, _ = memory
-        found |= {"b_v": d.v.sum(axis=0), "b_h": d.h.sum(axis=0)}
+        found = {"b_v": d.v.sum(axis=0), "b_h": d.h.sum(axis=0)}
         for part in self.maps():
             d_bias = d.v if part.bias == "b_v" else d.h
-            if part.matrix not in found:
-                d_T = gradient(v if part.source == "v" else states, where, d_bias, part.m or 1, engine)
-                found[part.matrix] = d_T if part.m else d_T[0]
+            x = v if part.source == "v" else states
+            d_T = gradient(x, where, d_bias, part.m or 1, engine)  # eq. 3.24
+            found[part.matrix] = d_T if part.m else d_T[0]
             if part.init and part.init not in found:
                 n_init = self._n_init(part.init)
                 d_init = initial_gradient(where, d_bias, n_init or 1)

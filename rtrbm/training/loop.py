@@ -56,7 +56,7 @@ class Rule(NamedTuple):
     negative: Callable
     optimizer: Optimizer
     learning_rate: float
-    centering: bool
+    centering: bool | str
     max_norm: float | None
     engine: Engine
     comm: object = None
@@ -230,7 +230,7 @@ class Plan(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """What happens beside the updates of a run, all of it functions without arguments but for the first two.
+    """What happens beside the updates of a run, all of it functions without arguments but for three.
 
     made (training), after every update; look (parts): measures what is to be measured, beside the minibatch of the last
     update, or None; start, before the first update, and called, after every update, or None: whether to stop; end, when

@@ -58,9 +58,9 @@ def compare(part, worker, job):
 
 @inner
 def go_back(t, first, last, H, bptt, U_t, room):
-    """d_t <- r_t (1 - r_t) (e_t + (d_{t+1} + c_{t+1}) U^T), e_t in x; total <- d + c, d <- d + r (eq. 3.23).
+    """d_t = r_t (1 - r_t) (e_t + (d_{t+1} + c_{t+1}) U^T) (eq. 3.23), in columns of blocks first to last - 1.
 
-    In columns of blocks first to last - 1.
+    e_t is in room.x; room.total <- d_t + c_t, room.d <- d_t + r_t.
     """
     wide()
     Hp = up_to(H, WIDTH)
@@ -73,7 +73,7 @@ def go_back(t, first, last, H, bptt, U_t, room):
         for i in range(to + row * Hp + first * WIDTH, to + row * Hp + last * WIDTH, WIDTH):
             p, x = load(r, i), zeros()
             if bptt:
-                x = multiply(load(e, i), subtract(p, multiply(p, p)))
+                x = multiply(load(e, i), subtract(p, multiply(p, p)))  # d_t
             if warm:
                 store(d, i, zeros())
                 store(b, i, zeros())
@@ -119,13 +119,13 @@ def statistics_of_frames(part, worker, job):
                              scratch.sums)  # fmt: skip
                 for unit in range(V):
                     to, x, n = at_W + unit * H + block * WIDTH, load(scratch.sums, unit * WIDTH), H - block * WIDTH
-                    put(sums, to, x, -_1, begins, n)
+                    put(sums, to, x, -_1, begins, n)  # eq. 3.25
         if few:
             add_listed(room.starts_t, room.rows_t, room.values_t, room.identity, 0, V, room.d, Hp, WIDTH, H, begin, end,
-                       False, sums, at_W, H)  # fmt: skip
+                       False, sums, at_W, H)  # eq. 3.25  # fmt: skip
         else:
             add_gram(room.panels, n_rows, 0, V, room.d, 0, Hp, H, begin, end, n_rows, _1, False, scratch.sums, sums,
-                     at_W)  # fmt: skip
+                     at_W)  # eq. 3.25  # fmt: skip
 
 
 @shared
