@@ -261,7 +261,7 @@ def check_frames(X, check, dtype, n_features=None, name="X", axes=("n_frames", "
     given, X = X, as_float(X, name, dtype)
     if X.ndim != len(axes):
         wanted = f"{len(axes)} dimension{'s' * (len(axes) > 1)} ({', '.join(axes)})"
-        raise ValueError(f"{name} must have {wanted}, got shape {X.shape}; {_reshaped(X, name, len(axes))}")
+        raise ValueError(f"{name} must have {wanted}, got shape {X.shape}; {_reshaped(X, name, axes)}")
     try:
         return _check_values(X, check, n_features, name, axes, missing)
     except ValueError as error:
@@ -281,11 +281,18 @@ def check_list_of_rows(X, name):
         )
 
 
-def _reshaped(X, name, n):
+def _reshaped(X, name, axes):
     """What to do with an array of the wrong number of dimensions."""
-    if X.ndim > n:
-        return f"Reshape your data: {name}.reshape(-1, {name}.shape[-1]) for rows of features"
-    return f"Reshape your data: {name}.reshape(1, -1) is one frame, {name}.reshape(-1, 1) is one feature"
+    if X.ndim < len(axes):
+        frame, feature = (f"numpy.reshape({name}, {shape})" for shape in ("(1, -1)", "(-1, 1)"))
+        return f"Reshape your data: {frame} is one frame, {feature} is one feature"
+    pixels = f"numpy.reshape({name}, (len({name}), -1))"
+    if axes[0] == "n_frames":
+        return f"Reshape your data: {pixels} has the pixels of a frame in a row, as rtrbm.convert.video makes them"
+    if axes[0] != "n_samples":
+        return f"Reshape your data: numpy.ravel({name}) is one frame"
+    rows = f"numpy.reshape({name}, (-1, {X.shape[-1]}))"
+    return f"Reshape your data: {pixels} if these are images, {rows} if they are sequences of frames"
 
 
 def _columns_refused(given, X, check):
@@ -408,9 +415,22 @@ def as_given(X, name="X"):
     if not X:
         raise ValueError(f"{name} must hold at least one sequence, got an empty list")
     for i, sequence in enumerate(X):
-        if isinstance(sequence, str | os.PathLike):
+        pair = sequence if isinstance(sequence, tuple) and len(sequence) == 2 else (None, None)
+        if isinstance(sequence, str | os.PathLike) or all(isinstance(part, str) for part in pair):
             raise TypeError(f"{name}[{i}] must be a sequence, got {sequence!r}: rtrbm.convert.read reads files")
+        if foreign.is_table(pair[1]):
+            raise TypeError(f"{name}[{i}] must be a sequence, got a pair with a table: take [x for _, x in {name}]")
     return X
+
+
+def check_columns(table, name, wanted=None):
+    """The names of the columns of a table, which must be those wanted in their order; `wanted` if it is no table."""
+    found = foreign.names_of_columns(table)
+    if found is None or wanted is None:
+        return found or wanted
+    if found != wanted:
+        raise ValueError(f"{name} must have the columns of the others, {wanted}, got {found}: take x[{wanted}] of each")
+    return wanted
 
 
 def check_widths(X):
@@ -525,9 +545,11 @@ def as_float(X, name, dtype=None):
 def _check_dimensions(X, name, axes):
     if X.ndim != 3:
         remedy = f"{name}[0] is the first part, rtrbm.convert.video({name}) makes rows of the pixels of videos"
-        if X.ndim < 3:
+        if X.ndim == 2:
             cut = "(a model's fit cuts a long one with window=)"
             remedy = f"one sequence is [{name}] {cut}, sequences of different lengths are a list"
+        elif X.ndim < 2:
+            remedy = f"a sequence of one feature is numpy.reshape({name}, (-1, 1)), in a list or cut by window="
         raise ValueError(
             f"{name} must have 3 dimensions (n_sequences, {', '.join(axes)}), got shape {X.shape}; {remedy}"
         )

@@ -12,7 +12,16 @@ from typing import overload
 
 import numpy as np
 
-from .checks import any_value, as_float, as_given, check_count, check_memory, check_number, check_sequences
+from .checks import (
+    any_value,
+    as_float,
+    as_given,
+    check_columns,
+    check_count,
+    check_memory,
+    check_number,
+    check_sequences,
+)
 from .compute.threads import one_blas_thread
 from .foreign import is_array
 from .functions import ratio
@@ -100,9 +109,14 @@ def coverage(X: Sequences, low: Sequences, high: Sequences) -> tuple[float, floa
     return ratio(sums, np.array([v.size for v in X]))
 
 
-def _sequences(X, name="X", n_visible=None):
-    """X, checked: an array (n_sequences, n_frames, n_visible) or a list of arrays, of floating point numbers."""
+def _sequences(X, name="X", n_visible=None, columns=None):
+    """X, checked: an array (n_sequences, n_frames, n_visible) or a list of arrays, of floating point numbers.
+
+    Tables in it have the columns wanted, or those of the first.
+    """
     X = as_given(X, name)
+    for i, x in enumerate(X if isinstance(X, list) else ()):
+        columns = check_columns(x, f"{name}[{i}]", columns)
     if is_array(X):
         return check_sequences(X, any_value, _floating(X, name), n_visible, name)
     checked = check_sequences(X, any_value, float, n_visible, name)
@@ -222,8 +236,13 @@ def mean_frame(X: Sequences, train: Sequences) -> Array | list[Array]:
     TypeError, ValueError
         If an argument is not valid.
     """
-    mean = _mean(_sequences(train, "train"))
-    return _each(_sequences(X, n_visible=len(mean)), lambda v: np.full(v.shape, mean, v.dtype))
+    columns, mean = _columns(train), _mean(_sequences(train, "train"))
+    return _each(_sequences(X, n_visible=len(mean), columns=columns), lambda v: np.full(v.shape, mean, v.dtype))
+
+
+def _columns(train):
+    """The names of the columns of the first sequence, None if it is no table."""
+    return check_columns(train[0], "train[0]") if isinstance(train, list | tuple) and len(train) else None
 
 
 def _mean(train):
@@ -356,11 +375,12 @@ def _fitted(X, train, n_taps, ridge):
     """X, checked; the mean of all training frames, and the coefficients A_1, ..., a of `autoregression`."""
     check_count("n_taps", n_taps)
     check_number("ridge", ridge, 0, 1e30)
+    columns = _columns(train)
     train = _sequences(train, "train")
     if max(map(len, train)) < 2:
         raise ValueError("train must have a sequence of at least 2 frames: the first frame is not fitted")
     mean = _mean(train)
-    X = _sequences(X, n_visible=len(mean))
+    X = _sequences(X, n_visible=len(mean), columns=columns)
     check_memory(f"n_taps={n_taps} taps on {len(mean)} features", (int(n_taps) * len(mean) + 1) ** 2, float)
     normal, moments = 0, 0
     for v in train:

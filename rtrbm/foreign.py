@@ -84,6 +84,13 @@ def is_table(X):
     return hasattr(X, "__array__") and hasattr(X, "columns")
 
 
+def names_of_columns(X):
+    """The names of the columns of a table, or None of anything else."""
+    if not is_table(X) or callable(X.columns):
+        return None
+    return list(getattr(X, "column_names", X.columns))  # of pyarrow, of all others
+
+
 def columns(X):
     """Pairs of a name and the values of the columns of a table."""
     if hasattr(X, "column_names"):

@@ -144,9 +144,12 @@ def _check_labels(stored, name):
     where = [n for n, label in enumerate(labels) if label.lower() in known[n]]
     if len(labels) > 1 and where and len(labels) - 2 not in where:
         attribute = "DIMENSION_LABELS" if "DIMENSION_LABELS" in stored.attrs else "DIMENSION_LIST"
+        remedy = "hand in the transposed array"
+        if len(labels) > 2 and where[0] == 0:
+            remedy = "hand in X.reshape(1, len(X), -1), which has the numbers of a frame in a row"
         raise ValueError(
             f"{name}: {stored.name!r} has the axes {tuple(labels)} by its attribute {attribute}, but frames are wanted "
-            "on the last axis but one: read it with h5py and hand in the transposed array"
+            f"on the last axis but one: read it with h5py and {remedy}"
         )
 
 

@@ -1,6 +1,7 @@
 """Data as people have them: conversions and back, and the files of other programs with their conventions."""
 
 import os
+import zipfile
 
 import h5py
 import numpy as np
@@ -47,6 +48,7 @@ def test_videos_go_there_and_back():
         (np.full((5, 8, 8), 40000, "u2"), r"got uint16 from 40000 to 40000; divide .*, or X / 65535 of 16 bits"),
         (np.full((5, 8, 8), np.nan), "got NaN: fill in"),
         (np.zeros((0, 8, 8)), "must have shape"),
+        ([np.zeros((5, 8, 8)), np.zeros((3, 8, 8))], r"take \[rtrbm.convert.video\(x\)\[0\] for x in X\]"),
     ],
 )
 def test_what_is_no_grey_video_is_refused(video, match):
@@ -572,6 +574,30 @@ def test_text_may_begin_as_other_files_do(name, tmp_path):
     assert convert.read(tmp_path / "x.csv").columns == [name, "b"]
 
 
+def test_cells_are_lists_of_arrays(tmp_path):
+    cell = np.empty((1, 3), object)
+    cell[0] = [np.zeros((n, 2)) for n in (4, 5, 6)]
+    path = tmp_path / "cell.mat"
+    io.savemat(path, {"X": cell})
+    found = convert.read(path)
+    assert isinstance(found, list) and [x.shape for x in found] == [(4, 2), (5, 2), (6, 2)]
+
+
+def test_true_and_false_are_numbers(tmp_path):
+    path = tmp_path / "answers.csv"
+    path.write_text("on,x\nTrue,1\nFALSE,2\n,3\n")
+    assert np.array_equal(convert.read(path)["on"], [1, 0, np.nan], equal_nan=True)
+    path.write_text("on,x\nTrue,1\nmaybe,2\n")
+    assert convert.read(path)["on"].dtype.kind == "U"
+
+
+def test_a_spreadsheet_is_named(tmp_path):
+    path = tmp_path / "real.xlsx"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("[Content_Types].xml", "<a/>")
+    refuses("a spreadsheet: save it as CSV, or hand in pandas.read_excel", convert.read, path)
+
+
 def test_arrays_without_names_have_none(tmp_path):
     np.save(tmp_path / "x.npy", X[0])
     (tmp_path / "x.csv").write_text("hip,knee\n1,2\n0,1\n")
@@ -665,6 +691,9 @@ def test_labels_of_axes_are_read(h5):
     for label, axis in zip(("trial", "neuron", "time"), dataset.dims):
         axis.label = label
     refuses("axes .*'neuron', 'time'.* by its attribute DIMENSION_LABELS", RTRBM(**SETTINGS).fit, dataset)
+    for label, axis in zip(("time", "lat", "lon"), dataset.dims):
+        axis.label = label
+    refuses(r"hand in X\.reshape\(1, len\(X\), -1\)", RTRBM(**SETTINGS).fit, dataset)
 
 
 def test_one_grey_channel_is_no_width():
@@ -686,7 +715,7 @@ def test_scales_of_axes_are_no_data_and_name_axes(h5):
 def test_real_cells_are_read():
     folder = os.environ["RTRBM_DATA"]
     chorales = convert.read(os.path.join(folder, "polyphonic_music", "JSB_Chorales.mat"), "testdata")
-    assert chorales.shape == (1, 77) and sum(len(chorale) for chorale in chorales[0]) == 4725
+    assert isinstance(chorales, list) and len(chorales) == 77 and sum(map(len, chorales)) == 4725
     walks = (os.path.join(folder, "mocap_hsu", "motion.mat"), "Motion")
     with pytest.warns(UserWarning, match="X does not vary in features 9|X is not standardised"):
         assert RTRBM(**SETTINGS | dict(n_updates=1), visible="gaussian").fit(walks).n_features_in_ == 108

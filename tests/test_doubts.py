@@ -65,7 +65,9 @@ def test_double_precision_keeps_what_single_precision_loses():
 
 def test_videos_and_transposed_rolls():
     video = bouncing_balls(1, n_frames=100, resolution=15, random_state=0)[0].reshape(100, 15, 15)
-    assert "may be a video" in list(doubts.of_axes(video))[0]
+    for given in (video, list(video)):
+        assert "may be a video" in list(doubts.of_axes(given))[0]
+    assert list(doubts.of_axes([*video[:50], video[50][:-1]])) == []
     rng, roll = np.random.default_rng(0), np.zeros((120, 88))
     for start in range(0, 120, 6):
         roll[start : start + 6, rng.integers(88, size=4)] = 1

@@ -283,7 +283,7 @@ def test_what_cannot_be_taken_is_refused_by_name_with_a_remedy(kind, verb):
         (Failing(PLAIN), r"X.*\(Failing: Can't call numpy\(\).*X\[?.*detach\(\)\.cpu\(\)\.numpy\(\)"),
         ({"a": PLAIN[0]}, r"list\(X\.values\(\)\)"),
         ((255 * PLAIN).astype("u1"), r"divide pixels by 255 \(rtrbm\.convert\.video\)"),
-        (-PLAIN, "real-valued data want visible='gaussian'"),
+        (-PLAIN, "real-valued data want visible='scaled_gaussian' and standardize=True"),
         (masked(PLAIN), "mask= of fit or impute"),
         ([gaps(PLAIN[0])], r"X\[0\] has missing values .* column 'a' \(1, the first in row 1\)"),
         ([frame(PLAIN[0]).assign(name="walk")], r"column 'name' \('walk' in row 0\)"),

@@ -316,6 +316,14 @@ def test_every_kind_of_model_has_its_weights_drawn(trained):
     assert plots.learning_curves(stack).legends[0].get_texts()[1].get_text() == "layer 1"
 
 
+def test_a_log_has_gaps_where_nothing_was_measured():
+    records = {"update": [0, 1, 2], "gradient_norm": [np.nan, 3.0, 2.0], "validation_error": [1.0, np.nan, 0.5]}
+    lines = {axis.get_ylabel(): axis.lines[0] for axis in plots.learning_curves(records).axes}
+    gradient, error = (next(line for name, line in lines.items() if word in name) for word in ("gradient", "valid"))
+    np.testing.assert_array_equal(gradient.get_xydata(), [[1, 3], [2, 2]])
+    np.testing.assert_array_equal(error.get_xydata(), [[0, 1], [2, 0.5]])
+
+
 def test_validation_stands_in_the_curves(trained, tmp_path):
     validation = {"validation_error": [4.0, 2.0], "validation_log_likelihood": [-9.0, -8.0]}
     figure = plots.learning_curves(trained.history_ | validation | {"validation_update": [1, 3]})

@@ -1,12 +1,15 @@
 """Errors of arguments that no other test hands in, each by its name, its value and a way out."""
 
+import re
+
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 pd = pytest.importorskip("pandas")
 import rtrbm.plots  # noqa: E402
 import rtrbm.report  # noqa: E402
-from rtrbm import RBM, RTRBM, SRTRBM, checks  # noqa: E402
+from rtrbm import RBM, RTRBM, SRTRBM, checks, evaluate  # noqa: E402
 from rtrbm.checks import rows_without_missing, without_missing  # noqa: E402
 from rtrbm.convert import frames_of, midi_notes, notes, spikes, tables  # noqa: E402
 from rtrbm.models import srtrbm  # noqa: E402
@@ -173,14 +176,6 @@ def test_a_masked_array_without_a_mask_is_told_a_remedy_that_works():
     RTRBM(2, n_gibbs=1, n_updates=1, random_state=0).fit(X.data, mask=np.ma.getmaskarray(X))
 
 
-def test_gaps_in_validation_data_are_for_impute():
-    X = np.zeros((4, 5, 3))
-    held_out = X.copy()
-    held_out[1, 2, 1] = np.nan
-    with pytest.raises(ValueError, match="validation must be finite .*impute fills in missing values"):
-        RTRBM(2, n_gibbs=1, n_updates=1, random_state=0).fit(X, validation=held_out)
-
-
 def test_a_model_of_other_units_is_no_start():
     X = (np.random.default_rng(0).random((6, 12, 5)) < 0.4).astype(float)
     settings = dict(n_gibbs=1, n_updates=2, random_state=0)
@@ -191,3 +186,56 @@ def test_a_model_of_other_units_is_no_start():
     with pytest.raises(ValueError, match="initialization must be a model with standardize=False, .* got standardize=T"):
         RTRBM(3, visible="gaussian", initialization=scaled, **settings).fit(X)
     RTRBM(3, visible="gaussian", standardize=True, initialization=scaled, **settings).fit(X)
+
+
+@pytest.mark.parametrize(
+    "refused, names, remedy",
+    [
+        (lambda X: RBM(2).fit(X), {"X": np.zeros((5, 4, 3))}, (5, 12)),
+        (lambda X: RTRBM(2).fit(X), {"X": [np.zeros((5, 4, 3)), np.zeros((6, 4, 3))]}, (5, 12)),
+        (lambda X: RTRBM(2).fit(X), {"X": np.zeros(9)}, (9, 1)),
+        (lambda X: RBM(2).fit(X), {"X": [0.0, 1.0, 0.0]}, (1, 3)),
+    ],
+)
+def test_remedies_of_shapes_are_expressions_that_work(refused, names, remedy):
+    with pytest.raises(ValueError) as caught:
+        refused(**names)
+    advice = re.search(r"numpy\.reshape\(.*?\)\)", str(caught.value)).group()
+    assert eval(advice, {"numpy": np, **names}).shape == remedy
+
+
+def test_columns_in_another_order_are_refused_in_every_container():
+    A = pd.DataFrame(np.tile([0.0, 1.0], (6, 1)), columns=["a", "b"])
+    B = A[["b", "a"]]
+    model = RTRBM(2, n_updates=1, random_state=0)
+
+    class Indexed:
+        def __getitem__(self, i):
+            return (A, B)[i]
+
+        def __len__(self):
+            return 2
+
+    for X in ({"x": A, "y": B}.values(), Indexed(), (x for x in (A, B))):
+        with pytest.raises(ValueError, match="columns|order"):
+            clone(model).fit(X)
+    model.fit([A, A])
+    with pytest.raises(ValueError, match="in the same order"):
+        model.predict({"x": B}.values())
+    with pytest.raises(ValueError, match="in the same order"):
+        model.filter_step(None, B.iloc[0])
+    assert np.array_equal(model.filter_step(None, A.iloc[0])[0], model.filter_step(None, A.to_numpy()[0])[0])
+    with pytest.raises(ValueError, match=r"X\[0\] must have the columns"):
+        evaluate.autoregression([B], [A])
+    with pytest.raises(ValueError, match=r"train\[1\] must have the columns"):
+        evaluate.mean_frame([A], [A, B])
+    with pytest.raises(TypeError, match="take .x for _, x in X."):
+        model.fit(list(A.groupby("a")))
+
+
+def test_gaps_in_validation_data_have_a_remedy_that_can_be_followed():
+    X = np.zeros((2, 5, 3))
+    gappy = np.where(np.arange(3) == 1, np.nan, X)
+    for V in (gappy, list(gappy), np.ma.masked_invalid(gappy)):
+        with pytest.raises(ValueError, match="validation must have no missing values: leave out these frames"):
+            RTRBM(2, n_updates=1).fit(X, validation=V)

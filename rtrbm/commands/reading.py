@@ -161,7 +161,8 @@ def _table(path, table, options):
                 raise ValueError(f"{path!r} has decimal commas, {text!r} in column {column!r}: write decimal points")
             raise ValueError(
                 f"{path!r} has text in its column {column!r}, {text!r} in row {row}: --by {column} if it names the "
-                f"sequence of a row, --time {column} if it holds times, no text for a missing value, or leave it out"
+                f"sequence of a row, --time {column} if it holds times, 1 and 0 for yes and no, no text for a missing "
+                "value, or leave it out"
             )
     if by is not None:  # 01 and 1 are two names
         table = Table({name: text_of(table, path, by) if name == by else table[name] for name in table.columns})

@@ -162,7 +162,8 @@ def _check_probabilities(data):
     if low >= 0 and high <= 1:
         return
     whole = low >= 0 and ((X == np.rint(X)) | np.isnan(X)).all()
-    counts = ", or --set visible=poisson for counts" if whole else ""
+    pixels = "" if high > 255 or data.names else ", divide pixels by 255"
+    counts = f", or --set visible=poisson for counts{pixels}" if whole else ""
     beyond = [] if data.names is None else [n for n, low, high in _ranges(data.names, X) if low < 0 or high > 1]
     columns = f" (columns {', '.join(beyond[:5])}{', ...' * (len(beyond) > 5)})" if beyond else ""
     raise ValueError(

@@ -87,7 +87,7 @@ def _held_out(options, data):
         check_unnamed("--validation", options.validation_name)
         return None
     held_out = read_data(options.validation, options, "--validation", options.validation_name)
-    check_complete(held_out, "it must have none; `rtrbm impute` fills them in")
+    check_complete(held_out, "it must have none: leave these rows out")
     return with_columns(held_out, data.names, data.sequences[0].shape[1])
 
 

@@ -34,6 +34,13 @@ def video(X: ArrayLike) -> Array:
     >>> video(np.full((5, 4, 3), 255, "uint8")).shape
     (1, 5, 12)
     """
+    shapes = {getattr(x, "shape", ()) for x in X} if isinstance(X, list | tuple) else ()
+    if len(shapes) > 1 and all(len(shape) == 3 for shape in shapes):
+        got = ", ".join(map(str, sorted(shapes)[:3]))
+        raise ValueError(
+            f"X must have videos of one shape, got {got}: take [rtrbm.convert.video(x)[0] for x in X] if only their "
+            "lengths differ"
+        )
     X = numbers(X, "X")
     if X.ndim in (4, 5) and X.shape[-1] in (3, 4) and X.ndim + (X.shape[-2] > 4) > 4:
         raise ValueError(

@@ -82,18 +82,19 @@ def of_data(sample, units, dtype, standardize, names=None):
 
 
 def of_axes(X):
-    """Doubts about the meaning of the axes of an array (n_sequences, n_frames, n_visible).
+    """Doubts about the meaning of the axes of sequences; of the first one alone if they differ in length.
 
     Parameters
     ----------
-    X : ndarray
+    X : ndarray or list of (n_frames_i, n_visible) ndarrays
 
     Yields
     ------
     str
     """
-    n_sequences, n_frames, n_visible = X.shape
-    X = X[:SIDE, :SIDE, :SIDE].astype(np.float32)
+    n_sequences = len(X) if len({len(x) for x in X}) == 1 else 1
+    n_frames, n_visible = X[0].shape
+    X = np.stack([np.asarray(x[:SIDE], np.float32)[:, :SIDE] for x in X[: min(n_sequences, SIDE)]])
     if n_sequences > n_frames >= SMALL and n_visible <= 2 * n_frames and n_frames <= 2 * n_visible:
         if _likeness(X.reshape(len(X), -1)) < ALIKE:
             yield (

@@ -1,9 +1,11 @@
 """Names of features: the columns of the tables that a model was fitted to."""
 
+from collections.abc import ValuesView
+
 import h5py
 import numpy as np
 
-from ..foreign import is_table
+from ..foreign import names_of_columns
 from ..warned import warn
 
 N_NAMES = 5  # shown of the names that are wrong
@@ -103,18 +105,29 @@ def check_names(X, names, model, name="X"):
             raise ValueError(_difference(place, found, names, _remedy(name, place)))
 
 
+def check_labels(frame, names, model):
+    """Raise if a frame with labels, a row of a table, has the names of the fit in another order."""
+    labels = getattr(frame, "index", None)
+    if names is None or labels is None or callable(labels) or len(labels) != len(names):
+        return
+    if set(labels) == set(names) and not np.array_equal(np.asarray(labels, object), names):
+        remedy = REMEDY.format(f"frame[{model}.feature_names_in_]")
+        raise ValueError(_difference("frame", list(labels), names, remedy))
+
+
 def _members(X, name):
     """(name, object) of the parts that can have columns: X itself, or the members of a list."""
-    several = isinstance(X, list | tuple) or isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
+    is_cell = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
+    several = is_cell or isinstance(X, list | tuple | ValuesView)
     return [(f"{name}[{i}]", x) for i, x in enumerate(X)] if several else [(name, X)]
 
 
 def _names(place, table):
-    if not is_table(table) or callable(table.columns):
+    columns = names_of_columns(table)
+    if columns is None:
         return None
-    columns = getattr(table, "column_names", table.columns)  # of pyarrow, of all others
     names = np.empty(len(columns), object)
-    names[:] = list(columns)
+    names[:] = columns
     kinds = sorted({type(name).__name__ for name in names})
     texts = sum(isinstance(name, str) for name in names)
     if 0 < texts < len(names):

@@ -152,8 +152,7 @@ class Fed(Stored):
         if isinstance(data, Recordings):
             found += doubts.of_mask(data.unseen, names)
         if len(self._axes) == 3 and not is_lazy and missing is None:
-            is_array = getattr(frames, "ndim", 0) == 3
-            found += doubts.of_axes(frames if is_array else np.asarray(frames[0][: doubts.SIDE])[None])
+            found += doubts.of_axes(frames)
         for line in found:
             warn(line)
 

@@ -16,7 +16,7 @@ from ..rbm.chains import Draw
 from ..rbm.conditionals import hidden_mean
 from ..streams import as_seed
 from ..types import Array, ArrayLike, Given, Seed, Sequences
-from .features import check_names
+from .features import check_labels, check_names
 from .frames import FrameByFrame, groups
 
 
@@ -190,6 +190,7 @@ class Forecasting(FrameByFrame):
             learned, effective = state[:2]
         if is_table(frame):
             check_names(frame, getattr(self, "feature_names_in_", None), type(self).__name__, "frame")
+        check_labels(frame, getattr(self, "feature_names_in_", None), "model")
         past, dtype = self._past(), effective.W.dtype
         given = checks.as_float(frame, "frame", self._given_dtype())
         axes = ("n_visible",) if given.ndim == 1 else ("n_sequences", "n_visible")

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from .. import checks
+from .. import checks, foreign
 from ..minibatches import sources
 from ..minibatches.fingerprint import difference, fingerprint
 from ..minibatches.windows import as_recordings
@@ -24,6 +24,8 @@ from .fed import Fed
 SCHEDULE = ("n_updates", "n_epochs", "learning_rate")  # settings that begin a new schedule of the learning rate
 N_LOOKS = 20  # measurements in a run, unless told otherwise
 MAX_TERMS = 2**24  # of the sums over all states in a measurement: about a second
+
+COMPLETE = "leave out these frames, or train without validation and have them filled in by impute"
 
 
 class Watched(Fed):
@@ -87,7 +89,12 @@ class Watched(Fed):
             V = opened(V) if window is None else as_recordings(opened(V))
             check_names(V, names, type(self).__name__, "validation")
             checked, cut = (self._check, self._check_one), window is not None
-            V = sources.data(V, self._axes, *checked, self.batch_size, self.n_updates, cut)
+            try:
+                V = sources.data(V, self._axes, *checked, self.batch_size, self.n_updates, cut)
+            except (TypeError, ValueError):
+                if _has_gaps(V):
+                    raise ValueError(f"validation must have no missing values: {COMPLETE}") from None
+                raise
             n_features = V[0].shape[-1] if hasattr(V, "__len__") else None
         if n_features is None:
             raise TypeError("validation must be data of a known length, got a stream or an iterable: take some of them")
@@ -180,6 +187,17 @@ class Watched(Fed):
             save = partial(self._checkpoint, os.path.abspath(as_path("checkpoint", checkpoint)))
         say, written = warn if ranks.is_first(self.comm) else bool, self.n_updates_ if resume else 0
         return loop.Watch(made, look, start, called, end, save, say, V is not None, saves, written)
+
+
+def _has_gaps(V):
+    """Whether arrays or tables in memory have missing values."""
+    for v in V if isinstance(V, list | tuple) else [V]:
+        if np.ma.isMaskedArray(v) and np.ma.getmaskarray(v).any():
+            return True
+        if foreign.is_table(v) or isinstance(v, np.ndarray) and v.dtype.kind == "f":
+            if np.isnan(foreign.numbers(v, "validation", gaps=True)).any():
+                return True
+    return False
 
 
 def _check_files(callbacks, checkpoint):

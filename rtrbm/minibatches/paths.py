@@ -27,6 +27,7 @@ MAGIC = {
     b"\x93NUMPY": "an .npy file",
     b"MATLAB 5.0 MAT-file": "a .mat file",
 }  # the first bytes of the files that are read
+SHEETS = ".xlsx", ".xlsm", ".xls", ".ods"
 OTHERS = {
     b"\x1f\x8b": "gzip: unpack it",
     b"PAR1": "Parquet: read it with pandas.read_parquet",
@@ -98,6 +99,8 @@ def read(path: Path, name: str | None = None) -> Any:
         if isinstance(X, hdf5.Cells):
             with foreign.dressed("path", f" from {path!r}"):
                 return [X[i] for i in range(len(X))]
+        if isinstance(X, np.ndarray) and X.dtype == object and X.size == max(X.shape, default=0):
+            return X.ravel().tolist()  # a cell
         return _whole(X, "path")
 
 
@@ -178,6 +181,8 @@ def kind_of(path, argument="X"):
         raise ValueError(f"{argument}: {path!r} is empty, 0 bytes")
     found = _kind_by(head)
     suffix = os.path.splitext(path)[1].lower()
+    if suffix in SHEETS:
+        raise ValueError(f"{argument}: {path!r} is a spreadsheet: save it as CSV, or hand in pandas.read_excel(path)")
     if found is None and suffix == ".mat" and 0 in head[:4]:
         found = "a .mat file"  # of version 4, which begins with numbers
     if found is None:

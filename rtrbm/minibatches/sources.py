@@ -56,10 +56,11 @@ def data(X, axes, check, check_one, batch_size, n_updates, cut=False):
     cut : bool
         Whether windows are wanted: an array of frames is one recording then.
     """
-    n_features = None
+    n_features = columns = None
 
     def read(sequence, name):
-        nonlocal n_features
+        nonlocal n_features, columns
+        columns = checks.check_columns(sequence, name, columns)
         frames = check_one(sequence, n_features, name)
         n_features = frames.shape[-1]
         return frames.copy()  # the owner may put the next sequence into the same array

@@ -11,6 +11,7 @@ from ..warned import warn
 
 BLANKS = " \t\r\n"
 GAPS = {"", "na", "nan", "n/a", "#n/a", "null", "none"}
+TRUTH = {"true": "1", "false": "0"}
 DELIMITERS = ("\t", ";", ",")
 ONE_COLUMN = "\x1f"  # a delimiter that no text has
 SHOWN = 8  # columns that a message names
@@ -271,6 +272,8 @@ def _fields(rows):
     if wrong is not None:
         raise ValueError(f"row {wrong} of its data has {len(rows[wrong])} fields, {n} are wanted")
     for fields in zip(*rows):
+        if {field.lower() for field in fields} <= {*TRUTH, *GAPS}:
+            fields = [TRUTH.get(field.lower(), field) for field in fields]
         if not all(map(is_field, fields)):
             yield np.array(fields)
             continue

@@ -94,12 +94,15 @@ def _curves(what, model):
     curves = {}
     for key, values in records.items():
         axis = "validation_update" if key.startswith("validation_") else AXES.get(key, "update")
+        axis = axis if axis in records else "update"  # a log has all it measured in one table
         updates = records.get(axis, np.arange(1, 1 + values.size))
         if values.ndim != 1 or values.shape != updates.shape:
             shapes = {name: values.shape for name, values in records.items()}
             raise ValueError(f"{what}: given records of shapes {shapes}, wanted as many in {key!r} as in {axis!r}")
-        if key != axis and values.size:
-            curves[key] = updates, values
+        values = values.astype(float)
+        kept = np.isfinite(values)  # a log has no value where nothing was measured
+        if key != axis and kept.any():
+            curves[key] = updates[kept], values[kept]
     if not curves:
         raise ValueError(f"{what}: given a history without records, wanted one of a model that fit has trained")
     return curves

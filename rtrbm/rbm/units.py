@@ -179,7 +179,7 @@ class Bernoulli(Units):
             return None
         if -ROUNDING <= low and high <= 1 + ROUNDING:
             return np.clip(v, 0, 1)
-        remedy = "real-valued data want visible='gaussian'"
+        remedy = "real-valued data want visible='scaled_gaussian' and standardize=True"
         if low >= 0 and high <= 255 and (v == np.rint(v)).all():
             remedy = f"divide pixels by 255 (rtrbm.convert.video), counts want visible='poisson', other {remedy}"
         got = f"got values from {low:g} to {high:g}"
