@@ -37,6 +37,7 @@ from experiments.reports import report
 from experiments.runner import (
     begin,
     check_begun,
+    check_data,
     check_different,
     check_figures,
     check_seeds,
@@ -52,9 +53,10 @@ from experiments.runner import (
 )
 from experiments.spike_files import spike_times
 from rtrbm import RBM, RTRBM, convert, evaluate
-from rtrbm.checks import check_count, check_n_jobs, check_number
+from rtrbm.checks import about, check_count, check_n_jobs, check_number
 from rtrbm.compute import engine
 from rtrbm.datasets import assemblies
+from rtrbm.minibatches.fingerprint import fingerprint
 from rtrbm.rbm.units import as_units
 
 N_FRAMES, N_HELD_OUT, WINDOW, N_TAPS = 20_000, 5_000, 100, 5
@@ -96,7 +98,8 @@ def simulated(visible, seed):
 def recorded(path, width):
     """A user's recording, in counts. Neurons that are silent in the training part are left out."""
     names, times = spike_times(path)
-    counts = convert.spikes(times, width, start=min(train.min() for train in times if len(train)))
+    with about("--bin", "width"):
+        counts = convert.spikes(times, width, start=min(train.min() for train in times if len(train)))
     if len(counts) < 5 * WINDOW:
         raise ValueError(f"--bin {width} makes {len(counts)} bins of {path}, wanted {5 * WINDOW} or more: shorten it")
     cut = round(0.8 * len(counts))
@@ -108,6 +111,12 @@ def recorded(path, width):
         raise ValueError(
             f"--spikes must have two neurons or more with spikes in the first four fifths of the time, got "
             f"{active.sum()} of {len(active)} in {path}"
+        )
+    if not counts[cut:, active].any():
+        last = max(float(train.max()) for train in times if len(train))
+        raise ValueError(
+            "--spikes must have spikes in the last fifth of the time, by which models are judged, got the last one of "
+            f"{path} at {last:g}"
         )
     return Recording(counts[:cut, active], counts[cut:, active], [name for name, keep in zip(names, active) if keep])
 
@@ -295,8 +304,10 @@ def main(arguments=None):
     own_spikes = None if known else recorded(options.spikes, options.bin)
     stem = "" if known else f"-{pathlib.Path(options.spikes).stem}"
     folder = output_folder(options.out or f"results/neural_assemblies{stem}")
+    prints = None if known else fingerprint(own_spikes.train)
     if options.resume:
         check_begun(folder, options, ("spikes", "bin"))
+        check_data(folder, prints, "--spikes")
     runs = [(visible, seed) for visible in options.visible for seed in seeds]
     made = {run_of: new_models(*run_of, options) for run_of in runs}
     models = {title_of(name, *run_of): model for run_of, both in made.items() for name, model in both.items()}
@@ -307,6 +318,7 @@ def main(arguments=None):
         "n_gibbs": N_GIBBS,
         "window": WINDOW,
         "engine": engine.named(options.engine).name,
+        "learned_from": prints,
     }
     settings = folder / "settings.json", {**vars(options), "seeds": seeds, **own}
     write_settings(*settings, ended=False)

@@ -156,13 +156,15 @@ class BestLikelihood(EarlyStopping):
         The file. A run that goes on keeps the measurements before its checkpoint.
     patience : int or None
         As of EarlyStopping.
+    anew : bool
+        Count measurements without a better one from the start of this call of `fit`: a run that ended goes on.
     """
 
     COLUMNS = ("update", "nats", "standard_error", "lower", "upper", "minutes")
 
-    def __init__(self, pieces, every, path, patience=PATIENCE):
+    def __init__(self, pieces, every, path, patience=PATIENCE, anew=False):
         super().__init__(patience)
-        self.pieces, self.every, self.path = pieces, every, path
+        self.pieces, self.every, self.path, self.anew = pieces, every, path, anew
 
     def start(self, model):
         n, rows = model.n_updates_, []
@@ -171,6 +173,7 @@ class BestLikelihood(EarlyStopping):
                 rows = [tuple(map(float, row)) for row in list(csv.reader(file))[1:]]
         self._rows = [(int(row[0]), *row[1:]) for row in rows if row[0] <= n]
         self._begun = time.perf_counter() - 60 * self.minutes
+        self._since = n if self.anew else 0
         return self._is_over(model)
 
     def __call__(self, model):
@@ -189,7 +192,10 @@ class BestLikelihood(EarlyStopping):
         return self._is_over(model)
 
     def _is_over(self, model):
-        return model.best_ is not None and sum(row[0] > model.best_.update for row in self._rows) >= self.patience
+        if model.best_ is None:
+            return False
+        since = max(model.best_.update, self._since)
+        return sum(row[0] > since for row in self._rows) >= self.patience
 
     @property
     def minutes(self):
@@ -277,22 +283,27 @@ def is_longer(name, options, path, rows):
 
 
 def check_music(folder, groups, sets):
-    """Raise if the run in a folder, with which --resume goes on, learned from other music of the same name.
+    """Raise if the run in a folder, with which --resume goes on, had other music of the same name.
 
     Returns
     -------
-    dict of str to str
-        The fingerprints of the music of that run and of this one, by the names of the sets.
+    dict of str to dict of str to str
+        The fingerprints of the parts of the music of that run and of this one, by the names of the sets.
     """
     known = dict(earlier_settings(folder).get("music", {}))
     for names, music in zip(groups, sets):
-        own = fingerprint(music.train)
-        other = difference(known.get(stems(names)), own)
-        if other is not None:
-            raise ValueError(
-                f"--sets {' '.join(names)} must be the music that models in {folder} learned from, got {other}: take "
-                "another --out"
-            )
+        then = known.get(stems(names), {})
+        then = then if isinstance(then, dict) else {"train": then}
+        parts = {"train": music.train, "valid": music.valid}
+        parts |= {f"test of {name}": rolls for name, rolls in music.tests.items()}
+        own = {part: fingerprint(rolls) for part, rolls in parts.items()}
+        for part in own:
+            other = difference(then.get(part), own[part])
+            if other is not None:
+                raise ValueError(
+                    f"--sets {' '.join(names)} must be the music of the run in {folder}, got {other} in {part}: take "
+                    "another --out"
+                )
         known[stems(names)] = own
     return known
 
@@ -317,7 +328,8 @@ def train(name, title, music, options, folder):
     path = folder / f"{title}.h5"
     n_updates = length_of(name, music, options, path)
     starting(f"{title}: {n_updates} updates", path, options.resume)
-    watch = BestLikelihood(music.valid, -(-n_updates // N_LOOKS), folder / f"{title}.csv")
+    longer = n_updates > (begun_with(name, options, path) or math.inf)
+    watch = BestLikelihood(music.valid, -(-n_updates // N_LOOKS), folder / f"{title}.csv", anew=longer)
     model = new_model(name, music.recipe, n_updates, options)
     model.fit(stream_of(music, options), checkpoint=path, resume=options.resume, callbacks=[watch])
     return model, watch
@@ -505,7 +517,9 @@ def main(arguments=None):
     prints = check_music(before, groups, sets)
     begin(folder, models_of(groups, sets, learnt, options, folder), options.resume)
     recipes = earlier_settings(before).get("recipes", {})
-    recipes = {**recipes, **{name: recipe_of(names, options) for names in groups for name in names}}
+    how = trained_on(None, options)
+    recipes |= {f"{name}, {how}": {**recipe_of(names, options), "minutes": options.minutes}
+                for names in groups for name in names}  # fmt: skip
     own = {"engine": engine.named(options.engine).name, "recipes": recipes, "music": prints}
     settings = folder / "settings.json", {**vars(options), **own}
     write_settings(*settings, ended=False)

@@ -259,8 +259,9 @@ def music(settings, rows):
         nats = {other["model"]: other["nats"] for other in rows if other["set"] == row["set"]}
         trained = row["trained_on"]
         if row["best"]:  # a temporal RBM
-            lasted = f"{settings['minutes']:g} minutes" if settings["minutes"] else f"{row['updates']:,} updates"
-            recipe = settings["recipes"][row["set"]]
+            recipe = settings["recipes"].get(f"{row['set']}, {trained}") or settings["recipes"][row["set"]]
+            minutes = recipe.get("minutes", settings["minutes"])
+            lasted = f"{minutes:g} minutes" if minutes else f"{row['updates']:,} updates"
             own = {**recipe["model"], **recipe.get("networks", {}).get(row["model"], {})}
             trained += f", {own['n_hidden']} hidden units, {lasted}"
         yield Measured(

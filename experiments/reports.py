@@ -15,7 +15,7 @@ def report(folder, model, X, train=None, *, name="", **options):
         As of `rtrbm.report.write_report`.
     name : str
     """
-    plain = "-".join(["report", *filter(None, [re.sub(r"\W+", "_", name).strip("_")])])
+    plain = "-".join(["report", *filter(None, [re.sub(r"[^\w-]+", "_", name).strip("_")])])
     path = folder / f"{plain}.html"
     print(f"writing {path}", flush=True)
     write_report(path, model, X, train=train, **options)

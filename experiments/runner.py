@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.commands import readable, writing
 from rtrbm.commands.writing import print_table, save_figure, write_table  # noqa: F401, scripts take them from here
+from rtrbm.minibatches.fingerprint import difference
 from rtrbm.replacing import before
 from rtrbm.training import locks, ranks
 
@@ -158,6 +159,14 @@ def check_begun(folder, options, names):
         if earlier.get(name, own) != own:
             began = f"--resume goes on with the run in {folder}, which began with --{name} {earlier[name]}"
             raise ValueError(f"--{name} must stay as it is, got {own}: {began}; take another --out")
+
+
+def check_data(folder, own, option):
+    """Raise if the run in a folder, with which --resume goes on, learned from other data by their fingerprints."""
+    other = difference(earlier_settings(folder).get("learned_from"), own)
+    if other is not None:
+        wanted = f"the data that the models in {folder} learned from"
+        raise ValueError(f"{option} must have {wanted}, got {other}: take another --out")
 
 
 def _keep(path):

@@ -7,6 +7,7 @@ from rtrbm import convert
 from rtrbm.checks import about
 from rtrbm.minibatches.matlab import read_mat
 from rtrbm.minibatches.paths import kind_of, opened
+from rtrbm.minibatches.text import text_of
 
 COLUMNS = "neuron", "time"
 
@@ -85,7 +86,14 @@ def _flat(array):
 
 
 def _check_trains(arrays, path):
-    """Raise if two arrays look like the times of all spikes and their neurons: most numbers of one come again."""
+    """Raise if arrays are no trains of spikes: a single number beside vectors, or the neurons of all spikes."""
+    latest = max((array.max() for array in arrays.values() if len(array) > 1), default=np.inf)
+    far = [name for name, array in arrays.items() if len(array) == 1 and array[0] > 2 * latest]
+    if far:
+        raise ValueError(
+            f"--spikes: {far[0]!r} of {path} is the number {arrays[far[0]][0]:g} alone, far beyond all other times, up "
+            f"to {latest:g}: a file has times of spikes and nothing else, or the arrays neuron and time"
+        )
     if len(arrays) == 2 and len({len(array) for array in arrays.values()}) == 1:
         for name, array in arrays.items():
             n = len(np.unique(array))
@@ -126,12 +134,20 @@ def _check_named(neurons, path):
 
 def _text(path):
     table = convert.read(path)
-    return {name: table[name] for name in getattr(table, "columns", ())}
+    columns = {name: table[name] for name in getattr(table, "columns", ())}
+    if COLUMNS[0] in columns and columns[COLUMNS[0]].dtype.kind == "f":
+        columns[COLUMNS[0]] = _labels(columns[COLUMNS[0]], text_of(table, path, COLUMNS[0]))
+    return columns
+
+
+def _labels(numbers, texts):
+    """The numbers of neurons; their texts if two of them, 1.1 and 1.10 say, are one number."""
+    return numbers if len(np.unique(texts)) == len(np.unique(numbers)) else texts
 
 
 def _hdf5(path):
     with opened((path, "/"), "--spikes") as file:
-        names = [name for name in file if hasattr(file[name], "shape")]
+        names = [name for name in file if hasattr(file.get(name), "shape")]  # of links that lead nowhere get has None
         names = COLUMNS if set(COLUMNS) <= set(names) else names
         texts = {name: file[name].asstr()[()] for name in names if h5py.check_string_dtype(file[name].dtype)}
         if not names and len(file):

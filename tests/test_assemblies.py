@@ -212,9 +212,9 @@ def test_the_simulation(tiny, tmp_path):
         assert (tmp_path / name).stat().st_size > 100
 
 
-def write_spikes(folder, kind):
+def write_spikes(folder, kind, seed=0):
     """120 seconds of four neurons; of the third there is no spike in the training part."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     times = {name: rng.uniform(5, 125, 300) for name in ("a", "b", "d")}
     times["c"] = rng.uniform(110, 125, 10)
     neuron = np.repeat(list(times), [len(train) for train in times.values()])
@@ -415,7 +415,32 @@ def test_going_on_with_spikes(tiny, tmp_path, capsys, monkeypatch):
     assert "likelihood.csv" in before
     with pytest.raises(ValueError, match="--bin must stay as it is, got 0.1: .* began with --bin 0.2; take another"):
         neural_assemblies.main([*command, "--bin", "0.1", "--spikes", str(path), "--resume"])
+    write_spikes(tmp_path, "csv", seed=1)
+    with pytest.raises(ValueError, match="--spikes must have the data that the models in .* learned from, got"):
+        neural_assemblies.main([*command, "--spikes", str(path), "--resume"])
     assert before == {name: (out / name).read_bytes() for name in before}
+
+
+def test_numbers_that_are_no_spikes(tmp_path):
+    """A sampling rate beside the neurons of a .mat file, and a recording whose last fifth is silent."""
+    savemat = pytest.importorskip("scipy.io").savemat
+    savemat(tmp_path / "rate.mat", {"n1": TIMES, "n2": TIMES[:9], "fs": 30000.0})
+    with pytest.raises(ValueError, match="'fs' of .* is the number 30000 alone, far beyond all other times, up to"):
+        spike_times(tmp_path / "rate.mat")
+    savemat(tmp_path / "few.mat", {"n1": TIMES, "n2": TIMES[:1]})
+    assert [len(train) for train in spike_times(tmp_path / "few.mat")[1]] == [len(TIMES), 1]
+    rows = [f"{neuron},{time}" for neuron in "ab" for time in (*np.linspace(0, 50, 200), 100)]
+    (tmp_path / "silent.csv").write_text("\n".join(["neuron,time", *rows[:-1], "c,100"]) + "\n")
+    neural_assemblies.recorded(tmp_path / "silent.csv", 0.1)  # control: a spike at 100
+    (tmp_path / "silent.csv").write_text("\n".join(["neuron,time", *rows[:200], *rows[201:-1], "c,100"]) + "\n")
+    with pytest.raises(ValueError, match="must have spikes in the last fifth of the time, .*, got the last .* at 100"):
+        neural_assemblies.recorded(tmp_path / "silent.csv", 0.1)
+
+
+def test_names_of_neurons_that_are_one_number_stay_apart(tmp_path):
+    (tmp_path / "spikes.csv").write_text("neuron,time\n1.1,0.5\n1.10,1.5\n1.1,3\n")
+    names, times = spike_times(tmp_path / "spikes.csv")
+    assert names == ["1.1", "1.10"] and [len(train) for train in times] == [2, 1]
 
 
 def test_names_and_notes_in_hdf5(tmp_path):

@@ -229,6 +229,16 @@ def test_the_likelihood_of_grey_frames_is_doubted(kind):
         model.score(data[0])
 
 
+def test_the_likelihood_of_softmax_frames_that_are_not_one_hot_is_doubted():
+    X = np.eye(4)[np.random.default_rng(0).integers(4, size=(3, 5))]
+    model = RTRBM(3, visible="softmax", n_gibbs=1, n_updates=1, random_state=0).fit(X)
+    with pytest.warns(UserWarning, match="X has values between 0 and 1 in 15 of 15 frames"):
+        model.likelihood(np.full_like(X, 0.25))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.likelihood(X)
+
+
 def test_no_likelihood_of_counts_or_densities_is_doubted():
     for visible in ("gaussian", "poisson"):
         X = np.random.default_rng(0).poisson(2, (3, 4, 5)).astype(float)

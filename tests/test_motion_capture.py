@@ -12,6 +12,7 @@ from experiments.gradient_check import central_differences
 from experiments.motion_capture import Predictor, drawn, of_autoregression, roll_out_errors, roughness
 from experiments.real_data import Split, ends
 from rtrbm import evaluate
+from rtrbm.datasets import hsu_motion
 from rtrbm.minibatches.sequences import pack
 
 pytest.importorskip("matplotlib")
@@ -90,7 +91,15 @@ def test_going_on_with_other_data_is_refused(folder, monkeypatch):
     }.items():
         with pytest.raises(ValueError, match=message):
             motion_capture.main([*command, "--resume", *other])
+    monkeypatch.setattr(motion_capture, "hsu_motion", lambda path: backwards(hsu_motion(path)))
+    with pytest.raises(ValueError, match="--data .* must have the data that the models in .* learned from, got other"):
+        motion_capture.main([*command, "--resume"])
     assert before == {file.name: file.read_bytes() for file in (folder / "out").iterdir()}
+
+
+def backwards(motion):
+    """The same walks from their ends to their beginnings."""
+    return motion._replace(sequences=[walk[::-1].copy() for walk in motion.sequences])
 
 
 def test_the_data_must_be_there(folder, monkeypatch):

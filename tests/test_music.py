@@ -91,6 +91,15 @@ def test_the_reader_never_imports_pickle():
 def test_json(tmp_path):
     (tmp_path / "set.json").write_text(json.dumps({**PIECES, "test": [[[62.0, 64, 66, 70]], [[50], [51]]]}))
     check(piano_rolls(tmp_path / "set.json"))
+    (tmp_path / "far.json").write_text(100 * " " + json.dumps(PIECES))
+    check(piano_rolls(tmp_path / "far.json"))
+
+
+def test_one_list_in_every_part(tmp_path):
+    chord = [60, 64]
+    one = [[chord] * 50, [[]] * 30]
+    (tmp_path / "set.pickle").write_bytes(pickle.dumps({part: one for part in ("train", "valid", "test")}, 2))
+    check(piano_rolls(tmp_path / "set.pickle"), {part: one for part in ("train", "valid", "test")})
 
 
 class Evil:
@@ -317,6 +326,24 @@ def test_a_folder_and_its_archives(tmp_path):
             assert len(part) == n + 1
             for i, roll in enumerate(part):
                 np.testing.assert_array_equal(roll, random_roll(10 * n + i))
+
+
+def test_a_tar_archive_without_its_end_is_refused(tmp_path):
+    folder, path = midi_folder(tmp_path / "set"), tmp_path / "set.tar"
+    with tarfile.open(path, "w") as archive:
+        for part in PIECES:
+            archive.add(folder / part, part)
+    whole = path.read_bytes()
+    with tarfile.open(path) as archive:
+        last = archive.getmembers()[-1]
+    path.write_bytes(whole[: last.offset])
+    with pytest.raises(ValueError, match="is truncated or damaged, nothing can be read after"):
+        piano_rolls(path)
+    path.write_bytes(whole[: last.offset + 3] + b"\xff" + whole[last.offset + 4 :])
+    with pytest.raises(ValueError, match="is truncated or damaged, nothing can be read after"):
+        piano_rolls(path)
+    path.write_bytes(whole)
+    assert len(piano_rolls(path)[2]) == 3
 
 
 def test_midi_files_in_folders_inside(tmp_path):

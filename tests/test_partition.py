@@ -1,6 +1,7 @@
 """log Z between bounds: against enumeration, against models whose log Z is known by construction; warnings."""
 
 import os
+import tracemalloc
 import warnings
 from math import comb
 
@@ -444,3 +445,18 @@ def test_bounds_of_chorales():
     assert known.n_frames == found.n_frames > 200 and known.nats > -11
     assert found.lower <= known.nats <= found.upper and found.upper - found.lower < 0.1
     assert not found.lower <= known.nats + 0.1 <= found.upper  # control
+
+
+def test_chains_are_drawn_again_in_memory_that_grows_with_their_number():
+    log_w = np.random.default_rng(0).normal(0, 3, (2, 20_000))
+    tracemalloc.start()
+    try:
+        chosen = partition._resampled(log_w).reshape(2, -1) - [[0], [20_000]]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * log_w.nbytes
+    weights = np.exp(log_w - log_w.max(axis=1, keepdims=True))
+    wanted = weights / weights.sum(axis=1, keepdims=True) * 20_000
+    counts = np.stack([np.bincount(row, minlength=20_000) for row in chosen])
+    assert (abs(counts - wanted) <= 1 + 1e-9).all() and (counts.sum(axis=1) == 20_000).all()

@@ -4,16 +4,18 @@ import csv
 import json
 import os
 import pathlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from experiments import music_baselines as baselines
 from experiments import polyphonic_music
-from experiments.polyphonic_music import MODELS, RECIPE, Score, some
+from experiments.polyphonic_music import MODELS, RECIPE, BestLikelihood, Score, some
 from rtrbm.convert import read_midi
 from rtrbm.datasets import Transposed, piano_rolls
 from rtrbm.minibatches.windows import Example, packed
+from rtrbm.training.state import Best
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("mido")
@@ -146,11 +148,32 @@ def test_going_on_with_other_music_is_refused(path, quick, tmp_path):
     command = ["--models", "1-gram", "lstm", "--n-jobs", "1", "--engine", "numpy", "--out", str(out)]
     polyphonic_music.main([*command, "--updates", "2", "--sets", str(path)])
     before = {file.name: file.read_bytes() for file in out.iterdir()}
-    with pytest.raises(ValueError, match="music that models in .* learned from, got lengths .*: take another --out"):
+    with pytest.raises(ValueError, match="the music of the run in .*, got lengths .* in train: take another --out"):
         polyphonic_music.main([*command, "--sets", str(tmp_path / "b" / path.name), "--resume"])
     assert before == {file.name: file.read_bytes() for file in out.iterdir()}
     polyphonic_music.main([*command, "--sets", str(path), "--resume", "--updates", "4"])
     assert [row["updates"] for row in rows_of(out)] == ["", "4"]
+    parts = json.loads(path.read_text())
+    parts["test"][0] += [[60]]
+    path.write_text(json.dumps(parts))
+    with pytest.raises(ValueError, match="got lengths .* in test of .*tunes.json: take another --out"):
+        polyphonic_music.main([*command, "--sets", str(path), "--resume"])
+
+
+def test_a_run_that_ended_early_learns_further(tmp_path):
+    """Its patience counts anew, if it is to be longer than before."""
+    path = tmp_path / "run.csv"
+    rows = [f"{n},-1,0,-1,-1,0\n" for n in (3, 6, 9)]
+    path.write_text("".join(["update,nats,standard_error,lower,upper,minutes\n", *rows]))
+    model = SimpleNamespace(n_updates_=9, n_updates=30, best_=Best(None, 3, 1.0))
+    assert BestLikelihood([], 3, path, patience=2).start(model)
+    watch = BestLikelihood([], 3, path, patience=2, anew=True)
+    assert not watch.start(model)
+    model.likelihood = lambda *args, **settings: SimpleNamespace(nats=-2.0, standard_error=0.0, lower=-2.0, upper=-2.0)
+    ends = []
+    for model.n_updates_ in (12, 15):
+        ends.append(watch(model))
+    assert ends == [False, True]
 
 
 def test_a_certain_network_has_finite_scores():

@@ -1,5 +1,7 @@
 """Steps of equal size in every direction, against the singular value decomposition."""
 
+import warnings
+
 import numpy as np
 import pytest
 from helpers import altered, state
@@ -95,6 +97,18 @@ def test_rotations_of_rows_and_columns_rotate_the_factor():
 def test_the_scale_does_not_matter(scale):
     M = np.random.default_rng(3).standard_normal((20, 33)).astype(np.float32)
     np.testing.assert_array_equal(polar_factor(M * np.float32(scale)), polar_factor(M))
+
+
+@any_engine
+def test_a_matrix_without_a_gradient_stays(engine):
+    X = np.random.default_rng(0).integers(0, 2, (4, 8, 6)).astype(float)
+    inputs = np.zeros((4, 8, 2))
+    model = RTRBM(5, optimizer="spectral", n_gibbs=1, n_updates=40, learning_rate=0.01, random_state=0, engine=engine)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, inputs=inputs)
+    assert abs(model.params_.D_h).max() < 1e-6 and abs(model.params_.D_v).max() < 1e-6
+    assert abs(model.params_.U).max() > 0.05  # control
 
 
 def test_nothing_stays_nothing_and_what_is_not_finite_shows():

@@ -56,6 +56,7 @@ def unpack(path, folder):
             return
         with _plain(path, limit) as file, _tar(file, path) as archive:
             _check(((m.name, m.size, m.isfile() or m.isdir()) for m in archive), path, limit)
+            _check_end(file, archive.offset, path)
             safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
             archive.extractall(folder, **safe)
     except Refused:
@@ -75,6 +76,14 @@ def _tar(file, path):
                 "file, unpack it by hand"
             ) from error
         raise
+
+
+def _check_end(file, offset, path):
+    """Raise unless a tar archive has the block of zeros by which it ends where its last member was found."""
+    file.seek(offset)
+    end = file.read(tarfile.BLOCKSIZE)
+    if len(end) < tarfile.BLOCKSIZE or end.strip(b"\0"):
+        raise Refused(f"path: the archive {path!r} is truncated or damaged, nothing can be read after {offset} bytes")
 
 
 class Refused(ValueError):

@@ -159,11 +159,10 @@ class MotionFeatures(NamedTuple):
         known = np.concatenate(training_part(sequences)[0] if statistics == "train" else list(sequences))
         if len(known) < 2:
             raise ValueError(f"sequences must have 2 frames to measure, got {len(known)} for statistics={statistics!r}")
-        deviation = known[:, KEPT].std(axis=0, ddof=1)
-        if not deviation.all():
-            still = 1 + KEPT[np.flatnonzero(deviation == 0)]
+        still = 1 + KEPT[np.ptp(known[:, KEPT], axis=0) == 0]  # whose deviation may be a rounding error
+        if still.size:
             raise ValueError(f"sequences must vary in every feature, columns {still.tolist()} (from 1) are constant")
-        return cls(known.mean(axis=0), deviation)
+        return cls(known.mean(axis=0), known[:, KEPT].std(axis=0, ddof=1))
 
     def inward(self, frames: ArrayLike) -> Array:
         """Features of frames, standardised.

@@ -24,6 +24,8 @@ PARTS = "train", "valid", "test"
 LONGEST_CHORD = 2 * N_KEYS  # notes of a frame, of which some may come twice
 PICKLES = b"\x80", b"(", b"}", b"]", b"c"  # the opcodes that may come first
 MIDI = ".mid", ".midi"
+HEAD = 4096  # bytes by which a file is known
+SPARED = 2**18  # frames that a file of any size may ask for
 
 
 def piano_rolls(path: Path, step: float = 0.5) -> tuple[list[Array], list[Array], list[Array]]:
@@ -84,7 +86,7 @@ def piano_rolls(path: Path, step: float = 0.5) -> tuple[list[Array], list[Array]
             except (FileNotFoundError, ValueError) as error:  # the folder is gone when the user reads the message
                 raise type(error)(str(error).replace(folder, path)) from error
     with open(path, "rb") as file:
-        head = file.read(20)
+        head = file.read(HEAD)
     if not head:
         raise ValueError(f"path: {path!r} is empty, 0 bytes")
     if any(head.startswith(magic) for magic in MAGIC):
@@ -184,17 +186,18 @@ def _json(path):
 
 
 def _noted(found, path):
-    """The rolls of lists of notes. A file has at least a byte for every frame, which bounds what it can ask for."""
+    """The rolls of lists of notes. The size of the file bounds the frames it can ask for: a pickle can repeat some."""
     if not isinstance(found, dict) or not set(PARTS) <= set(found):
         got = f"the keys {', '.join(map(repr, list(found)[:8]))}" if isinstance(found, dict) else type(found).__name__
         raise ValueError(f"path: {path!r} must hold a dict with the keys {', '.join(PARTS)}, got {got}")
-    left, parts = os.path.getsize(path), []
+    left, parts = max(SPARED, os.path.getsize(path)), []
     for part in PARTS:
         pieces = _listed(found[part], f"path: {part} of {path!r}", "a list of pieces")
         for i, piece in enumerate(pieces):
             left -= len(_listed(piece, f"path: {part}[{i}] of {path!r}", "a list of frames"))
             if left < 0:
-                raise ValueError(f"path: {path!r} repeats pieces, it would have more frames than bytes")
+                more = f"more frames than bytes, and than {SPARED}"
+                raise ValueError(f"path: {path!r} repeats pieces, it would have {more}")
         parts.append([_roll(piece, f"{part}[{i}]", path) for i, piece in enumerate(pieces)])
     return tuple(parts)
 

@@ -90,6 +90,13 @@ DATA_SETS = {
     "binary-addition": DataSet(
         "additions bit by bit", "computed", "that of this package", "rtrbm.datasets.binary_addition",
     ),
+    "assemblies": DataSet(
+        "spikes of neurons in known assemblies", "computed", "that of this package", "rtrbm.datasets.assemblies",
+    ),
+    "correlated-noise": DataSet(
+        "noise with correlations in space and time", "computed", "that of this package",
+        "rtrbm.datasets.correlated_noise",
+    ),
     "walking": DataSet("joint angles of a walk", "computed", "that of this package", "rtrbm.datasets.walking"),
 }  # fmt: skip
 

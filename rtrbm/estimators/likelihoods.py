@@ -147,7 +147,7 @@ def scores_of_packed(seen, W, units, log_volume, first, **settings):
 
 
 def warn_of_grey(sequences, units, what):
-    """A warning if frames of binary units have other values than 0 and 1, as pixels and probabilities do.
+    """A warning if frames of binary or softmax units have other values than 0 and 1, as pixels and probabilities do.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def warn_of_grey(sequences, units, what):
     what : str
         frames or rows.
     """
-    if not units.binary:
+    if not (units.binary or units.one_hot):
         return
     is_grey = np.concatenate([((v != 0) & (v != 1)).any(axis=1) for v in sequences])
     if is_grey.any():

@@ -156,7 +156,7 @@ class Scored(Forecasting):
         Warns
         -----
         UserWarning
-            If frames of Bernoulli units have values between 0 and 1: the number is no log-probability then.
+            If frames of Bernoulli or softmax units have values between 0 and 1: the number is no log-probability then.
         """
         found = self._scores(X, method, random_state, n_chains, n_steps, inputs, doubt_grey=True)
         return Scores(*np.concatenate(list(found)).T).mean()

@@ -222,7 +222,8 @@ class SRTRBM(TemporalRBM):
     visible, negative, standardize, n_gibbs, sample_visible, optimizer, learning_rate, momentum, centering, max_norm,
     weight_decay, l1, sparsity_cost, sparsity_target, batch_size, n_updates, n_epochs, initialization, dtype, engine,
     n_jobs, random_state, comm, verbose
-        As of `rtrbm.RTRBM`.
+        As of `rtrbm.RTRBM`. `max_norm`, and "gradient_norm" in `history_`, are of the gradient with respect to
+        `effective_`.
 
     Attributes
     ----------

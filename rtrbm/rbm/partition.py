@@ -19,7 +19,7 @@ from .chains import Draw, average_visible
 from .units import BERNOULLI, as_units
 
 METHODS = ("auto", "exact", "ais")
-BLOCK_CHAINS = 2**13  # that run at the same time
+BLOCK_CHAINS = 2**13  # that run at the same time; fewer if their states have more than NUMBERS
 N_CHAINS = 16  # of each group and row
 NUMBERS = 2**24  # in states that chains begin with, of rows that are estimated together
 PILOT = 64  # temperatures of a first run, by which a row is given those of its second
@@ -266,7 +266,7 @@ class _Annealed(NamedTuple):
 
     def of(self, rows, n_steps, run, shares, count=None):
         """The fields of LogZ but `group`, of some rows and from each of some shares, (n_shares, 7, n_rows)."""
-        size, parts = max(1, BLOCK_CHAINS // self.n_chains), []
+        size, parts = max(1, min(BLOCK_CHAINS, NUMBERS // max(self.W.shape)) // self.n_chains), []
         for start in range(0, len(rows), size):
             these = rows[start : start + size]
             rows_of = self.biases.at(these), self.data[these], self.numbers[these]
@@ -347,7 +347,7 @@ def _resampled(log_w):
     weights = np.exp(log_w - log_w.max(axis=1, keepdims=True))
     ends = np.cumsum(weights, axis=1)
     places = (np.arange(n) + 0.5) / n * ends[:, -1:]
-    chosen = (ends[:, None, :] < places[:, :, None]).sum(axis=2)
+    chosen = np.array([np.searchsorted(*row) for row in zip(ends, places)])
     return (np.arange(n_rows)[:, None] * n + chosen).ravel()
 
 

@@ -31,6 +31,7 @@ class Softmax(Units):
     groups: tuple | None = None
 
     name = "softmax"
+    one_hot = True
     curvature = 0.5
 
     def __post_init__(self):

@@ -26,6 +26,8 @@ class Units(Kind):
         Weights and biases are multiplied by it before a chain, which then delivers `scale` times the total input.
     binary : bool
         Whether a unit is 0 or 1, each by itself, so that a layer's states can be counted off.
+    one_hot : bool
+        Whether one unit of a group is 1 and all others are 0.
     linear : bool
         Whether E[v | a] = a.
     curvature : float or None
@@ -35,6 +37,7 @@ class Units(Kind):
     kinds = {}
     scale = 1.0
     binary = False
+    one_hot = False
     linear = False
     curvature = None
 

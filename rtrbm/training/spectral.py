@@ -104,7 +104,8 @@ def spectral(decay=0.9, engine=NUMPY, **settings):
 
         def renew(task):
             M, _, Q = task
-            Q[...] = inverse_root(M) / M.dtype.type(mean)
+            is_still = mean * np.abs(M).max() <= 2 * NEGLIGIBLE  # nothing but what `gather` adds
+            Q[...] = 0 if is_still else inverse_root(M) / M.dtype.type(mean)
 
         stacks = zip(*(arrays(_divided(part)[0]) for part in (sums, directions, root)))
         stale = tasks = [tuple(a.reshape(-1, a.shape[-1]) for a in stack) for stack in stacks]
