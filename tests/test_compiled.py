@@ -213,6 +213,51 @@ def test_auto_is_the_engine_that_is_there(there, monkeypatch):
         assert (RTRBM(6, n_updates=3, random_state=0).fit(X).params_.W != one.params_.W).any()
 
 
+@needs_numba
+@pytest.mark.parametrize("optimizer", ["adam", "spectral"])
+def test_a_model_of_numba_is_loaded_where_numba_is_missing(optimizer, tmp_path, monkeypatch):
+    X, path = np.zeros((4, 5, 3)), tmp_path / "model.h5"
+    RTRBM(2, n_updates=2, random_state=0, optimizer=optimizer, engine="numba").fit(X).save(path)
+    monkeypatch.setitem(sys.modules, "rtrbm.compute.numba", None)
+    model = RTRBM.load(path)
+    with pytest.raises(ValueError, match="engine='numba' needs numba: install"):
+        model.predict(X)
+    assert np.isfinite(model.set_params(engine="numpy").predict(X)).all()
+
+
+FIRST_FITS = """
+import threading
+import numpy as np
+from rtrbm import RTRBM
+X, found = np.random.default_rng(0).integers(0, 2, (4, 6, 5)).astype(float), []
+def fit(i):
+    try:
+        found.append(RTRBM(3 + i, n_updates=2, random_state=0, engine="numba", n_jobs=1).fit(X).n_updates_)
+    except Exception as error:
+        found.append(repr(error))
+threads = [threading.Thread(target=fit, args=(i,)) for i in range(3)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(found)
+"""
+
+
+@needs_numba
+def test_the_first_fits_of_a_process_may_be_in_several_threads():
+    own = os.environ | {"PYTHONPATH": str(Path(rtrbm.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", FIRST_FITS], env=own, capture_output=True, text=True)
+    assert done.stdout == "[2, 2, 2]\n", done.stdout + done.stderr
+
+
+@needs_numba
+def test_a_compiler_that_is_switched_off_is_not_taken_by_auto():
+    program = "from rtrbm.compute.engine import named; print(named('auto').name); import numpy as np; import rtrbm; "
+    program += "rtrbm.RTRBM(2, n_updates=1, engine='numba').fit(np.zeros((2, 3, 2)))"
+    own = os.environ | {"PYTHONPATH": str(Path(rtrbm.__file__).parents[1]), "NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run([sys.executable, "-c", program], env=own, capture_output=True, text=True)
+    assert done.stdout == "numpy\n" and "engine='numba' needs numba's compiler: unset NUMBA_DISABLE_JIT" in done.stderr
+
+
 def test_auto_survives_an_installation_that_is_broken(tmp_path):
     (tmp_path / "llvmlite.py").touch()
     (tmp_path / "numba.py").write_text("raise SystemError('initialization failed')")

@@ -14,7 +14,18 @@ from rtrbm import RTRBM
 
 pytest.importorskip("numba")
 from rtrbm.compute.numba import buffers, crew  # noqa: E402
-from rtrbm.compute.numba.board import OPEN, STOP, door, give_way, increase, new_board, read, serve, share  # noqa: E402
+from rtrbm.compute.numba.board import (  # noqa: E402
+    OPEN,
+    STOP,
+    WORKERS,
+    door,
+    give_way,
+    increase,
+    new_board,
+    read,
+    serve,
+    share,
+)
 from rtrbm.compute.numba.compiled import compiled, inner, shared  # noqa: E402
 
 N_PARTS = 64
@@ -113,6 +124,18 @@ def test_no_more_help_than_there_is_to_do():
             assert n_workers == expected
 
 
+def test_one_crew_has_as_many_helpers_as_were_wanted_at_once():
+    """Numbers of tiles vary; those who are not wanted take no part, though they may still look for work."""
+    before = {thread.name for thread in threading.enumerate() if thread.name.startswith("rtrbm_helper")}
+    for n in (5, 2, 4, 3, 5, 2):
+        with crew.helped(5, n) as (board, n_workers):
+            for _ in range(20):
+                counts, workers = done(take_note, board)
+                assert (counts[:N_PARTS] == 1).all() and (workers < n_workers).all()
+    helpers = {thread.name for thread in threading.enumerate() if thread.name.startswith("rtrbm_helper")}
+    assert len(helpers) == max(4, len(before))
+
+
 def test_an_error_leaves_the_crew_free():
     with pytest.raises(KeyError):
         with crew.helped(2, 8):
@@ -134,14 +157,16 @@ def test_a_helper_does_not_look_for_work_for_ever():
     """Though the board is open: whoever opened it may be compiling."""
     board = new_board()
     assert serve(board, 1)  # control: closed, and some time has passed
-    board[OPEN] = 1
+    board[OPEN], board[WORKERS] = 1, 2
     assert not serve(board, 1)
-    asleep = crew._crew(1)._asleep
+    board[WORKERS] = 1
+    assert serve(board, 1)  # who is not wanted does not stay
+    asleep = crew._crew()._is_asleep
     with crew.helped(2, 8):
         end = time.monotonic() + 60
-        while not asleep and time.monotonic() < end:
+        while not asleep[0] and time.monotonic() < end:
             time.sleep(0.01)
-        assert asleep
+        assert asleep[0]
     with crew.helped(2, 8) as (board, _):
         assert done(meet, board, 10**7, 2)[0][:2].tolist() == [1, 1]
 

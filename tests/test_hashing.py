@@ -342,10 +342,11 @@ class Chains:
         room, scratch = new_room(kernel.size, 2 * SEQUENCES, 2)
         v = np.repeat(FRAMES, N_ROWS, axis=0).reshape(-1)
         where = np.array([0, N_ROWS]), np.array([N_ROWS, N_ROWS]), np.arange(N_ROWS), np.zeros(N_ROWS, np.intp)
-        data = Data(v, *where, 0, np.uint64(hashing.key_of(seed, "chain", (update,))))
+        key, n_tiles = np.uint64(hashing.key_of(seed, "chain", (update,))), N_ROWS // SEQUENCES
+        data = Data(v, *where, 0, key, 0, n_tiles)
         packed = new_packed(3, 2)
         model = Model(kernel.size, kernel.at, kernel.flat(self.params), addresses(packed)[None])
-        rooms, scratches, n_tiles = addresses(room)[None], addresses(scratch)[None], N_ROWS // SEQUENCES
+        rooms, scratches = addresses(room)[None], addresses(scratch)[None]
         task = Task(data, model, rooms, scratches, np.empty((n_tiles, 1), np.float32))
         pack_all(task)
         self.v, self.h = np.empty((2, N_ROWS, 3), np.float32), np.empty((2, N_ROWS, 2), np.float32)

@@ -5,6 +5,7 @@ import tracemalloc
 import h5py
 import numpy as np
 import pytest
+from helpers import needs_numba
 from scipy import sparse
 
 from rtrbm import RBM, RTRBM, checks
@@ -113,6 +114,25 @@ def test_a_longer_iterable_takes_no_more():
     limit = SAME * peak(videos(), n_updates=10)
     assert peak(videos(), n_updates=60) < limit
     assert peak(videos(kept=[]), n_updates=60) > limit  # control
+
+
+@needs_numba
+def test_the_memory_of_a_compiled_update_does_not_grow_with_the_sequences():
+    """But for their frames; and it goes with the model."""
+    from rtrbm.compute.numba import whole
+
+    def peak_of(n):
+        X = (np.random.default_rng(0).random((n, 2, 150)) < 0.1).astype(np.float32)
+        model = RTRBM(150, n_gibbs=1, random_state=0, engine="numba", n_jobs=1).partial_fit(X[:4])
+        tracemalloc.start()
+        try:
+            model.partial_fit(X)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak_of(1600) - peak_of(400) < 4 * 1200 * 2 * 150 * 4  # a few copies of the frames, no sum for every tile
+    assert not vars(whole._local)
 
 
 @pytest.mark.parametrize("window", [None, 5])

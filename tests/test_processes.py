@@ -1,5 +1,6 @@
 """Arrays that others hold, steps that fail, forks of a process that trains, and what a container allows."""
 
+import contextlib
 import copy
 import os
 import subprocess
@@ -290,7 +291,7 @@ def child(in_child):
     print("hung", flush=True)
 
 def hold(inside, leave):
-    with threads.one_blas_thread(), threads.one_blas_thread._lock:
+    with threads.one_blas_thread(), threads._lock:
         inside.set()
         leave.wait()
 
@@ -345,6 +346,42 @@ def test_threads_leave_the_limit_of_the_matrix_library_in_any_order():
         thread.join()
         assert limits() == [1] * len(before)
     assert limits() == before
+
+
+def test_ctrl_c_at_any_place_leaves_no_limit_behind():
+    """Ctrl-C wherever the interpreter looks for it, at the entry of functions and after calls, one after the other."""
+
+    def limits():
+        return [get_threads() for get_threads, _ in threads._blas()]
+
+    def broken_off(n):
+        """Whether the n-th place was reached."""
+        left = [n]
+
+        def look(frame, event, argument):
+            if frame.f_code.co_filename in (threads.__file__, contextlib.__file__) and event in ("call", "c_return"):
+                left[0] -= 1
+                if left[0] == 0:
+                    raise KeyboardInterrupt
+
+        before = sys.getprofile()
+        sys.setprofile(look)
+        try:
+            with threads.one_blas_thread():
+                pass
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.setprofile(before)
+        return left[0] <= 0
+
+    before, n = limits(), 1
+    while broken_off(n):
+        with threads.one_blas_thread():
+            assert limits() == [1] * len(before)
+        assert limits() == before and threads._here.depth == 0 and not threads._inside and not threads._lock.locked()
+        n += 1
+    assert n > 15
 
 
 # ------------------------------------------------------------------------------ what a container allows

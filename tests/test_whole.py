@@ -551,6 +551,15 @@ def test_a_rank_without_sequences_goes_the_way_of_the_others(missing, without_mp
     assert bits(first) == bits(second)
 
 
+@pytest.mark.parametrize("n_hidden", [5, 22])
+def test_more_tiles_than_are_in_memory_are_added_up(n_hidden, monkeypatch, always_threads):
+    case = Case(n_visible=6, n_hidden=n_hidden, lengths=(3, 2) * 9, k=1)
+    seed, expected = reference(case)
+    monkeypatch.setattr(kernels, "TILES", 2)
+    found = by_numba(case, seed)
+    assert differences(found, expected) == set() and bits(found) == bits(by_numba(case, seed, 2))
+
+
 def test_two_threads_may_train_models_of_their_own():
     cases, found = [FULL, FULL._replace(n_hidden=22)], {}
 

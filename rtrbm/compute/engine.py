@@ -108,7 +108,7 @@ def named(name, n_jobs=None, even=True):
     Parameters
     ----------
     name : {"numpy", "numba", "auto"}
-        "auto" is numba where it can be imported, and numpy where not.
+        "auto" is numba where it can be imported and its compiler is not switched off, and numpy where not.
     n_jobs, even
         As of `Engine`.
 
@@ -123,9 +123,10 @@ def named(name, n_jobs=None, even=True):
     """
     if name != "numpy":
         try:
-            from .numba import NumbaEngine
+            from .numba import HAS_COMPILER, NumbaEngine
 
-            return NumbaEngine(n_jobs, even)
+            if HAS_COMPILER or name == "numba":
+                return NumbaEngine(n_jobs, even)
         except Exception as error:  # of any type, if numba's version does not fit that of numpy or llvmlite
             if name == "numba":
                 raise ValueError(f"engine='numba' needs numba: install rtrbm[fast] ({error})") from error

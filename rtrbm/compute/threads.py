@@ -91,53 +91,68 @@ def worth(n_multiplications, n_jobs, enough=THREADED):
     return n_jobs if n_multiplications > enough else None
 
 
-class one_blas_thread(contextlib.ContextDecorator):
+_lock, _inside, _before = threading.Lock(), [], []  # of the limit: the threads within it, and how it is lifted
+_here = threading.local()
+
+
+@contextlib.contextmanager
+def one_blas_thread():
     """Context, or decorator, in which the matrix library uses the calling thread alone.
 
     The library's limit is one of the whole process: the first thread to come in sets it, the last to leave lifts it.
+    Ctrl-C may come at any place, and leaves nothing that the next context does not put right.
     """
+    depth = getattr(_here, "depth", 0)
+    try:
+        _here.depth = depth + 1
+        if not depth:
+            _come_in()
+        yield
+    finally:
+        _here.depth = depth
+        if not depth:
+            _leave()
 
-    _lock, _inside, _before = threading.Lock(), [], []  # _inside: the threads that are in it
-    _here = threading.local()
 
-    def __enter__(self):
-        depth = self._here.depth = getattr(self._here, "depth", 0) + 1
-        if depth > 1:
-            return
-        with self._lock:
-            if not self._inside:
-                self._before[:] = [(set_threads, get_threads()) for get_threads, set_threads in _blas()]
-                for set_threads, _ in self._before:
-                    set_threads(1)
-            self._inside.append(threading.get_ident())
+def _come_in():
+    me = threading.get_ident()
+    with _lock:
+        if not _before:
+            _before[:] = [(set_threads, get_threads()) for get_threads, set_threads in _blas()]
+        if me not in _inside:
+            _inside.append(me)
+        if len(_inside) == 1:
+            for set_threads, _ in _before:
+                set_threads(1)
 
-    def __exit__(self, *exception):
-        self._here.depth -= 1
-        if self._here.depth:
-            return
-        with self._lock:
-            self._inside.remove(threading.get_ident())
-            if not self._inside:
-                self._lift()
 
-    @classmethod
-    def _lift(cls):
-        for set_threads, n in cls._before:
-            set_threads(n)
-        cls._before.clear()  # only now: a child may be forked in between, and lifts the limit once more
+def _leave():
+    me = threading.get_ident()
+    with _lock:
+        if me in _inside:
+            _inside.remove(me)
+        if not _inside:
+            _lift()
 
-    @classmethod
-    def after_fork(cls):
-        """In a child, of whose threads only the one that forked is left: free the lock, and lift its parent's limit."""
-        cls._lock = threading.Lock()
-        cls._inside[:] = [thread for thread in cls._inside if thread == threading.get_ident()]
-        if not cls._inside:
-            cls._lift()
+
+def _lift():
+    for set_threads, n in _before:
+        set_threads(n)
+    _before.clear()  # only now: a child may be forked in between, and lifts the limit once more
+
+
+def _after_fork():
+    """In a child, of whose threads only the one that forked is left: free the lock, and lift its parent's limit."""
+    global _lock
+    _lock = threading.Lock()
+    _inside[:] = [thread for thread in _inside if thread == threading.get_ident()]
+    if not _inside:
+        _lift()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_queue.cache_clear)
-    os.register_at_fork(after_in_child=one_blas_thread.after_fork)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def run(function, items, n_jobs):

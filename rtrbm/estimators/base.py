@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import weakref
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, NoReturn
@@ -29,7 +30,15 @@ from .features import check_names, feature_names
 from .stored import APART
 from .watched import Watched
 
+_keepers = weakref.WeakSet()  # models for whose next `partial_fit` a thread keeps buffers
 N_LOOKED_AT = 30  # minibatches of a stream that its scale and a start from the linear predictor are found in
+
+
+def _release_with(model, engine):
+    """Give the buffers of updates back when the model is no more."""
+    if model not in _keepers:
+        _keepers.add(model)
+        weakref.finalize(model, engine.release).atexit = False
 
 
 class TrainedRBM(Watched):
@@ -260,6 +269,7 @@ class TrainedRBM(Watched):
             self._check_same(X)
             rule = self._begin_alike() if new else self._rule()
             training, _ = loop.update(rule, self._state(), parts, float(self.learning_rate))
+            _release_with(self, rule.engine)
             return self._set_state(training)
         except BaseException as error:
             self.__dict__ = before

@@ -97,12 +97,13 @@ class Recipe(Estimator):
         even = self.comm is None or self.comm.size > ranks.PARTS  # else a rank's threads have parts to take
         return engines.named(self.engine, self.n_jobs, even)
 
-    def _optimizer(self):
+    def _optimizer(self, engine=None):
+        engine = self._engine() if engine is None else engine
         if self.optimizer == "momentum":
             return optimizers.momentum(float(self.momentum))
         if self.optimizer == "spectral":
-            return spectral.spectral(float(self.momentum), self._engine())
-        return optimizers.adam(float(self.momentum), engine=self._engine())
+            return spectral.spectral(float(self.momentum), engine)
+        return optimizers.adam(float(self.momentum), engine=engine)
 
     def _negative(self, update):
         """The negative phase of an update; one called by name takes `n_gibbs` and `sample_visible`."""

@@ -253,7 +253,7 @@ class Stored(Recipe):
             name: cls._upgraded(part) if isinstance(part, dict) else part
             for name, part in groups.get("optimizer", {}).items()
         }
-        state = restored.restored(model._optimizer().init(blank), state, path)
+        state = restored.restored(model._optimizer(engines.NUMPY).init(blank), state, path)  # numba may not be here
         restored.check_optimizer(state, n_updates, path)
         chains = restored.restored_chains(groups.get("chains", {}).get("states"), params.W, model._units(), path)
         history = restored.restored_history(groups, n_updates, path)

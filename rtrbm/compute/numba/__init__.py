@@ -6,11 +6,14 @@ The random numbers differ from numpy's, their law does not; all else agrees up t
 from dataclasses import dataclass
 
 import numpy as np
+from numba import config
 
 from ..engine import Engine
 from . import annealing, gibbs, matrices, recurrence, whole
 from .optim import adam_block
 from .sampling import HashedNoise
+
+HAS_COMPILER = not config.DISABLE_JIT
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,14 @@ import numpy as np
 from llvmlite import binding, ir
 from numba import typeof
 from numba.core import cgutils, types
+from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
 from .compiled import compiled, inner
 from .vectors import data_of
 
-TICKET, DONE, JOB, OPEN, STOP = 0, 8, 16, 24, 32  # places on a board; JOB: function and arguments
-SIZE = 40
+TICKET, DONE, JOB, OPEN, STOP, WORKERS = 0, 8, 16, 24, 32, 40  # places on a board; JOB: function and arguments
+SIZE = 48
 LEFT = 2**32 - 1  # a ticket: 2^32 times the number of the job, plus the parts that nobody has taken
 PATIENCE, LOOKS = 3000, 25  # turns in which a helper finds nothing before it sleeps, and looks in each
 LIMIT = 50 * PATIENCE  # turns in which it finds nothing though the board is open
@@ -109,6 +110,8 @@ def give_way(context):
 
 def door(function, *given):
     """The address of a `shared` function, which returns nothing, for arguments of the types of those given."""
+    if not hasattr(function, "compile"):
+        raise ValueError("engine='numba' needs numba's compiler: unset NUMBA_DISABLE_JIT")
     kinds = tuple(map(typeof, given))
     function.compile(kinds)
     made = function.overloads[kinds]
@@ -123,8 +126,11 @@ def compile_for(function, *given):
 
     Its doors are for these types: another one would be read as if it were one of them.
     """
-    function.compile(tuple(map(typeof, given)))
-    function.disable_compile()
+    kinds = tuple(map(typeof, given))
+    with global_compiler_lock:  # another thread may be the first
+        if kinds not in function.overloads:
+            function.compile(kinds)
+            function.disable_compile()
 
 
 def _call(context, builder, address, kinds, values):
@@ -191,9 +197,11 @@ def _do(context, board, part, worker):
 
 @inner
 def take_part(board, worker):
-    """Do a part that nobody has taken; whether there was one."""
+    """Do a part that nobody has taken; whether there was one for this worker."""
     ticket = read(board, TICKET)
     while ticket & LEFT:
+        if worker and worker >= read(board, WORKERS):  # no less new than the ticket
+            return False
         if replace(board, TICKET, ticket, ticket - 1):
             _do(board, (ticket & LEFT) - 1, worker)
             increase(board, DONE, 1)
@@ -237,7 +245,7 @@ def serve(board, worker):
     """
     turns = idle = 0
     while turns < PATIENCE and idle < LIMIT and read(board, STOP) == 0:
-        turns, idle = 0 if read(board, OPEN) else turns + 1, idle + 1
+        turns, idle = 0 if read(board, OPEN) and worker < read(board, WORKERS) else turns + 1, idle + 1
         for _ in range(LOOKS):
             while take_part(board, worker):
                 idle = 0

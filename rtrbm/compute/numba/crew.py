@@ -5,40 +5,42 @@ import contextlib
 import functools
 import os
 import threading
-from collections import deque
 from queue import SimpleQueue
 
 from ..threads import n_threads
-from .board import OPEN, STOP, new_board, serve
+from .board import OPEN, STOP, WORKERS, new_board, serve
 
 
 class Crew:
-    """Some helpers with a board. They sleep unless there was work a moment ago.
+    """Helpers with a board, as many as were ever wanted at once. They sleep unless there was work a moment ago."""
 
-    Parameters
-    ----------
-    n_helpers : int
-    """
-
-    def __init__(self, n_helpers):
+    def __init__(self):
         self.board, self.free = new_board(), threading.Lock()
-        self._asleep, self._wake = deque(range(n_helpers)), [SimpleQueue() for _ in range(n_helpers)]
-        for i in range(n_helpers):
-            threading.Thread(target=self._help, args=(i,), name=f"rtrbm_helper_{i}", daemon=True).start()
+        self._is_asleep, self._wake = [], []
         atexit.register(self.dismiss)
 
     def _help(self, i):
         while True:
             self._wake[i].get()
-            while serve(self.board, i + 1) and self.board[OPEN] and not self.board[STOP]:
+            while serve(self.board, i + 1) and self._wants(i):
                 pass  # it was opened while this thread waited for the interpreter
-            self._asleep.append(i)
+            self._is_asleep[i] = True
 
-    def gather(self):
-        """Wake all who sleep."""
-        with contextlib.suppress(IndexError):
-            while True:
-                self._wake[self._asleep.pop()].put(None)
+    def _wants(self, i):
+        """Whether this helper may take parts now."""
+        return self.board[OPEN] and i + 1 < self.board[WORKERS] and not self.board[STOP]
+
+    def open(self, n):
+        """Let n helpers take parts, and wake those of them who sleep."""
+        self.board[WORKERS], self.board[OPEN] = n + 1, 1
+        for i in range(len(self._wake), n):
+            self._wake.append(SimpleQueue())
+            self._is_asleep.append(True)
+            threading.Thread(target=self._help, args=(i,), name=f"rtrbm_helper_{i}", daemon=True).start()
+        for i in range(n):
+            if self._is_asleep[i]:
+                self._is_asleep[i] = False
+                self._wake[i].put(None)
 
     def dismiss(self):
         """Let nobody look for work any more: the interpreter ends."""
@@ -63,13 +65,12 @@ def helped(n_jobs, most):
         Threads that have something to do.
     """
     n = min(n_threads(n_jobs), most)
-    crew = _crew(n - 1) if n > 1 else None
+    crew = _crew() if n > 1 else None
     if crew is None or not crew.free.acquire(blocking=False):
         yield new_board(), 1
         return
     try:
-        crew.board[OPEN] = 1
-        crew.gather()
+        crew.open(n - 1)
         yield crew.board, n
     finally:
         crew.board[OPEN] = 0

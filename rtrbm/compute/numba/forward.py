@@ -13,13 +13,14 @@ from .vectors import WIDTH, add, clear, load, load_part, store, store_part, up_t
 def take_frames(part, worker, job):
     """From frames to their lists and the biases (eq. 3.20), for a tile.
 
-    The biases lack what r_{t-1} adds to them. The sequences of tile n are n, n + n_tiles, ..., from the longest on.
+    The biases lack what r_{t-1} adds to them. The sequences of tile n are n, n + n_tiles, ..., from the longest on, n
+    counted from the first tile of this call.
     """
     wide()
-    data, model, n_tiles = job.task.data, job.task.model, len(job.task.sums)
+    data, model = job.task.data, job.task.model
     room, size, at, params = room_at(job.task.rooms, job.first + part), model.size, model.at, model.params
     V, H, Hp = size.V, size.H, up_to(size.H, WIDTH)
-    n_rows, n_frames = place_rows(data.batch_sizes, job.low + part, n_tiles, room)
+    n_rows, n_frames = place_rows(data.batch_sizes, data.low + job.low + part, data.n_tiles, room)
     for row in range(n_rows):
         rank, t = room.sequence[row], room.frame[row]
         sequence = data.order[rank]

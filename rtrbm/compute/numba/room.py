@@ -61,7 +61,7 @@ class Data(NamedTuple):
 
     v : packed frames, in a flat array; starts, batch_sizes, order, n_warm : of its layout, the sequence of each rank
     and the frames of each sequence that do not count; number : of the first sequence; key : of the update
-    (`rtrbm.compute.numba.hashing.key_of`).
+    (`rtrbm.compute.numba.hashing.key_of`); low : the first tile of a call, of n_tiles in all.
     """
 
     v: np.ndarray
@@ -71,6 +71,8 @@ class Data(NamedTuple):
     n_warm: np.ndarray
     number: int
     key: int
+    low: int
+    n_tiles: int
 
 
 class Packed(NamedTuple):

@@ -26,6 +26,7 @@ from .vectors import WIDTH
 
 MATRICES, BIASES = ("W", "U", "U_v", "A", "C"), ("b_v", "b_h", "b_init", "b_v_init")
 SLICE, SLICES = 2**13, 16  # about the fewest numbers that a task of a matrix updates, and the most tasks
+TILES = 32  # whose sums are in memory at the same time
 LARGE = 2**14  # parameters that are worth waking threads for
 _local = threading.local()
 
@@ -94,26 +95,30 @@ class Whole(NamedTuple):
         Returns
         -------
         (n_tiles, n) ndarray
-            As `Places` has them.
+            As `Places` has them. If there are more than `TILES`, one row with the sums of all.
         """
         n_sequences, n_frames = len(where.lengths), len(where.starts)
         v = np.require(v, np.float32, "CW").reshape(-1)
         n_warm = np.zeros(n_sequences) if where.n_warm is None else where.n_warm
         n_tiles = -(-n_sequences // SEQUENCES)
         n_tiles = min(n_tiles + n_tiles % 2, n_sequences)  # even, for two threads
-        n = self.at.rest + WIDTH
-        sums = floats(n_tiles * n).reshape(n_tiles, n)
         key = np.uint64(key_of(draw.seed, draw.purpose, draw.address))
         order = np.argsort(where.rank)
-        data = Data(v, where.starts, where.batch_sizes, order, np.array(n_warm, np.intp), int(draw.first), key)
+        data = v, where.starts, where.batch_sizes, order, np.array(n_warm, np.intp), int(draw.first), key
         packed, table = self._packed()
         model = Model(self.size, self.at, flat, table)
         n_jobs = worth(where.n_rows * flat.size * self.size.k, n_jobs, TASKS)
-        doors = doors_of_steps()  # which may compile: nobody waits yet
-        with helped(n_jobs, most_threads(n_tiles, self.size.H)) as (board, n_workers):
-            rooms = self._rooms(-(-n_sequences // n_tiles) * n_frames, n_frames)
-            find_sums(board, n_workers, doors, Task(data, model, *rooms.tables(n_workers), sums))
-        return sums
+        doors, total = doors_of_steps(), None  # which may compile: nobody waits yet
+        for low in range(0, n_tiles, TILES):
+            n, width = min(TILES, n_tiles - low), self.at.rest + WIDTH
+            sums = floats(n * width).reshape(n, width)
+            with helped(n_jobs, most_threads(n, self.size.H)) as (board, n_workers):
+                rooms = self._rooms(-(-n_sequences // n_tiles) * n_frames, n_frames)
+                task = Task(Data(*data, low, n_tiles), model, *rooms.tables(n_workers), sums)
+                find_sums(board, n_workers, doors, task)
+            if n_tiles > TILES:
+                total = self.added(sums).copy() if total is None else np.add(total, self.added(sums), out=total)
+        return sums if total is None else total[None]
 
     def climb(self, sums, flat, state, rates, max_norm, n_jobs, turn=None):
         """A step of the optimiser along the gradient per frame.
