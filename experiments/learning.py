@@ -8,7 +8,8 @@ whose file is not there are left out, and this is said.
 Every run makes as many updates as fit into --seconds of processor time, which its first updates tell, and its rate
 falls linearly to 0. Balls (15x15) are measured by the squared error of the one-step prediction on fresh videos
 (protocol `mean`), chorales by minus the nats of about 300 validation frames, mocap6 by the squared error per feature
-on the last fifth of the training recordings. Smaller is better in all of them. No test part is read.
+on the last fifth of the training recordings. Smaller is better in all of them. No test part is read. The first rows
+are predictors without hidden units on the same frames.
 """
 
 import argparse
@@ -40,7 +41,8 @@ from rtrbm.rbm import FromNoise
 
 COLUMNS = ("data", "way", "error", "standard_error", "updates", "seeds")
 N_TIMED, N_WARM = 30, 3  # updates that tell the time of one, and those before them
-RESOLUTION, N_VIDEOS, N_TEST = 15, 8, 50
+RESOLUTION, N_VIDEOS, N_TEST, N_TRAIN = 15, 8, 50, 400
+COPYING = "the frame before"
 WAYS = {
     "Adam": {},
     "Adam, twice the rate": {"rate": 2},
@@ -62,6 +64,13 @@ class Balls:
     def __init__(self, path):
         self.test = bouncing_balls(N_TEST, 100, resolution=RESOLUTION, random_state=TEST_SEED_OFFSET)
 
+    def rivals(self):
+        """The errors of predictors without hidden units, by name."""
+        train = bouncing_balls(N_TRAIN, 100, resolution=RESOLUTION, random_state=0)
+        linear = evaluate.autoregression(self.test, train, 2, 0, 1)
+        predicted = {COPYING: evaluate.copy_previous(self.test), "linear predictor on 2 frames": linear}
+        return {name: evaluate.squared_error(self.test, p)[0] for name, p in predicted.items()}
+
     def data(self, seed):
         """The data to fit."""
         return BouncingBalls(N_VIDEOS, 100, resolution=RESOLUTION, random_state=seed)
@@ -81,6 +90,11 @@ class Chorales:
     def __init__(self, path):
         train, valid, _ = music.piano_rolls(path)
         self.train, self.valid = train, music.some(valid)
+
+    def rivals(self):
+        """The errors of predictors without hidden units, by name."""
+        independent = music.baselines.markov(self.train)
+        return {"Markov chain of each note": -music.baselines.scores(self.valid, independent(self.valid))[0]}
 
     def data(self, seed):
         """The data to fit."""
@@ -105,6 +119,14 @@ class Motion:
         task = real_data.TASKS["mocap6"]
         self.split = task.load(path, 0, True)
         self.windows = real_data.windows(self.split.train, task.window)
+
+    def rivals(self):
+        """The errors of predictors without hidden units, by name."""
+        train, test = self.split.train, self.split.test
+        predicted = {COPYING: evaluate.copy_previous(test)}
+        for n in (self.model["n_taps"], 3):
+            predicted[f"linear predictor on {n} frames"] = evaluate.autoregression(test, train, n)
+        return {name: real_data.error(self.split, p, True) for name, p in predicted.items()}
 
     def data(self, seed):
         """The data to fit."""
@@ -165,6 +187,7 @@ def main(arguments=None):
     settings = folder / "settings.json", {**vars(options), "engine": worked}
     write_settings(*settings, ended=False)
     for name, data in tasks.items():
+        rows += [(name, title, error, None, None, None) for title, error in data.rivals().items()]
         lengths = {}  # of ways that cost the same
         for title, way in WAYS.items():
             cost = str({key: value for key, value in way.items() if key != "rate"})

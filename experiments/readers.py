@@ -183,7 +183,10 @@ def ablation(settings, rows):
 
 def recipe(settings, rows):
     """recipe.csv of recipe."""
-    for row in rows:
+    beside = {row["variant"]: row["squared_error_per_frame"] for row in rows if row["seconds"] is None}
+    beside = {"copying": beside.get("the frame before"), "linear predictor": beside.get("linear predictor on 2 frames")}
+    beside = {name: error for name, error in beside.items() if error is not None}
+    for row in (row for row in rows if row["seconds"] is not None):
         yield Measured(
             table="recipe",
             model=row["variant"],
@@ -193,7 +196,7 @@ def recipe(settings, rows):
             value=row["squared_error_per_frame"],
             error=row["standard_error"],
             minutes=row["seconds"] / 60,
-            beside={},
+            beside=beside,
         )
 
 
@@ -250,13 +253,14 @@ NOTES = {
     "lstm": "LSTM of independent notes",
 }
 
+INDEPENDENT = tuple(NOTES[name] for name in ("1-gram", "markov", "lstm"))  # notes, given the past
+
 
 def music(settings, rows):
     """scores.csv of polyphonic_music, without sets of a user's own."""
     for row in rows:
         if row["set"] not in TABLES:
             continue
-        nats = {other["model"]: other["nats"] for other in rows if other["set"] == row["set"]}
         trained = row["trained_on"]
         if row["best"]:  # a temporal RBM
             recipe = settings["recipes"].get(f"{row['set']}, {trained}") or settings["recipes"][row["set"]]
@@ -273,7 +277,7 @@ def music(settings, rows):
             value=row["nats"],
             error=row["standard_error"],
             minutes=row["minutes"],
-            beside={NOTES[name]: nats[name] for name in ("1-gram", "markov") if name in nats},
+            beside={},
             bracket=(row["lower"], row["upper"]) if row["lower"] < row["upper"] else None,
         )
 

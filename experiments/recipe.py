@@ -1,7 +1,8 @@
 """What each part of the default recipe gives: it is changed one piece at a time, on 15x15 bouncing balls.
 
 Every variant makes the same number of updates on the same videos; the table shows the one-step error it ends with
-(protocol `mean`), with its standard error, and the seconds it took. Rates fall linearly to 0 in all of them.
+(protocol `mean`), with its standard error, and the seconds it took. Rates fall linearly to 0 in all of them. The first
+rows are predictors without hidden units on the same videos.
 """
 
 import argparse
@@ -14,7 +15,8 @@ from rtrbm.compute import engine
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.rbm import FromNoise
 
-RESOLUTION, N_FRAMES, N_TEST = 15, 100, 50
+RESOLUTION, N_FRAMES, N_TEST, N_TRAIN = 15, 100, 50, 400
+COPYING, LINEAR = "the frame before", "linear predictor on 2 frames"
 
 
 def variants(n_updates):
@@ -66,7 +68,10 @@ def main(arguments=None):
     write_settings(*written, ended=False)
     test = bouncing_balls(N_TEST, N_FRAMES, resolution=RESOLUTION, random_state=options.seed + TEST_SEED_OFFSET)
     columns = ("variant", "squared_error_per_frame", "standard_error", "seconds")
-    rows = []
+    train = bouncing_balls(N_TRAIN, N_FRAMES, resolution=RESOLUTION, random_state=options.seed)
+    linear = evaluate.autoregression(test, train, 2, 0, 1)
+    rows = [(COPYING, *evaluate.squared_error(test, evaluate.copy_previous(test)), None)]
+    rows += [(LINEAR, *evaluate.squared_error(test, linear), None)]
     for name, settings in variants(options.n_updates).items():
         stream = BouncingBalls(settings["batch_size"], N_FRAMES, resolution=RESOLUTION, random_state=options.seed)
         start = time.perf_counter()

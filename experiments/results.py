@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.readers import TABLES, measured, read_run, read_table
+from experiments.readers import INDEPENDENT, TABLES, measured, read_run, read_table
 from experiments.runner import run
 from rtrbm.training.files import replacing
 
@@ -129,7 +129,20 @@ def gather(*folders):
             group = groups.setdefault((one.table, one.model, one.protocol, one.settings), [])
             if all((one.seeds, one.value) != (other.seeds, other.value) for _, other in group):  # 1-grams do not differ
                 group.append((found, one))
-    return sorted((_average(*group) for group in groups.items()), key=_place)
+    return sorted(_beside_independent([_average(*group) for group in groups.items()]), key=_place)
+
+
+def _beside_independent(rows):
+    """The rows, those of music beside the models of independent notes, which runs of their own may have measured."""
+    known = {}
+    for row in rows:
+        if row.model in INDEPENDENT:
+            known.setdefault(row.table, {}).setdefault(row.model, row.value)
+    found = []
+    for row in rows:
+        others = {name: value for name, value in known.get(row.table, {}).items() if name != row.model}
+        found.append(row._replace(beside=row.beside | others))
+    return found
 
 
 def _average(key, group):

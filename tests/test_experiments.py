@@ -208,7 +208,8 @@ def test_recipe(tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "RESOLUTION", 6)
     monkeypatch.setattr(recipe, "N_FRAMES", 6)
     recipe.main(["--n-updates", "12", "--out", str(tmp_path)])
-    rows = table(tmp_path / "recipe.csv")
+    rivals, rows = table(tmp_path / "recipe.csv")[:2], table(tmp_path / "recipe.csv")[2:]
+    assert [row["variant"] for row in rivals] == [recipe.COPYING, recipe.LINEAR]
     assert rows[0]["variant"] == "the recipe" and len(rows) == len(recipe.variants(12))
     errors = {row["squared_error_per_frame"] for row in rows if "noise" not in row["variant"]}
     assert len(errors) == len(rows) - 2  # every change changes something; small weights soon forget noise

@@ -21,9 +21,11 @@ def test_a_row_for_every_way_with_its_updates_and_error(small, tmp_path, capsys)
     with open(tmp_path / "learning.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["data"], row["way"], row["seeds"]) for row in rows] == [
-        ("balls", "Adam", "2"), ("balls", "spectral", "2")
+        ("balls", learning.COPYING, ""), ("balls", "linear predictor on 2 frames", ""), ("balls", "Adam", "2"),
+        ("balls", "spectral", "2"),
     ]  # fmt: skip
-    assert all(float(row["error"]) > 0 and float(row["standard_error"]) > 0 and int(row["updates"]) for row in rows)
+    assert all(float(row["error"]) > 0 for row in rows)
+    assert all(float(row["standard_error"]) > 0 and int(row["updates"]) for row in rows[2:])
     assert "mocap6 is left out: there is no" in capsys.readouterr().out
 
 
@@ -41,7 +43,7 @@ def test_ways_that_cost_the_same_make_as_many_updates(monkeypatch, small, tmp_pa
     monkeypatch.setattr(learning, "n_updates_in", lambda *_: next(timed))
     assert learning.main(["--tasks", "balls", "--seeds", "0", "--engine", "numpy", "--out", str(tmp_path)]) == 0
     with open(tmp_path / "learning.csv", newline="") as file:
-        assert [int(row["updates"]) for row in csv.DictReader(file)] == [5, 5, 7]
+        assert [int(row["updates"]) for row in csv.DictReader(file) if row["updates"]] == [5, 5, 7]
 
 
 def test_damaged_data_are_an_error_and_so_is_none_at_all(tmp_path):
