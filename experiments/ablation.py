@@ -39,6 +39,7 @@ from rtrbm.checks import check_count
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.models.trbm import CONNECTIONS
 from rtrbm.parameters import arrays
+from rtrbm.plots import COLOURS, WIDTH
 
 PROFILES = {
     "quick": {
@@ -195,8 +196,6 @@ def figure(rows, data, dreams):
     """
     from matplotlib.figure import Figure
 
-    from rtrbm.plots import WIDTH
-
     videos = {"data": data, **dreams}
     shown = range(DREAM_START, len(data), DREAM_STEP)[:DREAM_SHOWN]
     tile = (WIDTH - NAMES - ERRORS - 0.25) / len(shown)  # inches
@@ -221,8 +220,6 @@ def figure(rows, data, dreams):
 def _errors(axes, table, titles):
     """Errors from left to right, a row for each title that is a variant."""
     from matplotlib.ticker import LogLocator, NullFormatter
-
-    from rtrbm.plots import COLOURS
 
     places = [i for i, title in enumerate(titles) if title in VARIANTS]
     found = [table[titles[i]] for i in places]

@@ -3,6 +3,7 @@
 import numpy as np
 
 from experiments.assemblies_measured import MOMENTS, correlation, oriented
+from rtrbm.plots.paper import COLOURS, colour_bar, colour_limit, draw_image, label_axes, panels
 
 N_SHOWN = 150  # held-out bins of hidden states, where no truth is known
 
@@ -23,8 +24,6 @@ def draw(recording, models, matrices, data, samples):
     -------
     rtrbm.plots.notebook.Figure
     """
-    from rtrbm.plots.paper import panels
-
     figure, axes = panels(None, (2, 3), 5.0)
     if recording.truth is not None:
         order = along_the_ring(recording.truth.U)
@@ -54,16 +53,12 @@ def along_the_ring(U):
 
 
 def _label(axis, x, y, title):
-    from rtrbm.plots.paper import label_axes
-
     label_axes(axis, x, y)
     axis.set_title(title, fontsize=9)
 
 
 def _matrix(axis, matrix, title, names):
     """A matrix in colours about 0, its scale beneath."""
-    from rtrbm.plots.paper import colour_bar, colour_limit, draw_image
-
     drawn = draw_image(axis, matrix, colour_limit(matrix, 100))
     axis.set_aspect("auto")
     axis.set_title(title, fontsize=9)
@@ -74,8 +69,6 @@ def _matrix(axis, matrix, title, names):
 
 def _moments(axis, name, data, samples):
     """Every moment of samples over that of the data, and the line where they agree."""
-    from rtrbm.plots.paper import COLOURS
-
     values = np.concatenate([data, *samples.values()])
     scale = 1 if name == "means" else 1000
     limits = scale * min(0, values.min()), scale * max(0, values.max()) * 1.25  # room for the legend

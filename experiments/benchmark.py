@@ -45,6 +45,7 @@ from experiments.runner import (
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.compute.threads import n_threads, processors
 from rtrbm.datasets import BouncingBalls
+from rtrbm.plots import COLOURS, WIDTH
 
 GRID = [
     Setting(n_visible, n_hidden, n_sequences=n_sequences, n_gibbs=n_gibbs)
@@ -137,8 +138,6 @@ def curves_figure(curves):
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
-
-    from rtrbm.plots import COLOURS, WIDTH
 
     blue, red, green, _, orange, *_ = COLOURS
     palette = dict(zip(CONTENDERS, (blue, "navy", "0.55", orange, red, red, green, green)))

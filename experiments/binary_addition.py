@@ -32,6 +32,7 @@ from rtrbm.datasets import binary_addition
 from rtrbm.functions import sigmoid, softplus
 from rtrbm.minibatches.sequences import pack
 from rtrbm.past import recurrence
+from rtrbm.plots import COLOURS, WIDTH
 from rtrbm.rbm import exact
 from rtrbm.streams import stream
 from rtrbm.training import optimizers
@@ -223,8 +224,6 @@ def learning_curves(histories, baseline):
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
-
-    from rtrbm.plots import COLOURS, WIDTH
 
     figure = Figure(figsize=(WIDTH, 2.6), dpi=200, layout="constrained")
     axes = figure.subplots()

@@ -32,7 +32,7 @@ from experiments.runner import (
     write_table,
 )
 from experiments.smoothers import Smoother, Wiener
-from rtrbm import RTRBM, TRBM, Stack
+from rtrbm import RTRBM, TRBM, Stack, plots
 from rtrbm.compute.threads import one_blas_thread
 from rtrbm.datasets import BouncingBalls, bouncing_balls, correlated_noise
 from rtrbm.streams import stream
@@ -180,8 +180,6 @@ def error_rows(clean, estimates):
 
 def draw(clean, estimates, folder):
     """The first video: clean, noisy and every estimate."""
-    from rtrbm import plots
-
     rows = {"clean": clean[0]}
     for (name, n_layers), estimate in estimates.items():
         rows[name + LAYERS[n_layers]] = estimate[0]

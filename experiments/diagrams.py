@@ -1,5 +1,7 @@
 """The recurrence unrolled in time: the weights that lead forward, and the terms of the gradient that come back."""
 
+from rtrbm.plots import COLOURS, WIDTH
+
 FRAMES = "t-2", "t-1", "t", "t+1"  # the first is not drawn
 PERIOD = 2.16  # inches from one frame to the next
 STATE = 0.86  # from b_t to r_t, side by side
@@ -20,8 +22,6 @@ def unrolled():
     matplotlib.figure.Figure
     """
     from matplotlib.figure import Figure
-
-    from rtrbm.plots import WIDTH
 
     figure = Figure(figsize=(WIDTH, 2 * HEIGHT), dpi=200)
     right, top = LEFT + WIDTH - 0.1, BOTTOM + HEIGHT - 0.12
@@ -113,6 +113,4 @@ def _text(axes, where, text, way=None, size=8, ha="center", boxed=False):
 
 
 def _colour(way):
-    from rtrbm.plots import COLOURS
-
     return "black" if way is None else COLOURS[way]

@@ -40,11 +40,12 @@ from experiments.runner import (
     write_settings,
     write_table,
 )
-from rtrbm import RTRBM, TRBM, evaluate
+from rtrbm import RTRBM, TRBM, evaluate, plots
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.compute import engine
 from rtrbm.datasets import MotionFeatures, hsu_motion
 from rtrbm.minibatches.fingerprint import fingerprint
+from rtrbm.plots.paper import label_axes, legend, panels, styles
 from rtrbm.streams import stream
 
 HORIZON, STEP, PREFIX = 60, 10, 100  # frames ahead; from one origin to the next; before it
@@ -336,8 +337,6 @@ class Results:
 
     def figure(self, found):
         """The errors of most predictors against the frames ahead."""
-        from rtrbm.plots.paper import label_axes, legend, panels, styles
-
         figure, (axes,) = panels(None, (1, 1), 3.4)
         drawn = [(name, path) for name, *_, path in found if name not in ("AR(1)", "AR(2)", "TRBM, thesis")]
         for (name, path), style in zip(drawn, styles()):
@@ -350,8 +349,6 @@ class Results:
 
 def dream(models, data, folder, seed):
     """Pictures of what models dream after the first frames of the longest test part, beside what came."""
-    from rtrbm import plots
-
     longest = int(np.argmax([len(v) - first for v, first in zip(data.split.test, data.split.first)]))
     v, first = data.split.test[longest], data.split.first[longest]
     first = min(first + DREAM_PREFIX, len(v) - 1)
@@ -371,8 +368,6 @@ def dream(models, data, folder, seed):
 
 def curves(rows, n_shown=4):
     """The first features against time, a column of panels, a line for each of the rows."""
-    from rtrbm.plots.paper import label_axes, legend, panels, styles
-
     figure, axes = panels(None, (n_shown, 1), 1 + 1.2 * n_shown, sharex=True)
     for i, axis in enumerate(axes):
         for (name, frames), style in zip(rows.items(), styles()):

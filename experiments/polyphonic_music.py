@@ -60,6 +60,7 @@ from rtrbm.datasets import Transposed, piano_rolls
 from rtrbm.datasets.registry import DATA_SETS
 from rtrbm.minibatches.fingerprint import difference, fingerprint
 from rtrbm.parameters import each
+from rtrbm.plots import WIDTH
 from rtrbm.training.state import Best
 
 SETS = "jsb", "nottingham", "piano-midi", "musedata"
@@ -423,8 +424,6 @@ def rolls(pieces):
     matplotlib.figure.Figure
     """
     from matplotlib.figure import Figure
-
-    from rtrbm.plots import WIDTH
 
     figure = Figure(figsize=(WIDTH, 1.7 * len(pieces)), dpi=200, layout="constrained")
     for axes, (title, roll) in zip(figure.subplots(len(pieces), squeeze=False)[:, 0], pieces.items()):

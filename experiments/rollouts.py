@@ -24,6 +24,7 @@ import numpy as np
 from experiments.readers import read_table
 from experiments.runner import check_different, read_settings, run, save_figure
 from rtrbm import evaluate
+from rtrbm.plots.paper import label_axes, legend, panels, styles
 
 AHEAD = (1, 2, 5, 10, 20)
 N_PREFIX, N_VIDEOS, N_FUTURES = 20, 25, 8
@@ -95,8 +96,6 @@ def draw_rollouts(rows):
     -------
     rtrbm.plots.notebook.Figure
     """
-    from rtrbm.plots.paper import legend, panels
-
     figure, axes = panels(None, (1, 1), 3.6)
     curves = {}
     for name, prediction, *point in rows:
@@ -118,8 +117,6 @@ def draw_profiles(runs):
     -------
     rtrbm.plots.notebook.Figure
     """
-    from rtrbm.plots.paper import panels
-
     sides = sorted({side for side, _ in runs.values()})
     figure, axes = panels(None, (1, len(sides)), 4.2)
     for axis, side in zip(axes, sides):
@@ -140,8 +137,6 @@ def draw_profiles(runs):
 
 def _draw(axis, curves):
     """Curves of (frames ahead, error, standard error) by their labels; a band of one standard error."""
-    from rtrbm.plots.paper import label_axes, styles
-
     for (label, points), style in zip(curves.items(), styles()):
         k, error, deviation = np.array(points).T
         axis.plot(k, error, marker="o", markersize=3, label=label, **style)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..plots import forecast
 from .parser import FORECASTS
 from .reading import SEQUENCE, check_complete, read_data, read_model
 from .verbs import about_data, check_verb, for_model
@@ -28,8 +29,6 @@ def run(options):
     if ending == ".csv":
         write_table(options.out, *as_table(ahead, data))
     elif ending == ".png":
-        from ..plots import forecast
-
         n_sequences, n_features = len(data.sequences), ahead.mean.shape[-1]
         some = [f"the first of {n_sequences} sequences"] * (n_sequences > 1)
         some += [f"the first {N_SHOWN} of {n_features} features"] * (n_features > N_SHOWN)

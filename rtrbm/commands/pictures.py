@@ -6,6 +6,9 @@ import subprocess
 
 import numpy as np
 
+from .. import plots
+from ..plots.paper import draw_image, label_axes, label_feature, panels, styles
+from ..plots.videos import pixels
 from ..replacing import replacing
 from .writing import ending_of, save_figure, say
 
@@ -34,8 +37,6 @@ def draw(path, sequences, image_shape, names, is_binary):
     ValueError
         If frames are no images.
     """
-    from .. import plots
-
     if ending_of(path) == ".mp4":
         write_mp4(path, sequences, image_shape)
         return
@@ -69,8 +70,6 @@ def draw_run(models, videos, seed, folder):
         Of the dreams.
     folder : Path
     """
-    from .. import plots
-
     n_frames = videos.shape[1]
     dreams = {f"{name} dream": model.sample(n_frames, random_state=seed)[0] for name, model in models.items()}
     rows = {"data": videos[0], **dreams}
@@ -119,8 +118,6 @@ def write_mp4(path, videos, image_shape=None):
     RuntimeError
         If ffmpeg is not installed, or fails; the message is its own.
     """
-    from ..plots.videos import pixels
-
     program = shutil.which("ffmpeg")
     if program is None:
         raise RuntimeError("an .mp4 file wants the program ffmpeg, which is not installed")
@@ -143,8 +140,6 @@ def write_mp4(path, videos, image_shape=None):
 
 def _rasters(rows):
     """Sequences as images, time to the right, a feature in each row."""
-    from ..plots.paper import draw_image, label_axes, panels
-
     figure, axes = panels(None, (len(rows), 1), 0.5 + 1.5 * len(rows), sharex=True)
     for axis, (title, frames) in zip(axes, rows.items()):
         draw_image(axis, 1 - frames.T[::-1]).axes.set_aspect("auto")
@@ -157,8 +152,6 @@ def _rasters(rows):
 
 def _curves(sequences, names):
     """The first features over time, a panel for each and a line for each sequence."""
-    from ..plots.paper import label_feature, panels, styles
-
     n = min(N_PANELS, sequences.shape[2])
     figure, axes = panels(None, (n, 1), 0.6 + 1.1 * n, sharex=True)
     for i, axis in enumerate(axes):
