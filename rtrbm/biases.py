@@ -40,7 +40,9 @@ def with_inputs(params, inputs):
     Parameters
     ----------
     params : NamedTuple
-    inputs : (n_rows, n_inputs) ndarray
-        x_t, what is known of every frame besides its values.
+    inputs : (n_rows, n_inputs) ndarray or None
+        x_t, what is known of every frame besides its values. None: the parameters stay as they are.
     """
+    if inputs is None:
+        return params
     return params._replace(b_v=params.b_v + inputs @ params.D_v, b_h=params.b_h + inputs @ params.D_h)

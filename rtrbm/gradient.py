@@ -58,7 +58,7 @@ def gradient(model, params, v, where, negative_phase, engine, inputs=None):
         Derivatives with respect to the biases of every frame that counts (`Layout.n_warm`).
     memory : Memory
     """
-    driven = params if inputs is None else with_inputs(params, inputs)
+    driven = with_inputs(params, inputs)
     biases, memory = model.past.forward(driven, v, where, engine)  # eq. 3.20
     rows = counted(where)[1]
     v, biases = v[rows], biases.at(rows)

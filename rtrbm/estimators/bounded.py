@@ -7,7 +7,6 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from ..checks import check_count, check_flag
-from ..streams import as_seed
 from ..types import Array, Lists, Seed, Sequences
 from . import variational
 from .likelihoods import Likelihood, warn_of_grey
@@ -145,7 +144,7 @@ class Bounded(Estimator):
 
     def _scores(self, X, random_state, n_draws, method, n_chains=None, n_steps=None, doubt_grey=False):
         bottom = self.layers[0]
-        seed = bottom.seed_ if random_state is None else as_seed(random_state)
+        seed = bottom._seed_of(random_state)
         settings = {"method": method, "n_chains": n_chains, "n_steps": n_steps}
         self.layers[-1]._check_estimate(settings)
         X = bottom._checked(X)

@@ -11,6 +11,7 @@ from ..minibatches.windows import Example, Recordings, are_examples, as_recordin
 from ..rbm.chains import Draw
 from ..rbm.conditionals import hidden_mean
 from ..rbm.expectation import expectation
+from ..streams import as_seed
 from ..training import loop, ranks
 from ..warned import warn
 from . import doubts
@@ -65,6 +66,10 @@ class Fed(Stored):
         if given != lengths:
             raise ValueError(f"inputs must have the frames of X, {summary(lengths)}, got {summary(given)}")
         return inputs
+
+    def _seed_of(self, random_state):
+        """The seed of a verb; None stands for that with which the model was trained."""
+        return self.seed_ if random_state is None else as_seed(random_state)
 
     def _check_ordered(self, name):
         """Raise unless frames have an order."""
@@ -166,7 +171,7 @@ class Fed(Stored):
         v, where, _, missing, inputs = parts[0]
         params, engine, past = self._effective(), self._engine(), self._past()
         v = self._units().inward(v, params.units)
-        driven = params if inputs is None else with_inputs(params, inputs)
+        driven = with_inputs(params, inputs)
         biases, _ = past.forward(driven, v, where, engine)
         rows = np.arange(len(v))[counted(where)[1]]
         if missing is not None or len(rows) < doubts.FEWEST:

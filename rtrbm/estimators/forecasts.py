@@ -14,7 +14,6 @@ from ..past.conditioner import biases_of
 from ..progress import bar
 from ..rbm.chains import Draw
 from ..rbm.conditionals import hidden_mean
-from ..streams import as_seed
 from ..types import Array, ArrayLike, Given, Seed, Sequences
 from .features import check_labels, check_names
 from .frames import FrameByFrame, groups
@@ -127,7 +126,7 @@ class Forecasting(FrameByFrame):
         n_elements = n_kept * int(np.prod(shape, dtype=object)) + 6 * int(n_samples) * shape[-1]
         what = f"n_samples={n_samples} forecasts of horizon={horizon} frames after {len(X)} sequences"
         checks.check_memory(what, n_elements, self.dtype)
-        seed, parts = self.seed_ if random_state is None else as_seed(random_state), []
+        seed, parts = self._seed_of(random_state), []
         with bar(len(X) * int(horizon), "frame") as counted:
             for first, last in groups(np.arange(1, len(X) + 1) * int(n_samples)):
                 x = None if inputs is None else inputs[first:last]

@@ -101,7 +101,7 @@ class FrameByFrame(TrainedRBM):
         self._check_features(X)
         X, mask = checks.without_missing(X, mask)
         X = self._checked(X, missing=mask)
-        seed = self.seed_ if random_state is None else as_seed(random_state)
+        seed = self._seed_of(random_state)
         params, past, units, engine = self._effective(), self._past(), self._units(), self._engine()
 
         def means(t, frame, gaps, biases):
@@ -368,8 +368,7 @@ class FrameByFrame(TrainedRBM):
         params, past, engine = self._effective(), self._past(), self._engine()
 
         def group(v, where, count, x, *packed):
-            driven = params if x is None else with_inputs(params, x)
-            return function(Seen(v, where, count, *past.forward(driven, v, where, engine)), *packed)
+            return function(Seen(v, where, count, *past.forward(with_inputs(params, x), v, where, engine)), *packed)
 
         return self._grouped(X, group, inputs, *others)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from copy import copy
 
 import numpy as np
 
@@ -138,6 +139,12 @@ class Protocol:
         vars(self).pop("feature_names_in_", None)
         if names is not None:
             self.feature_names_in_ = names
+
+    def _without_names(self):
+        """The same model for arrays that were made of tables, once their names are checked."""
+        nameless = copy(self)
+        nameless._keep_names(None)
+        return nameless
 
     def _check_features(self, X, name="X"):
         """Raise if X has another number of features than the fit had, or other names of them."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..checks import check_flag
 from ..rbm.partition import check_settings
-from ..streams import as_seed
 from ..types import Array, Given, Lists, Seed, Sequences
 from .forecasts import Forecasting
 from .likelihoods import Likelihood, Scores, scores_of_packed, warn_of_doubts, warn_of_grey
@@ -164,7 +163,7 @@ class Scored(Forecasting):
     def _scores(self, X, method, random_state, n_chains, n_steps, inputs, doubt_grey=False):
         """The columns of `Scores` of every frame, in the form of X; warnings of what they are worth."""
         self._check_fitted()
-        seed = self.seed_ if random_state is None else as_seed(random_state)
+        seed = self._seed_of(random_state)
         settings = {"method": method, "n_chains": n_chains, "n_steps": n_steps}
         self._check_estimate(settings)
         X = self._checked(X)

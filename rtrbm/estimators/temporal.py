@@ -16,7 +16,7 @@ from ..rbm.chains import Draw
 from ..rbm.conditionals import hidden_mean
 from ..rbm.expectation import PROTOCOLS, expectation
 from ..rbm.negative import Exact
-from ..streams import as_seed, check_random_state
+from ..streams import check_random_state
 from ..types import Array, Given, Lists, Seed, Sequences
 from .pooling import check_shown, pooled
 from .protocol import configured
@@ -97,7 +97,7 @@ class TemporalRBM(Scored):
         """
         checks.check_choice("protocol", protocol, PROTOCOLS)
         X = self._checked(X)
-        seed = self.seed_ if random_state is None else as_seed(random_state)
+        seed = self._seed_of(random_state)
         W, units, engine = self._effective().W, self._units(), self._engine()
 
         def group(seen):
@@ -227,7 +227,7 @@ class TemporalRBM(Scored):
         params, model, engine = self._effective(), self._model(), self._engine()
         phase = Exact() if method == "exact" else self._negative(self.n_updates_)
         phase.check(*params.W.shape, model.units)
-        seed = self.seed_ if random_state is None else as_seed(random_state)
+        seed = self._seed_of(random_state)
         draw = Draw(seed, "chain", (self.n_updates_,))
 
         def negative_phase(h_pos, W, biases):
@@ -242,7 +242,7 @@ class TemporalRBM(Scored):
     def _measured(self, V):
         """The squared error of one-step prediction per frame, as `score` has it, and the log-likelihood per frame."""
         squares = n_predicted = nats = n_frames = 0
-        length = V.length if isinstance(V, sources.Lazy) else lambda i: len(V[i])
+        length = sources.length_of(V)
         quick = self._is_quick(sum(map(length, range(len(V)))))
         for part in sources.parts(V):
             n = sum(len(v) - 1 for v in part)

@@ -1,7 +1,6 @@
 """What `fit` does beside its updates: the error on validation data, callbacks, and what changed when a run goes on."""
 
 import contextlib
-import copy
 import os
 from functools import partial
 
@@ -99,7 +98,7 @@ class Watched(Fed):
         if n_features is None:
             raise TypeError("validation must be data of a known length, got a stream or an iterable: take some of them")
         if len(self._axes) == 3:
-            length = V.length if isinstance(V, sources.Lazy) else lambda i: len(V[i])
+            length = sources.length_of(V)
             if not any(length(i) > 1 for i in range(len(V))):
                 raise ValueError(
                     "validation must have a sequence of at least 2 frames: the first frame is not predicted"
@@ -154,10 +153,8 @@ class Watched(Fed):
             self._set_state(training._replace(best=self.best_))  # which a callback may have set
 
         def measured():
-            nameless = copy.copy(self)  # V has been checked, and has no names any more
-            nameless._keep_names(None)
             with checks.about("validation", "X"):
-                return nameless._measured(V)
+                return self._without_names()._measured(V)
 
         def validate():
             for name, value in zip(VALIDATION, (self.n_updates_, *ranks.of_first(measured, self.comm))):

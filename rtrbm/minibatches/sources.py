@@ -224,6 +224,11 @@ def _check_array(X, axes, name):
         raise ValueError(f"{name} must not be empty, got shape {X.shape} for ({', '.join(axes)})")
 
 
+def length_of(sequences):
+    """A function that tells the number of frames of sequence i; data on a disk are not read for it."""
+    return sequences.length if isinstance(sequences, Lazy) else lambda i: len(sequences[i])
+
+
 class Lazy:
     """Sequences that are read when they are asked for, and checked then.
 

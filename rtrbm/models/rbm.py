@@ -241,7 +241,7 @@ class RBM(TrainedRBM):
         self._check_features(X)
         X, mask = checks.rows_without_missing(X, mask)
         v = self._check_rows(X, mask)
-        draw = Draw(self.seed_ if random_state is None else as_seed(random_state), "impute")
+        draw = Draw(self._seed_of(random_state), "impute")
         W, b_v, b_h, _ = self.params_
         rows, filled = np.flatnonzero(mask.any(axis=1)), v.copy()
         with bar(len(rows), "row") as counted, one_blas_thread():
@@ -527,7 +527,7 @@ class RBM(TrainedRBM):
     def _log_z(self, v, method, random_state, n_chains=None, n_steps=None):
         """log Z with its bounds; `v` are data."""
         W, b_v, b_h, _ = self.params_
-        seed = self.seed_ if random_state is None else as_seed(random_state)
+        seed = self._seed_of(random_state)
         with bar(1, "estimate") as counted, one_blas_thread():
             return log_partition(
                 W, b_v, b_h, self._units(), method=method, data=v, n_steps=n_steps,

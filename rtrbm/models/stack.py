@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from copy import copy
 from dataclasses import field
 from typing import Any, Literal, NoReturn, overload
 
@@ -254,7 +253,7 @@ class Stack(Bounded):
         """
         layers = self._fitted()
         layers[0]._check_features(X)
-        layers = _without_names(layers)
+        layers = [layers[0]._without_names(), *layers[1:]]
         X, mask = without_missing(X, mask)
         filled = layers[0].impute(X, mask, random_state)
         if len(layers) == 1:
@@ -323,7 +322,8 @@ class Stack(Bounded):
         for name, value in (("n_frames", n_frames), ("n_sequences", n_sequences), ("n_gibbs", n_gibbs)):
             check_count(name, value)
         if prefix is not None:
-            prefix, layers = layers[0]._check_prefix(prefix, n_sequences), _without_names(layers)
+            prefix = layers[0]._check_prefix(prefix, n_sequences)
+            layers = [layers[0]._without_names(), *layers[1:]]
         seed, prefixes = as_seed(random_state), [prefix]
         for layer in layers[:-1]:
             prefixes.append(None if prefix is None else layer.transform(prefixes[-1]))
@@ -505,13 +505,6 @@ def _opened(files_of_X, X, V, checkpoints):
         for opened in (X, V):
             sources.check_apart(path, opened)
     return X, V
-
-
-def _without_names(layers):
-    """The layers, the bottom one for arrays made of tables whose names have been checked."""
-    bottom = copy(layers[0])
-    bottom._keep_names(None)
-    return [bottom, *layers[1:]]
 
 
 def _down(layers, X, at_top):

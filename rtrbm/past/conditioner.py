@@ -159,7 +159,7 @@ class Conditioner:
 
 def biases_of(past, params, state, n_sequences, x=None):
     """The biases of the next frame, whose known inputs are x, the hidden ones in a row for each sequence."""
-    biases = past.biases(params if x is None else with_inputs(params, x), state)
+    biases = past.biases(with_inputs(params, x), state)
     return biases._replace(h=np.broadcast_to(biases.h, (n_sequences, len(params.b_h))))
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from ..checks import any_value, as_given, check_count, check_sequences
 from ..foreign import is_table
 from ..minibatches.fingerprint import difference, fingerprint
-from ..streams import as_seed
 from . import drawn
 
 N_FRAMES = 100  # of an animation
@@ -51,7 +50,7 @@ class Subject:
                 raise ValueError(f"model must be fitted, this {type(model).__name__} is not: call fit first")
         self.bottom = self.layers[0]
         self.static = not hasattr(self.bottom, "forecast")
-        self.seed = self.bottom.seed_ if random_state is None else as_seed(random_state)
+        self.seed = self.bottom._seed_of(random_state)
         names = getattr(self.bottom, "feature_names_in_", None)
         self.names = list(map(str, range(self.n_visible) if names is None else names))
         self._named = names is not None
@@ -180,8 +179,7 @@ class Subject:
 
 def _without_names(model, layers):
     """A model and its layers as they are, for arrays made of tables."""
-    bottom = copy(layers[0])
-    bottom._keep_names(None)
+    bottom = layers[0]._without_names()
     if model is layers[0]:
         return bottom, [bottom]
     model, layers = copy(model), [bottom, *layers[1:]]
