@@ -122,6 +122,7 @@ def new_model(title, settings, seed, options):
         learning_rate=settings["learning_rate"],
         n_updates=settings["n_updates"],
         n_jobs=options.n_jobs,
+        engine=options.engine,
         random_state=seed,
         verbose=1,
     )
@@ -295,7 +296,7 @@ def main(arguments=None):
     settings["n_updates"] = settings["n_updates"] if options.n_updates is None else options.n_updates
     check_count("--n-updates", settings["n_updates"])
     check_count("--seeds", options.seeds)
-    check_command_line(options)
+    worked = check_command_line(options)
     folder = output_folder(options.out or f"results/ablation-{options.profile}")
     protocol = {
         "protocol": "mean",
@@ -309,7 +310,8 @@ def main(arguments=None):
     models = {name_of(*which): new_model(which[0], settings, which[1], options) for which in runs}
     begin(folder, models, options.resume)
     minutes = minutes_before(folder, options.resume)
-    settings_file = folder / "settings.json", {**vars(options), **settings, **protocol, "minutes": minutes}
+    written = {**vars(options), **settings, **protocol, "engine": worked, "minutes": minutes}
+    settings_file = folder / "settings.json", written
 
     videos = {"n_frames": N_TEST_FRAMES, "resolution": settings["resolution"], "n_balls": N_BALLS}
     test = bouncing_balls(settings["n_test"], **videos, random_state=options.seed + TEST_SEED_OFFSET)

@@ -24,6 +24,7 @@ from experiments.runner import (
     TEST_SEED_OFFSET,
     begin,
     check_command_line,
+    check_work,
     command_line,
     minutes_before,
     output_folder,
@@ -40,7 +41,6 @@ from experiments.runner import (
 from rtrbm import RTRBM, evaluate
 from rtrbm.checks import check_count
 from rtrbm.commands.pictures import draw_run
-from rtrbm.compute import engine
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.rbm.expectation import PROTOCOLS
 from rtrbm.report import noted
@@ -188,12 +188,6 @@ def parser():
         type=int,
         help="delay taps: let so many frames before act on all biases (default: that of the profile)",
     )
-    parser.add_argument(
-        "--engine",
-        choices=engine.ENGINES,
-        default="auto",
-        help="numba: faster, with other random numbers, by rtrbm[fast]; auto: numba if it is there (default: auto)",
-    )
     return parser
 
 
@@ -207,7 +201,7 @@ def write_all_settings(folder, options, settings, minutes, ended=True):
         "test_seed": options.seed + TEST_SEED_OFFSET,
         "scored_frames": f"2..{N_FRAMES}",
     }
-    worked = {"engine": engine.named(options.engine).name}
+    worked = {"engine": check_work(options)}
     written = {**vars(options), **settings, **protocol, **worked, "minutes": minutes}
     write_settings(folder / "settings.json", written, ended)
 
@@ -217,7 +211,6 @@ def main(arguments=None):
     started = time.perf_counter()
     options = parser().parse_args(arguments)
     check_command_line(options)
-    engine.named(options.engine)
     settings, comm = {"n_taps": 0, "dynamic_visible_bias": False, **PROFILES[options.profile]}, ranks.world()
     if options.n_taps is not None:
         check_count("--n-taps", options.n_taps, 0)

@@ -129,7 +129,7 @@ class Drawn:
 def new_layers(name, options, profile):
     """The layers to be trained, by the names of their files."""
     kind, settings = MODELS[name]
-    own = {**settings, "n_jobs": options.n_jobs, "random_state": options.seed, "verbose": 1}
+    own = {**settings, "n_jobs": options.n_jobs, "engine": options.engine, "random_state": options.seed, "verbose": 1}
     return {f"{name}-{depth}": kind(**layer, **own) for depth, layer in enumerate(profile["layers"], 1)}
 
 
@@ -203,7 +203,7 @@ def parser():
 def main(arguments=None):
     started = time.perf_counter()
     options = parser().parse_args(arguments)
-    check_command_line(options)
+    worked = check_command_line(options)
     profile = PROFILES[options.profile]
     names = options.models or profile["models"]
     check_different("--models", names)
@@ -212,6 +212,7 @@ def main(arguments=None):
     clean, noisy = videos(N_TEST, noise, test_seed)
     folder = output_folder(options.out or f"results/denoising-{options.profile}")
     settings = {**vars(options), **profile, "models": {name: MODELS[name][1] for name in names}, **VIDEOS}
+    settings["engine"] = worked
     protocol = {"test_seed": test_seed, "fit_seed": fit_seed, "n_test": N_TEST, "scored_frames": f"1..{N_FRAMES}"}
     layers = {name: new_layers(name, options, profile) for name in names}
     begin(folder, {file: layer for own in layers.values() for file, layer in own.items()}, options.resume)

@@ -24,18 +24,19 @@ from experiments.runner import (
     TEST_SEED_OFFSET,
     check_different,
     check_seeds,
+    check_work,
     data_files,
     data_option,
     output_folder,
     print_table,
     run,
     script,
+    work_options,
     write_settings,
     write_table,
 )
 from rtrbm import RTRBM, evaluate
-from rtrbm.checks import check_n_jobs, check_number
-from rtrbm.compute import engine
+from rtrbm.checks import check_number
 from rtrbm.datasets import BouncingBalls, Transposed, bouncing_balls
 from rtrbm.rbm import FromNoise
 
@@ -172,15 +173,13 @@ def main(arguments=None):
     parser.add_argument("--tasks", nargs="+", choices=DATA, default=list(DATA), metavar="DATA", help="default: all")
     parser.add_argument("--seconds", type=float, default=20, help="processor time of a training (default: 20)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="default: 0 1 2")
-    parser.add_argument("--n-jobs", type=int, default=1, help="threads (default: 1)")
-    parser.add_argument("--engine", choices=engine.ENGINES, default="auto", help="auto: numba if it is there (default)")
+    work_options(parser, n_jobs=1)
     parser.add_argument("--out", default="results/learning", help="folder for settings.json and learning.csv")
     options = parser.parse_args(arguments)
     check_seeds(options.seeds)
     check_different("--tasks", options.tasks)
     check_number("--seconds", options.seconds, 0)
-    check_n_jobs("--n-jobs", options.n_jobs)
-    worked = engine.named(options.engine).name
+    worked = check_work(options)
     files = data_files({name: DATA[name].file for name in options.tasks}, options.data)
     tasks = {name: DATA[name](path) for name, path in files.items()}
     folder, rows = output_folder(options.out), []

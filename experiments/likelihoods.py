@@ -12,8 +12,17 @@ import argparse
 import numpy as np
 from scipy.special import expit, softmax
 
-from experiments.runner import output_folder, print_table, run, script, write_settings, write_table
-from rtrbm.checks import check_count, check_n_jobs
+from experiments.runner import (
+    check_work,
+    output_folder,
+    print_table,
+    run,
+    script,
+    work_options,
+    write_settings,
+    write_table,
+)
+from rtrbm.checks import check_count
 from rtrbm.compute import engine
 from rtrbm.estimators.likelihoods import WIDE
 from rtrbm.rbm import exact, partition
@@ -108,8 +117,7 @@ def parser():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=int, default=200, help="random models (default: 200)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--engine", default="auto", choices=engine.ENGINES, help="auto: numba if it is there (default)")
-    parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
+    work_options(parser)
     parser.add_argument("--out", default="results/likelihoods", help="folder for settings.json and the two tables")
     return parser
 
@@ -121,7 +129,7 @@ def main(arguments=None):
     if options.models % N_SCALES:
         raise ValueError(f"--models must be a multiple of the {N_SCALES} scales, got {options.models}")
     check_count("--seed", options.seed, 0)
-    check_n_jobs("--n-jobs", options.n_jobs)
+    check_work(options)
     worker, folder = engine.named(options.engine, options.n_jobs), output_folder(options.out)
     settings = folder / "settings.json", {**vars(options), "engine": worker.name}
     write_settings(*settings, ended=False)

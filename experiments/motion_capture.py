@@ -27,6 +27,7 @@ from experiments.runner import (
     check_data,
     check_figures,
     check_seeds,
+    check_work,
     data_option,
     minutes_before,
     output_folder,
@@ -37,12 +38,12 @@ from experiments.runner import (
     starting,
     stopped,
     timed,
+    work_options,
     write_settings,
     write_table,
 )
 from rtrbm import RTRBM, TRBM, evaluate, plots
-from rtrbm.checks import check_count, check_n_jobs
-from rtrbm.compute import engine
+from rtrbm.checks import check_count
 from rtrbm.datasets import MotionFeatures, hsu_motion
 from rtrbm.minibatches.fingerprint import fingerprint
 from rtrbm.plots.paper import label_axes, legend, panels, styles
@@ -394,8 +395,7 @@ def parser():
     )
     parser.add_argument("--validation", action="store_true", help="score the end of the training part instead")
     parser.add_argument("--resume", action="store_true", help="go on from the models in the folder")
-    parser.add_argument("--engine", default="auto", choices=engine.ENGINES, help="auto: numba if it is there (default)")
-    parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
+    work_options(parser)
     parser.add_argument("--out", help="folder for the results (default: results/motion_capture-SET)")
     return parser
 
@@ -433,8 +433,7 @@ def main(arguments=None):
     options = parser().parse_args(arguments)
     check_seeds(options.seeds)
     check_count("--updates", options.updates)
-    check_n_jobs("--n-jobs", options.n_jobs)
-    worked = engine.named(options.engine).name
+    worked = check_work(options)
     check_figures()
     if not options.data:
         raise ValueError("--data must name the folder of data (or the environment variable RTRBM_DATA)")

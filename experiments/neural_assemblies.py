@@ -41,6 +41,7 @@ from experiments.runner import (
     check_different,
     check_figures,
     check_seeds,
+    check_work,
     output_folder,
     print_table,
     run,
@@ -48,13 +49,13 @@ from experiments.runner import (
     script,
     starting,
     stopped,
+    work_options,
     write_settings,
     write_table,
 )
 from experiments.spike_files import spike_times
 from rtrbm import RBM, RTRBM, convert, evaluate
-from rtrbm.checks import about, check_count, check_n_jobs, check_number
-from rtrbm.compute import engine
+from rtrbm.checks import about, check_count, check_number
 from rtrbm.datasets import assemblies
 from rtrbm.minibatches.fingerprint import fingerprint
 from rtrbm.rbm.units import as_units
@@ -266,8 +267,7 @@ def parser():
     parser.add_argument("--hidden", type=int, default=10, help="hidden units (default: 10, the simulated assemblies)")
     parser.add_argument("--n-updates", type=int, default=5000, help="of the RTRBM (default: 5000)")
     parser.add_argument("--seeds", type=int, nargs="+", metavar="SEED", help="default: 0 1 2, with --spikes 0")
-    parser.add_argument("--engine", default="auto", choices=engine.ENGINES, help="auto: numba if it is there (default)")
-    parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
+    work_options(parser)
     parser.add_argument("--resume", action="store_true", help="go on from the models in the folder")
     where = "folder for tables, models and figures (default: results/neural_assemblies, with --spikes and FILE's name)"
     parser.add_argument("--out", help=where)
@@ -290,8 +290,7 @@ def check_options(options):
     check_count("--n-updates", options.n_updates)
     check_seeds(options.seeds or ())
     check_different("--visible", options.visible)
-    check_n_jobs("--n-jobs", options.n_jobs)
-    engine.named(options.engine)
+    check_work(options)
     check_figures()
 
 
@@ -317,7 +316,7 @@ def main(arguments=None):
         "rbm": RBM_SETTINGS,
         "n_gibbs": N_GIBBS,
         "window": WINDOW,
-        "engine": engine.named(options.engine).name,
+        "engine": check_work(options),
         "learned_from": prints,
     }
     settings = folder / "settings.json", {**vars(options), "seeds": seeds, **own}

@@ -39,6 +39,7 @@ from experiments.runner import (
     begin,
     check_different,
     check_figures,
+    check_work,
     data_option,
     earlier_settings,
     output_folder,
@@ -48,13 +49,13 @@ from experiments.runner import (
     script,
     starting,
     stopped,
+    work_options,
     write_settings,
     write_table,
 )
 from rtrbm import LSTMRBM, RBM, RNNRBM, RTRBM
 from rtrbm.callbacks import EarlyStopping
-from rtrbm.checks import check_count, check_n_jobs, check_number
-from rtrbm.compute import engine
+from rtrbm.checks import check_count, check_number
 from rtrbm.convert import write_midi
 from rtrbm.datasets import Transposed, piano_rolls
 from rtrbm.datasets.registry import DATA_SETS
@@ -455,8 +456,7 @@ def parser():
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     more = "go on: keep the rows and the models of the folder; with more --updates the models learn further"
     parser.add_argument("--resume", action="store_true", help=more)
-    parser.add_argument("--engine", default="auto", choices=engine.ENGINES, help="auto: numba if it is there (default)")
-    parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
+    work_options(parser)
     parser.add_argument("--out", default="results/polyphonic_music", help="folder for the results")
     return parser
 
@@ -464,12 +464,11 @@ def parser():
 def check(options):
     """Raise if an option is wrong or something is missing, before any work."""
     check_count("--seed", options.seed, 0)
-    check_n_jobs("--n-jobs", options.n_jobs)
     if options.updates is not None:
         check_count("--updates", options.updates)
     if options.minutes is not None:
         check_number("--minutes", options.minutes, 0)
-    engine.named(options.engine)
+    check_work(options)
     check_figures()
     check_different("--sets", options.sets)
     names = [stems([part]) for part in options.sets]
@@ -519,7 +518,7 @@ def main(arguments=None):
     how = trained_on(None, options)
     recipes |= {f"{name}, {how}": {**recipe_of(names, options), "minutes": options.minutes}
                 for names in groups for name in names}  # fmt: skip
-    own = {"engine": engine.named(options.engine).name, "recipes": recipes, "music": prints}
+    own = {"engine": check_work(options), "recipes": recipes, "music": prints}
     settings = folder / "settings.json", {**vars(options), **own}
     write_settings(*settings, ended=False)
     rows = earlier_rows(folder / "scores.csv") if options.resume else []

@@ -23,18 +23,18 @@ from experiments.reports import report
 from experiments.runner import (
     check_different,
     check_seeds,
+    check_work,
     data_files,
     data_option,
     output_folder,
     print_table,
     run,
     script,
+    work_options,
     write_settings,
     write_table,
 )
 from rtrbm import RTRBM, TRBM, evaluate
-from rtrbm.checks import check_n_jobs
-from rtrbm.compute import engine
 from rtrbm.datasets import hsu_walking, mocap6, piano_rolls, training_part
 
 COLUMNS = ("task", "seed", "model", "linear", "copy", "model_over_linear", "minutes")
@@ -174,8 +174,7 @@ def parser():
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS), metavar="TASK", help="default: all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="default: 0 1 2")
     parser.add_argument("--validation", action="store_true", help="score the end of the training part instead")
-    parser.add_argument("--engine", default="auto", choices=engine.ENGINES, help="auto: numba if it is there (default)")
-    parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
+    work_options(parser)
     parser.add_argument("--out", default="results/real_data", help="folder for settings.json and real_data.csv")
     return parser
 
@@ -185,8 +184,7 @@ def main(arguments=None):
     options = parser().parse_args(arguments)
     check_seeds(options.seeds)
     check_different("--tasks", options.tasks)
-    check_n_jobs("--n-jobs", options.n_jobs)
-    worked = engine.named(options.engine).name
+    worked = check_work(options)
     paths = data_files({name: TASKS[name].file for name in options.tasks}, options.data)
     for name, path in paths.items():
         TASKS[name].load(path, options.seeds[0], options.validation)  # what cannot be read is seen at once

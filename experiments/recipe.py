@@ -8,10 +8,19 @@ rows are predictors without hidden units on the same videos.
 import argparse
 import time
 
-from experiments.runner import TEST_SEED_OFFSET, output_folder, print_table, run, script, write_settings, write_table
+from experiments.runner import (
+    TEST_SEED_OFFSET,
+    check_work,
+    output_folder,
+    print_table,
+    run,
+    script,
+    work_options,
+    write_settings,
+    write_table,
+)
 from rtrbm import RTRBM, evaluate
-from rtrbm.checks import check_count, check_n_jobs
-from rtrbm.compute import engine
+from rtrbm.checks import check_count
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.rbm import FromNoise
 
@@ -56,15 +65,14 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n-updates", type=int, default=400, help="updates of every variant (default: 400)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
-    parser.add_argument("--engine", choices=engine.ENGINES, default="auto", help="auto: numba if it is there (default)")
+    work_options(parser)
     parser.add_argument("--out", default="results/recipe", help="folder for settings.json and recipe.csv")
     options = parser.parse_args(arguments)
     check_count("--n-updates", options.n_updates)
     check_count("--seed", options.seed, 0)
-    check_n_jobs("--n-jobs", options.n_jobs)
+    worked = check_work(options)
     folder = output_folder(options.out)
-    written = folder / "settings.json", {**vars(options), "engine": engine.named(options.engine).name}
+    written = folder / "settings.json", {**vars(options), "engine": worked}
     write_settings(*written, ended=False)
     test = bouncing_balls(N_TEST, N_FRAMES, resolution=RESOLUTION, random_state=options.seed + TEST_SEED_OFFSET)
     columns = ("variant", "squared_error_per_frame", "standard_error", "seconds")

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.commands import readable, writing
 from rtrbm.commands.writing import print_table, save_figure, write_table  # noqa: F401, scripts take them from here
+from rtrbm.compute import engine
 from rtrbm.minibatches.fingerprint import difference
 from rtrbm.replacing import before
 from rtrbm.training import locks, ranks
@@ -29,8 +30,22 @@ def command_line(description, name, profiles):
     parser.add_argument("--out", help=f"folder for the results (default: results/{name}-PROFILE)")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--resume", action="store_true", help="go on from the models in the folder")
-    parser.add_argument("--n-jobs", type=int, default=-1, help="threads (default: all processors)")
+    work_options(parser)
     return parser
+
+
+def work_options(parser, n_jobs=-1):
+    """Add --engine and --n-jobs, by which models work."""
+    said = "numba: faster, with other random numbers, by rtrbm[fast]; auto: numba if it is there (default: auto)"
+    parser.add_argument("--engine", choices=engine.ENGINES, default="auto", help=said)
+    said = f"threads (default: {n_jobs if n_jobs > 0 else 'all processors'})"
+    parser.add_argument("--n-jobs", type=int, default=n_jobs, help=said)
+
+
+def check_work(options):
+    """Raise if options of `work_options` are wrong; the name of the engine that works."""
+    check_n_jobs("--n-jobs", options.n_jobs)
+    return engine.named(options.engine).name
 
 
 def data_option(parser):
@@ -54,10 +69,13 @@ def check_seeds(seeds):
 
 
 def check_command_line(options):
-    """Raise if options of `command_line` are wrong or pictures cannot be drawn. Scripts call this before any work."""
+    """Raise if options of `command_line` are wrong or pictures cannot be drawn; the name of the engine that works.
+
+    Scripts call this before any work.
+    """
     check_count("--seed", options.seed, 0)
-    check_n_jobs("--n-jobs", options.n_jobs)
     check_figures()
+    return check_work(options)
 
 
 def data_files(files, folder):
