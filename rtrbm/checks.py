@@ -393,6 +393,7 @@ def as_given(X, name="X"):
         If X is a stream, a mapping, text or no container of sequences, or holds none.
     """
     foreign.check_open(X, name)
+    foreign.check_ungrouped(X, name)
     if hasattr(X, "minibatch") or isinstance(X, Iterator):
         raise TypeError(
             f"{name} must be an array or a list of arrays, got a stream, {type(X).__name__}: take one minibatch of it, "

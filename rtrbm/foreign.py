@@ -152,6 +152,12 @@ def numbers(X, name, gaps=False):
     return found
 
 
+def check_ungrouped(X, name):
+    """Raise a TypeError if X is a table in groups (pandas), whose members are pairs."""
+    if hasattr(X, "ngroups"):
+        raise TypeError(f"{name} must be sequences, got a {type(X).__name__}: take [x for _, x in {name}]")
+
+
 def check_open(X, name):
     """Raise a ValueError if X is a dataset of a file that is closed."""
     if isinstance(X, h5py.HLObject) and not X:

@@ -231,6 +231,9 @@ def test_columns_in_another_order_are_refused_in_every_container():
         evaluate.mean_frame([A], [A, B])
     with pytest.raises(TypeError, match="take .x for _, x in X."):
         model.fit(list(A.groupby("a")))
+    for verb in (model.fit, model.predict):
+        with pytest.raises(TypeError, match="got a DataFrameGroupBy: take .x for _, x in X."):
+            verb(A.groupby("a"))
 
 
 def test_gaps_in_validation_data_have_a_remedy_that_can_be_followed():

@@ -5,7 +5,7 @@ from collections.abc import ValuesView
 import h5py
 import numpy as np
 
-from ..foreign import names_of_columns
+from ..foreign import check_ungrouped, names_of_columns
 from ..warned import warn
 
 N_NAMES = 5  # shown of the names that are wrong
@@ -117,6 +117,7 @@ def check_labels(frame, names, model):
 
 def _members(X, name):
     """(name, object) of the parts that can have columns: X itself, or the members of a list."""
+    check_ungrouped(X, name)
     is_cell = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
     several = is_cell or isinstance(X, list | tuple | ValuesView)
     return [(f"{name}[{i}]", x) for i, x in enumerate(X)] if several else [(name, X)]
