@@ -165,7 +165,7 @@ def test_an_srtrbm_hands_on_the_weights_that_are_at_work():
     for start in (model, model.effective_):
         W = RTRBM(3, initialization=start, **settings).fit(X).params_.W
         np.testing.assert_allclose(W, model.effective_.W, atol=1e-6)
-    with pytest.raises(ValueError, match="initialization must be a fitted SRTRBM or its effective_"):
+    with pytest.raises(ValueError, match="initialization must be a fitted model or its effective_"):
         RTRBM(3, initialization=model.params_, **settings).fit(X)
 
 

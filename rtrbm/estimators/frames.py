@@ -44,8 +44,8 @@ def _check_initialization(name, value):
     """Raise unless a model can start from `value`: a word, a fitted model, or its `params_`."""
     if isinstance(value, TrainedRBM) and not hasattr(value, "params_"):
         raise ValueError(f"{name} must be a fitted model, got {value!r}, which is not")
-    if "G_W" in getattr(value, "_fields", ()):
-        raise ValueError(f"{name} must be a fitted SRTRBM or its effective_: the W of its params_ lies behind gates")
+    if not getattr(value, "effective", True):
+        raise ValueError(f"{name} must be a fitted model or its effective_: the W of its params_ lies behind gates")
     if not isinstance(value, TrainedRBM) and not {"W", "b_v", "b_h"} <= set(getattr(value, "_fields", ())):
         checks.check_choice(f"{name}, if it is no fitted model,", value, ("auto", "data", "linear", "thesis"))
 

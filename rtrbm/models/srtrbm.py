@@ -47,6 +47,8 @@ class SRTRBMParams(NamedTuple):
     D_v: np.ndarray | None = None
     D_h: np.ndarray | None = None
 
+    effective = False  # W is not the one at work
+
 
 @dataclass(frozen=True, eq=False)
 class Gates:
