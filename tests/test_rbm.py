@@ -540,7 +540,7 @@ BAD_FRAMES = [
     (np.full((3, 4), "a"), TypeError, "X must hold real numbers"),
     (None, TypeError, "X must hold real numbers"),
     (np.nan * ONE, ValueError, "X must be finite"),
-    (2 * ONE, ValueError, r"X must lie in \[0, 1\].*visible='gaussian'"),
+    (2 * ONE, ValueError, r"X must lie in \[0, 1\].*visible='scaled_gaussian'"),
 ]
 
 

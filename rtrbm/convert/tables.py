@@ -70,7 +70,7 @@ def _kept(table, by, time, name):
         raise ValueError(f"{name} must have names of columns that differ, these come twice: {', '.join(twice)}")
     for keyword, column in (("by", by), ("time", time)):
         if column is not None and not (isinstance(column, Hashable) and column in known):
-            is_index = column in getattr(getattr(table, "index", None), "names", ())
+            is_index = isinstance(column, str) and column in getattr(getattr(table, "index", None), "names", ())
             remedy = f": {name}.reset_index() makes columns of the index" if is_index else ""
             raise ValueError(f"{keyword}={column!r:.60} must be a column of {name}, one of {known}{remedy}")
     kept = [column for column in known if column not in (by, time)]
