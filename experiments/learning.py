@@ -19,7 +19,8 @@ import warnings
 import numpy as np
 
 from experiments import polyphonic_music as music
-from experiments import real_data
+from experiments import real_data, recipe
+from experiments.readers import COPYING
 from experiments.runner import (
     TEST_SEED_OFFSET,
     check_different,
@@ -42,8 +43,7 @@ from rtrbm.rbm import FromNoise
 
 COLUMNS = ("data", "way", "error", "standard_error", "updates", "seeds")
 N_TIMED, N_WARM = 30, 3  # updates that tell the time of one, and those before them
-RESOLUTION, N_VIDEOS, N_TEST, N_TRAIN = 15, 8, 50, 400
-COPYING = "the frame before"
+RESOLUTION, N_VIDEOS, N_TEST = recipe.RESOLUTION, 8, 50
 WAYS = {
     "Adam": {},
     "Adam, twice the rate": {"rate": 2},
@@ -67,10 +67,7 @@ class Balls:
 
     def rivals(self):
         """The errors of predictors without hidden units, by name."""
-        train = bouncing_balls(N_TRAIN, 100, resolution=RESOLUTION, random_state=0)
-        linear = evaluate.autoregression(self.test, train, 2, 0, 1)
-        predicted = {COPYING: evaluate.copy_previous(self.test), "linear predictor on 2 frames": linear}
-        return {name: evaluate.squared_error(self.test, p)[0] for name, p in predicted.items()}
+        return {name: error for name, (error, _) in recipe.rivals(self.test, seed=0).items()}
 
     def data(self, seed):
         """The data to fit."""

@@ -181,10 +181,13 @@ def ablation(settings, rows):
             )
 
 
+COPYING, LINEAR = "the frame before", "linear predictor on 2 frames"  # rows of recipe and learning
+
+
 def recipe(settings, rows):
     """recipe.csv of recipe."""
     beside = {row["variant"]: row["squared_error_per_frame"] for row in rows if row["seconds"] is None}
-    beside = {"copying": beside.get("the frame before"), "linear predictor": beside.get("linear predictor on 2 frames")}
+    beside = {"copying": beside.get(COPYING), "linear predictor": beside.get(LINEAR)}
     beside = {name: error for name, error in beside.items() if error is not None}
     for row in (row for row in rows if row["seconds"] is not None):
         yield Measured(

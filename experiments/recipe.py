@@ -8,6 +8,7 @@ rows are predictors without hidden units on the same videos.
 import argparse
 import time
 
+from experiments.readers import COPYING, LINEAR
 from experiments.runner import (
     TEST_SEED_OFFSET,
     check_work,
@@ -25,7 +26,14 @@ from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.rbm import FromNoise
 
 RESOLUTION, N_FRAMES, N_TEST, N_TRAIN = 15, 100, 50, 400
-COPYING, LINEAR = "the frame before", "linear predictor on 2 frames"
+
+
+def rivals(test, seed):
+    """The errors of predictors without hidden units and their standard errors, by name."""
+    train = bouncing_balls(N_TRAIN, N_FRAMES, resolution=RESOLUTION, random_state=seed)
+    linear = evaluate.autoregression(test, train, 2, 0, 1)
+    predicted = {COPYING: evaluate.copy_previous(test), LINEAR: linear}
+    return {name: evaluate.squared_error(test, p) for name, p in predicted.items()}
 
 
 def variants(n_updates):
@@ -76,10 +84,7 @@ def main(arguments=None):
     write_settings(*written, ended=False)
     test = bouncing_balls(N_TEST, N_FRAMES, resolution=RESOLUTION, random_state=options.seed + TEST_SEED_OFFSET)
     columns = ("variant", "squared_error_per_frame", "standard_error", "seconds")
-    train = bouncing_balls(N_TRAIN, N_FRAMES, resolution=RESOLUTION, random_state=options.seed)
-    linear = evaluate.autoregression(test, train, 2, 0, 1)
-    rows = [(COPYING, *evaluate.squared_error(test, evaluate.copy_previous(test)), None)]
-    rows += [(LINEAR, *evaluate.squared_error(test, linear), None)]
+    rows = [(name, *error, None) for name, error in rivals(test, options.seed).items()]
     for name, settings in variants(options.n_updates).items():
         stream = BouncingBalls(settings["batch_size"], N_FRAMES, resolution=RESOLUTION, random_state=options.seed)
         start = time.perf_counter()
