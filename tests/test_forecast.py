@@ -257,7 +257,7 @@ def test_a_forecast_depends_neither_on_the_company_nor_on_what_is_asked_besides(
     ahead, other = (model.forecast(X, 4, 50, random_state=seed, **asked) for seed in (0, 1))
     assert (ahead.means != other.means).mean() > 0.5
     np.testing.assert_array_equal(ahead.samples, model.forecast(X, 4, 50, **asked).samples)  # the seed of training
-    monkeypatch.setattr("rtrbm.estimators.frames.GROUP_ROWS", 120)
+    monkeypatch.setattr("rtrbm.estimators.grouped.GROUP_ROWS", 120)
     model.n_jobs = 2
     for again, part in (
         (model.forecast(X, 4, 50, **asked), np.s_[:]),
@@ -289,7 +289,7 @@ def test_the_memory_of_a_forecast_is_that_of_a_group(monkeypatch):
     model, X = random_model(RTRBM, 60, 20), random_array(64, 2, 60)
 
     def peak(X, group_rows):
-        monkeypatch.setattr("rtrbm.estimators.frames.GROUP_ROWS", group_rows)
+        monkeypatch.setattr("rtrbm.estimators.grouped.GROUP_ROWS", group_rows)
         tracemalloc.start()
         model.forecast(X, 2, 100, n_gibbs=1)
         top = tracemalloc.get_traced_memory()[1]

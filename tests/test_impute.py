@@ -221,7 +221,7 @@ def test_imputation_follows_its_seed():
 
 def test_sequences_are_filled_as_they_are_alone(monkeypatch):
     """In any company and group, and whatever follows. Control: with another seed they are filled differently."""
-    monkeypatch.setattr("rtrbm.estimators.frames.GROUP_ROWS", 12)
+    monkeypatch.setattr("rtrbm.estimators.grouped.GROUP_ROWS", 12)
     model, masks = random_model(TRBM, 4, 3), [mask_of(v.shape) for v in RAGGED_OF_4]
     filled, other = (model.impute(RAGGED_OF_4, masks, seed) for seed in (0, 1))
     for v, mask, found, different in zip(RAGGED_OF_4, masks, filled, other):

@@ -28,7 +28,7 @@ from helpers import (
 
 from rtrbm import CRBM, LSTMRBM, RNNRBM, RTRBM, SRTRBM, TRBM
 from rtrbm.biases import Biases
-from rtrbm.estimators.frames import GROUP_ROWS
+from rtrbm.estimators.grouped import GROUP_ROWS
 from rtrbm.estimators.temporal import TemporalRBM
 from rtrbm.models.rtrbm import Recurrent
 from rtrbm.past.conditioner import Static

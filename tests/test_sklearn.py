@@ -383,6 +383,57 @@ def test_resuming_on_other_columns_is_refused(tmp_path):
     assert again.feature_names_in_.tolist() == NAMES
 
 
+def test_columns_of_known_inputs_are_remembered(tmp_path):
+    rng = np.random.default_rng(0)
+    inputs = [pd.DataFrame(rng.random((len(x), 2)), columns=["speed", "light"]) for x in TABLES]
+    swapped = [x[["light", "speed"]] for x in inputs]
+    path = tmp_path / "run.h5"
+    model = RTRBM(3, **SETTINGS).fit(TABLES, inputs=inputs, checkpoint=path)
+    again = RTRBM(3, **SETTINGS).fit(TABLES, inputs=inputs, checkpoint=path, resume=True)
+    for known in (model, RTRBM.load(path), again):
+        assert known.input_names_in_.tolist() == ["speed", "light"]
+        both = known.predict(TABLES, inputs=inputs), model.predict(TABLES, inputs=inputs)
+        np.testing.assert_array_equal(both[0][0], both[1][0])
+        ahead = [pd.concat([x, x[:2]]) for x in swapped]
+        for wrong in (
+            lambda known=known: known.predict(TABLES, inputs=swapped),
+            lambda known=known: known.transform(TABLES, inputs=swapped),
+            lambda known=known: known.score_samples(TABLES, inputs=swapped),
+            lambda known=known: known.partial_fit(TABLES, inputs=swapped),
+            lambda known=known: known.impute(TABLES, [x.isna() for x in TABLES], inputs=swapped),
+            lambda known=known: known.forecast(TABLES, 2, inputs=ahead),
+            lambda known=known: known.sample(len(swapped[0]), inputs=swapped[0]),
+            lambda known=known: known.filter_step(None, TABLES[0].iloc[0], inputs=swapped[0].iloc[0]),
+            lambda known=known: known.filter_step(None, TABLES[0][:1], inputs=swapped[0][:1]),
+        ):
+            with pytest.raises(ValueError, match=r"(?s)^inputs.*same order.*model.input_names_in_"):
+                wrong()
+    right = [x[model.input_names_in_] for x in swapped]
+    np.testing.assert_array_equal(model.predict(TABLES, inputs=right)[0], both[1][0])
+    model.sample(len(inputs[0]), inputs=inputs[0])
+    model.filter_step(None, TABLES[0].iloc[0], inputs=inputs[0].iloc[0])
+    with pytest.raises(ValueError, match="same order"):
+        RTRBM(3, **SETTINGS).fit(TABLES, inputs=swapped, checkpoint=path, resume=True)
+    with pytest.raises(ValueError, match=r"^inputs\[1\]: The feature names"):
+        RTRBM(3, **SETTINGS).fit(TABLES, inputs=[inputs[0], *swapped[1:]])
+    with pytest.warns(UserWarning, match="inputs does not have valid feature names"):
+        model.predict(TABLES, inputs=[x.to_numpy() for x in inputs])
+    bare = RTRBM(3, **SETTINGS).fit(TABLES, inputs=[x.to_numpy() for x in inputs])
+    assert not hasattr(bare, "input_names_in_")
+
+
+def test_a_mask_has_the_columns_of_its_data():
+    masks = [x.isna() for x in TABLES]
+    swapped = [mask[NAMES[::-1]] for mask in masks]
+    model = RTRBM(3, **SETTINGS).fit(TABLES, mask=masks)
+    for verb in (RTRBM(3, **SETTINGS).fit, model.partial_fit, model.impute):
+        with pytest.raises(ValueError, match=r"^mask\[0\] must have the columns of X\[0\] in their order: take mask"):
+            verb(TABLES, mask=swapped)
+    model.impute(TABLES, mask=[mask.to_numpy() for mask in masks])
+    with pytest.raises(ValueError, match=r"^mask must have the columns of X in"):
+        RBM(3, **SETTINGS).fit(TABLE, mask=TABLE.isna()[TABLE.columns[::-1]])
+
+
 def test_set_output_makes_tables_of_two_dimensions():
     rows = RBM(3, **SETTINGS).fit(TABLE).set_output(transform="pandas")
     hidden = rows.transform(TABLE[5:])

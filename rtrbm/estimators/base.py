@@ -26,7 +26,7 @@ from ..training.scale import measured
 from ..training.start import checked_start, initial_params, shapes
 from ..types import ArrayLike, Callbacks, Data, Given, Path, Self, Sequences
 from . import doubts
-from .features import check_names, feature_names
+from .features import Names, check_names, feature_names
 from .stored import APART
 from .watched import Watched
 
@@ -169,15 +169,15 @@ class TrainedRBM(Watched):
                 opened_files.enter_context(self._held(checkpoint))
                 opened = partial(_opened, opened_files, checkpoint)
                 found = opened(X)
-                names = feature_names(found)
+                names = Names(feature_names(found), feature_names(inputs, "inputs"))
                 doubts.of_y(y, found)
                 data = self._data(found, window, warm_up, mask, inputs)
                 plan = self._planned(data, validation_every, checkpoint_every)
-                V = self._validation(validation, data, names, opened, window)
+                V = self._validation(validation, data, names.features, opened, window)
                 plan = plan._replace(validates=V is not None)
                 prints = self._prints(checkpoint is not None, X=data, validation=V)
                 if resume and os.path.exists(as_path("checkpoint", checkpoint)):
-                    self._resume(checkpoint, data, prints, plan.n_updates, found)
+                    self._resume(checkpoint, data, prints, plan.n_updates, found, inputs)
                 else:
                     self._begin_anew(data, names, prints)
                 return data, V, plan
@@ -246,11 +246,12 @@ class TrainedRBM(Watched):
         def begin():
             if new:
                 self._check_hyper_parameters()
-                names = feature_names(X)
+                names = Names(feature_names(X), feature_names(inputs, "inputs"))
             else:
                 self._check_shapes()
                 self._check_trainable()
                 self._check_features(X)
+                self._check_input_names(inputs)
             minibatch, n_inputs = X, 0
             if mask is not None or inputs is not None:
                 recordings = self._data(X, None, 0, mask, inputs)
@@ -401,14 +402,16 @@ class TrainedRBM(Watched):
         self._start(data)
         self._fingerprints = prints
         self._keep_names(names)
-        self._doubt_data(data, names)
+        self._doubt_data(data, names.features)
 
-    def _resume(self, path, data, prints, n_updates, X):
+    def _resume(self, path, data, prints, n_updates, X, inputs):
         """Take the state of training from a file."""
         engines.named(self.engine)
         with checks.about("checkpoint", "path"):
             training, names, changed, engine = self._saved(path)
-        check_names(X, names, "the model")
+        check_names(X, names.features, "the model")
+        if inputs is not None:
+            check_names(inputs, names.inputs, "the model", "inputs")
         self._check_n_inputs(getattr(data, "n_inputs", 0), training.params)
         first = sources.look(sources.source(data, self.batch_size, training.seed), 0)
         if not are_examples(first):

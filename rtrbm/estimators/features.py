@@ -1,6 +1,7 @@
-"""Names of features: the columns of the tables that a model was fitted to."""
+"""Names of features and of inputs: the columns of the tables that a model was fitted to."""
 
 from collections.abc import ValuesView
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -12,13 +13,22 @@ N_NAMES = 5  # shown of the names that are wrong
 REMEDY = "Take {}: the columns of the fit in their order."
 
 
-def feature_names(X):
+class Names(NamedTuple):
+    """features, inputs: the names of the columns of X and of the known inputs; None where there are none."""
+
+    features: np.ndarray | None = None
+    inputs: np.ndarray | None = None
+
+
+def feature_names(X, name="X"):
     """The names of the columns of a table, or of the tables in a list.
 
     Parameters
     ----------
     X : anything
         What `fit` takes. A table is an object with `columns` that numpy can read.
+    name : str
+        The name of X in messages.
 
     Returns
     -------
@@ -32,19 +42,14 @@ def feature_names(X):
     ValueError
         If the tables in a list differ in their columns.
     """
-    names = next((_names(place, table) for place, table in _members(X, "X")), None)
-    check_names(X, names, "the model")
+    names = next((_names(place, table) for place, table in _members(X, name)), None)
+    check_names(X, names, "the model", name)
     return names
 
 
 def as_bytes(names):
     """The names as a model file keeps them."""
     return None if names is None else np.char.encode(names.astype(str), "utf-8")
-
-
-def from_bytes(kept):
-    """The names that `as_bytes` made."""
-    return None if kept is None else np.char.decode(kept, "utf-8", "replace").astype(object)
 
 
 def check_number(X, n_features, model, name="X", n_axes=3):
@@ -105,14 +110,27 @@ def check_names(X, names, model, name="X"):
             raise ValueError(_difference(place, found, names, _remedy(name, place)))
 
 
-def check_labels(frame, names, model):
+def check_mask(mask, X):
+    """Raise if a mask and X are tables, or lists of them, and the mask has not the columns of X in their order."""
+    for (place, table), (own, frames) in zip(_members(mask, "mask"), _members(X, "X")):
+        found, names = _names(place, table), _names(own, frames)
+        if found is not None and names is not None and not np.array_equal(found, names):
+            raise ValueError(f"{place} must have the columns of {own} in their order: take {place}[{own}.columns]")
+
+
+def check_labels(frame, names, model, name="frame"):
     """Raise if a frame with labels, a row of a table, has the names of the fit in another order."""
     labels = getattr(frame, "index", None)
     if names is None or labels is None or callable(labels) or len(labels) != len(names):
         return
     if set(labels) == set(names) and not np.array_equal(np.asarray(labels, object), names):
-        remedy = REMEDY.format(f"frame[{model}.feature_names_in_]")
-        raise ValueError(_difference("frame", list(labels), names, remedy))
+        remedy = REMEDY.format(f"{name}[{model}.{attribute(name)}]")
+        raise ValueError(_difference(name, list(labels), names, remedy))
+
+
+def attribute(name):
+    """The attribute of a model that has the names of an argument's columns."""
+    return "input_names_in_" if name == "inputs" else "feature_names_in_"
 
 
 def _members(X, name):
@@ -153,5 +171,5 @@ def _difference(place, found, names, remedy):
 
 
 def _remedy(name, place):
-    columns = "[model.feature_names_in_]"
+    columns = f"[model.{attribute(name)}]"
     return REMEDY.format(f"{name}{columns}" if place == name else f"[x{columns} for x in {name}]")

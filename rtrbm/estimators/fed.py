@@ -15,6 +15,7 @@ from ..streams import as_seed
 from ..training import loop, ranks
 from ..warned import warn
 from . import doubts
+from .features import check_mask, check_names
 from .stored import Stored
 
 
@@ -33,6 +34,7 @@ class Fed(Stored):
             X, mask = (None if part is None else as_recordings(part, mask is not None) for part in (X, mask))
             inputs = None if inputs is None else as_recordings(inputs)
         if mask is not None:
+            check_mask(mask, X)
             data, mask = sources.masked(X, mask, self._axes, self._check)
         else:
             data = sources.data(X, self._axes, self._check, self._check_one, self.batch_size, self.n_updates, cut)
@@ -57,6 +59,11 @@ class Fed(Stored):
             raise ValueError("inputs must be left out: this model was fitted without inputs=")
         if given != n:
             raise ValueError(f"inputs must be {n} of every frame, as this model was fitted with, got {given}")
+
+    def _check_input_names(self, inputs):
+        """Raise if inputs have other columns than those of the fit, or have them in another order."""
+        if inputs is not None:
+            check_names(inputs, self._column_names.inputs, type(self).__name__, "inputs")
 
     def _check_inputs(self, inputs, lengths, n_inputs=None):
         """Inputs of sequences of these lengths."""

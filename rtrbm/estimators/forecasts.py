@@ -16,7 +16,8 @@ from ..rbm.chains import Draw
 from ..rbm.conditionals import hidden_mean
 from ..types import Array, ArrayLike, Given, Seed, Sequences
 from .features import check_labels, check_names
-from .frames import FrameByFrame, groups
+from .frames import FrameByFrame
+from .grouped import groups
 
 
 class Forecast(NamedTuple):
@@ -187,9 +188,11 @@ class Forecasting(FrameByFrame):
             if not all(map(operator.is_, state.settings, settings)):
                 self._check_shapes()
             learned, effective = state[:2]
-        if is_table(frame):
-            check_names(frame, getattr(self, "feature_names_in_", None), type(self).__name__, "frame")
-        check_labels(frame, getattr(self, "feature_names_in_", None), "model")
+        names = self._column_names
+        for given, own, name in ((frame, names.features, "frame"), (inputs, names.inputs, "inputs")):
+            if is_table(given):
+                check_names(given, own, type(self).__name__, name)
+            check_labels(given, own, "model", name)
         past, dtype = self._past(), effective.W.dtype
         given = checks.as_float(frame, "frame", self._given_dtype())
         axes = ("n_visible",) if given.ndim == 1 else ("n_sequences", "n_visible")
@@ -199,7 +202,7 @@ class Forecasting(FrameByFrame):
         if state is not None and state.n_sequences != n:
             raise ValueError(f"frame must have a row for each of {state.n_sequences} sequences, got {n}")
         x = None if inputs is None else np.atleast_2d(checks.as_float(inputs, "inputs", dtype))[:, None]
-        x = self._checked_inputs(x, [1] * n)
+        x = self._inputs_of(x, [1] * n)
         x = None if x is None else x[:, 0]
         before = past.start(effective, n) if state is None else state.past
         with one_blas_thread():

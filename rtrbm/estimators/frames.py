@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from .. import checks, kinds
-from ..biases import Biases, n_inputs, with_inputs
+from ..biases import n_inputs
 from ..compute.threads import one_blas_thread
-from ..minibatches.sequences import Layout, pack, unpack
-from ..past.conditioner import Memory, biases_of, of_states
+from ..minibatches.sequences import pack
+from ..past.conditioner import biases_of, of_states
 from ..progress import bar
 from ..rbm.chains import Draw, average_visible, random_visible
 from ..rbm.conditionals import hidden_mean, reconstruction_mean
@@ -21,23 +20,9 @@ from ..streams import as_seed, stream
 from ..training.missing import fill_in
 from ..types import Array, Given, Lists, Seed, Sequences
 from .base import TrainedRBM
+from .features import check_mask
+from .grouped import Grouped, of_one_length
 from .settings import setting, settings
-
-GROUP_ROWS = 8192
-
-
-class Seen(NamedTuple):
-    """A packed group of sequences with the biases that its past makes.
-
-    v : (n_rows, n_visible), as the RBM sees it; where : Layout; count : callable (n_rows), to be told of rows that are
-    done, if the work on them takes long; biases : Biases; memory : Memory.
-    """
-
-    v: np.ndarray
-    where: Layout
-    count: Callable
-    biases: Biases
-    memory: Memory
 
 
 def _check_initialization(name, value):
@@ -51,7 +36,7 @@ def _check_initialization(name, value):
 
 
 @settings
-class FrameByFrame(TrainedRBM):
+class FrameByFrame(Grouped):
     """A model of sequences, whose next frame depends on those before."""
 
     initialization: Any = setting(default="auto", check=_check_initialization)
@@ -99,6 +84,8 @@ class FrameByFrame(TrainedRBM):
         """
         self._check_fitted()
         self._check_features(X)
+        if mask is not None:
+            check_mask(mask, X)
         X, mask = checks.without_missing(X, mask)
         X = self._checked(X, missing=mask)
         seed = self._seed_of(random_state)
@@ -285,7 +272,7 @@ class FrameByFrame(TrainedRBM):
         if n_inputs(self.params_):
             raise ValueError("decode takes no inputs, and this model was fitted with them: sample takes them")
         params, past, units = self._effective(), self._past(), self._units()
-        H = self._check_hidden(_of_one_length(H, "H"))
+        H = self._check_hidden(of_one_length(H, "H"))
         seed = as_seed(random_state)
         if prefix is None:
             state = past.start(params, len(H))
@@ -343,7 +330,7 @@ class FrameByFrame(TrainedRBM):
     def _check_prefix(self, prefix, n_sequences, source="n_sequences"):
         self._check_features(prefix, "prefix")
         dtype, check = self._given_dtype(), self._units().check
-        prefix = _of_one_length(prefix, "prefix")
+        prefix = of_one_length(prefix, "prefix")
         if prefix.ndim not in (2, 3):
             raise ValueError(
                 f"prefix must have 2 or 3 dimensions ([n_sequences,] n_frames, n_visible), got shape {prefix.shape}; "
@@ -354,52 +341,6 @@ class FrameByFrame(TrainedRBM):
         if 1 not in (len(prefix), n_sequences) and len(prefix) != n_sequences:
             raise ValueError(f"prefix must hold 1 sequence or {n_sequences} ({source}), got {len(prefix)}")
         return prefix
-
-    def _checked(self, X, missing=None):
-        """X as sequences a fitted model takes."""
-        self._check_fitted()
-        if missing is None:  # else its features were checked with the mask
-            self._check_features(X)
-        dtype, check = self._given_dtype(), self._units().check
-        return checks.check_sequences(X, check, dtype, self.n_features_in_, missing=missing)
-
-    def _map(self, X, function, *others, inputs=None):
-        """Apply function(seen, ...) to packed groups of sequences of X and `others`; the result has the form of X."""
-        params, past, engine = self._effective(), self._past(), self._engine()
-
-        def group(v, where, count, x, *packed):
-            return function(Seen(v, where, count, *past.forward(with_inputs(params, x), v, where, engine)), *packed)
-
-        return self._grouped(X, group, inputs, *others)
-
-    def _checked_inputs(self, inputs, lengths):
-        """Inputs of sequences of these lengths, for a fitted model; None if it was fitted without."""
-        n = n_inputs(self.params_)
-        self._check_n_inputs(0 if inputs is None else n or 1, self.params_)
-        return None if inputs is None else self._check_inputs(inputs, lengths, n)
-
-    def _common_inputs(self, inputs, n_sequences, n_frames):
-        """Inputs of so many sequences of one length, of which one sequence may serve all."""
-        if inputs is not None:
-            inputs = _of_one_length(inputs, "inputs")
-            inputs = inputs[None] if inputs.ndim == 2 else inputs
-            inputs = np.broadcast_to(inputs, (n_sequences, *inputs.shape[1:])) if len(inputs) == 1 else inputs
-        return self._checked_inputs(inputs, [n_frames] * n_sequences)
-
-    def _grouped(self, X, function, inputs, *others):
-        """The same for function(v, where, count, inputs, ...), which makes its own biases."""
-        inputs = self._checked_inputs(inputs, [len(sequence) for sequence in X])
-        results, ends = [], np.cumsum([len(sequence) for sequence in X]).tolist()
-        with bar(ends[-1], "frame") as counted:
-            for first, last in groups(ends):
-                v, where = pack(X[first:last])
-                v = self._inward(v)
-                along = (inputs, *others)
-                packed = [None if other is None else pack(other[first:last])[0] for other in along]
-                with one_blas_thread():
-                    results += unpack(function(v, where, counted.update, *packed), where)
-                counted.update(ends[last - 1] - counted.n)
-        return np.stack(results) if isinstance(X, np.ndarray) else results
 
     def _check_hyper_parameters(self):
         if self.initialization is self:  # whose repr has no end
@@ -421,23 +362,3 @@ def _check_alike(model, start):
     for name in (name for name, is_so in alike.items() if not is_so):
         wanted, got = getattr(model, name), getattr(start, name)
         raise ValueError(f"initialization must be a model with {name}={wanted!r}, as this one has, got {name}={got!r}")
-
-
-def groups(ends):
-    """The first and the last + 1 of successive sequences that have about `GROUP_ROWS` rows; `ends` are summed sizes."""
-    first = 0
-    while first < len(ends):
-        done = ends[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, done + GROUP_ROWS, side="right")))
-        yield first, last
-        first = last
-
-
-def _of_one_length(sequences, name):
-    """Sequences as one array."""
-    sequences = checks.as_given(sequences, name)
-    if isinstance(sequences, list):
-        sequences = [checks.as_float(sequence, f"{name}[{i}]") for i, sequence in enumerate(sequences)]
-        if len({len(sequence) for sequence in sequences if sequence.ndim}) > 1:
-            raise ValueError(f"{name} must be sequences of one length, got some of different lengths")
-    return checks.as_float(sequences, name)

@@ -11,7 +11,7 @@ import numpy as np
 from ..checks import check_choice
 from ..foreign import array
 from ..types import Array, Given, Self, Verb
-from .features import check_names, check_number
+from .features import Names, check_names, check_number
 from .picture import picture
 
 OUTPUTS = ("default", "pandas", "polars")
@@ -134,22 +134,28 @@ class Protocol:
                 f"got {len(names)}"
             )
 
+    @property
+    def _column_names(self):
+        """The names that this model knows."""
+        return Names(getattr(self, "feature_names_in_", None), getattr(self, "input_names_in_", None))
+
     def _keep_names(self, names):
-        """Set `feature_names_in_`, or delete it where there are no names."""
-        vars(self).pop("feature_names_in_", None)
-        if names is not None:
-            self.feature_names_in_ = names
+        """Set `feature_names_in_` and `input_names_in_`, or delete them where there are no names."""
+        for name, columns in zip(("feature_names_in_", "input_names_in_"), names):
+            vars(self).pop(name, None)
+            if columns is not None:
+                setattr(self, name, columns)
 
     def _without_names(self):
         """The same model for arrays that were made of tables, once their names are checked."""
         nameless = copy(self)
-        nameless._keep_names(None)
+        nameless._keep_names(self._column_names._replace(features=None))
         return nameless
 
     def _check_features(self, X, name="X"):
         """Raise if X has another number of features than the fit had, or other names of them."""
         model = type(self).__name__
-        check_names(X, getattr(self, "feature_names_in_", None), model, name)
+        check_names(X, self._column_names.features, model, name)
         check_number(X, self.n_features_in_, model, name, len(self._axes))
 
     def _repr_html_(self):

@@ -19,7 +19,7 @@ from ..training.kept import shortened
 from ..training.start import shapes
 from ..training.state import HEALTH, HISTORY, VALIDATION, Training
 from ..types import Array, Path, Self
-from .features import as_bytes, from_bytes
+from .features import Names, as_bytes
 from .protocol import not_fitted
 from .recipe import Recipe
 from .settings import as_json, as_setting, check_kept, comparable
@@ -53,6 +53,7 @@ class Stored(Recipe):
     seed_: int
     n_features_in_: int
     feature_names_in_: Array
+    input_names_in_: Array
 
     def save(self, path: Path) -> None:
         """Write hyper-parameters, parameters and the state of training to an HDF5 file, whole or not at all.
@@ -179,7 +180,8 @@ class Stored(Recipe):
         groups = {"params": self.params_, "optimizer": self.optimizer_state_}
         groups["history"] = {name: np.asarray(self.history_[name]) for name in HISTORY}
         groups["engine"] = {"name": self._engine().name}
-        groups["features"] = {"names": as_bytes(getattr(self, "feature_names_in_", None))}
+        names = self._column_names
+        groups["features"] = {"names": as_bytes(names.features), "inputs": as_bytes(names.inputs)}
         groups["chains"] = None if self.chains_ is None else {"states": self.chains_}
         groups["data"] = {"fingerprint": self._fingerprints.get("X")}
         if self.scale_ is not None:
@@ -223,7 +225,7 @@ class Stored(Recipe):
             refused.append("random_state (the seed)")
         if refused:
             raise ValueError(f"resume wants the settings of {os.fspath(path)!r}; these differ: {', '.join(refused)}")
-        return training, getattr(saved, "feature_names_in_", None), changed, engine
+        return training, saved._column_names, changed, engine
 
     def _check_left(self, path, training, changed, n_updates):
         """Raise if settings changed for a run that has no updates left to make with them."""
@@ -259,9 +261,8 @@ class Stored(Recipe):
         history = restored.restored_history(groups, n_updates, path)
         best = restored.restored_best(blank, groups.get("best"), n_updates, path)
         prints = {name: restored.text(groups.get(group, {}).get("fingerprint"), path) for name, group in PRINTS.items()}
-        names = groups.get("features", {}).get("names")
-        names = None if names is None else restored.array(names, (len(params.W),), "S", path)
-        model._keep_names(from_bytes(names))
+        names, sizes = groups.get("features", {}), {"names": len(params.W), "inputs": n_inputs(params)}
+        model._keep_names(Names(*(restored.names(names.get(key), size, path) for key, size in sizes.items())))
         scale = restored.restored_scale(groups.get("data", {}), len(params.W), path) if model.standardize else None
         engine = restored.text(groups.get("engine", {}).get("name", model.engine), path)
         begin = progress.get("begin", 0)

@@ -79,7 +79,7 @@ class CRBM(TemporalRBM):
     ----------
     params_ : CRBMParams
         Learned arrays W, A, C, b_v, b_h, b_init, b_v_init.
-    history_, n_updates_, seed_, n_features_in_, scale_, feature_names_in_
+    history_, n_updates_, seed_, n_features_in_, scale_, feature_names_in_, input_names_in_
         As of `rtrbm.RTRBM`.
 
     Examples

@@ -197,7 +197,7 @@ class LSTMRBM(TemporalRBM):
     ----------
     params_ : LSTMRBMParams
         Learned arrays W, K, R, b_g, W_uh, W_uv, b_v and b_h.
-    history_, n_updates_, seed_, n_features_in_, scale_, feature_names_in_
+    history_, n_updates_, seed_, n_features_in_, scale_, feature_names_in_, input_names_in_
         As of `rtrbm.RTRBM`.
 
     References

@@ -168,7 +168,7 @@ class RNNRBM(TemporalRBM):
     ----------
     params_ : RNNRBMParams
         Learned arrays W, W_vu, W_uu, W_uh, W_uv, b_u, b_v, b_h and u_0.
-    history_, n_updates_, seed_, n_features_in_, scale_, feature_names_in_
+    history_, n_updates_, seed_, n_features_in_, scale_, feature_names_in_, input_names_in_
         As of `rtrbm.RTRBM`.
 
     References

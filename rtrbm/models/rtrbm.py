@@ -207,6 +207,8 @@ class RTRBM(TemporalRBM):
         mean and deviation of every feature, if `standardize` is True.
     feature_names_in_ : (n_features_in_,) ndarray of str
         The columns of X, if `fit` was given tables.
+    input_names_in_ : (n_inputs,) ndarray of str
+        Those of the known inputs, if these were tables.
 
     Examples
     --------

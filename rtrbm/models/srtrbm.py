@@ -235,7 +235,7 @@ class SRTRBM(TemporalRBM):
         The RTRBM that this is, its weights multiplied by gates and masks.
     gates_ : pair of ndarrays
         sigmoid(G_W) and sigmoid(G_U).
-    history_, n_updates_, seed_, n_features_in_, scale_, feature_names_in_
+    history_, n_updates_, seed_, n_features_in_, scale_, feature_names_in_, input_names_in_
         As of `rtrbm.RTRBM`.
 
     References

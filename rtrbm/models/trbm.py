@@ -142,7 +142,7 @@ class TRBM(TemporalRBM):
     ----------
     params_ : TRBMParams
         Learned arrays W, A, B, C, b_v, b_h, b_init, b_v_init; a part that is left out is None.
-    history_, n_updates_, seed_, n_features_in_, scale_, feature_names_in_
+    history_, n_updates_, seed_, n_features_in_, scale_, feature_names_in_, input_names_in_
         As of `rtrbm.RTRBM`.
 
     Examples

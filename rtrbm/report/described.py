@@ -3,8 +3,6 @@
 import math
 import os
 
-import numpy as np
-
 from ..training import files, restored
 from ..training.kept import Kept
 
@@ -52,9 +50,8 @@ def _layer(contents, path):
     found["arrays"] = {name: list(shape) for name, shape in arrays.items()}
     found["parameters"] = sum(map(math.prod, arrays.values()))
     found["features"] = n_features = arrays["W"][0]
-    names = groups.get("features", {}).get("names")
-    names = None if names is None else restored.array(names, (n_features,), "S", path)
-    found["feature_names"] = None if names is None else np.char.decode(names, "utf-8", "replace").tolist()
+    names = restored.names(groups.get("features", {}).get("names"), n_features, path)
+    found["feature_names"] = None if names is None else names.tolist()
     for part, name in (("data", "data"), ("validation", "validation_data")):
         found[name] = restored.text(groups.get(part, {}).get("fingerprint"), path)
     history = restored.restored_history(groups, progress["n_updates"], path)

@@ -25,7 +25,7 @@ and the groups
   number per feature,
 - `validation`, optional: the attribute `fingerprint`, and the arrays `update`, `error` and, where it could be had,
   `log_likelihood`, a value for each time they were measured,
-- `features`, optional: the array `names`, UTF-8 bytes, one for each feature,
+- `features`, optional: the arrays `names` and `inputs`, UTF-8 bytes, one for each feature and each known input,
 - `health`, optional: the arrays `update`, `dead_units`, `saturated_units`, `still_chains`, `noise_error` and
   `overfitting`, a value for each time they were looked at,
 - `engine`, optional: the attribute `name`, the library that was at work,

@@ -59,6 +59,11 @@ def array(saved, shape, dtype, path):
     return saved.read() if isinstance(saved, Kept) else saved
 
 
+def names(saved, n, path):
+    """The n names that a file keeps as UTF-8 bytes, or None."""
+    return None if saved is None else np.char.decode(array(saved, (n,), "S", path), "utf-8", "replace").astype(object)
+
+
 def unfitting(path, what="the arrays do not fit together"):
     """The error of a file whose parts do not fit together."""
     return ValueError(f"path must be a complete model file, in {path!r} {what}")
