@@ -162,7 +162,7 @@ class BestLikelihood(EarlyStopping):
         Count measurements without a better one from the start of this call of `fit`: a run that ended goes on.
     """
 
-    COLUMNS = ("update", "nats", "standard_error", "lower", "upper", "minutes")
+    COLUMNS = ("update", "nats", "standard_error", "lower", "upper", "minutes", "since")
 
     def __init__(self, pieces, every, path, patience=PATIENCE, anew=False):
         super().__init__(patience)
@@ -171,11 +171,17 @@ class BestLikelihood(EarlyStopping):
     def start(self, model):
         n, rows = model.n_updates_, []
         if n and self.path.exists():
-            with open(self.path, newline="", encoding="utf-8") as file:
-                rows = [tuple(map(float, row)) for row in list(csv.reader(file))[1:]]
-        self._rows = [(int(row[0]), *row[1:]) for row in rows if row[0] <= n]
+            try:
+                with open(self.path, newline="", encoding="utf-8") as file:
+                    rows = [tuple(map(float, row)) for row in list(csv.reader(file))[1:]]
+            except ValueError as error:
+                raise ValueError(f"{self.path} is damaged: {error}; remove it, and measurements begin anew") from error
+        rows = [(int(row[0]), *row[1:6], int(row[6]) if row[6:] else 0) for row in rows if row[0] <= n]
+        if rows and self.anew:
+            rows[-1] = (*rows[-1][:6], n)
+            write_table(self.path, self.COLUMNS, rows)
+        self._rows, self._since = rows, rows[-1][6] if rows else 0
         self._begun = time.perf_counter() - 60 * self.minutes
-        self._since = n if self.anew else 0
         return self._is_over(model)
 
     def __call__(self, model):
@@ -186,7 +192,7 @@ class BestLikelihood(EarlyStopping):
             warnings.simplefilter("ignore")  # of wide bounds, which are in the file
             found = model.likelihood(self.pieces, random_state=0, **QUICK)
         minutes = (time.perf_counter() - self._begun) / 60
-        self._rows.append((n, found.nats, found.standard_error, found.lower, found.upper, minutes))
+        self._rows.append((n, found.nats, found.standard_error, found.lower, found.upper, minutes, self._since))
         write_table(self.path, self.COLUMNS, self._rows)
         print(f"  update {n}: {found.nats:.3f} nats a validation frame, {minutes:.1f} minutes", flush=True)
         if model.best_ is None or -found.nats < model.best_.error:
@@ -202,7 +208,7 @@ class BestLikelihood(EarlyStopping):
     @property
     def minutes(self):
         """Of the whole run, up to the last measurement."""
-        return self._rows[-1][-1] if self._rows else 0.0
+        return self._rows[-1][5] if self._rows else 0.0
 
 
 def load(names, options):
@@ -221,6 +227,18 @@ def recipe_of(names, options):
         return {**recipe, "networks": {**LARGER, "rtrbm": AS_THEY_ARE}}
     model, n_updates = {**recipe["model"], **AS_THEY_ARE}, round(SHORTER * recipe["n_updates"])
     return {**recipe, "networks": SMALLER, "model": model, "n_updates": n_updates}
+
+
+def recipes_of(groups, learnt, options, earlier, begun):
+    """The recipes of a run and of those it goes on with, by set and pieces, with the --minutes of each model."""
+    found, how = dict(earlier), trained_on(None, options)
+    for names in groups:
+        minutes = {name: options.minutes for name in options.models if title_of(name, names, learnt[name]) not in begun}
+        for name in names:
+            before = found.get(f"{name}, {how}", {}).get("minutes")
+            before = before if isinstance(before, dict) else {}
+            found[f"{name}, {how}"] = {**recipe_of(names, options), "minutes": {**before, **minutes}}
+    return found
 
 
 def path_of(name, folder):
@@ -273,15 +291,22 @@ def new_model(name, recipe, n_updates, options):
     return kind(**{**recipe["model"], **own}, n_gibbs=n_gibbs, **run_of)
 
 
-def begun_with(name, options, path):
-    """The updates of the run that --resume goes on with; None without one."""
-    return MODELS[name][0].load(path).n_updates if options.resume and path.exists() else None
+def begun_runs(groups, learnt, options, folder):
+    """The updates of the runs that --resume goes on with, by the names of their files."""
+    if not options.resume:
+        return {}
+    names = [(name, title_of(name, sets, learnt[name])) for sets in groups for name in options.models if name in MODELS]
+    paths = [(name, folder / f"{title}.h5") for name, title in names]
+    return {path.stem: MODELS[name][0].load(path).n_updates for name, path in paths if path.exists()}
 
 
-def is_longer(name, options, path, rows):
-    """Whether --updates are more than those of the model whose rows are there."""
-    begun = begun_with(name, options, path) if name in MODELS else rows[0].updates
-    return (begun or math.inf) < (options.updates or 0)
+def check_rows(rows, options):
+    """Raise unless --resume can go on with the rows of a table of scores."""
+    for row in rows:
+        if row.seed != options.seed:
+            raise ValueError(f"--seed must be that of the run, {row.seed}, got {options.seed}: take another --out")
+        if row.model in set(options.models) - set(MODELS) and (row.updates or 0) > (options.updates or math.inf):
+            raise ValueError(f"--updates must be at least {row.updates}, those of {row.model}, got {options.updates}")
 
 
 def check_music(folder, groups, sets):
@@ -310,27 +335,26 @@ def check_music(folder, groups, sets):
     return known
 
 
-def length_of(name, music, options, path):
+def length_of(name, music, options, begun):
     """The updates of a run: as many as it began with or --updates if these are more; those of the recipe; or as many as
     --minutes last."""
-    begun = begun_with(name, options, path)
     if begun is not None:
         return max(begun, options.updates or 0)
     if options.minutes is None:
         return options.updates or music.recipe["n_updates"]
     stream = stream_of(music, options)
     new_model(name, music.recipe, 2, options).fit(stream)  # which compiles
-    begun = time.perf_counter()
+    started = time.perf_counter()
     new_model(name, music.recipe, N_TIMED, options).fit(stream)
-    return max(1, int(N_TIMED * 60 * options.minutes / (time.perf_counter() - begun)))
+    return max(1, int(N_TIMED * 60 * options.minutes / (time.perf_counter() - started)))
 
 
-def train(name, title, music, options, folder):
-    """A trained model, and what watched it."""
+def train(name, title, music, options, folder, begun):
+    """A trained model, and what watched it. begun : the updates of a run that goes on, or None."""
     path = folder / f"{title}.h5"
-    n_updates = length_of(name, music, options, path)
+    n_updates = length_of(name, music, options, begun)
     starting(f"{title}: {n_updates} updates", path, options.resume)
-    longer = n_updates > (begun_with(name, options, path) or math.inf)
+    longer = n_updates > (begun or math.inf)
     watch = BestLikelihood(music.valid, -(-n_updates // N_LOOKS), folder / f"{title}.csv", anew=longer)
     model = new_model(name, music.recipe, n_updates, options)
     model.fit(stream_of(music, options), checkpoint=path, resume=options.resume, callbacks=[watch])
@@ -342,24 +366,23 @@ def title_of(name, sets, learnt):
     return f"{name}-{stems(sets)}-{learnt.partition(' of ')[0].replace(' ', '-')}"
 
 
-def models_of(groups, sets, learnt, options, folder):
+def models_of(groups, sets, learnt, options, begun):
     """The models of a run, by the names of their files; with --resume as long as the runs that go on."""
     found = {}
     for names, music in zip(groups, sets):
-        for name in set(options.models) & set(MODELS):
-            path = folder / f"{title_of(name, names, learnt[name])}.h5"
-            begun = begun_with(name, options, path) or 1
-            if begun > (options.updates or math.inf):
-                wanted = f"at least {begun}, those of the run of {path}"
+        for name in (name for name in options.models if name in MODELS):
+            title = title_of(name, names, learnt[name])
+            n_updates = begun.get(title, 1)
+            if n_updates > (options.updates or math.inf):
+                wanted = f"at least {n_updates}, those of the run of {title}.h5"
                 raise ValueError(f"--updates must be {wanted}, got {options.updates}")
-            found[path.stem] = new_model(name, music.recipe, begun, options)
+            found[title] = new_model(name, music.recipe, n_updates, options)
     return found
 
 
-def scores_of(name, music, learnt, options, folder):
+def scores_of(name, title, music, learnt, options, folder, begun):
     """The rows of a model, one a set."""
-    title = title_of(name, music.tests, learnt)
-    model, watch = train(name, title, music, options, folder)
+    model, watch = train(name, title, music, options, folder, begun)
     draw(model, title, music, options, folder)
     rows = []
     for part, test in music.tests.items():
@@ -513,15 +536,14 @@ def main(arguments=None):
     learnt = {name: trained_on(name, options) for name in options.models}
     before = folder if options.resume else folder / "none"
     prints = check_music(before, groups, sets)
-    begin(folder, models_of(groups, sets, learnt, options, folder), options.resume)
-    recipes = earlier_settings(before).get("recipes", {})
-    how = trained_on(None, options)
-    recipes |= {f"{name}, {how}": {**recipe_of(names, options), "minutes": options.minutes}
-                for names in groups for name in names}  # fmt: skip
+    begun = begun_runs(groups, learnt, options, folder)
+    begin(folder, models_of(groups, sets, learnt, options, begun), options.resume)
+    rows = earlier_rows(folder / "scores.csv") if options.resume else []
+    check_rows(rows, options)
+    recipes = recipes_of(groups, learnt, options, earlier_settings(before).get("recipes", {}), begun)
     own = {"engine": check_work(options), "recipes": recipes, "music": prints}
     settings = folder / "settings.json", {**vars(options), **own}
     write_settings(*settings, ended=False)
-    rows = earlier_rows(folder / "scores.csv") if options.resume else []
     try:
         for names, music in zip(groups, sets):
             for name, how in learnt.items():
@@ -529,13 +551,14 @@ def main(arguments=None):
                 done, others = [], []
                 for row in rows:
                     (done if (row.set, row.model, row.trained_on, row.seed) in wanted else others).append(row)
-                path = folder / f"{title_of(name, names, how)}.h5"
-                if len(done) == len(wanted) and not is_longer(name, options, path, done):
+                title = title_of(name, names, how)
+                earlier = begun.get(title) if name in MODELS else done and done[0].updates
+                if len(done) == len(wanted) and not (earlier or math.inf) < (options.updates or 0):
                     continue
                 rows = others
                 write_table(folder / "scores.csv", Score._fields, rows)  # without a score of a model that changes now
                 if name in MODELS:
-                    rows += scores_of(name, music, how, options, folder)
+                    rows += scores_of(name, title, music, how, options, folder, earlier)
                 elif name == "rbm":
                     rows += frames_alone(music, how, options)
                 else:

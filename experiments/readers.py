@@ -262,12 +262,13 @@ INDEPENDENT = tuple(NOTES[name] for name in ("1-gram", "markov", "lstm"))  # not
 def music(settings, rows):
     """scores.csv of polyphonic_music, without sets of a user's own."""
     for row in rows:
-        if row["set"] not in TABLES:
+        if row["set"] not in TABLES or TABLES[row["set"]].unit != NATS:
             continue
         trained = row["trained_on"]
         if row["best"]:  # a temporal RBM
             recipe = settings["recipes"].get(f"{row['set']}, {trained}") or settings["recipes"][row["set"]]
             minutes = recipe.get("minutes", settings["minutes"])
+            minutes = minutes.get(row["model"]) if isinstance(minutes, dict) else minutes
             lasted = f"{minutes:g} minutes" if minutes else f"{row['updates']:,} updates"
             own = {**recipe["model"], **recipe.get("networks", {}).get(row["model"], {})}
             trained += f", {own['n_hidden']} hidden units, {lasted}"

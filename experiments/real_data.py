@@ -70,8 +70,8 @@ def standardised(split):
     """A split in units of the training part's deviations from its means."""
     frames = np.concatenate(split.train)
     mean, deviation = frames.mean(axis=0), frames.std(axis=0)
-    if not deviation.all():
-        still = np.flatnonzero(deviation == 0).tolist()
+    still = np.flatnonzero(np.ptp(frames, axis=0) == 0).tolist()  # whose deviation may be rounding
+    if still:
         raise ValueError(f"--data: features {still} (from 0) are the same in all training frames: leave them out")
     train, test = ([((v - mean) / deviation).astype(np.float32) for v in these] for these in (split.train, split.test))
     return Split(train, test, split.first)

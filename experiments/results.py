@@ -104,11 +104,20 @@ def add(source, kept):
     folder.mkdir(parents=True)
     for table in tables:
         (folder / table.name).write_bytes(table.read_bytes().replace(b"\r\n", b"\n"))
-    found = {name: value for name, value in run.settings.items() if "/" not in json.dumps(value)}
+    found = {name: value for name, value in _without_paths(run.settings).items() if "/" not in json.dumps(value)}
     (folder / "settings.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     if commit.endswith("-dirty"):
         return f"{source}: files had changed since commit {commit[:12]}, nobody can repeat this run"
     return None if list(measured(run)) else f"{source}: none of its tables has numbers that are compared"
+
+
+def _without_paths(settings):
+    """Settings whose dicts have no entry with a path."""
+    return {
+        name: {key: own for key, own in value.items() if "/" not in key + json.dumps(own)}
+        if isinstance(value, dict) else value
+        for name, value in settings.items()
+    }  # fmt: skip
 
 
 def gather(*folders):
@@ -127,7 +136,7 @@ def gather(*folders):
         found = read_run(runs[name])
         for one in measured(found):
             group = groups.setdefault((one.table, one.model, one.protocol, one.settings), [])
-            if all((one.seeds, one.value) != (other.seeds, other.value) for _, other in group):  # 1-grams do not differ
+            if all(one.value != other.value for _, other in group):  # 1-grams do not differ
                 group.append((found, one))
     return sorted(_beside_independent([_average(*group) for group in groups.items()]), key=_place)
 
@@ -153,7 +162,7 @@ def _average(key, group):
         raise ValueError(f"{' and '.join(names)} measure {', '.join(key)} from the same seed: keep one of them")
     for found in runs[1:]:
         own, other = (run.settings for run in (runs[0], found))
-        different = {name for name in {*own, *other} - APART if own.get(name) != other.get(name)}
+        different = {name for name in {*own, *other} - APART if _differ(name, own.get(name), other.get(name))}
         if different:
             raise ValueError(
                 f"{names[0]} and {found.name} measure {', '.join(key)}, but differ in more than their seeds, "
@@ -169,6 +178,13 @@ def _average(key, group):
     bracket = tuple(np.mean(brackets, axis=0).tolist()) if any(one.bracket for one in ours) else None
     commits = tuple(dict.fromkeys(found.settings["versions"]["commit"] for found in runs))
     return Row(*key, value, error, len(seeds), minutes, beside, bracket, commits, names)
+
+
+def _differ(name, own, other):
+    """Whether a setting has two values; of the recipes of sets of data those in both runs alone count."""
+    if name != "recipes" or not (isinstance(own, dict) and isinstance(other, dict)):
+        return own != other
+    return any(own[key] != other[key] for key in {*own} & {*other})
 
 
 def _place(row):

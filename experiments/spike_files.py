@@ -41,7 +41,16 @@ def spike_times(path):
         raise ValueError(f"--spikes must be a table of text, an HDF5, .npz or .mat file, got {kind}: {path}")
     with about("--spikes", "path", "X"):
         arrays = _each(READERS[kind](path))
+    if kind != "text" and len(set(COLUMNS) & set(arrays)) == 1:
+        own, other = sorted(COLUMNS, key=lambda name: name not in arrays)
+        raise ValueError(
+            f"--spikes: {path} must have neuron and time, or an array of times for each neuron, got {own!r} without "
+            f"{other!r} beside {', '.join(name for name in arrays if name != own) or 'nothing'}"
+        )
     if set(COLUMNS) <= set(arrays):
+        others = [name for name in arrays if name not in COLUMNS]
+        if others:
+            print(f"left aside beside neuron and time: {', '.join(map(str, others))}", flush=True)
         neurons, times = _flat(arrays["neuron"]), _times(arrays["time"], f"time of {path}")
         if neurons.shape != times.shape:
             shapes = f"{neurons.shape} and {times.shape}"
@@ -77,7 +86,14 @@ def _members(array):
     """The members of a cell; none of anything else."""
     if isinstance(array, list):
         return array
-    return list(np.ravel(array, "F")) if getattr(array, "dtype", None) == object else []
+    if getattr(array, "dtype", None) != object:
+        return []
+    if array.size != max(array.shape, default=0):
+        raise ValueError(
+            f"--spikes: a cell must be one row or column, an array of times for each neuron, got shape {array.shape}: "
+            "if it is of trials, shift the times of each and join them"
+        )
+    return list(array.ravel())
 
 
 def _flat(array):
@@ -94,15 +110,14 @@ def _check_trains(arrays, path):
             f"--spikes: {far[0]!r} of {path} is the number {arrays[far[0]][0]:g} alone, far beyond all other times, up "
             f"to {latest:g}: a file has times of spikes and nothing else, or the arrays neuron and time"
         )
-    if len(arrays) == 2 and len({len(array) for array in arrays.values()}) == 1:
-        for name, array in arrays.items():
-            n = len(np.unique(array))
-            if 2 * n < len(array) and (array == np.rint(array)).all():
-                raise ValueError(
-                    f"--spikes: {' and '.join(map(repr, arrays))} of {path} are taken for two neurons with "
-                    f"{len(array)} spikes each, but {name!r} has {n} different numbers alone: if they are the "
-                    "neurons of the spikes, name the arrays neuron and time"
-                )
+    for name, array in arrays.items():
+        n, alike = len(np.unique(array)), [other for other in arrays if len(arrays[other]) == len(array)]
+        if len(alike) > 1 and 2 * n < len(array) and (array == np.rint(array)).all():
+            raise ValueError(
+                f"--spikes: {', '.join(map(repr, alike))} of {path} are taken for {len(alike)} neurons with "
+                f"{len(array)} spikes each, but {name!r} has {n} different numbers alone: if they are the "
+                "neurons of the spikes, name the arrays neuron and time"
+            )
 
 
 def _times(array, name):
@@ -163,7 +178,10 @@ def _npz(path):
 
 
 def _mat(path):
-    found = read_mat(path)
+    try:
+        found = read_mat(path)
+    except ValueError as error:
+        raise ValueError(f"--spikes: {path} cannot be read: {error}") from None
     return {name: array for name, array in found.items() if isinstance(array, np.ndarray) and not array.dtype.names}
 
 

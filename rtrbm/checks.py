@@ -165,6 +165,9 @@ def check_callables(name, value):
     """Raise a TypeError unless `value` is a list or tuple of callables."""
     if not isinstance(value, list | tuple) or not all(map(callable, value)):
         raise TypeError(f"{name} must be a list of functions, each called with the model, got {value!r}")
+    for i, one in enumerate(value):
+        if isinstance(one, type):
+            raise TypeError(f"{name}[{i}] must be a function or an object, got the class: take {one.__name__}()")
 
 
 def check_anything(name, value):

@@ -92,7 +92,7 @@ def coverage(X: Sequences, low: Sequences, high: Sequences) -> tuple[float, floa
     Raises
     ------
     TypeError, ValueError
-        If an argument is no sequences of finite numbers, or the three differ in form.
+        If an argument is no sequences of finite numbers, the three differ in form, or `low` is above `high`.
 
     Examples
     --------
@@ -105,6 +105,8 @@ def coverage(X: Sequences, low: Sequences, high: Sequences) -> tuple[float, floa
     for name, bound in (("low", low), ("high", high)):
         if [v.shape for v in X] != [b.shape for b in bound]:
             raise ValueError(f"{name} must have the shape of X, sequence by sequence")
+    if any((a > b).any() for a, b in zip(low, high)):
+        raise ValueError("low must be at most high everywhere: hand in the lower of two quantiles first")
     sums = np.array([((a <= v) & (v <= b)).sum() for v, a, b in zip(X, low, high)])
     return ratio(sums, np.array([v.size for v in X]))
 

@@ -5,6 +5,8 @@ table over several datasets. What is read here is read as it was meant; the rest
 attribute.
 """
 
+import re
+
 import h5py
 import numpy as np
 
@@ -107,9 +109,14 @@ def names_in(file, limit):
 
 
 def members(group):
-    """The sorted names of what a group holds, but for MATLAB's own groups and scales of axes."""
-    found = {name: group.get(name) for name in sorted(group) if name not in HIDDEN}
+    """The names of what a group holds, but for MATLAB's own groups and scales of axes; numbers in names are counted."""
+    found = {name: group.get(name) for name in sorted(group, key=_counted) if name not in HIDDEN}
     return [name for name, member in found.items() if not (isinstance(member, h5py.Dataset) and member.is_scale)]
+
+
+def _counted(name):
+    """What a name is sorted by: walk_2 comes before walk_10."""
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def array_in(group, key, name):

@@ -23,6 +23,7 @@ from rtrbm import RTRBM
 from rtrbm.datasets import assemblies
 from rtrbm.estimators.doubts import of_axes
 from rtrbm.functions import sigmoid
+from rtrbm.minibatches.fingerprint import difference
 
 
 def table(path):
@@ -340,6 +341,11 @@ TIMES = np.linspace(0.5, 99.5, 300)
             {"spike_times": TIMES, "spike_clusters": np.arange(300) % 9},
             "'spike_clusters' has 9 different numbers alone: .* name the arrays neuron and time",
         ),
+        (
+            {"times": TIMES, "unit": np.arange(300) % 9, "amplitude": TIMES + 0.5},
+            "'times', 'unit', 'amplitude' of .* are taken for 3 neurons .* 'unit' has 9 different",
+        ),
+        ({"neuron": np.arange(300), "t": TIMES}, "got 'neuron' without 'time' beside t"),
         ({"u0": TIMES, "u1": np.array([99.0])}, "must have two neurons or more .* got 1 of 2 in"),
     ],
 )
@@ -377,6 +383,13 @@ def test_spikes_of_matlab(tmp_path):
     cell = np.empty((1, 3), object)
     cell[0] = [TIMES, TIMES[:2], np.zeros((0, 0))]
     savemat(tmp_path / "cell.mat", {"spikes": cell, "fs": 30000.0, "note": "session 3"})
+    savemat(tmp_path / "trials.mat", {"spikes": np.tile(cell, (2, 1))})
+    with pytest.raises(ValueError, match=r"a cell must be one row or column, .* got shape \(2, 3\): if it"):
+        spike_times(tmp_path / "trials.mat")
+    data = (tmp_path / "cell.mat").read_bytes()
+    (tmp_path / "half.mat").write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match="half.mat"):
+        spike_times(tmp_path / "half.mat")
     reference = h5py.special_dtype(ref=h5py.Reference)
     with h5py.File(tmp_path / "cell73.mat", "w", userblock_size=512) as file:
         parts = [file.create_dataset(f"#refs#/{i}", data=TIMES[: n or 1][None]) for i, n in enumerate([300, 2])]
@@ -456,3 +469,21 @@ def test_names_and_notes_in_hdf5(tmp_path):
     with h5py.File(tmp_path / "columns.h5", "w") as file:
         file["u0"], file["u1"] = TIMES[:, None], TIMES[None]
     assert [len(train) for train in spike_times(tmp_path / "columns.h5")[1]] == [300, 300]
+
+
+def test_every_count_is_in_the_fingerprint():
+    """Also that of a frame which the sample of frames leaves out; the sample alone does not tell."""
+    counts = np.zeros((5000, 3), np.float32)
+    counts[::7] = 1
+    other = counts.copy()
+    other[4321] = 1 - other[4321]
+    sample = neural_assemblies.fingerprint
+    assert sample(counts) == sample(other)
+    found = [neural_assemblies.fingerprint_of(these) for these in (counts, other)]
+    assert difference(*found) == "other counts" and difference(found[0], found[0]) is None
+
+
+def test_columns_beside_neuron_and_time_are_named(tmp_path, capsys):
+    (tmp_path / "spikes.csv").write_text("neuron,time,trial\na,1,0\na,2,1\n")
+    assert spike_times(tmp_path / "spikes.csv")[0] == ["a"]
+    assert capsys.readouterr().out == "left aside beside neuron and time: trial\n"

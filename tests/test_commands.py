@@ -205,7 +205,7 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("score rbm.h5 rolls.npz --name train --likelihood 9", "--likelihood is for models of sequences, an RBM has"),
         ("sample model.h5 --out a.csv --shape 1x3", "--shape is for pictures, 'a.csv' is none"),
         ("report model.h5 --train joints.csv", "--train has what simple predictors learn from, .*: give --data FILE"),
-        ("report model.h5 --watch .", "--watch FOLDER shows runs under way: leave out MODEL, --data and --train"),
+        ("report model.h5 --watch .", "--watch FOLDER shows runs under way: leave out MODEL"),
         ("predict model.h5 several.csv --out a.npy", "--out must be .npz or .h5 for 2 sequences, got 'a.npy'"),
         ("score model.h5 driven.npy --name a", "--name=a is for a file with arrays that have names, 'driven.npy'"),
         ("balls --out . --resume", "--out: '.' is not empty; --force replaces what is in it"),
@@ -477,6 +477,28 @@ def test_without_standard_output(folder, monkeypatch):
 
 
 # --------------------------------------------------------------------------------------- what comes out
+
+
+def test_what_was_measured_keeps_its_digits(folder):
+    """impute works in single precision, and fills gaps alone."""
+    rows = [f"{1234567.891 + t},{0.1 * t}" for t in range(40)]
+    rows[7] = "1234574.891,"
+    (folder / "gaps2.csv").write_text("\n".join(["hip,knee", *rows]) + "\n")
+    assert main("train gaps2.csv --set visible=scaled_gaussian --hidden 3 --updates 3 --out digits.h5".split()) == 0
+    assert main("impute digits.h5 gaps2.csv --out full.csv".split()) == 0
+    before, after = convert.read("gaps2.csv"), convert.read("full.csv")
+    there = ~np.isnan(np.asarray(before))
+    np.testing.assert_array_equal(np.asarray(after)[there], np.asarray(before)[there])
+    assert np.isfinite(np.asarray(after)).all()
+
+
+def test_a_gap_is_where_the_message_says(folder, capsys):
+    rows = [f"{name},{t % 2},{'' if (name, t) == ('b', 2) else t % 3 // 2}" for name in "ab" for t in range(30)]
+    (folder / "two.csv").write_text("\n".join(["walk,hip,knee", *rows]) + "\n")
+    (folder / "whole.csv").write_text("\n".join(["walk,hip,knee", *rows[:30], *rows[33:]]) + "\n")
+    assert main("train whole.csv --by walk --hidden 3 --updates 3 --out two.h5".split()) == 0
+    status, _, said = told(capsys, "score two.h5 two.csv --by walk")
+    assert status == 1 and "the first of 1 in sequence b, row 32, column 'knee'" in said
 
 
 def test_times_and_labels_keep_their_digits(folder):

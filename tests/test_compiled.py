@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -280,3 +282,14 @@ def test_a_run_that_goes_on_with_another_engine_says_so(before, tmp_path, monkey
         RTRBM(2, n_epochs=1, batch_size=1, engine="auto").fit(X, checkpoint=path, resume=True)
     assert len(said) == 1 and said[0].filename == __file__
     RTRBM(2, n_epochs=1, batch_size=1, engine="auto").fit(X, checkpoint=path, resume=True)  # it now is numba's
+
+
+@needs_numba
+def test_places_of_compiled_code(monkeypatch):
+    """A folder of the user's comes first and needs no other; a relative one, which a missing home makes, is none."""
+    compiled = pytest.importorskip("rtrbm.compute.numba.compiled")
+    monkeypatch.setattr(compiled.tempfile, "gettempdir", Mock(side_effect=FileNotFoundError("no temporary directory")))
+    monkeypatch.setattr(compiled, "AppDirs", lambda *_, **__: SimpleNamespace(user_cache_dir="~/.cache/rtrbm"))
+    assert list(compiled._places()) == [str(compiled.cache_from_source(compiled.__file__)).rpartition(os.sep)[0]]
+    monkeypatch.setattr(compiled.config, "CACHE_DIR", "/somewhere")
+    assert next(compiled._places()) == "/somewhere"

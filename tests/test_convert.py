@@ -800,3 +800,55 @@ def test_an_array_that_is_not_asked_for_may_be_pickled(tmp_path):
     np.testing.assert_array_equal(convert.read(path, "X"), np.ones((3, 2)))
     for name in ("names", "/"):
         refuses("names is an array of Python's objects, pickled", convert.read, path, name)
+
+
+def test_sums_of_velocities_are_told_what_to_do():
+    with pytest.raises(ValueError, match="got .* values from 0 to 200: of sums of velocities take X > 0"):
+        convert.piano_roll(np.full((128, 5), 200.0) * (np.arange(128) == 60)[:, None])
+
+
+def test_large_whole_numbers_are_different_names(tmp_path):
+    """Those of 64 bits, and larger ones, name sequences each."""
+    for first in (17345678901234567890, 10**25, 2**62):
+        rows = [f"{first + i},{t}" for i in range(3) for t in range(3)]
+        (tmp_path / "t.csv").write_text("\n".join(["id,x", *rows]) + "\n")
+        assert [len(x) for x in convert.tables(convert.read(tmp_path / "t.csv"), by="id")] == [3, 3, 3]
+
+
+def test_the_first_bytes_decide_not_the_ending(tmp_path):
+    (tmp_path / "x.csv.gz").write_text("1,2\n3,4.5\n")
+    np.testing.assert_array_equal(convert.read(tmp_path / "x.csv.gz"), [[1, 2], [3, 4.5]])
+
+
+@pytest.mark.parametrize("text", ["[[1, 2], [3, 4]]", '{"a": [1]}', "[\n  1,\n  2\n]"])
+def test_json_is_no_table(text, tmp_path):
+    (tmp_path / "data.json").write_text(text)
+    with pytest.raises(ValueError, match="data.json' is JSON: save its arrays with numpy.savez"):
+        convert.read(tmp_path / "data.json")
+
+
+def test_members_of_a_group_are_counted(tmp_path):
+    """walk2 comes before walk10, as in a list."""
+    with h5py.File(tmp_path / "g.h5", "w") as file:
+        for i in range(12):
+            file[f"walks/walk{i}"] = np.full((4, 2), float(i))
+    with h5py.File(tmp_path / "g.h5") as file:
+        assert hdf5.members(file["walks"]) == [f"walk{i}" for i in range(12)]
+
+
+@pytest.mark.parametrize("start, dtype, width", [(20_000, float, 1e-3), (1.7e9, float, 0.02), (0, np.float32, 1e-3)])
+def test_spikes_on_edges_are_in_the_bins_that_begin_there(start, dtype, width):
+    """Whatever the clock, and in single precision: a regular train has a spike in every bin."""
+    times = (start + width * np.arange(20_000)).astype(dtype)
+    counts = convert.spikes([times], width, start=float(times[0]))
+    assert (counts == 1).all()
+    late = convert.spikes([times + np.array(0.8 * width, dtype)], width, start=float(times[0]))
+    assert (late[1:] == 1).all()  # control: what lies within a bin stays there
+
+
+def test_vectors_of_a_matlab_cell_are_no_trials():
+    rows = [np.array([[0.1, 0.2]]), np.array([[0.3]]), np.array([[0.2, 0.5, 0.6]])]
+    for given in (rows, [x.T for x in rows]):
+        with pytest.raises(ValueError, match="got matrices of one row or column: take .numpy.ravel.x. for x in times."):
+            convert.spikes(given, 0.1)
+    assert convert.spikes([np.ravel(x) for x in rows], 0.1).shape == (7, 3)

@@ -6,11 +6,13 @@ import sys
 import threading
 import time
 from typing import NamedTuple
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from rtrbm import RTRBM
+from rtrbm.compute import threads
 
 pytest.importorskip("numba")
 from rtrbm.compute.numba import buffers, crew  # noqa: E402
@@ -256,3 +258,19 @@ def test_nobody_counts_references_to_a_buffer():
     for _ in range(100):
         change(table, 0, 3)
     assert references() == before
+
+
+def test_threads_that_cannot_be_started_are_not_missed(monkeypatch):
+    """A limit of the process: the caller does it all; once it is lifted, helpers are there."""
+    mine = crew.Crew()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", Mock(side_effect=RuntimeError("can't start new thread")))
+        mine.open(3)
+        assert not mine._wake and not mine._is_asleep
+        counts, workers = done(take_note, mine.board)
+        assert (counts[:N_PARTS] == 1).all() and (workers == 0).all()
+        found = threads.run(lambda i: i + 1, list(range(5)), 3)
+    assert found == [1, 2, 3, 4, 5]
+    mine.open(2)
+    assert len(mine._wake) == 2
+    mine.dismiss()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rtrbm.evaluate import autoregression, copy_previous, linear_extrapolation, mean_frame, squared_error
+from rtrbm.evaluate import autoregression, copy_previous, coverage, linear_extrapolation, mean_frame, squared_error
 
 # One feature; two sequences of 2 and 4 frames.
 RAGGED = [np.array([[1.0], [3.0]]), np.array([[0.0], [1.0], [4.0], [2.0]])]
@@ -351,3 +351,10 @@ def test_long_recordings_are_taken_in_parts(monkeypatch):
     monkeypatch.setattr("rtrbm.evaluate.N_ROWS", 7)
     for a, b in zip(autoregression(X, X, n_taps=2), whole, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9)
+
+
+def test_bounds_of_a_band_have_an_order():
+    X = np.zeros((1, 3, 2))
+    assert coverage(X, X - 1, X + 1)[0] == 1
+    with pytest.raises(ValueError, match="low must be at most high everywhere"):
+        coverage(X, X + 1, X - 1)

@@ -310,6 +310,16 @@ def test_a_bvh_file_is_read(tmp_path):
         bvh_motion(tmp_path / "nowhere.bvh")
 
 
+def test_a_figure_below_the_origin_stays_upright(tmp_path):
+    """The head is above the hips, wherever the origin lies."""
+    pytest.importorskip("pybvh")
+    path = tmp_path / "seated.bvh"
+    for height in (-80, 80):
+        path.write_text(BVH.replace("1 90 2 ", f"1 {height} 2 "))
+        hips, chest, head = bvh_motion(path).places[0, :, 2]
+        assert hips == pytest.approx(height) and hips < chest < head
+
+
 def test_a_lower_body_stands_on_its_feet(tmp_path):
     pytest.importorskip("pybvh")
     joint = "{name}\n{{\nOFFSET {offset}\nCHANNELS {channels}\n{inside}}}\n"

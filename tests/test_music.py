@@ -465,3 +465,42 @@ def test_messages_have_one_line(tmp_path):
     with pytest.raises(ValueError) as caught:
         piano_rolls(tmp_path / "set.pickle")
     assert not re.search("\n", str(caught.value))
+
+
+def test_a_note_that_is_struck_again_before_its_end(tmp_path):
+    """At one tick the next begins before the one before ends: both have their length, as if it were after."""
+    mido = pytest.importorskip("mido")
+
+    def roll_of(*events):
+        track, now = mido.MidiTrack(), 0
+        for tick, kind in events:
+            track.append(mido.Message(kind, note=60, velocity=64, time=tick - now))
+            now = tick
+        mido.MidiFile(tracks=[track], ticks_per_beat=480).save(tmp_path / "piece.mid")
+        return read_midi(tmp_path / "piece.mid", 0.5)[:, 60 - 21]
+
+    ends_first = roll_of((0, "note_on"), (960, "note_off"), (960, "note_on"), (1920, "note_off"))
+    begins_first = roll_of((0, "note_on"), (960, "note_on"), (960, "note_off"), (1920, "note_off"))
+    assert ends_first.tolist() == begins_first.tolist() == [1] * 8
+    apart = roll_of((0, "note_on"), (480, "note_off"), (960, "note_on"), (1920, "note_off"))
+    assert apart.tolist() == [1, 1, 0, 0, 1, 1, 1, 1]
+    file = mido.MidiFile(tmp_path / "piece.mid")
+    file.type = 2
+    file.save(tmp_path / "pieces.mid")
+    with pytest.raises(ValueError, match="pieces of their own .format 2.: save each as a file"):
+        read_midi(tmp_path / "pieces.mid")
+
+
+def test_a_part_that_comes_twice_is_refused(tmp_path):
+    (tmp_path / "set.json").write_text('{"train": [[[60]]], "train": [[[61]]], "valid": [[[60]]], "test": [[[60]]]}')
+    with pytest.raises(ValueError, match="the key 'train' comes twice"):
+        piano_rolls(tmp_path / "set.json")
+    path = tmp_path / "set.pickle"
+    path.write_bytes(b"(dS'train'\n(lsS'train'\n(ls.")
+    with pytest.raises(ValueError, match="a key twice"):
+        opcodes.read_plain(path)
+
+
+def test_the_largest_set_has_fewer_opcodes_than_are_read():
+    """MuseData as lists, in the protocol that takes most: three for a number, of 1.7 million notes in all."""
+    assert opcodes.MAX_OPCODES > 3 * 1_700_000 + 4 * 340_000

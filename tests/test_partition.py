@@ -460,3 +460,24 @@ def test_chains_are_drawn_again_in_memory_that_grows_with_their_number():
     wanted = weights / weights.sum(axis=1, keepdims=True) * 20_000
     counts = np.stack([np.bincount(row, minlength=20_000) for row in chosen])
     assert (abs(counts - wanted) <= 1 + 1e-9).all() and (counts.sum(axis=1) == 20_000).all()
+
+
+def test_auto_takes_one_method_for_all_calls():
+    """A few rows alone are estimated; as some of many they are exact."""
+    W, b_v, b_h = parameters(0.5, 3, 30, 20)
+    alone = log_partition(W, b_v[0], b_h, n_chains=2, n_steps=2, random_state=0)
+    assert np.isfinite(alone.effective).all()
+    among = log_partition(W, b_v[0], b_h, n_rows=5000)
+    np.testing.assert_array_equal(among.log_z, exact.log_partition(W, b_v[0], b_h))
+
+
+def test_groups_of_sequences_have_one_method(monkeypatch):
+    """The result does not depend on which sequences are in a small group."""
+    monkeypatch.setattr("rtrbm.estimators.grouped.GROUP_ROWS", 64)
+    rng = np.random.default_rng(0)
+    params = {"W": 0.5 * rng.standard_normal((30, 20)), "U": 0.3 * rng.standard_normal((20, 20))}
+    model = RTRBM.from_params({**params, "b_v": np.zeros(30), "b_h": np.zeros(20), "b_init": np.zeros(20)})
+    X = [(rng.random((n, 30)) < 0.5).astype(float) for n in (2000, 4, 3)]
+    found, turned = model.log_likelihood(X), model.log_likelihood(X[::-1])
+    np.testing.assert_allclose(found, turned[::-1], rtol=1e-12)
+    np.testing.assert_allclose(found, model.log_likelihood(X, method="exact"), rtol=1e-12)

@@ -176,6 +176,41 @@ def test_a_run_that_ended_early_learns_further(tmp_path):
     assert ends == [False, True]
 
 
+def test_an_extension_that_was_broken_off_counts_from_its_start(tmp_path):
+    """Before its first measurement too, though the checkpoint no longer says that the run became longer."""
+    path = tmp_path / "run.csv"
+    rows = [f"{n},-1,0,-1,-1,0\n" for n in (3, 6, 9)]
+    path.write_text("".join(["update,nats,standard_error,lower,upper,minutes\n", *rows]))
+    model = SimpleNamespace(n_updates_=9, n_updates=30, best_=Best(None, 3, 1.0))
+    assert not BestLikelihood([], 3, path, patience=2, anew=True).start(model)
+    assert not BestLikelihood([], 3, path, patience=2).start(model)
+    model.likelihood = lambda *args, **settings: SimpleNamespace(nats=-2.0, standard_error=0.0, lower=-2.0, upper=-2.0)
+    watch = BestLikelihood([], 3, path, patience=2)
+    watch.start(model)
+    model.n_updates_ = 12
+    assert not watch(model)
+    again = BestLikelihood([], 3, path, patience=2)
+    assert not again.start(model)
+    model.n_updates_ = 15
+    assert again(model)
+    path.write_text("update,nats\n3,abc\n")
+    with pytest.raises(ValueError, match="run.csv is damaged: .*abc.*; remove it"):
+        BestLikelihood([], 3, path).start(model)
+
+
+def test_what_a_resumed_run_must_keep(path, quick, tmp_path, monkeypatch):
+    """The seed, the updates of models without checkpoints, and the minutes that earlier models were given."""
+    common = ["--sets", str(path), "--n-jobs", "1", "--engine", "numpy", "--out", str(tmp_path)]
+    polyphonic_music.main([*common, "--models", "lstm", "rtrbm", "--updates", "4"])
+    for more, said in ((["--seed", "1"], "--seed must be that of the run, 0, got 1"),
+                       (["--updates", "3"], "--updates must be at least 4, those of lstm, got 3")):  # fmt: skip
+        with pytest.raises(ValueError, match=said):
+            polyphonic_music.main([*common, "--models", "lstm", *more, "--resume"])
+    polyphonic_music.main([*common, "--models", "rtrbm", "rtrbm-static", "--minutes", "0.001", "--resume"])
+    (recipe,) = json.loads((tmp_path / "settings.json").read_text())["recipes"].values()
+    assert recipe["minutes"] == {"lstm": None, "rtrbm": None, "rtrbm-static": 0.001}
+
+
 def test_a_certain_network_has_finite_scores():
     """A note that sounds in every training frame, and in no validation frame."""
     chord, other = np.zeros((40, 88), np.float32), np.zeros((40, 88), np.float32)

@@ -20,7 +20,8 @@ from rtrbm.callbacks import Log
 from rtrbm.convert import read
 from rtrbm.report import drawn, live, noted, watch, write_report, written
 from rtrbm.report.html import as_json, number, table
-from rtrbm.report.parts import LeftOut
+from rtrbm.report.likelihood import _scored
+from rtrbm.report.parts import LeftOut, split
 from rtrbm.report.predictions import paired, verdict
 from rtrbm.report.subject import Subject
 
@@ -504,3 +505,22 @@ def test_a_long_row_of_pixels_is_shown(tmp_path):
     images = Subject(model, X, None, (1, 200), None).images(X[0])
     assert images.shape == (10, 1, 66)
     np.testing.assert_allclose(images[:, 0, 0], X[0, :, :3].mean(axis=1))
+
+
+@pytest.mark.parametrize("kind", [CRBM, RTRBM])
+def test_frames_of_one_recording_are_scored_given_their_past(kind):
+    """As the whole recording has them; scored as a recording of their own they are less probable."""
+    rng = np.random.default_rng(0)
+    X = np.cumsum(rng.standard_normal((400, 3)), axis=0).astype(np.float32)
+    settings = {"visible": "gaussian", "standardize": True, "n_taps": 2, "batch_size": 4}
+    model = kind(5, **settings, **{**TINY, "n_updates": 300}).fit(X, window=50)
+    subject = Subject(model, [X], None, None, None)
+    parts = split(subject, 100)
+    assert parts.n_warm > 2
+    own, frames = _scored(subject, parts, 100)
+    given = model.score_samples([X])[0]
+    begin = parts.first + parts.n_warm
+    wanted = given[begin : begin + len(frames)].mean()
+    alone = model.likelihood([frames]).nats
+    assert own.n_frames == len(frames) and own.nats == pytest.approx(wanted, abs=1e-6)
+    assert alone < wanted - 0.01  # control

@@ -247,6 +247,52 @@ def test_a_run_is_added(tmp_path, capsys):
     assert "nobody can repeat" in capsys.readouterr().out and "1.40 ± 0.05" in (docs / "results.md").read_text()
 
 
+def music_run(kept, name, rows, seed=0, **settings):
+    """A run on music in a folder; rows of set, model, trained_on, nats and updates."""
+    (kept / name).mkdir(parents=True)
+    recipe = {"model": {"n_hidden": 50}, "minutes": {}}
+    own = {"seed": seed, "sets": ["jsb"], "minutes": None, "transpose": False, "recipes": {"jsb, as it is": recipe}}
+    own |= {"versions": {"commit": "abc"}}
+    (kept / name / "settings.json").write_text(json.dumps({**own, **settings}))
+    head = "set,model,trained_on,seed,nats,standard_error,lower,upper,method,updates,best,minutes\n"
+    lines = [
+        f"{part},{model},{how},{seed},{nats},0,{nats},{nats},exact,{n},{n},1\n" for part, model, how, nats, n in rows
+    ]
+    (kept / name / "scores.csv").write_text(head + "".join(lines))
+    return kept / name
+
+
+def test_a_run_on_sets_of_ones_own_keeps_the_recipes_of_the_others(tmp_path):
+    recipe = {"model": {"n_hidden": 50}, "minutes": {"rnnrbm": 3}}
+    own = {"recipes": {"jsb, as it is": recipe, "path/mine.json, as it is": recipe}, "sets": ["jsb", "path/mine.json"]}
+    rows = [("jsb", "rnnrbm", "as it is", -6, 9), ("path/mine.json", "rnnrbm", "as it is", -5, 9)]
+    rows += [("walking", "rnnrbm", "as it is", -4, 9)]
+    assert add(music_run(tmp_path, "mine", rows, **own), tmp_path / "kept") is None
+    assert list(read_run(tmp_path / "kept" / "mine").settings["recipes"]) == ["jsb, as it is"]
+    (row,) = gather(tmp_path / "kept")  # a set that is called walking is no motion
+    assert (row.table, row.value, row.settings) == ("jsb", -6, "as it is, 50 hidden units, 3 minutes")
+
+
+def test_runs_on_music_with_other_sets_and_options_stand_together(tmp_path):
+    """Predictors that are the same from any seed, and recipes of sets that one of the runs has alone."""
+    gram, model = ("jsb", "1-gram", "as it is", -11, ""), ("jsb", "rnnrbm", "as it is", -6, 9)
+    music_run(tmp_path, "one", [gram, model])
+    keys = {"jsb, transposed": {"model": {"n_hidden": 50}, "minutes": {}}}
+    music_run(tmp_path, "other", [gram, ("jsb", "rnnrbm", "transposed", -5, 9)], 1, transpose=True, recipes=keys)
+    recipe = {"model": {"n_hidden": 50}, "minutes": {}}
+    both = {"jsb, as it is": recipe, "nottingham, as it is": recipe}
+    music_run(tmp_path, "two", [(*model[:3], -6.2, 9)], 1, sets=["jsb", "nottingham"], recipes=both)
+    found = {(row.model, row.settings): (row.value, row.n_seeds) for row in gather(tmp_path)}
+    assert found == {
+        ("1-gram of notes", "as it is"): (-11, 1),
+        ("RNN-RBM", "as it is, 50 hidden units, 9 updates"): (pytest.approx(-6.1), 2),
+        ("RNN-RBM", "transposed, 50 hidden units, 9 updates"): (-5, 1),
+    }
+    music_run(tmp_path, "three", [(*model[:3], -6.3, 9)], 2, recipes={"jsb, as it is": {**recipe, "step": 1}})
+    with pytest.raises(ValueError, match="differ in more than their seeds, recipes: keep one"):
+        gather(tmp_path)
+
+
 def test_minutes_of_a_run_that_goes_on_add_up(tmp_path):
     (tmp_path / "settings.json").write_text(json.dumps({"minutes": {"rtrbm": 2.0}}))
     for resume, before in ((True, 2.0), (False, 0.0)):

@@ -13,6 +13,7 @@ from events import eventful, interrupt
 from helpers import every_engine, random_array, random_sequences, state
 
 from rtrbm import RTRBM, TRBM
+from rtrbm.callbacks import EarlyStopping
 from rtrbm.minibatches.sources import Shuffled
 from rtrbm.models.rtrbm import Recurrent
 from rtrbm.parameters import arrays, each
@@ -249,6 +250,11 @@ def test_wrong_callbacks_are_refused_before_any_work(tmp_path, callbacks):
     with pytest.raises(TypeError, match="callbacks must be a list of functions"):
         model.fit(Stream(), checkpoint=tmp_path / "model.h5", callbacks=callbacks)
     assert not hasattr(model, "params_") and os.listdir(tmp_path) == []
+
+
+def test_a_class_is_no_callback():
+    with pytest.raises(TypeError, match=r"callbacks\[0\] must be .*, got the class: take EarlyStopping\(\)"):
+        RTRBM(**SETTINGS).fit(Stream(), callbacks=[EarlyStopping])
 
 
 # ------------------------------------------------------------------------------------------- Ctrl-C

@@ -18,8 +18,8 @@ def run(options):
     model = read_model(options.model)
     check_verb(model, "forecast", options.model)
     data = for_model(read_data(options.file, options), model)
-    check_complete(data, "`rtrbm impute` fills them in")
-    taken = [repr(name) for name in data.names or () if name in OWN]
+    check_complete(data)
+    taken = [repr(name) for name in (*(data.names or ()), data.by) if name in OWN]
     if taken and ending_of(options.out) == ".csv":
         raise ValueError(f"--out: the table has a column {taken[0]} of its own, and so have the data: take .npz or .h5")
     say(f"{options.file}: {data}; {options.futures} futures of {options.frames} frames")

@@ -180,7 +180,7 @@ def _table(path, table, options):
     return Data(path, sequences, form, names, by, labels, options.time, times, table.columns, places)
 
 
-def check_complete(data, remedy):
+def check_complete(data, remedy="`rtrbm impute` fills them in"):
     """Raise if values are missing."""
     _refuse(data, np.isnan, "missing values", remedy)
 
@@ -199,10 +199,12 @@ def check_follows(data):
 
 def _refuse(data, are_wrong, what, remedy):
     """Raise if there are such values."""
-    for sequence in data.arrays():
-        wrong = np.argwhere(are_wrong(sequence))
-        if len(wrong):
-            frame, feature = wrong[0].tolist()
-            column = feature if data.names is None else repr(data.names[feature])
-            where = f"the first of {len(wrong)} in row {frame}, column {column}"
-            raise ValueError(f"{data.path!r} has {what}, {where}: {remedy}")
+    found = [np.argwhere(are_wrong(sequence)) for sequence in data.arrays()]
+    n, i = sum(map(len, found)), next((i for i, wrong in enumerate(found) if len(wrong)), None)
+    if n:
+        frame, feature = found[i][0].tolist()
+        column = feature if data.names is None else repr(data.names[feature])
+        where = f"row {frame if data.places is None else data.places[i][frame]}, column {column}"
+        if len(found) > 1:
+            where = f"sequence {i if data.labels is None else data.labels[i]}, {where}"
+        raise ValueError(f"{data.path!r} has {what}, the first of {n} in {where}: {remedy}")

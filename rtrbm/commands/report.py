@@ -7,11 +7,18 @@ from .verbs import for_model
 from .writing import check_out, earlier_settings, say, settings_of
 
 
+OF_A_PAGE = {
+    "model": "MODEL", "data": "--data", "name": "--name", "by": "--by", "time": "--time", "train": "--train",
+    "train_name": "--train-name", "shape": "--shape",
+}  # fmt: skip
+
+
 def run(options):
     """Write the page, or serve it."""
     if options.watch is not None:
-        if options.model is not None or options.data is not None or options.train is not None:
-            raise ValueError("--watch FOLDER shows runs under way: leave out MODEL, --data and --train")
+        given = [word for name, word in OF_A_PAGE.items() if getattr(options, name) not in (None, False)]
+        if given:
+            raise ValueError(f"--watch FOLDER shows runs under way: leave out {', '.join(given)}")
         with about("--watch", "^folder"):
             return watch(options.watch)
     if options.model is None:
@@ -21,6 +28,9 @@ def run(options):
     X = train = None
     if options.data is None and options.train is not None:
         raise ValueError("--train has what simple predictors learn from, and --data what is scored: give --data FILE")
+    useless = [f"--{name}" for name in ("name", "by", "time") if getattr(options, name) is not None]
+    if options.data is None and useless:
+        raise ValueError(f"{', '.join(useless)} is for the file of --data: give --data FILE, too")
     if options.train is None:
         check_unnamed("--train", options.train_name)
     if options.data is not None:
@@ -36,5 +46,5 @@ def run(options):
 
 def _sequences(data, model):
     """Complete sequences of the features of a model."""
-    check_complete(data, "`rtrbm impute` fills them in")
+    check_complete(data)
     return for_model(data, model).sequences

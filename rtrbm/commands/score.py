@@ -15,7 +15,7 @@ def run(options):
     model = read_model(options.model)
     check_verb(model, "score", options.model)
     data = for_model(read_data(options.file, options), model)
-    check_complete(data, "`rtrbm impute` fills them in")
+    check_complete(data)
     if is_static(model):
         for option, given in (("--train", options.train), ("--likelihood", options.likelihood)):
             if given is not None:
@@ -25,7 +25,7 @@ def run(options):
         check_unnamed("--train", options.train_name)
     else:
         train = for_model(read_data(options.train, options, "--train", options.train_name), model)
-        check_complete(train, "`rtrbm impute` fills them in")
+        check_complete(train)
     say(f"{options.file}: {data}")
     if is_static(model):
         with about_data(data):

@@ -21,9 +21,12 @@ def run(options):
     data = for_model(read_data(options.file, options), model)
     check_one_array(options.out, data)
     if verb != "impute":
-        check_complete(data, "`rtrbm impute` fills them in")
+        check_complete(data)
     say(f"{options.file}: {data}")
-    write_sequences(options.out, WHAT[verb], applied(model, verb, data), data)
+    found = applied(model, verb, data)
+    if verb == "impute":  # in the model's dtype; what was measured keeps all digits
+        found = [np.where(np.isnan(x), filled, x) for x, filled in zip(data.arrays(), found)]
+    write_sequences(options.out, WHAT[verb], found, data)
     say(options.out)
 
 

@@ -44,8 +44,9 @@ def _queue(n_threads):
         while True:
             queue.get()()
 
-    for i in range(n_threads):
-        threading.Thread(target=serve, name=f"rtrbm_{i}", daemon=True).start()
+    with contextlib.suppress(RuntimeError):  # this process must have no more threads: those who call do it all
+        for i in range(n_threads):
+            threading.Thread(target=serve, name=f"rtrbm_{i}", daemon=True).start()
     return queue
 
 

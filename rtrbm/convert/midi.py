@@ -70,6 +70,8 @@ def read_midi(path: Path, step: float = 0.5) -> Array:
         file = mido.MidiFile(file=io.BytesIO(data))
         if not file.ticks_per_beat > 0:
             raise ValueError(f"it has no quarter notes, a division of {file.ticks_per_beat}")
+        if file.type == 2:
+            raise ValueError("its tracks are pieces of their own (format 2): save each as a file")
         found = _sounding(file) / [1, file.ticks_per_beat, file.ticks_per_beat]
     except Exception as error:  # mido raises many kinds
         said = f"{type(error).__name__} {error}".rstrip()
@@ -138,7 +140,7 @@ def _sounding(file):
     """The notes of a MIDI file, rows of pitch, onset and duration in ticks."""
     rows = []
     for track in file.tracks:
-        now, since = 0, {}
+        now, since, struck = 0, {}, {}
 
         def end(key):
             if key in since:
@@ -150,9 +152,13 @@ def _sounding(file):
             if message.type not in ("note_on", "note_off") or message.channel == DRUMS:
                 continue
             key = message.channel, message.note
-            end(key)
             if message.type == "note_on" and message.velocity:
+                if key in since:
+                    struck[key] = now  # the end of the note before may follow at this tick
+                end(key)
                 since[key] = now
+            elif struck.pop(key, None) != now:
+                end(key)
         for key in list(since):
             end(key)
     return np.array(rows, float).reshape(-1, 3)

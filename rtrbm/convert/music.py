@@ -57,7 +57,8 @@ def piano_roll(X: ArrayLike, pitches: str | None = None) -> Array:
     if roll.shape[1] not in (N_KEYS, N_MIDI):
         raise ValueError(f"X must have 88 or 128 pitches as its {pitches}, got shape {X.shape}")
     if not (X.size and X.min() >= 0 and X.max() <= 127):
-        raise ValueError(f"X must hold velocities from 0 to 127, got shape {X.shape} with other values or none")
+        got = f"values from {X.min():g} to {X.max():g}: of sums of velocities take X > 0" if X.size else "no values"
+        raise ValueError(f"X must hold velocities from 0 to 127, got shape {X.shape} with {got}")
     if roll.shape[1] == N_MIDI:
         _check_keys(np.flatnonzero(roll.any(axis=0)), "X")
         roll = roll[:, LOWEST : LOWEST + N_KEYS]

@@ -12,6 +12,7 @@ from ..types import Array, ArrayLike
 from ..warned import warn
 
 MOST = 2**53  # whole numbers beyond are no floating point numbers
+MOST_SLACK = 0.1  # of a bin, by which a rounded time may lie before the bin that it belongs to
 
 
 def spikes(times: Any, width: float, start: float = 0.0, stop: float | None = None) -> Any:
@@ -55,17 +56,18 @@ def spikes(times: Any, width: float, start: float = 0.0, stop: float | None = No
     """
     check_number("width", width, 0)
     check_number("start", start, -np.inf)
-    trials, are_trials = _trials(times)
+    trials, are_trials, rounding = _trials(times)
     width, start = float(width), float(start)
+    slack = min(MOST_SLACK, 1e-9 + (rounding + float(np.spacing(abs(start)))) / width)
     first = min((trains.min() for trial in trials for trains in trial if len(trains)), default=start)
     last = max((trains.max() for trial in trials for trains in trial if len(trains)), default=start)
     if first < start:
         raise ValueError(f"start={start:g} must not be after the first spike, at {first:g}; pass start={first:g}")
     if stop is None:
-        n_bins = _n_bins(start, last, width) + 1
+        n_bins = _n_bins(start, last, width, slack) + 1
     else:
         check_number("stop", stop, start)
-        n_bins = _n_bins(start, float(stop), width)
+        n_bins = _n_bins(start, float(stop), width, slack)
         if last > stop:
             raise ValueError(
                 f"stop={stop} must not be before the last spike, at {last:g}; leave out later spikes first"
@@ -74,14 +76,14 @@ def spikes(times: Any, width: float, start: float = 0.0, stop: float | None = No
         raise ValueError(f"width={width:g} must fit into the time from start={start:g} to stop={stop}")
     n_numbers = n_bins * sum(map(len, trials))
     check_memory(f"width={width}, {n_bins} bins of {len(trials[0])} neurons,", n_numbers, np.float32)
-    binned = [np.stack([_binned(train, width, start, n_bins) for train in trial], axis=1) for trial in trials]
+    binned = [np.stack([_binned(train, width, start, n_bins, slack) for train in trial], axis=1) for trial in trials]
     return binned if are_trials else binned[0]
 
 
-def _n_bins(start, stop, width):
+def _n_bins(start, stop, width, slack):
     """How many bins fit between two times."""
     with np.errstate(over="ignore"):
-        n = np.floor((np.float64(stop) - start) / width + 1e-9)
+        n = np.floor((np.float64(stop) - start) / width + slack)
     if not abs(n) < MOST:
         times = f"the times from start={start:g} to stop={stop:g}"
         raise ValueError(f"width={width:g} must not be so small beside {times}")
@@ -89,7 +91,7 @@ def _n_bins(start, stop, width):
 
 
 def _trials(times):
-    """A list of trials, each a list of arrays of times, one a neuron; and whether there are several."""
+    """A list of trials, each a list of arrays of times, one a neuron; if there are several; the rounding of times."""
     if isinstance(times, list | tuple) and not times:
         raise TypeError("times must be a list of arrays of times, one a neuron, got none")
     if is_table(times):
@@ -98,7 +100,14 @@ def _trials(times):
             "[spikes.time for _, spikes in times.groupby('neuron')]"
         )
     times = as_given(times, "times")
-    times = times if isinstance(times, list) else _rows(numbers(times, "times"))
+    are_listed = isinstance(times, list)
+    times = times if are_listed else _rows(numbers(times, "times"))
+    if are_listed and all(getattr(x, "ndim", 0) == 2 and 1 in x.shape for x in times):
+        raise ValueError(
+            "times must be arrays of one dimension, got matrices of one row or column: take [numpy.ravel(x) for x in "
+            "times] if they are of neurons, as in a MATLAB cell, [[numpy.ravel(x)] for x in times] if they are of "
+            "trials of one neuron"
+        )
     if not all(map(is_sequence, times)):
         raise ValueError("times must be a list of arrays of times, one a neuron, got numbers: one neuron is [times]")
     are_trials = not any(_is_train(trial) for trial in times)
@@ -109,7 +118,9 @@ def _trials(times):
     sizes = {len(trial) for trial in trials}
     if len(sizes) != 1 or 0 in sizes:
         raise ValueError(f"times must have the same neurons in every trial, got {sorted(sizes)} of them")
-    return trials, are_trials
+    given = [numbers(train, "times") for trial in (times if are_trials else [times]) for train in trial]
+    rounding = max((float(np.spacing(np.abs(x).max())) for x in given if x.size and x.dtype.kind == "f"), default=0.0)
+    return trials, are_trials, rounding
 
 
 def _rows(times):
@@ -138,8 +149,8 @@ def _train(times, name):
     return train
 
 
-def _binned(times, width, start, n_bins):
-    places = np.floor((times - start) / width + 1e-9).astype(int)
+def _binned(times, width, start, n_bins, slack):
+    places = np.floor((times - start) / width + slack).astype(int)
     return np.bincount(places[places < n_bins], minlength=n_bins).astype(np.float32)
 
 

@@ -57,14 +57,14 @@ def bvh_motion(path: Path) -> BVHMotion:
         sign, axis = read.world_up
         names, edges, seconds = list(read.joint_names), list(read.edges), read.frame_time
     except Exception as error:  # a reader of text meets damage with errors of many kinds
-        raise ValueError(f"path: {path!r} is no BVH file, or only a part of one: {error}") from None
+        raise ValueError(f"path: {path!r} is no BVH file that can be read, or only a part of one: {error}") from None
     if not len(place):
         raise ValueError(f"path: {path!r} has no frames")
     places = np.roll(places, 2 - "xyz".index(axis), axis=2)
     if sign == "-":
         places[..., 1:] *= -1  # half a turn about x
     heights = places[..., 2].mean(axis=0)
-    if heights[0] == heights.min() < 0:  # the root below the ground and all other joints: the guess is upside down
+    if sign == "-" and heights[0] == heights.min() < 0:  # the root below the ground and all joints: a wrong guess
         places[..., 1:] *= -1
     parents = np.full(len(names), -1)
     for joint, parent in edges:

@@ -180,9 +180,18 @@ def _cells(cells, name):
 def _json(path):
     try:
         with open(path, encoding="utf-8-sig") as file:
-            return json.load(file)
+            return json.load(file, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"path: {path!r} is no complete JSON file: {type(error).__name__}: {error}") from error
+
+
+def _once(pairs):
+    """The dict of pairs whose keys differ."""
+    names = [name for name, _ in pairs]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"the key {twice[0]!r} comes twice")
+    return dict(pairs)
 
 
 def _noted(found, path):

@@ -7,7 +7,7 @@ The opcodes are those of protocols 0 to 5, as documented in Python's `pickletool
 import os
 import struct
 
-MAX_OPCODES = 2**22  # of a file: more than those of the largest set of Boulanger-Lewandowski's
+MAX_OPCODES = 2**23  # of a file: more than those of the largest set of Boulanger-Lewandowski's in any protocol
 MAX_TEXT = 2**10  # bytes of a line or a string
 REFUSED = {
     b"c": "GLOBAL", b"i": "INST", b"\x93": "STACK_GLOBAL", b"R": "REDUCE", b"b": "BUILD", b"o": "OBJ",
@@ -35,7 +35,7 @@ def read_plain(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the pickle has any other opcode, is truncated, damaged, or has more than 4 million opcodes. The message names
+        If the pickle has any other opcode, is truncated, damaged, or has more than 8 million opcodes. The message names
         the file and the opcode, and the function or class that the opcode would have called.
     """
     path = os.fspath(path)
@@ -128,6 +128,8 @@ class _Machine:
         target = self._stack[-1]
         if type(target) is not dict or len(values) % 2 or not all(type(key) is str for key in values[::2]):
             raise ValueError("it has a dict whose keys are no strings, or is damaged")
+        if len({*target, *values[::2]}) < len(target) + len(values) // 2:
+            raise ValueError("it has a key twice")
         target.update(zip(values[::2], values[1::2]))
 
     def setitem(self):

@@ -77,7 +77,7 @@ class TrainedRBM(Watched):
             minibatch of them is cast at a time. These are read minibatch by minibatch and may be larger than memory:
 
             - an h5py dataset (n_sequences, n_frames, n_visible), an h5py group of datasets (n_frames_i, n_visible) in
-              the order of their sorted names, or either as (path, name); a memory-mapped array;
+              the order of their names, 2 before 10, or either as (path, name); a memory-mapped array;
             - any other object with ``len(X)`` and ``X[i]``, sequence i (but of a list all is read at once);
             - any other iterable of sequences: read in the order they come, never shuffled, and started again at its
               end. An iterator must give n_updates x batch_size of them (to `resume` hand in a new one: the sequences
@@ -333,6 +333,8 @@ class TrainedRBM(Watched):
             if (None if part is None else part.shape) != shape:
                 got = "none" if part is None else f"shape {part.shape}"
                 wanted = "be left out" if shape is None else f"have shape {shape}"
+                if name == "units" and shape is None:
+                    wanted += ", or visible='scaled_gaussian' be given,"
                 raise ValueError(f"params.{name} must {wanted} in {model!r}, got {got}")
         with np.errstate(over="ignore"):  # too large a number becomes infinite, and is refused as such
             params = each(lambda part: np.array(part, model.dtype, order="C"), params)

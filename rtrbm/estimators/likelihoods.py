@@ -128,7 +128,7 @@ def scores_of_packed(seen, W, units, log_volume, first, **settings):
 
     Parameters
     ----------
-    seen : rtrbm.estimators.frames.Seen
+    seen : rtrbm.estimators.grouped.Seen
     W : (n_visible, n_hidden) ndarray
     units : Units
     log_volume : float

@@ -179,7 +179,7 @@ class Scored(Forecasting):
     def _estimated(self, X, seed, settings, inputs=None):
         """The columns of `Scores` of every frame, in the form of X."""
         params, units, first = self._effective(), self._units(), 0
-        settings = settings | {"random_state": seed, "engine": self._engine()}
+        settings = settings | {"random_state": seed, "engine": self._engine(), "n_rows": sum(map(len, X))}
 
         def group(seen):
             nonlocal first

@@ -224,7 +224,7 @@ class Stored(Recipe):
         if isinstance(self.random_state, numbers.Integral) and self.random_state != training.seed:
             refused.append("random_state (the seed)")
         if refused:
-            raise ValueError(f"resume wants the settings of {os.fspath(path)!r}; these differ: {', '.join(refused)}")
+            raise _other_settings(path, refused, {**changed, "random_state (the seed)": training.seed})
         return training, saved._column_names, changed, engine
 
     def _check_left(self, path, training, changed, n_updates):
@@ -349,6 +349,15 @@ class Stored(Recipe):
         if not isinstance(self.optimizer_state_, self._optimizer().state):
             raise ValueError(f"optimizer={self.optimizer!r} was set after fitting with another: fit again")
         self._negative(self.n_updates_).check(*self.params_.W.shape, self._units())
+
+
+def _other_settings(path, names, there):
+    """The error of settings that are others in a file."""
+    differ = ", ".join(f"{name}, {shortened(repr(there[name]))} there" for name in names)
+    return ValueError(
+        f"resume wants the settings of {os.fspath(path)!r}; these differ: {differ}. Take those, or begin anew with "
+        "resume=False"
+    )
 
 
 def _check_dtypes(params, dtype):

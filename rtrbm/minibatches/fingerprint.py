@@ -79,4 +79,4 @@ def difference(before, now, along=True):
     if own is None:
         return None
     kind = own.partition(" ")[0]
-    return f"other {kind}" if kind in ("values", "inputs") else f"{own}, not {then}"
+    return f"other {kind}" if kind in ("values", "inputs", "counts") else f"{own}, not {then}"

@@ -192,6 +192,11 @@ def kind_of(path, argument="X"):
         if other is not None or has_zero:
             what = other or f"{', '.join(SUFFIXES)} are read"
             raise ValueError(f"{argument}: {path!r} is none of the files that are read by its first bytes; {what}")
+        if suffix == ".json" or head.lstrip().startswith((b"{", b"[[", b"[{")):
+            raise ValueError(
+                f"{argument}: {path!r} is JSON: save its arrays with numpy.savez; music, lists of notes, is read by "
+                "rtrbm.datasets.piano_rolls"
+            )
         found = "text"
     if found not in SUFFIXES.get(suffix, (found,)):
         right = next(ending for ending, kinds in SUFFIXES.items() if found in kinds)

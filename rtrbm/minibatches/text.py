@@ -1,5 +1,6 @@
 """Tables of text: with a header or without, whatever parts the columns."""
 
+import contextlib
 import csv
 import re
 import warnings
@@ -248,9 +249,8 @@ def _numbers(path, delimiter, n_lines):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that there are no rows
-            table = np.loadtxt(
-                path, delimiter=delimiter, skiprows=n_lines, comments=None, ndmin=2, encoding="utf-8-sig"
-            )
+            with open(path, encoding="utf-8-sig") as file:  # numpy would go by the ending of the name
+                table = np.loadtxt(file, delimiter=delimiter, skiprows=n_lines, comments=None, ndmin=2)
     except ValueError:
         return None
     return table.T if table.size and not (n_lines and _are_large(table)) else None
@@ -282,11 +282,15 @@ def _fields(rows):
 
 
 def _whole(fields, values):
-    """Numbers as integers of 64 bits, or `values` if they are none."""
+    """Whole numbers as integers of 64 bits, as text if they are too large for these; `values` if they are none."""
     try:
-        return np.array([int(field) for field in fields], np.int64)
-    except (ValueError, OverflowError):
+        whole = [int(field) for field in fields]
+    except ValueError:
         return values
+    for kind in (np.int64, np.uint64):
+        with contextlib.suppress(OverflowError):
+            return np.array(whole, kind)
+    return np.array(fields)
 
 
 def is_field(field):
@@ -304,7 +308,7 @@ def _is_number(field):
 
 def _are_names(values):
     """Whether a column may hold names of rows: text, or whole numbers."""
-    return values.dtype.kind in "Ui" or bool((values == np.rint(values)).all())
+    return values.dtype.kind in "Uiu" or bool((values == np.rint(values)).all())
 
 
 def _is_empty(values):

@@ -75,7 +75,7 @@ class LogZ(NamedTuple):
 
 def log_partition(
     W, b_v, b_h, units=BERNOULLI, *, method="auto", data=None, n_chains=None, n_steps=None, random_state=None,
-    engine=NUMPY, first=0, count=None,
+    engine=NUMPY, first=0, count=None, n_rows=None,
 ):  # fmt: skip
     """log Z of an RBM for each row of biases.
 
@@ -124,6 +124,8 @@ def log_partition(
         The number of the first row.
     count : callable (n), optional
         Called with numbers of rows that are done.
+    n_rows : int, optional
+        Rows of all calls together, of which this is one: "auto" takes one method for all.
 
     Returns
     -------
@@ -143,7 +145,7 @@ def log_partition(
     units, seed = as_units(units), as_seed(random_state)
     W, b_v, b_h = _with_rows(W, b_v, b_h)
     check_settings(*W.shape, units, method, n_chains, n_steps)
-    if method == "exact" or method == "auto" and is_exact(*W.shape, units, b_v, b_h):
+    if method == "exact" or method == "auto" and is_exact(*W.shape, units, b_v, b_h, n_rows):
         log_z = exact.log_partition(W, b_v, b_h, units, count)
         none = np.zeros_like(log_z)
         return LogZ(log_z, none, log_z, none, log_z, none, none + np.inf, np.arange(len(log_z)))
@@ -184,11 +186,14 @@ def check_settings(n_visible, n_hidden, units, method, n_chains, n_steps):
         exact.check_enumerable(n_visible, n_hidden, units, "method='exact'", "method='ais'")
 
 
-def is_exact(n_visible, n_hidden, units, b_v, b_h):
-    """Whether the sum over all states costs less than annealing does: it takes about 4 ns a term, a product 0.2 ns."""
+def is_exact(n_visible, n_hidden, units, b_v, b_h, n_rows=None):
+    """Whether the sum over all states costs less than annealing does: it takes about 4 ns a term, a product 0.2 ns.
+
+    n_rows : int, those of all calls together, if the biases are some of many.
+    """
     if not exact.is_enumerable(n_visible, n_hidden, units):
         return False
-    n_rows = max(len(np.atleast_2d(b)) for b in (b_v, b_h))
+    n_rows = n_rows or max(len(np.atleast_2d(b)) for b in (b_v, b_h))
     n_terms = exact.n_terms(n_visible, n_hidden, units, n_rows, np.ndim(b_v) == 1)
     return n_terms < 2000 * n_rows * n_visible * n_hidden
 

@@ -25,7 +25,8 @@ class Poisson(Units):
 
     def mean(self, a, out=None):
         out = np.minimum(a, LARGEST, out=out)
-        return np.exp(out, out=out)
+        with np.errstate(under="ignore"):  # a rate of 0, whatever the user's own settings are
+            return np.exp(out, out=out)
 
     def log_partition(self, a):
         return (self.mean(a) * (1 + np.maximum(a - LARGEST, 0))).sum(axis=-1)

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from ..estimators.likelihoods import Scores
 from .html import listed, table
 from .parts import LeftOut, Part, cost, known, need_data, paragraph, split
 
@@ -17,15 +18,13 @@ def likelihood(subject):
     if n < FEWEST:
         raise LeftOut("A model of this size would take minutes for enough frames: model.likelihood(X) estimates it.")
     parts = split(subject, n)
-    X = [v[parts.n_warm :] for v in parts.scored]
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
-        X = X[0][:n] if subject.static else X
-        own = subject.model.likelihood(X, random_state=subject.seed, n_steps=N_STEPS)
+        own, X = _scored(subject, parts, n)
     how = "by sums over all states" if own.method == "exact" else "by annealed importance sampling"
     bounded = np.isfinite(own.upper)
     rows = [(type(subject.model).__name__, own.nats, own.lower, own.upper if bounded else None)]
-    alone = _alone(subject, parts.fit, X if subject.static else np.concatenate(X))
+    alone = _alone(subject, parts.fit, X)
     if alone is not None:
         rows.append(("every feature by itself", alone, None, None))
     where = "the truth lies between the bounds, unless the chains missed a part of the distribution"
@@ -39,6 +38,19 @@ def likelihood(subject):
     html += table(f"Log-likelihood, mean over {own.n_frames:,} frames", columns, rows, marked=[0])
     html += listed(str(one.message) for one in found) if found else ""
     return Part("likelihood", "Likelihood", html)
+
+
+def _scored(subject, parts, n):
+    """The `Likelihood` of the frames that are scored, and these frames; those before them are their past."""
+    model, settings = subject.model, {"random_state": subject.seed, "n_steps": N_STEPS}
+    if subject.static:
+        X = parts.scored[0][:n]
+        return model.likelihood(X, **settings), X
+    if len(subject.layers) > 1:  # whose bound is one of whole sequences
+        return model.likelihood(parts.scored, **settings), np.concatenate(parts.scored)
+    found = model._scores(parts.scored, "auto", subject.seed, None, N_STEPS, None, doubt_grey=True)
+    own, X = (np.concatenate([part[parts.n_warm :] for part in these]) for these in (found, parts.scored))
+    return Scores(*own.T).mean(), X
 
 
 def _alone(subject, fit, X):

@@ -208,7 +208,7 @@ def is_finite(params, engine):
     """Whether all numbers of a NamedTuple of arrays are finite."""
     parts = arrays(params)
     base = parts[0].base
-    if isinstance(base, np.ndarray) and all(part.base is base for part in parts):
+    if isinstance(base, np.ndarray) and all(part.base is base and part.dtype == base.dtype for part in parts):
         parts = [base]  # of which they are all
     with np.errstate(over="ignore", invalid="ignore"):
         return all(np.isfinite(part.sum()) for part in parts) or all(

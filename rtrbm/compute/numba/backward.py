@@ -189,13 +189,13 @@ def _forget_warm(n_rows, sample_visible, Vp, Hp, room):
 def _visible_differences(frames, n_rows, sample_visible, rows, V, Vp, at, room, sums):
     """c_v = v - <v>, its sum, that of v, the squared error and the number of frames that count."""
     wide()
-    error = zeros()
+    n_counted, squares = 0, 0.0  # of many frames, which single precision does not count
     for i in range(n_rows):
         if room.warm[i]:
             if rows:
                 clear(room.c_v, i * Vp, Vp)
             continue
-        sums[at.rest + 1] += _1
+        error = zeros()
         for j in range(0, V, WIDTH):
             n = V - j
             v = load_part(frames, room.source[i] * V + j, n)
@@ -206,7 +206,9 @@ def _visible_differences(frames, n_rows, sample_visible, rows, V, Vp, at, room, 
             error = multiply_add(c, c, error)
             store_part(sums, at.b_v + j, add(load_part(sums, at.b_v + j, n), c), n)
             store_part(sums, at.v + j, add(load_part(sums, at.v + j, n), v), n)
-    sums[at.rest] = total(error)
+        n_counted += 1
+        squares += total(error)
+    sums[at.rest], sums[at.rest + 1] = squares, n_counted
 
 
 @inner

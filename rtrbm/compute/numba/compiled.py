@@ -170,13 +170,14 @@ def _write(path, data):
 
 def _places():
     """Where the folder may be, the best place first."""
-    own = [config.CACHE_DIR] if config.CACHE_DIR else []
-    return [
-        *own,
-        os.path.dirname(cache_from_source(__file__)),
-        AppDirs("rtrbm", appauthor=False).user_cache_dir,
-        tempfile.gettempdir(),
-    ]
+    if config.CACHE_DIR:
+        yield config.CACHE_DIR
+    yield os.path.dirname(cache_from_source(__file__))
+    own = AppDirs("rtrbm", appauthor=False).user_cache_dir
+    if os.path.isabs(own):  # else there is no home
+        yield own
+    with contextlib.suppress(OSError):  # there is no folder for temporary files
+        yield tempfile.gettempdir()
 
 
 @functools.cache
@@ -209,7 +210,7 @@ def _remove_old(place):
 @functools.cache
 def _say_compiling():
     """Once in a process: it takes longer than two seconds."""
-    kept = "kept for the next time" if _folder() else f"not kept: {_places()[0]} cannot be written"
+    kept = "kept for the next time" if _folder() else f"not kept: {next(_places())} cannot be written"
     _say(f"compiling, some 10 s, {kept}")
 
 

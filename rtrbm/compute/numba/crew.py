@@ -36,8 +36,12 @@ class Crew:
         for i in range(len(self._wake), n):
             self._wake.append(SimpleQueue())
             self._is_asleep.append(True)
-            threading.Thread(target=self._help, args=(i,), name=f"rtrbm_helper_{i}", daemon=True).start()
-        for i in range(n):
+            try:
+                threading.Thread(target=self._help, args=(i,), name=f"rtrbm_helper_{i}", daemon=True).start()
+            except RuntimeError:  # this process must have no more threads
+                del self._wake[i], self._is_asleep[i]
+                break
+        for i in range(min(n, len(self._wake))):
             if self._is_asleep[i]:
                 self._is_asleep[i] = False
                 self._wake[i].put(None)
