@@ -6,7 +6,7 @@ error 1 to 20 frames ahead, `experiments.rollouts`), the pictures and report.htm
 
     python -m experiments.bouncing_balls                      15x15 pixels, 6 minutes, with numba 3
     python -m experiments.bouncing_balls --profile minute     30x30 pixels, trained for a minute
-    python -m experiments.bouncing_balls --profile standard   30x30 pixels, 12 minutes
+    python -m experiments.bouncing_balls --profile standard   30x30 pixels, 8 minutes
     python -m experiments.bouncing_balls --profile taps       the same with delay taps and a dynamic visible bias
     python -m experiments.bouncing_balls --profile best       the same with 1,600 hidden units, about 120 minutes
     python -m experiments.bouncing_balls --profile long       30x30 pixels without taps, about 75 minutes

@@ -13,14 +13,13 @@ import time
 from importlib.util import find_spec
 
 from rtrbm.checks import check_count, check_n_jobs
-from rtrbm.commands import readable, writing
+from rtrbm.commands import MISTAKES, readable, writing
+from rtrbm.commands.balls import TEST_SEED_OFFSET  # noqa: F401, scripts take it from here
 from rtrbm.commands.writing import print_table, save_figure, write_table  # noqa: F401, scripts take them from here
 from rtrbm.compute import engine
 from rtrbm.minibatches.fingerprint import difference
 from rtrbm.replacing import before
 from rtrbm.training import locks, ranks
-
-TEST_SEED_OFFSET = 1_000_003  # the test videos' seed is not that of the training stream
 
 
 def command_line(description, name, profiles):
@@ -221,7 +220,7 @@ def run(main, by_ranks=False):
         if comm is not None and comm.size > 1 and not by_ranks:
             raise ValueError(f"this script is the work of one process, mpiexec started {comm.size}")
         sys.exit(main())
-    except (ValueError, TypeError, FloatingPointError, OSError, RuntimeError, ImportError) as error:
+    except MISTAKES as error:
         if ranks.is_first(comm):
             print(f"{pathlib.Path(sys.argv[0]).stem}: {readable(error)}", file=sys.stderr)
         ranks.meet(comm)

@@ -206,6 +206,9 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("sample model.h5 --out a.csv --shape 1x3", "--shape is for pictures, 'a.csv' is none"),
         ("report model.h5 --train joints.csv", "--train has what simple predictors learn from, .*: give --data FILE"),
         ("report model.h5 --watch .", "--watch FOLDER shows runs under way: leave out MODEL"),
+        ("report --watch . --shape 2x3 --by walk", "--watch FOLDER shows runs under way: leave out --by, --shape"),
+        ("report model.h5 --name a --time t", "--name, --time is for the file of --data: give --data FILE, too"),
+        ("forecast model.h5 frames.csv --by frame --out f.csv", "the table has a column 'frame' of its own"),
         ("predict model.h5 several.csv --out a.npy", "--out must be .npz or .h5 for 2 sequences, got 'a.npy'"),
         ("score model.h5 driven.npy --name a", "--name=a is for a file with arrays that have names, 'driven.npy'"),
         ("balls --out . --resume", "--out: '.' is not empty; --force replaces what is in it"),
@@ -282,6 +285,8 @@ def test_a_mistake_is_one_line_and_1(command, said, folder, capsys):
     write_joints(folder / "timed.csv", 30, columns=("when", "hip", "knee", "toe"))
     (folder / "counts.csv").write_text("a,b\n1,2\n3,4\n")
     (folder / "several.csv").write_text("sequence,hip,knee,toe\na,1,2,3\na,2,3,4\nb,1,2,3\n")
+    rows = [f"{i // 9},{i},{i % 3},{i % 5}" for i in range(18)]
+    (folder / "frames.csv").write_text("\n".join(["frame,hip,knee,toe", *rows]) + "\n")
     (folder / "text.csv").write_text("who,a\nann,1\nann,2\n")
     (folder / "empty.csv").write_text("a,b\n1,\n2,\n3,\n")
     (folder / "one.csv").write_text("hip,knee,toe\n1,2,3\n")

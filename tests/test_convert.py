@@ -852,3 +852,14 @@ def test_vectors_of_a_matlab_cell_are_no_trials():
         with pytest.raises(ValueError, match="got matrices of one row or column: take .numpy.ravel.x. for x in times."):
             convert.spikes(given, 0.1)
     assert convert.spikes([np.ravel(x) for x in rows], 0.1).shape == (7, 3)
+
+
+@pytest.mark.parametrize("first", ["1,2,3", "2019,2020"])
+def test_a_first_line_that_counts_may_be_names(first, tmp_path):
+    n = first.count(",") + 1
+    rows = [",".join(["0.5"] * n) for _ in range(4)]
+    (tmp_path / "t.csv").write_text("\n".join([first, *rows]) + "\n")
+    with pytest.warns(UserWarning, match=f"the first line, {first.replace(',', ', ')}, is taken for a frame"):
+        assert convert.read(tmp_path / "t.csv").shape == (5, n)
+    (tmp_path / "t.csv").write_text("\n".join(["3,4", "1,2", "9,9"]) + "\n")  # control: counts
+    assert convert.read(tmp_path / "t.csv").shape == (3, 2)

@@ -228,7 +228,7 @@ def test_a_table_can_be_replaced(saved):
         (b'{"a": ' * 100_000 + b"1" + b"}" * 100_000, "its JSON is nested too deeply"),
         (b'{"a": ' * 20 + b"{}" + b"}" * 20, "its table holds something else"),
         (b'{"a": 3}', "its table holds something else"),
-        (b'{"format": "rtrbm model, version 2"}', "has not the header of version 2"),
+        (b'{"format": "rtrbm model, version 2"}', "does not have the header of version 2"),
         (b'{"format": "rtrbm model, version 3"}', "has no layers"),
         (b'{"format": "rtrbm model, version 3", "layer_2": {}}', "the attributes of .* cannot be read"),
         (b" " * 2**21 + b"{}", "has changed since it was written"),

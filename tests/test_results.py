@@ -16,7 +16,10 @@ from experiments.runner import minutes_before, timed
 
 DOCS = Path(__file__).parent.parent / "docs"
 KEPT = DOCS / "results"
-NAMES = "choosing results real-data recipe ablation from-sklearn likelihood performance music motion spikes denoising".split()
+NAMES = [
+    "choosing", "results", "real-data", "recipe", "ablation", "from-sklearn", "likelihood", "performance", "music",
+    "motion", "spikes", "denoising",
+]  # fmt: skip
 PAGES = [DOCS.parent / "README.md", *(path for name in NAMES if (path := DOCS / f"{name}.md").exists())]
 NUMBER = re.compile(r"(?<![\w.-])-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w.-]*\w)")
 

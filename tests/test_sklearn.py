@@ -430,8 +430,12 @@ def test_a_mask_has_the_columns_of_its_data():
         with pytest.raises(ValueError, match=r"^mask\[0\] must have the columns of X\[0\] in their order: take mask"):
             verb(TABLES, mask=swapped)
     model.impute(TABLES, mask=[mask.to_numpy() for mask in masks])
-    with pytest.raises(ValueError, match=r"^mask must have the columns of X in"):
-        RBM(3, **SETTINGS).fit(TABLE, mask=TABLE.isna()[TABLE.columns[::-1]])
+    rows, stack = RBM(3, **SETTINGS), Stack([RTRBM(3, **SETTINGS), RTRBM(2, **SETTINGS)]).fit(TABLES)
+    for verb in (rows.fit, rows.fit(TABLE).impute):
+        with pytest.raises(ValueError, match=r"^mask must have the columns of X in"):
+            verb(TABLE, mask=TABLE.isna()[TABLE.columns[::-1]])
+    with pytest.raises(ValueError, match=r"^mask\[0\] must have the columns of"):
+        stack.impute(TABLES, mask=swapped)
 
 
 def test_set_output_makes_tables_of_two_dimensions():

@@ -16,7 +16,7 @@ ROOT = Path(rtrbm.__file__).parent
 LEVELS = (
     (
         "functions", "biases", "parameters", "kinds", "streams", "hdf5", "machine", "probe", "progress", "replacing",
-        "warned",
+        "warned", "weights",
     ),  # fmt: skip
     ("types",),
     ("foreign",),

@@ -22,7 +22,7 @@ def run(options):
 
 
 def _finite(value):
-    """The same with None for NaN and infinity, which JSON has not."""
+    """What is described, with None for NaN and infinity, which JSON lacks."""
     if isinstance(value, dict):
         return {name: _finite(part) for name, part in value.items()}
     if isinstance(value, list | tuple):

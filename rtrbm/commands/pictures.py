@@ -10,6 +10,7 @@ from .. import plots
 from ..plots.paper import draw_image, label_axes, label_feature, panels, styles
 from ..plots.videos import pixels
 from ..replacing import replacing
+from ..weights import strongest
 from .writing import ending_of, save_figure, say
 
 FRAMES_PER_SECOND = 20
@@ -79,8 +80,7 @@ def draw_run(models, videos, seed, folder):
     save_figure(plots.predictions(videos[0], predicted, start=10), folder / "predictions.png")
     save_figure(plots.learning_curves(models), folder / "learning_curves.png")
     for name, model in models.items():
-        strongest = np.argsort(-np.linalg.norm(model.params_.W, axis=0))[:36]
-        fields = plots.receptive_fields(model, units=strongest, arrange=True)
+        fields = plots.receptive_fields(model, units=strongest(model.params_.W, 36), arrange=True)
         save_figure(fields, folder / f"{name.lower()}_receptive_fields.png")
         save_figure(plots.hidden_unit_norms(model), folder / f"{name.lower()}_hidden_units.png")
 

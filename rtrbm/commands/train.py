@@ -7,7 +7,8 @@ import numpy as np
 
 from ..callbacks import EarlyStopping
 from ..checks import about
-from ..models import RBM, load
+from ..models import RBM
+from ..report.described import described
 from . import STOPPED
 from .errors import COLUMNS
 from .reading import check_complete, check_follows, check_unnamed, read_data
@@ -73,8 +74,8 @@ def run(options):
 def _as_before(data, path):
     """Data with the columns in the order of a run to go on from; `fit` says what is wrong with a file or its names."""
     try:
-        names = getattr(load(path), "feature_names_in_", None)
-    except (OSError, TypeError, ValueError):
+        names = described(path).get("feature_names")
+    except (OSError, ValueError):
         return data
     if names is None or sorted(names) != sorted(data.names or ()):
         return data

@@ -112,6 +112,8 @@ def check_names(X, names, model, name="X"):
 
 def check_mask(mask, X):
     """Raise if a mask and X are tables, or lists of them, and the mask has not the columns of X in their order."""
+    if mask is None:
+        return
     for (place, table), (own, frames) in zip(_members(mask, "mask"), _members(X, "X")):
         found, names = _names(place, table), _names(own, frames)
         if found is not None and names is not None and not np.array_equal(found, names):

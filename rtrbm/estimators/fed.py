@@ -83,6 +83,13 @@ class Fed(Stored):
         if len(self._axes) == 2:
             raise TypeError(f"{name} is for models of sequences, the rows of {type(self).__name__} have no order")
 
+    def _checked(self, X, missing=None):
+        """X as a fitted model takes it."""
+        self._check_fitted()
+        if missing is None:  # else its features were checked with the mask
+            self._check_features(X)
+        return self._check(X, self.n_features_in_, missing)
+
     def _check(self, X, n_features=None, missing=None):
         return checks.check_sequences(X, self._units().check, self._given_dtype(), n_features, missing=missing)
 

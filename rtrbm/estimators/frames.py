@@ -65,7 +65,7 @@ class FrameByFrame(Grouped):
         X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
             Values at missing places are ignored; they may be NaN.
         mask : array_like of bool, or list of them, of the shape of X; optional
-            True where a value is missing. None: where X is NaN; a warning says so if it nowhere is.
+            True where a value is missing. None: where X is NaN; if X has no NaN, a warning says so.
         random_state : None, int, RandomState or Generator
             None: the seed the model was trained with.
         inputs : (n_sequences, n_frames, n_inputs) array_like or list of (n_frames_i, n_inputs) array_like, optional
@@ -84,8 +84,7 @@ class FrameByFrame(Grouped):
         """
         self._check_fitted()
         self._check_features(X)
-        if mask is not None:
-            check_mask(mask, X)
+        check_mask(mask, X)
         X, mask = checks.without_missing(X, mask)
         X = self._checked(X, missing=mask)
         seed = self._seed_of(random_state)

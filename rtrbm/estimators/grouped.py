@@ -33,14 +33,6 @@ class Seen(NamedTuple):
 class Grouped(TrainedRBM):
     """A model of sequences, of which as many as fit go through it at once."""
 
-    def _checked(self, X, missing=None):
-        """X as sequences a fitted model takes."""
-        self._check_fitted()
-        if missing is None:  # else its features were checked with the mask
-            self._check_features(X)
-        dtype, check = self._given_dtype(), self._units().check
-        return checks.check_sequences(X, check, dtype, self.n_features_in_, missing=missing)
-
     def _map(self, X, function, *others, inputs=None):
         """Apply function(seen, ...) to packed groups of sequences of X and `others`; the result has the form of X."""
         params, past, engine = self._effective(), self._past(), self._engine()
@@ -56,7 +48,7 @@ class Grouped(TrainedRBM):
         return self._inputs_of(inputs, lengths)
 
     def _inputs_of(self, inputs, lengths):
-        """The same, where columns have no names."""
+        """Inputs of sequences of these lengths, in arrays whose columns have no names; None without."""
         n = n_inputs(self.params_)
         self._check_n_inputs(0 if inputs is None else n or 1, self.params_)
         return None if inputs is None else self._check_inputs(inputs, lengths, n)

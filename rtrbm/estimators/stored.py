@@ -240,7 +240,7 @@ class Stored(Recipe):
     @classmethod
     def _parsed(cls, contents, path):
         """A model with the settings and names that a file holds, the state of training, and the engine at work."""
-        _, _, progress, groups, _ = contents
+        progress, groups = contents.progress, contents.groups
         model = cls._of_settings(contents, path)
         restored.check_progress(progress, path)
         n_updates, seed = progress["n_updates"], progress["seed"]

@@ -91,7 +91,8 @@ def read_text(path):
         if has_names or first and _are_counted(head):
             columns = _columns(file, path, delimiter, n_lines)
         if columns is None or not (has_names or _is_header(head, columns)):
-            head, columns = None, _columns(file, path, delimiter, 0)
+            beginning, head, columns = head, None, _columns(file, path, delimiter, 0)
+            _doubt_frame(beginning, columns)
     if head is not None:
         others = [field for field in head if not is_field(field)]
         spoilt = [field for field in others if field[0] == "#" or not re.search(r"\w", field)]
@@ -178,6 +179,19 @@ def _are_counted(head):
     """Whether fields are 0, 1, 2, ..., perhaps after an empty one."""
     names = head[head[:1] == [""] :]
     return names == [str(i) for i in range(len(names))]
+
+
+def _doubt_frame(first, columns):
+    """Warn if the first line, taken for a frame, counts on: 1, 2, 3, or 2019, 2020 above smaller numbers."""
+    if len(first) < 2 or not all(field.isdecimal() for field in first) or any(len(x) < 2 for x in columns):
+        return
+    counted = [int(field) for field in first]
+    goes_on = counted == [*range(counted[0], counted[0] + len(counted))]
+    below = [x[1:][~np.isnan(x[1:])] for x in columns if x.dtype.kind == "f"]
+    most = max((np.max(x, initial=-np.inf) for x in below), default=np.inf)
+    if goes_on and (counted[0] == 1 and len(first) > 2 or counted[0] > most):
+        said = ", ".join(first[:SHOWN])
+        warn(f"the first line, {said}, is taken for a frame: if it has the names of columns, give these a letter")
 
 
 def _is_header(head, columns):

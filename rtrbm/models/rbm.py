@@ -10,6 +10,7 @@ import numpy as np
 from .. import checks
 from ..compute.threads import one_blas_thread
 from ..estimators.base import TrainedRBM
+from ..estimators.features import check_mask
 from ..estimators.likelihoods import Likelihood, Scores, scores, warn_of_doubts, warn_of_grey
 from ..estimators.protocol import configured
 from ..estimators.recipe import CENTERING
@@ -223,7 +224,7 @@ class RBM(TrainedRBM):
         X : (n_samples, n_visible) array_like
             Values at missing places are ignored; they may be NaN.
         mask : (n_samples, n_visible) array_like of bool, optional
-            True where a value is missing. None: where X is NaN; a warning says so if it nowhere is.
+            True where a value is missing. None: where X is NaN; if X has no NaN, a warning says so.
         random_state : None, int, RandomState or Generator
             None: the seed the model was trained with.
 
@@ -239,6 +240,7 @@ class RBM(TrainedRBM):
         """
         self._check_fitted()
         self._check_features(X)
+        check_mask(mask, X)
         X, mask = checks.rows_without_missing(X, mask)
         v = self._check_rows(X, mask)
         draw = Draw(self._seed_of(random_state), "impute")
@@ -559,12 +561,7 @@ class RBM(TrainedRBM):
 
     def _check_rows(self, X, missing=None):
         """Rows that a fitted model takes, as the RBM sees them."""
-        self._check_fitted()
-        if missing is None:  # else its features were checked with the mask
-            self._check_features(X)
-        dtype, units = self._given_dtype(), self._units()
-        v = checks.check_frames(X, units.check, dtype, self.n_features_in_, axes=self._axes, missing=missing)
-        return self._inward(v)
+        return self._inward(self._checked(X, missing))
 
     def _check(self, X, n_visible=None, missing=None):
         dtype, check = self._given_dtype(), self._units().check

@@ -15,6 +15,7 @@ from ..compute import engine as engines
 from ..estimators import doubts
 from ..estimators.base import TrainedRBM
 from ..estimators.bounded import Bounded
+from ..estimators.features import check_mask
 from ..estimators.pooling import check_shown, pooled
 from ..estimators.protocol import configured, not_fitted
 from ..estimators.settings import settings
@@ -254,6 +255,7 @@ class Stack(Bounded):
         layers = self._fitted()
         layers[0]._check_features(X)
         layers = [layers[0]._without_names(), *layers[1:]]
+        check_mask(mask, X)
         X, mask = without_missing(X, mask)
         filled = layers[0].impute(X, mask, random_state)
         if len(layers) == 1:

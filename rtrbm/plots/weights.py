@@ -10,6 +10,7 @@ import numpy as np
 from ..checks import check_count, check_flag
 from ..foreign import array
 from ..types import ArrayLike
+from ..weights import in_reading_order, matrices
 from .paper import (
     COLOURS,
     check_fitted,
@@ -71,7 +72,7 @@ def receptive_fields(
     image_shape = check_image_shape(W.shape[0], image_shape)
     units = chosen("units", min(36, W.shape[1]) if units is None else units, W.shape[1])
     side = math.ceil(math.sqrt(units.size))
-    units = _by_position(W, units, side, image_shape) if arrange else units
+    units = in_reading_order(W, units, image_shape) if arrange else units
     alone = U is None or isinstance(ax, load("matplotlib.axes").Axes)
     drawn, axes = panels(ax, (1, 1 if alone else 2), 4.2)
     first = np.arange(0, units.size, side)  # where the rows of the grid begin
@@ -138,10 +139,10 @@ def _weights(model, U):
     if hasattr(params, "W"):
         if U is not None:
             raise TypeError("U: given beside a model, wanted only beside an array W")
-        U = getattr(params, "U", None)
-        if U is None and getattr(params, "B", None) is not None:
-            U = params.B[0]
-    W, U = array(getattr(params, "W", params), "model"), None if U is None else array(U, "U")
+        if not getattr(params, "effective", True):
+            raise ValueError("model: given parameters whose W lies behind gates, wanted the model or its effective_")
+        params, U = matrices(params)
+    W, U = array(params, "model"), None if U is None else array(U, "U")
     if W.dtype.kind not in "iuf":
         raise TypeError(f"model: given {type(model).__name__}, wanted a fitted model, its params_ or an array W")
     if W.ndim != 2 or U is not None and U.shape != (W.shape[1], W.shape[1]):
@@ -151,14 +152,6 @@ def _weights(model, U):
     if not (np.isfinite(W).all() and (U is None or np.isfinite(U).all())):
         raise ValueError("W, U: given weights that are not finite, wanted numbers in the model")
     return W, U
-
-
-def _by_position(W, units, side, image_shape):
-    """The units in reading order: rows of `side` by the height of their weights, each from left to right."""
-    power = W[:, units] ** 2
-    y, x = np.indices(image_shape).reshape(2, -1) @ power / np.maximum(power.sum(axis=0), 1e-30)
-    rows = np.split(np.argsort(y, kind="stable"), range(side, units.size, side))
-    return units[np.concatenate([row[np.argsort(x[row], kind="stable")] for row in rows])]
 
 
 def _draw_fields(axes, images, side, named, names, bar):

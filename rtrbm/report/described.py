@@ -41,7 +41,7 @@ def _described(contents, path):
 
 def _layer(contents, path):
     """What is known of one model."""
-    _, settings, progress, groups, _ = contents
+    settings, progress, groups = contents.hyper_parameters, contents.progress, contents.groups
     restored.check_progress(progress, path)
     arrays = {name: part.shape for name, part in groups["params"].items() if isinstance(part, Kept) and part.size}
     found = {"model": contents.model, "updates": progress["n_updates"], "seed": progress["seed"]}

@@ -4,7 +4,7 @@ import base64
 
 import numpy as np
 
-from ..training.state import HEALTH, VALIDATION
+from ..training.state import HEALTH, MEASURED
 
 N_POINTS = 240  # of a curve
 
@@ -135,5 +135,4 @@ QUANTITIES = {
     "still_chains": "share of chains that stand still",
     "noise_error": "squared error per frame of chains from noise",
 }
-MEASURED = {key: names[0] for names in (VALIDATION, HEALTH) for key in names}  # the updates of each
 STYLES = ("first solid", "second dashed", "third dotted", "fourth chained")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..training.state import HEALTH
+from ..training.state import HEALTH, HISTORY, VALIDATION
 from . import drawn
 from .html import figure, folded, table
 from .parts import LeftOut, Part, paragraph
@@ -39,8 +39,8 @@ def _numbers(history):
     """Tables of some records."""
     made = ""
     for axis, keys in (
-        ("validation_update", ("validation_error", "validation_log_likelihood")),
-        ("update", ("reconstruction_error", "gradient_norm", "learning_rate", "n_gibbs")),
+        (VALIDATION[0], VALIDATION[1:]),
+        ("update", HISTORY),
         (HEALTH[0], HEALTH[1:]),
     ):
         keys = [key for key in keys if len(history.get(key, ()))]

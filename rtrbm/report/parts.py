@@ -92,8 +92,14 @@ def split(subject, n_frames):
 
 
 def bounds(subject):
-    """The lowest and the highest value of a feature."""
-    return (0, 1) if subject.bottom._units().binary else (-np.inf, np.inf)
+    """The lowest and the highest value of a feature: counts are 0 or more, real values anything."""
+    units = subject.bottom._units()
+    return (0, 1) if units.binary or units.one_hot else (-np.inf if units.linear else 0, np.inf)
+
+
+def n_taps(subject):
+    """The frames that the linear predictor is given: those that the model's taps see, and at least 2."""
+    return max(2, int(getattr(subject.bottom, "n_taps", 0)))
 
 
 def known(subject):

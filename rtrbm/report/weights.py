@@ -1,9 +1,8 @@
 """What the hidden units see, and how they drive each other from one frame to the next."""
 
-import math
-
 import numpy as np
 
+from ..weights import in_reading_order, matrices, strongest
 from . import drawn
 from .html import figure, folded, number, table
 from .parts import LeftOut, Part, paragraph
@@ -13,11 +12,10 @@ N_UNITS, N_FEATURES = 36, 40  # that are shown
 
 def weights(subject):
     """Receptive fields as images or as a map of features, and the weights between hidden units."""
-    W, U = matrices(subject.bottom)
+    W, U = matrices(getattr(subject.bottom, "effective_", subject.bottom.params_))
     if not np.isfinite(W).all() or U is not None and not np.isfinite(U).all():
         raise LeftOut("Some weights are not finite.")
-    norms = np.linalg.norm(W, axis=0)
-    units = np.argsort(-norms, kind="stable")[:N_UNITS]
+    units = strongest(W, N_UNITS)
     labels = [f"{unit}" for unit in units]
     html = paragraph(
         f"A hidden unit adds its weights to the frame when it is on. The {len(units)} units with the largest weights "
@@ -25,7 +23,7 @@ def weights(subject):
     )
     figures = {}
     if subject.image_shape:
-        units = _by_place(W, units, subject.image_shape)
+        units = in_reading_order(W, units, subject.image_shape)
         labels = [f"{unit}" for unit in units]
         html += figure(
             "fields",
@@ -52,22 +50,6 @@ def weights(subject):
     columns = ("unit", "size of its weights", "size of those from other units", "strongest feature", "its weight")
     html += folded("The units in numbers", table("Hidden units and their weights", columns, rows))
     return Part("weights", "Weights", html, figures)
-
-
-def matrices(model):
-    """W, and the weights from hidden units to hidden units one frame later, or None."""
-    params = getattr(model, "effective_", model.params_)
-    U, B = getattr(params, "U", None), getattr(params, "B", None)
-    return np.asarray(params.W), np.asarray(U) if U is not None else None if B is None else np.asarray(B[0])
-
-
-def _by_place(W, units, image_shape):
-    """The units in reading order of the places of their weights in the image."""
-    power = W[:, units] ** 2
-    y, x = np.indices(image_shape).reshape(2, -1) @ power / np.maximum(power.sum(axis=0), 1e-30)
-    side = math.ceil(math.sqrt(len(units)))
-    rows = np.split(np.argsort(y, kind="stable"), range(side, len(units), side))
-    return units[np.concatenate([row[np.argsort(x[row], kind="stable")] for row in rows])]
 
 
 def matrix(values, rows, columns, row_axis, column_axis):

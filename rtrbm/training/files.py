@@ -391,7 +391,7 @@ def _contents(table, file, version, model):
         raise Damaged(f"path must be a file of {FORMAT!r}, {path!r} is another kind of HDF5 file")
     if found != version:
         raise ValueError(
-            f"path must be a file as rtrbm wrote it, {path!r} has not the header of version {found}: another program "
+            f"path must be a file as rtrbm wrote it, {path!r} does not have the header of version {found}: another program "
             "has written it"
         )
     if model is not None and table.get("model") != model:

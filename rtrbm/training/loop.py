@@ -23,8 +23,6 @@ from .optimizers import Optimizer
 from .penalties import Penalties
 from .saves import Saves
 from .signals import Interruptible
-from .state import Training
-
 
 INPUTS = Map("D_v", "x", "b_v"), Map("D_h", "x", "b_h")
 
@@ -132,7 +130,8 @@ def _made(rule, training, params, state, chains, norm, error, n_frames, rate, ph
     values = (error / n_frames, norm, rate, getattr(phase, "k", 0))
     for past_values, value in zip(training.history.values(), values):
         past_values[training.n_updates :] = [value]
-    return Training(params, state, chains, training.n_updates + 1, *training[4:]), int(n_frames)
+    n_made = training.n_updates + 1
+    return training._replace(params=params, optimizer=state, chains=chains, n_updates=n_made), int(n_frames)
 
 
 def _sums(rule, training, params, part, phase, chains, others):
@@ -230,12 +229,13 @@ class Plan(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """What happens beside the updates of a run, all of it functions without arguments but for three.
+    """What happens beside the updates of a run.
 
-    made (training), after every update; look (parts): measures what is to be measured, beside the minibatch of the last
-    update, or None; start, before the first update, and called, after every update, or None: whether to stop; end, when
-    all is over, also after an error; save; warn (line). validates : bool, whether there are validation data to look at;
-    saves : bool, whether there is a checkpoint, on whichever rank; written : int, the updates that it has made already.
+    made : callable (training), called after every update; look : callable (parts), measures what is to be measured,
+    beside the minibatch of the last update, or None; start : callable (), before the first update: whether to stop;
+    called : callable () or None, after every update: whether to stop; end : callable (), when all is over, also after
+    an error; save : callable (); warn : callable (line); validates : bool, whether there are validation data to look
+    at; saves : bool, whether there is a checkpoint, on whichever rank; written : int, the updates that it has made.
     """
 
     made: Callable
@@ -334,8 +334,8 @@ def run(rule, training, prepare, plan, watch, verbose, at_once=False):
 
 
 def _is_due(plan, training, validates):
-    """Whether it is time to look: after the last update, and, if there are validation data, before the first and at the
-    interval; once at each."""
+    """Whether to measure now: without validation data after the last update alone; with them before the first one, at
+    the interval and after the last one, never twice after one update."""
     n, measured = training.n_updates, training.history.get("validation_update", [])
     if not validates:
         return n == plan.n_updates

@@ -7,6 +7,7 @@ from .scale import Scale
 HISTORY = ("reconstruction_error", "gradient_norm", "learning_rate", "n_gibbs")
 VALIDATION = ("validation_update", "validation_error", "validation_log_likelihood")
 HEALTH = ("health_update", "dead_units", "saturated_units", "still_chains", "noise_error", "overfitting")
+MEASURED = {key: names[0] for names in (VALIDATION, HEALTH) for key in names}  # the updates of each
 
 
 class Best(NamedTuple):
