@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from rtrbm import RBM, RTRBM, SRTRBM, TRBM, Stack, plots
+from rtrbm.plots.curves import AXES
+from rtrbm.training.state import HEALTH
 
 pytest.importorskip("matplotlib")
 Image = pytest.importorskip("PIL.Image")
@@ -582,6 +584,7 @@ def test_a_missing_package_is_named_with_its_remedy(tmp_path, monkeypatch, missi
 def test_health_stands_at_its_updates():
     X = (np.random.default_rng(0).random((8, 10, 4)) < 0.5).astype(float)
     model = RTRBM(3, n_gibbs=1, n_updates=400, random_state=0).fit(X[:6], validation=X[6:])
+    assert {*AXES, "health_update"} == set(HEALTH)
     figure = plots.learning_curves(model, {"dead_units": "dead"})
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_xdata(), model.history_["health_update"])
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..training.state import MEASURED
 from .paper import check_fitted, label_axes, legend, load, mapping, panels, styles
 
 CURVES = {
@@ -17,6 +16,8 @@ CURVES = {
     "validation_log_likelihood": "validation\nlog-likelihood\nper frame (nats)",
     "learning_rate": "learning rate",
 }
+LOOKED_AT = ("dead_units", "saturated_units", "still_chains", "noise_error", "overfitting")  # once in a while
+AXES = dict.fromkeys(LOOKED_AT, "health_update")
 
 
 def learning_curves(models: Any, quantities: Mapping[str, str] | None = None, *, ax: Any = None) -> Any:
@@ -92,7 +93,7 @@ def _curves(what, model):
     records = {key: np.asarray(values) for key, values in history.items()}
     curves = {}
     for key, values in records.items():
-        axis = "validation_update" if key.startswith("validation_") else MEASURED.get(key, "update")
+        axis = "validation_update" if key.startswith("validation_") else AXES.get(key, "update")
         axis = axis if axis in records else "update"  # a log has all it measured in one table
         updates = records.get(axis, np.arange(1, 1 + values.size))
         if values.ndim != 1 or values.shape != updates.shape:
