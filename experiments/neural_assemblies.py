@@ -62,6 +62,7 @@ from rtrbm.minibatches.fingerprint import fingerprint
 from rtrbm.rbm.units import as_units
 
 N_FRAMES, N_HELD_OUT, WINDOW, N_TAPS = 20_000, 5_000, 100, 5
+SIMULATION = {"on": 0.24, "persistence": 5.5, "drive": 8.0}  # assemblies that drive each other are active together
 SAMPLES = {"n_frames": 550, "n_sequences": 20}  # the first 50 frames of each are left out
 STATIC_GIBBS = 200  # steps of the chain of a sample of the static RBM
 N_GIBBS = {"bernoulli": 5, "poisson": 3}  # draws of counts take longer
@@ -93,7 +94,7 @@ class Recording(NamedTuple):
 
 def simulated(visible, seed):
     """A recording of which everything is known."""
-    made = assemblies(N_FRAMES + N_HELD_OUT, visible=visible, random_state=seed)
+    made = assemblies(N_FRAMES + N_HELD_OUT, **SIMULATION, visible=visible, random_state=seed)
     return Recording(made.spikes[:N_FRAMES], made.spikes[N_FRAMES:], [*range(len(made.W))], made)
 
 
@@ -321,6 +322,7 @@ def main(arguments=None):
         "rtrbm": RTRBM_SETTINGS,
         "rbm": RBM_SETTINGS,
         "n_gibbs": N_GIBBS,
+        "simulation": SIMULATION if known else None,
         "window": WINDOW,
         "engine": check_work(options),
         "learned_from": prints,
