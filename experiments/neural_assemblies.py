@@ -62,7 +62,7 @@ from rtrbm.minibatches.fingerprint import fingerprint
 from rtrbm.rbm.units import as_units
 
 N_FRAMES, N_HELD_OUT, WINDOW, N_TAPS = 20_000, 5_000, 100, 5
-SIMULATION = {"on": 0.24, "persistence": 5.5, "drive": 8.0}  # assemblies that drive each other are active together
+SIMULATION = {"drive": 8.0}  # assemblies that drive each other are active together
 SAMPLES = {"n_frames": 550, "n_sequences": 20}  # the first 50 frames of each are left out
 STATIC_GIBBS = 200  # steps of the chain of a sample of the static RBM
 N_GIBBS = {"bernoulli": 5, "poisson": 3}  # draws of counts take longer
