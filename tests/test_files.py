@@ -388,7 +388,7 @@ def test_a_file_that_another_program_changed_is_refused(saved):
 
 def test_a_file_that_lost_its_header_is_refused(saved):
     saved.write_bytes(saved.read_bytes()[512:])
-    refused(saved, "not the header of version 3")
+    refused(saved, "not have the header of version 3")
 
 
 def test_a_file_of_a_newer_version_is_refused(saved):
