@@ -391,8 +391,8 @@ def _contents(table, file, version, model):
         raise Damaged(f"path must be a file of {FORMAT!r}, {path!r} is another kind of HDF5 file")
     if found != version:
         raise ValueError(
-            f"path must be a file as rtrbm wrote it, {path!r} does not have the header of version {found}: another program "
-            "has written it"
+            f"path must be a file as rtrbm wrote it, {path!r} does not have the header of version {found}: another "
+            "program has written it"
         )
     if model is not None and table.get("model") != model:
         raise ValueError(f"path must hold a model of class {model}, {path!r} holds {shortened(table.get('model'))}")
