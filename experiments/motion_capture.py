@@ -44,8 +44,7 @@ from experiments.runner import (
 )
 from rtrbm import RTRBM, TRBM, evaluate, plots
 from rtrbm.checks import check_count
-from rtrbm.datasets import MotionFeatures, hsu_motion
-from rtrbm.datasets.motion import training_part
+from rtrbm.datasets import MotionFeatures, hsu_motion, training_part
 from rtrbm.minibatches.fingerprint import fingerprint
 from rtrbm.plots.paper import label_axes, legend, panels, styles
 from rtrbm.streams import stream
