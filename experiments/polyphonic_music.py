@@ -295,9 +295,13 @@ def begun_runs(groups, learnt, options, folder):
     """The updates of the runs that --resume goes on with, by the names of their files."""
     if not options.resume:
         return {}
-    names = [(name, title_of(name, sets, learnt[name])) for sets in groups for name in options.models if name in MODELS]
-    paths = [(name, folder / f"{title}.h5") for name, title in names]
-    return {path.stem: MODELS[name][0].load(path).n_updates for name, path in paths if path.exists()}
+    found = {}
+    for sets in groups:
+        for name in filter(MODELS.get, options.models):
+            path = folder / f"{title_of(name, sets, learnt[name])}.h5"
+            if path.exists():
+                found[path.stem] = MODELS[name][0].load(path).n_updates
+    return found
 
 
 def check_rows(rows, options):
@@ -370,7 +374,7 @@ def models_of(groups, sets, learnt, options, begun):
     """The models of a run, by the names of their files; with --resume as long as the runs that go on."""
     found = {}
     for names, music in zip(groups, sets):
-        for name in (name for name in options.models if name in MODELS):
+        for name in filter(MODELS.get, options.models):
             title = title_of(name, names, learnt[name])
             n_updates = begun.get(title, 1)
             if n_updates > (options.updates or math.inf):

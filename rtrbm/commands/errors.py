@@ -42,8 +42,3 @@ def bounds_of(model, arrays):
     if model._units().linear:
         return -np.inf, np.inf
     return float(min(map(np.min, arrays))), float(max(map(np.max, arrays)))
-
-
-def n_taps_of(model):
-    """The frames that the linear predictor is given: those that the model's taps see, and at least 2."""
-    return max(2, int(getattr(model, "n_taps", 0)))

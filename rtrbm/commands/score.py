@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .errors import COLUMNS, bounds_of, error_rows, n_taps_of
+from ..report.parts import n_taps_of
+from .errors import COLUMNS, bounds_of, error_rows
 from .reading import check_complete, check_follows, check_unnamed, read_data, read_model
 from .verbs import about_data, applied, bottom_of, check_verb, for_model, is_static
 from .writing import print_table, say

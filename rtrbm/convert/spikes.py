@@ -111,16 +111,16 @@ def _trials(times):
     if not all(map(is_sequence, times)):
         raise ValueError("times must be a list of arrays of times, one a neuron, got numbers: one neuron is [times]")
     are_trials = not any(_is_train(trial) for trial in times)
-    trials = [
+    given = [
         [_train(train, f"times[{i}][{n}]" if are_trials else f"times[{n}]") for n, train in enumerate(trial)]
         for i, trial in enumerate(times if are_trials else [times])
     ]
-    sizes = {len(trial) for trial in trials}
+    sizes = {len(trial) for trial in given}
     if len(sizes) != 1 or 0 in sizes:
         raise ValueError(f"times must have the same neurons in every trial, got {sorted(sizes)} of them")
-    given = [numbers(train, "times") for trial in (times if are_trials else [times]) for train in trial]
-    rounding = max((float(np.spacing(np.abs(x).max())) for x in given if x.size and x.dtype.kind == "f"), default=0.0)
-    return trials, are_trials, rounding
+    floats = [train for trial in given for train in trial if train.size and train.dtype.kind == "f"]
+    rounding = max((float(np.spacing(np.abs(train).max())) for train in floats), default=0.0)
+    return [[train.astype(float) for train in trial] for trial in given], are_trials, rounding
 
 
 def _rows(times):
@@ -141,7 +141,7 @@ def _is_train(x):
 
 
 def _train(times, name):
-    train = numbers(times, name).astype(float)
+    train = numbers(times, name)
     if train.ndim != 1:
         raise ValueError(f"{name} must be times in one dimension, got shape {train.shape}")
     if not np.isfinite(train).all():

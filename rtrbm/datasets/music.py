@@ -6,6 +6,7 @@ import json
 import numbers
 import os
 import tempfile
+from collections import Counter
 
 import numpy as np
 
@@ -187,11 +188,11 @@ def _json(path):
 
 def _once(pairs):
     """The dict of pairs whose keys differ."""
-    names = [name for name, _ in pairs]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise ValueError(f"the key {twice[0]!r} comes twice")
-    return dict(pairs)
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"the key {twice!r} comes twice")
+    return found
 
 
 def _noted(found, path):

@@ -128,9 +128,10 @@ class _Machine:
         target = self._stack[-1]
         if type(target) is not dict or len(values) % 2 or not all(type(key) is str for key in values[::2]):
             raise ValueError("it has a dict whose keys are no strings, or is damaged")
-        if len({*target, *values[::2]}) < len(target) + len(values) // 2:
-            raise ValueError("it has a key twice")
+        n = len(target) + len(values) // 2
         target.update(zip(values[::2], values[1::2]))
+        if len(target) < n:
+            raise ValueError("it has a key twice")
 
     def setitem(self):
         self.set([self._stack.pop(-2), self._stack.pop()])

@@ -5,7 +5,7 @@ import numpy as np
 from .. import evaluate
 from . import drawn
 from .html import figure, folded, table
-from .parts import LeftOut, Part, bounds, cost, n_taps, need_data, need_time, paragraph, shown_features, split
+from .parts import LeftOut, Part, bounds, cost, n_taps_of, need_data, need_time, paragraph, shown_features, split
 
 HORIZON, N_AHEAD, CONTEXT = 30, 4, 60  # frames ahead, sequences that are continued, frames before them
 LEVELS = (0.1, 0.5, 0.9)
@@ -29,7 +29,7 @@ def forecasts(subject):
     found = subject.model.forecast(seen, horizon, n_samples, LEVELS, subject.seed, n_gibbs=50, return_samples=True)
     means = {type(subject.model).__name__: found.mean, "last frame stays": np.stack([v[-1:] for v in seen])}
     if subject.n_visible <= evaluate.LARGEST_LINEAR:
-        n = n_taps(subject)
+        n = n_taps_of(subject.bottom)
         means[f"linear predictor ({n} frames)"] = evaluate.autoregressive_forecast(
             seen, horizon, parts.fit, n, *bounds(subject)
         )

@@ -97,9 +97,9 @@ def bounds(subject):
     return (0, 1) if units.binary or units.one_hot else (-np.inf if units.linear else 0, np.inf)
 
 
-def n_taps(subject):
+def n_taps_of(model):
     """The frames that the linear predictor is given: those that the model's taps see, and at least 2."""
-    return max(2, int(getattr(subject.bottom, "n_taps", 0)))
+    return max(2, int(getattr(model, "n_taps", 0)))
 
 
 def known(subject):

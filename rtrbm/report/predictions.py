@@ -6,7 +6,7 @@ from .. import evaluate
 from ..functions import ratio
 from . import drawn
 from .html import figure, number, table
-from .parts import Part, bounds, cost, known, n_taps, need_data, need_time, paragraph, shown_features, split
+from .parts import Part, bounds, cost, known, n_taps_of, need_data, need_time, paragraph, shown_features, split
 
 N_BLOCKS = 10  # of the frames of a single sequence
 
@@ -21,7 +21,7 @@ def predictions(subject):
     predicted["copy of the frame before"] = evaluate.copy_previous(X)
     predicted["mean frame"] = evaluate.mean_frame(X, parts.fit)
     if subject.n_visible <= evaluate.LARGEST_LINEAR:
-        n = n_taps(subject)
+        n = n_taps_of(subject.bottom)
         predicted[f"linear predictor ({n} frames)"] = evaluate.autoregression(X, parts.fit, n, *bounds(subject))
     cut = {name: [p[parts.n_warm :] for p in of_one] for name, of_one in {"data": X, **predicted}.items()}
     errors = {name: evaluate.squared_error(cut["data"], cut[name]) for name in predicted}
