@@ -22,6 +22,7 @@ from experiments.runner import (
     begin,
     check_command_line,
     command_line,
+    mean_and_error,
     minutes_before,
     output_folder,
     print_table,
@@ -169,12 +170,9 @@ def summary(rows):
     for first, *others in found.values():
         row = first._replace(seed=first.seed if first.seed is None else 1 + len(others))
         if others:
-            errors = [r.squared_error_per_frame for r in (first, *others)]
-            row = row._replace(
-                squared_error_per_frame=float(np.mean(errors)),
-                standard_error=float(np.std(errors, ddof=1) / np.sqrt(len(errors))),
-                seconds=float(np.mean([r.seconds for r in (first, *others)])),
-            )
+            error, of_mean = mean_and_error([r.squared_error_per_frame for r in (first, *others)])
+            seconds = float(np.mean([r.seconds for r in (first, *others)]))
+            row = row._replace(squared_error_per_frame=error, standard_error=of_mean, seconds=seconds)
         summarised.append(row)
     return summarised
 

@@ -21,6 +21,7 @@ from experiments.runner import (
     check_command_line,
     check_different,
     command_line,
+    mean_and_error,
     output_folder,
     print_table,
     run,
@@ -166,15 +167,12 @@ def error_rows(clean, estimates):
     def per_video(estimate):
         return np.square(np.subtract(clean, estimate, dtype=float)).sum(axis=2).mean(axis=1)
 
-    def mean(values):
-        return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
-
     errors = {key: per_video(estimate) for key, estimate in estimates.items()}
     noisy = errors["noisy", None].mean()
     rows = []
     for (name, n_layers), values in errors.items():
-        gain = mean(errors[name, 1] - values) if n_layers == 2 else (None, None)
-        rows.append((name, n_layers, *mean(values), float(noisy / values.mean()), *gain))
+        gain = mean_and_error(errors[name, 1] - values) if n_layers == 2 else (None, None)
+        rows.append((name, n_layers, *mean_and_error(values), float(noisy / values.mean()), *gain))
     return rows
 
 

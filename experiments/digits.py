@@ -19,7 +19,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from experiments.runner import output_folder, print_table, run, script, write_settings, write_table
+from experiments.runner import mean_and_error, output_folder, print_table, run, script, write_settings, write_table
 from rtrbm import RBM
 from rtrbm.checks import check_count
 
@@ -111,11 +111,6 @@ def compare(X, y, seeds, contenders=CONTENDERS):
             likelihood = as_rbm(model).score((test > 0.5).astype(np.float32))
             results[:, i, j] = accuracy(model, train, train_labels, test, test_labels), seconds, likelihood
     return results
-
-
-def mean_and_error(values):
-    """Of independent values: their mean, and its standard error."""
-    return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
 def comparison_rows(results, names):

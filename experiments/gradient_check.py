@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from experiments.runner import output_folder, print_table, run, script, write_settings, write_table
+from experiments.runner import mean_and_error, output_folder, print_table, run, script, write_settings, write_table
 from rtrbm.biases import Biases
 from rtrbm.checks import check_count
 from rtrbm.compute.engine import NUMPY
@@ -108,7 +108,7 @@ def cd_estimates(params, v, where, n_gibbs, n_draws, seed, sample_visible=True):
     for number in range(n_draws):
         estimate = rule(RTRBM, params, v, where, negative, Draw(seed, "chain", (n_gibbs, number)))
         draws.append(np.concatenate([d.ravel() for d in arrays(estimate)]))
-    return np.mean(draws, axis=0), np.std(draws, axis=0, ddof=1) / np.sqrt(n_draws)
+    return mean_and_error(draws)
 
 
 def gradient_rows(params, v, where):

@@ -28,6 +28,7 @@ from experiments.runner import (
     check_work,
     data_files,
     data_option,
+    mean_and_error,
     output_folder,
     print_table,
     run,
@@ -193,8 +194,7 @@ def main(arguments=None):
                 model = new_model(data, way, n_updates, seed, options).fit(data.data(seed))
                 errors.append(data.error(model))
                 print(f"{name}, {title}, seed {seed}: {n_updates} updates, {errors[-1]:.4g}", flush=True)
-            spread = np.std(errors, ddof=1) / np.sqrt(len(errors)) if len(errors) > 1 else np.nan
-            rows.append((name, title, float(np.mean(errors)), float(spread), n_updates, len(errors)))
+            rows.append((name, title, *mean_and_error(errors), n_updates, len(errors)))
             write_table(folder / "learning.csv", COLUMNS, rows)
     write_settings(*settings)
     print_table(COLUMNS, rows, f"{options.seconds:g} seconds of processor time each")

@@ -29,6 +29,7 @@ from experiments.runner import (
     check_seeds,
     check_work,
     data_option,
+    mean_and_error,
     minutes_before,
     output_folder,
     print_table,
@@ -322,10 +323,8 @@ class Results:
         found = []
         for name in dict.fromkeys(row[0] for row in self.rows):
             at = [i for i, row in enumerate(self.rows) if row[0] == name]
-            values = np.array([self.rows[i][2] for i in at])
-            spread = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else None
             path = np.mean([self.paths[i] for i in at], axis=0)
-            found.append((name, float(values.mean()), spread, len(at), self.rows[at[0]][3], path))
+            found.append((name, *mean_and_error([self.rows[i][2] for i in at]), len(at), self.rows[at[0]][3], path))
         return found
 
     def show(self):

@@ -43,6 +43,7 @@ from experiments.runner import (
     check_figures,
     check_seeds,
     check_work,
+    mean_and_error,
     output_folder,
     print_table,
     run,
@@ -253,10 +254,7 @@ def summary_rows(rows):
         of = dict(zip(columns, row))
         for name in kept:
             groups.setdefault((of["visible"], of["model"], name), []).append(of[name])
-    return [
-        (*key, float(np.mean(x)), float(np.std(x, ddof=1) / len(x) ** 0.5) if len(x) > 1 else float("nan"), len(x))
-        for key, x in groups.items()
-    ]
+    return [(*key, *mean_and_error(x), len(x)) for key, x in groups.items()]
 
 
 def parser():

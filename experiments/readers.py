@@ -89,9 +89,11 @@ def read_table(path):
 
 
 def _cell(text):
+    """A number or a text; None of an empty cell and of NaN, a standard error that is not known."""
     for kind in (int, float):
         try:
-            return kind(text)
+            value = kind(text)
+            return None if value != value else value
         except ValueError:
             pass
     return text or None

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.readers import INDEPENDENT, TABLES, measured, read_run, read_table
-from experiments.runner import run
+from experiments.runner import mean_and_error, run
 from rtrbm.training.files import replacing
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -168,9 +168,8 @@ def _average(key, group):
                 f"{names[0]} and {found.name} measure {', '.join(key)}, but differ in more than their seeds, "
                 f"{', '.join(sorted(different))}: keep one of them"
             )
-    value, error = float(np.mean([one.value for one in ours])), ours[0].error
-    if len(ours) > 1:
-        error = float(np.std([one.value for one in ours], ddof=1) / np.sqrt(len(ours)))
+    value, over_seeds = mean_and_error([one.value for one in ours])
+    error = over_seeds if len(ours) > 1 else ours[0].error
     minutes = None if None in (one.minutes for one in ours) else float(np.mean([one.minutes for one in ours]))
     known = [name for name in ours[0].beside if all(name in one.beside for one in ours)]
     beside = {name: float(np.mean([one.beside[name] for one in ours])) for name in known}

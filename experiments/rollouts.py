@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.readers import read_table
-from experiments.runner import check_different, read_settings, run, save_figure
+from experiments.runner import check_different, mean_and_error, read_settings, run, save_figure
 from rtrbm import evaluate
 from rtrbm.plots.paper import label_axes, legend, panels, styles
 
@@ -79,8 +79,7 @@ def _rows(name, prediction, came, predicted):
     """The error of one prediction at each of `AHEAD`; between the axes of videos and frames may be one of futures."""
     errors = np.square(np.subtract(came, predicted, dtype=float)).sum(axis=-1)
     errors = errors.reshape(len(errors), -1, errors.shape[-1]).mean(axis=1)
-    of_mean = errors.std(axis=0, ddof=1) / np.sqrt(len(errors)) if len(errors) > 1 else np.full(len(errors.T), np.nan)
-    means = errors.mean(axis=0)
+    means, of_mean = mean_and_error(errors)
     return [(name, prediction, k, float(means[k - 1]), float(of_mean[k - 1])) for k in AHEAD]
 
 

@@ -12,6 +12,8 @@ import sys
 import time
 from importlib.util import find_spec
 
+import numpy as np
+
 from rtrbm.checks import check_count, check_n_jobs
 from rtrbm.commands import MISTAKES, readable, writing
 from rtrbm.commands.balls import TEST_SEED_OFFSET  # noqa: F401, scripts take it from here
@@ -286,6 +288,14 @@ def write_settings(path, settings, ended=True):
     Unless the run has ended they say so, by "broken_off": the tables beside them need not be all of it, or of this run.
     """
     writing.write_settings(path, settings if ended else {**settings, "broken_off": True}, commit=commit())
+
+
+def mean_and_error(values, axis=0):
+    """Mean and standard error of independent values, along an axis; the error of a single value is NaN."""
+    values = np.asarray(values, float)
+    mean, n = values.mean(axis=axis), values.shape[axis]
+    error = values.std(axis=axis, ddof=1) / np.sqrt(n) if n > 1 else np.full_like(mean, np.nan)
+    return (mean, error) if mean.ndim else (float(mean), float(error))
 
 
 def check_figures():

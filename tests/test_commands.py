@@ -887,3 +887,17 @@ def test_stopped_before_anything_was_learned(tmp_path, capsys):
 
 def test_info_is_json_of_every_program():
     assert _finite({"a": [1.0, float("nan")], "b": float("inf"), "c": "x"}) == {"a": [1.0, None], "b": None, "c": "x"}
+
+
+def test_score_and_the_report_have_the_same_linear_predictor(folder, capsys):
+    rng = np.random.default_rng(0)
+    growing = rng.poisson(1, (8, 20, 3)) + np.arange(20)[:, None]
+    np.save("known.npy", growing[:4])
+    np.save("other.npy", growing[4:] + 10)  # predictions are above all that is known
+    poisson = "train known.npy --hidden 4 --updates 3 --set n_gibbs=1 --set visible=poisson --engine numpy --out a.h5"
+    assert told(capsys, poisson)[0] == 0
+    _, out, _ = told(capsys, "score a.h5 other.npy --train known.npy")
+    told(capsys, "report a.h5 --data other.npy --train known.npy --out a.html")
+    mine = re.search(r"linear predictor on 2 frames\S*\s+(\S+)", out)[1]
+    page = re.search(r"linear predictor \(2 frames\)</t.>\s*<td[^>]*>([^<]+)", Path("a.html").read_text())[1]
+    assert float(page) == pytest.approx(float(mine), rel=1e-3)

@@ -35,10 +35,3 @@ def error_rows(name, predicted, X, train, bounds=(-np.inf, np.inf), n_taps=2, of
         found[linear] = evaluate.autoregression(X, train, n_taps, *bounds)
     found[name] = predicted
     return [(predictor, *evaluate.squared_error(X, values)) for predictor, values in found.items()]
-
-
-def bounds_of(model, arrays):
-    """The bounds of predictions for the units of a model: none for real values, else those of data."""
-    if model._units().linear:
-        return -np.inf, np.inf
-    return float(min(map(np.min, arrays))), float(max(map(np.max, arrays)))

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..report.parts import n_taps_of
-from .errors import COLUMNS, bounds_of, error_rows
+from ..report.parts import bounds, n_taps_of
+from .errors import COLUMNS, error_rows
 from .reading import check_complete, check_follows, check_unnamed, read_data, read_model
 from .verbs import about_data, applied, bottom_of, check_verb, for_model, is_static
 from .writing import print_table, say
@@ -59,7 +59,7 @@ def print_errors(model, data, train=None, where=""):
     predicted = applied(model, "predict", data)
     of_train = SELF if train is None else ""
     name = f"this {type(model).__name__}"
-    rows = error_rows(name, predicted, X, known, bounds_of(bottom, known), n_taps_of(bottom), of_train)
+    rows = error_rows(name, predicted, X, known, bounds(bottom), n_taps_of(bottom), of_train)
     columns = COLUMNS if len(X) > 1 else COLUMNS[:2]  # one sequence says nothing of the spread
     print_table(
         columns, [row[: len(columns)] for row in rows], f"Squared error of the next frame{where}, frames 2 to the last"

@@ -31,7 +31,7 @@ def forecasts(subject):
     if subject.n_visible <= evaluate.LARGEST_LINEAR:
         n = n_taps_of(subject.bottom)
         means[f"linear predictor ({n} frames)"] = evaluate.autoregressive_forecast(
-            seen, horizon, parts.fit, n, *bounds(subject)
+            seen, horizon, parts.fit, n, *bounds(subject.bottom)
         )
     errors = {name: np.square(came - mean).sum(axis=2).mean(axis=0) for name, mean in means.items()}
     ahead = np.arange(1, horizon + 1)

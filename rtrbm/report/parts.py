@@ -91,9 +91,9 @@ def split(subject, n_frames):
     return Split(scored, n_warm, fit, words, first)
 
 
-def bounds(subject):
-    """The lowest and the highest value of a feature: counts are 0 or more, real values anything."""
-    units = subject.bottom._units()
+def bounds(model):
+    """The lowest and the highest prediction of a unit: counts are 0 or more, real values anything."""
+    units = model._units()
     return (0, 1) if units.binary or units.one_hot else (-np.inf if units.linear else 0, np.inf)
 
 

@@ -22,7 +22,7 @@ def predictions(subject):
     predicted["mean frame"] = evaluate.mean_frame(X, parts.fit)
     if subject.n_visible <= evaluate.LARGEST_LINEAR:
         n = n_taps_of(subject.bottom)
-        predicted[f"linear predictor ({n} frames)"] = evaluate.autoregression(X, parts.fit, n, *bounds(subject))
+        predicted[f"linear predictor ({n} frames)"] = evaluate.autoregression(X, parts.fit, n, *bounds(subject.bottom))
     cut = {name: [p[parts.n_warm :] for p in of_one] for name, of_one in {"data": X, **predicted}.items()}
     errors = {name: evaluate.squared_error(cut["data"], cut[name]) for name in predicted}
     copying = errors["copy of the frame before"][0] or np.nan
