@@ -146,6 +146,18 @@ class Music(NamedTuple):
     recipe: dict
 
 
+class Measurement(NamedTuple):
+    """A likelihood of validation pieces. minutes : of training; since : the update from which patience counts."""
+
+    update: int
+    nats: float
+    standard_error: float
+    lower: float
+    upper: float
+    minutes: float
+    since: int = 0
+
+
 class BestLikelihood(EarlyStopping):
     """Keep the parameters with the best likelihood of some pieces, and write every measurement to a CSV file.
 
@@ -162,8 +174,6 @@ class BestLikelihood(EarlyStopping):
         Count measurements without a better one from the start of this call of `fit`: a run that ended goes on.
     """
 
-    COLUMNS = ("update", "nats", "standard_error", "lower", "upper", "minutes", "since")
-
     def __init__(self, pieces, every, path, patience=PATIENCE, anew=False):
         super().__init__(patience)
         self.pieces, self.every, self.path, self.anew = pieces, every, path, anew
@@ -173,14 +183,14 @@ class BestLikelihood(EarlyStopping):
         if n and self.path.exists():
             try:
                 with open(self.path, newline="", encoding="utf-8") as file:
-                    rows = [tuple(map(float, row)) for row in list(csv.reader(file))[1:]]
-            except ValueError as error:
+                    rows = [Measurement(*map(float, row)) for row in list(csv.reader(file))[1:]]
+            except (TypeError, ValueError) as error:
                 raise ValueError(f"{self.path} is damaged: {error}; remove it, and measurements begin anew") from error
-        rows = [(int(row[0]), *row[1:6], int(row[6]) if row[6:] else 0) for row in rows if row[0] <= n]
+        rows = [row._replace(update=int(row.update), since=int(row.since)) for row in rows if row.update <= n]
         if rows and self.anew:
-            rows[-1] = (*rows[-1][:6], n)
-            write_table(self.path, self.COLUMNS, rows)
-        self._rows, self._since = rows, rows[-1][6] if rows else 0
+            rows[-1] = rows[-1]._replace(since=n)
+            write_table(self.path, Measurement._fields, rows)
+        self._rows, self._since = rows, rows[-1].since if rows else 0
         self._begun = time.perf_counter() - 60 * self.minutes
         return self._is_over(model)
 
@@ -192,8 +202,9 @@ class BestLikelihood(EarlyStopping):
             warnings.simplefilter("ignore")  # of wide bounds, which are in the file
             found = model.likelihood(self.pieces, random_state=0, **QUICK)
         minutes = (time.perf_counter() - self._begun) / 60
-        self._rows.append((n, found.nats, found.standard_error, found.lower, found.upper, minutes, self._since))
-        write_table(self.path, self.COLUMNS, self._rows)
+        bounds = found.standard_error, found.lower, found.upper
+        self._rows.append(Measurement(n, found.nats, *bounds, minutes, self._since))
+        write_table(self.path, Measurement._fields, self._rows)
         print(f"  update {n}: {found.nats:.3f} nats a validation frame, {minutes:.1f} minutes", flush=True)
         if model.best_ is None or -found.nats < model.best_.error:
             model.best_ = Best(each(np.copy, model.params_), n, -found.nats)
@@ -203,12 +214,12 @@ class BestLikelihood(EarlyStopping):
         if model.best_ is None:
             return False
         since = max(model.best_.update, self._since)
-        return sum(row[0] > since for row in self._rows) >= self.patience
+        return sum(row.update > since for row in self._rows) >= self.patience
 
     @property
     def minutes(self):
         """Of the whole run, up to the last measurement."""
-        return self._rows[-1][5] if self._rows else 0.0
+        return self._rows[-1].minutes if self._rows else 0.0
 
 
 def load(names, options):

@@ -12,16 +12,8 @@ from typing import overload
 
 import numpy as np
 
-from .checks import (
-    any_value,
-    as_float,
-    as_given,
-    check_columns,
-    check_count,
-    check_memory,
-    check_number,
-    check_sequences,
-)
+from .checks import check_count, check_memory, check_number
+from .user_data import check_reals, as_float, as_given, check_columns, check_sequences
 from .compute.threads import one_blas_thread
 from .foreign import is_array
 from .functions import ratio
@@ -120,8 +112,8 @@ def _sequences(X, name="X", n_visible=None, columns=None):
     for i, x in enumerate(X if isinstance(X, list) else ()):
         columns = check_columns(x, f"{name}[{i}]", columns)
     if is_array(X):
-        return check_sequences(X, any_value, _floating(X, name), n_visible, name)
-    checked = check_sequences(X, any_value, float, n_visible, name)
+        return check_sequences(X, check_reals, _floating(X, name), n_visible, name)
+    checked = check_sequences(X, check_reals, float, n_visible, name)
     return [v.astype(_floating(given, name), copy=False) for v, given in zip(checked, X)]
 
 

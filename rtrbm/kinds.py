@@ -72,7 +72,9 @@ def named(base, argument, value):
 
 
 def to_json(value):
-    """A kind with settings of its own as JSON has it, {"kind": its name, setting: value}."""
+    """A kind with settings of its own as JSON has it, {"kind": its name, setting: value}; a name stays one."""
+    if isinstance(value, str):
+        return value
     settings = json.dumps(dataclasses.asdict(value), default=lambda number: number.item())  # numpy's numbers
     return {"kind": value.name, **json.loads(settings)}
 
@@ -85,6 +87,8 @@ def from_json(base, value):
     ValueError
         If there is no kind of that name.
     """
+    if isinstance(value, str):
+        return value
     if value["kind"] not in base.kinds:
         raise ValueError(f"there is no kind {value['kind']!r} (a class of yours must be imported first)")
     settings = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items() if k != "kind"}

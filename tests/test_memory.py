@@ -8,7 +8,7 @@ import pytest
 from helpers import needs_numba
 from scipy import sparse
 
-from rtrbm import RBM, RTRBM, checks
+from rtrbm import RBM, RTRBM, user_data
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.minibatches.sequences import layout, tiles
 from rtrbm.rbm import exact
@@ -137,7 +137,7 @@ def test_the_memory_of_a_compiled_update_does_not_grow_with_the_sequences():
 
 @pytest.mark.parametrize("window", [None, 5])
 def test_a_mask_takes_no_copy_of_the_data(window, monkeypatch):
-    monkeypatch.setattr(checks, "PIECE", 2**12)  # numbers that are checked together: data here have few
+    monkeypatch.setattr(user_data, "PIECE", 2**12)  # numbers that are checked together: data here have few
     X = bouncing_balls(64, **SIZE, random_state=0).astype(float)
     mask = np.random.default_rng(0).random(X.shape) < 0.2
 

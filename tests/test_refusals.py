@@ -9,8 +9,8 @@ from sklearn.base import clone
 pd = pytest.importorskip("pandas")
 import rtrbm.plots  # noqa: E402
 import rtrbm.report  # noqa: E402
-from rtrbm import RBM, RTRBM, SRTRBM, checks, evaluate  # noqa: E402
-from rtrbm.checks import rows_without_missing, without_missing  # noqa: E402
+from rtrbm import RBM, RTRBM, SRTRBM, checks, evaluate, user_data  # noqa: E402
+from rtrbm.user_data import rows_without_missing, without_missing  # noqa: E402
 from rtrbm.convert import frames_of, midi_notes, notes, spikes, tables  # noqa: E402
 from rtrbm.models import srtrbm  # noqa: E402
 from rtrbm.rbm import Poisson, Softmax, tempered  # noqa: E402
@@ -25,8 +25,8 @@ ROWS = np.zeros((3, 2))
         (lambda: checks.check_number("rate", HUGE, 0), ValueError, "rate must be a number that double precision has"),
         (lambda: checks.check_callables("callbacks", print), TypeError, "callbacks must be a list of functions"),
         (lambda: checks.check_n_jobs("n_jobs", 0), ValueError, "n_jobs must be None or an integer other than 0"),
-        (lambda: checks.any_value(np.float32([[1e30]]), "X"), ValueError, "got values from 1e.30 .* divide by a"),
-        (lambda: checks.check_probabilities(np.float32([1.5]), "h"), ValueError, r"h must lie in \[0, 1\]"),
+        (lambda: user_data.check_reals(np.float32([[1e30]]), "X"), ValueError, "got values from 1e.30 .* divide by a"),
+        (lambda: user_data.check_probabilities(np.float32([1.5]), "h"), ValueError, r"h must lie in \[0, 1\]"),
         (lambda: without_missing([ROWS, ROWS], [ROWS > 0]), ValueError, "the form of X, a list of 2 arrays, got 1"),
         (lambda: without_missing([ROWS], 3), ValueError, "the form of X, a list of 1 arrays, got int"),
         (lambda: rows_without_missing(ROWS, np.ma.masked_array(ROWS > 0)), TypeError, "not itself be a masked array"),
@@ -58,9 +58,9 @@ def test_masks_of_lists_are_where_values_are_nan():
 
 
 def test_one_row_larger_than_a_piece_is_cut(monkeypatch):
-    monkeypatch.setattr(checks, "PIECE", 4)
+    monkeypatch.setattr(user_data, "PIECE", 4)
     X = np.arange(24).reshape(2, 4, 3)
-    parts = list(checks.pieces(X))
+    parts = list(user_data.pieces(X))
     assert [part.shape for part in parts] == [(1, 1, 3)] * 8
     np.testing.assert_array_equal(np.concatenate([part.reshape(-1) for part in parts]), X.reshape(-1))
 

@@ -20,7 +20,7 @@ LEVELS = (
     ),  # fmt: skip
     ("types",),
     ("foreign",),
-    ("checks",),
+    ("checks", "user_data"),
     ("compute",),
     ("minibatches.sequences",),
     ("rbm", "past"),

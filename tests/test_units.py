@@ -8,7 +8,7 @@ from helpers import Z_MAX, binary_states, central_differences, every_engine, lar
 from numpy.testing import assert_allclose, assert_array_equal
 
 import rtrbm
-from rtrbm import RBM, RTRBM, checks
+from rtrbm import RBM, RTRBM, user_data
 from rtrbm.compute.engine import named
 from rtrbm.rbm import Bernoulli, Gaussian, Poisson, ScaledGaussian, Softmax, partition
 from rtrbm.rbm.chains import Draw, random_visible
@@ -435,8 +435,8 @@ def test_a_look_at_numbers_as_integers_tells_whether_they_lie_in_0_to_1(place, d
         with np.errstate(all="ignore"):
             X[place] = value
         fine = (X >= 0).all() and (X <= 1).all() and not np.signbit(X).any()
-        assert checks._are_up_to(X[::-1], 1) == (fine and is_told)
-        assert not checks._are_up_to(X, math.inf)
+        assert user_data._are_up_to(X[::-1], 1) == (fine and is_told)
+        assert not user_data._are_up_to(X, math.inf)
 
 
 @every_engine

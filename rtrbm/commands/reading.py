@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..checks import about, as_given
+from ..checks import about
+from ..user_data import as_given
 from ..convert import read as read_arrays, read_midi, tables, video
 from ..foreign import DECIMAL_COMMA, is_table, numbers
 from ..minibatches.text import Table, is_field, text_of

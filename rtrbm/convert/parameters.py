@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..checks import about, as_float
+from ..checks import about
+from ..user_data import as_float
 from ..training.scale import Scale
 from ..types import Array, ArrayLike
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import as_given, check_count, check_memory, check_number, is_sequence
+from ..checks import check_count, check_memory, check_number
+from ..user_data import as_given, is_sequence
 from ..foreign import is_table, numbers
 from ..types import Array, ArrayLike
 from ..warned import warn

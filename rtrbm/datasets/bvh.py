@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..checks import any_value, check_frames, check_number
+from ..checks import check_number
+from ..user_data import check_reals, check_frames
 from ..minibatches.bounds import check_regular
 from ..types import Path
 
@@ -71,6 +72,6 @@ def bvh_motion(path: Path) -> BVHMotion:
         parents[joint] = parent
     frames = np.concatenate([place, rotations.reshape(len(place), -1)], axis=1)
     about = f"of {path!r}"
-    check_frames(frames, any_value, float, name=f"the frames {about}")
+    check_frames(frames, check_reals, float, name=f"the frames {about}")
     check_number(f"the frame time {about}", seconds, 0)
     return BVHMotion(frames, places, parents, names, 1 / seconds)

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..checks import any_value, check_choice, check_frames, check_number, check_sequences
+from ..checks import check_choice, check_number
+from ..user_data import check_reals, check_frames, check_sequences
 from ..foreign import numbers
 from ..minibatches.bounds import check_regular
 from ..minibatches.arrays import Pickled, read_npz
@@ -66,7 +67,7 @@ class Skeleton(NamedTuple):
         """
         from scipy.spatial.transform import Rotation
 
-        frames = check_frames(frames, any_value, float, N_COLUMNS, "frames", ("n_frames", "n_columns"))
+        frames = check_frames(frames, check_reals, float, N_COLUMNS, "frames", ("n_frames", "n_columns"))
         turns = [_root_turn(frames)]  # each from the joint's own axes to those of space, (n_frames, 3, 3)
         places = [_path(frames)]
         for parent, rotation, offset in zip(self.parents[1:], self.rotations[1:], self.offsets[1:]):
@@ -76,7 +77,7 @@ class Skeleton(NamedTuple):
 
     def sides(self, frame: ArrayLike) -> Array:
         """1 for joints of the left side, -1 for those of the right, 0 between, by the offsets in one frame (108,)."""
-        frame = check_frames(frame, any_value, float, N_COLUMNS, "frame", ("n_columns",))
+        frame = check_frames(frame, check_reals, float, N_COLUMNS, "frame", ("n_columns",))
         found = np.zeros(len(self.parents), int)
         for i, parent in enumerate(self.parents[1:], 1):
             found[i] = found[parent] or np.sign(frame[self.offsets[i, 1]])
@@ -155,7 +156,7 @@ class MotionFeatures(NamedTuple):
             If `statistics` is neither, or a feature never changes.
         """
         check_choice("statistics", statistics, ("train", "all"))
-        sequences = check_sequences(sequences, any_value, float, N_COLUMNS, "sequences", ("n_frames", "n_columns"))
+        sequences = check_sequences(sequences, check_reals, float, N_COLUMNS, "sequences", ("n_frames", "n_columns"))
         known = np.concatenate(training_part(sequences)[0] if statistics == "train" else list(sequences))
         if len(known) < 2:
             raise ValueError(f"sequences must have 2 frames to measure, got {len(known)} for statistics={statistics!r}")
@@ -180,7 +181,7 @@ class MotionFeatures(NamedTuple):
         TypeError, ValueError
             If they have another shape, or values that are no numbers.
         """
-        frames = check_frames(frames, any_value, float, N_COLUMNS, "frames", ("n_frames", "n_columns"))
+        frames = check_frames(frames, check_reals, float, N_COLUMNS, "frames", ("n_frames", "n_columns"))
         return (frames[:, KEPT] - self.mean[KEPT]) / self.deviation
 
     def outward(self, features: ArrayLike) -> Array:
@@ -199,7 +200,7 @@ class MotionFeatures(NamedTuple):
         TypeError, ValueError
             If they have another shape, or values that are no numbers.
         """
-        features = check_frames(features, any_value, float, len(KEPT), "features", ("n_frames", "n_features"))
+        features = check_frames(features, check_reals, float, len(KEPT), "features", ("n_frames", "n_features"))
         frames = np.tile(self.mean, (len(features), 1))
         frames[:, KEPT] += features * self.deviation
         return frames
@@ -225,7 +226,7 @@ def training_part(sequences: Sequences, part: float = TEST_PART) -> tuple[list[A
         If an argument is not valid.
     """
     check_number("part", part, 0, 1, closed=True)
-    sequences = check_sequences(sequences, any_value, None, name="sequences")
+    sequences = check_sequences(sequences, check_reals, None, name="sequences")
     cuts = [round((1 - float(part)) * len(v)) for v in sequences]
     return [v[:cut] for v, cut in zip(sequences, cuts)], cuts
 
@@ -251,7 +252,7 @@ def hsu_motion(path: Path) -> Motion:
     """
     file, name = read_matlab(path, "Motion", "skel"), as_path("path", path)
     sequences = [
-        check_frames(v, any_value, float, N_COLUMNS, f"Motion[{i}] of {name!r}", ("n_frames", "n_columns"))
+        check_frames(v, check_reals, float, N_COLUMNS, f"Motion[{i}] of {name!r}", ("n_frames", "n_columns"))
         for i, v in enumerate(_cell(file["Motion"], f"Motion of {name!r}"))
     ]
     try:
@@ -297,7 +298,7 @@ def hsu_walking(path: Path) -> list[Array]:
     """
     file, name = read_matlab(path, "batchdata", "seqlengths"), as_path("path", path)
     frames = check_frames(
-        file["batchdata"], any_value, float, len(KEPT), f"batchdata of {name!r}", ("n_frames", "n_features")
+        file["batchdata"], check_reals, float, len(KEPT), f"batchdata of {name!r}", ("n_frames", "n_features")
     )
     lengths = numbers(file["seqlengths"], f"seqlengths of {name!r}").ravel()
     if not ((lengths >= 1) & (lengths == np.rint(lengths))).all():
@@ -339,7 +340,7 @@ def mocap6(path: Path) -> list[Array]:
         there = ", ".join(map(repr, file)) or "none"
         raise ValueError(f"path: {name!r} must hold the arrays 'X' and 'doc_range', it has {there}")
     ends = file["doc_range"]
-    frames = check_frames(file["X"], any_value, float, None, f"X of {name!r}", ("n_frames", "n_features"))
+    frames = check_frames(file["X"], check_reals, float, None, f"X of {name!r}", ("n_frames", "n_features"))
     is_whole = ends.dtype.kind in "iuf" and ends.ndim == 1 and ends.size and (ends == np.rint(ends)).all()
     if not is_whole or ends[0] != 0 or ends[-1] != len(frames):
         raise ValueError(f"path: doc_range of {name!r} must be whole numbers from 0 to the {len(frames)} frames of X")

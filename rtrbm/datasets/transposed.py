@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import check_count, check_sequences
+from ..checks import check_count
+from ..user_data import check_sequences
 from ..minibatches.windows import Example, Recordings, Windows
 from ..streams import as_seed, stream
 from ..types import Seed, Sequences

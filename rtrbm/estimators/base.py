@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .. import checks
+from .. import checks, user_data
 from ..biases import n_inputs as number_of_inputs
 from ..compute import engine as engines
 from ..compute.threads import share_processors
@@ -466,7 +466,7 @@ def _given(kind, params):
     if not hasattr(given, "items"):
         raise TypeError(f"params must be a NamedTuple or a dict of arrays, got {type(params).__name__}")
     checks.check_known("params has no array", given, kind._fields)
-    given = {name: checks.as_float(a, f"params.{name}") for name, a in given.items() if a is not None}
+    given = {name: user_data.as_float(a, f"params.{name}") for name, a in given.items() if a is not None}
     required = [name for name in kind._fields if name not in kind._field_defaults]
     missing = [name for name in required if name not in given]
     if missing:

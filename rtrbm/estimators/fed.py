@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .. import checks
+from .. import checks, user_data
 from ..biases import n_inputs, with_inputs
 from ..minibatches import sources
 from ..minibatches.fingerprint import spread
@@ -68,7 +68,7 @@ class Fed(Stored):
     def _check_inputs(self, inputs, lengths, n_inputs=None):
         """Inputs of sequences of these lengths."""
         dtype, axes = np.dtype(self.dtype), ("n_frames", "n_inputs")
-        inputs = checks.check_sequences(inputs, checks.any_value, dtype, n_inputs, "inputs", axes)
+        inputs = user_data.check_sequences(inputs, user_data.check_reals, dtype, n_inputs, "inputs", axes)
         given = [len(sequence) for sequence in inputs]
         if given != lengths:
             raise ValueError(f"inputs must have the frames of X, {summary(lengths)}, got {summary(given)}")
@@ -91,11 +91,11 @@ class Fed(Stored):
         return self._check(X, self.n_features_in_, missing)
 
     def _check(self, X, n_features=None, missing=None):
-        return checks.check_sequences(X, self._units().check, self._given_dtype(), n_features, missing=missing)
+        return user_data.check_sequences(X, self._units().check, self._given_dtype(), n_features, missing=missing)
 
     def _check_one(self, sequence, n_features, name):
         check, axes = self._units().check, self._axes[1:]
-        return checks.check_frames(sequence, check, self._given_dtype(), n_features, name, axes)
+        return user_data.check_frames(sequence, check, self._given_dtype(), n_features, name, axes)
 
     def _check_examples(self, examples, n_features=None):
         """Examples, their frames of the wanted dtype and 0 where they are missing."""
@@ -111,7 +111,7 @@ class Fed(Stored):
                 raise ValueError(f"X[{i}].missing must be of bool and have the shape of its frames, {np.shape(v)}")
             v = v if missing is None else np.where(missing, 0, v)
             dtype, check = self._given_dtype(), self._units().check
-            v = checks.check_frames(v, check, dtype, n_features, f"X[{i}]", missing=missing)
+            v = user_data.check_frames(v, check, dtype, n_features, f"X[{i}]", missing=missing)
             n_features = v.shape[1]
             checked.append(Example(v, n_warm, missing, inputs))
         return checked

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import checks
+from .. import checks, user_data
 from ..compute.threads import one_blas_thread
 from ..foreign import is_table
 from ..past.conditioner import biases_of
@@ -194,14 +194,14 @@ class Forecasting(FrameByFrame):
                 check_names(given, own, type(self).__name__, name)
             check_labels(given, own, "model", name)
         past, dtype = self._past(), effective.W.dtype
-        given = checks.as_float(frame, "frame", self._given_dtype())
+        given = user_data.as_float(frame, "frame", self._given_dtype())
         axes = ("n_visible",) if given.ndim == 1 else ("n_sequences", "n_visible")
-        given = checks.check_frames(given, self._units().check, given.dtype, self.n_features_in_, "frame", axes)
+        given = user_data.check_frames(given, self._units().check, given.dtype, self.n_features_in_, "frame", axes)
         v = np.array(self._inward(np.atleast_2d(given)), dtype)  # a copy: the stream may use its array again
         n = len(v)
         if state is not None and state.n_sequences != n:
             raise ValueError(f"frame must have a row for each of {state.n_sequences} sequences, got {n}")
-        x = None if inputs is None else np.atleast_2d(checks.as_float(inputs, "inputs", dtype))[:, None]
+        x = None if inputs is None else np.atleast_2d(user_data.as_float(inputs, "inputs", dtype))[:, None]
         x = self._inputs_of(x, [1] * n)
         x = None if x is None else x[:, 0]
         before = past.start(effective, n) if state is None else state.past
@@ -249,7 +249,7 @@ def _checked_quantiles(quantiles, n_samples):
     if isinstance(quantiles, str) or not hasattr(quantiles, "__len__"):
         raise TypeError(wanted)
     try:
-        given = checks.as_float(quantiles, "quantiles")
+        given = user_data.as_float(quantiles, "quantiles")
     except (TypeError, ValueError) as error:
         raise TypeError(f"{wanted} ({error})") from error
     if given.ndim != 1 or given.dtype == bool:

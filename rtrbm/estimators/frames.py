@@ -6,7 +6,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from .. import checks, kinds
+from .. import checks, kinds, user_data
 from ..biases import n_inputs
 from ..compute.threads import one_blas_thread
 from ..minibatches.sequences import pack
@@ -35,12 +35,21 @@ def _check_initialization(name, value):
         checks.check_choice(f"{name}, if it is no fitted model,", value, ("auto", "data", "linear", "thesis"))
 
 
+def _word_alone(initialization):
+    """A word; "auto" in place of a fitted model: its arrays have been used."""
+    return initialization if isinstance(initialization, str) else "auto"
+
+
+def _nothing(comm):
+    """A communicator is not kept."""
+
+
 @settings
 class FrameByFrame(Grouped):
     """A model of sequences, whose next frame depends on those before."""
 
-    initialization: Any = setting(default="auto", check=_check_initialization)
-    comm: Any = setting(default=None, check=checks.check_anything)
+    initialization: Any = setting(default="auto", check=_check_initialization, kept=_word_alone)
+    comm: Any = setting(default=None, check=checks.check_anything, kept=_nothing)
 
     @overload
     def impute(
@@ -85,7 +94,7 @@ class FrameByFrame(Grouped):
         self._check_fitted()
         self._check_features(X)
         check_mask(mask, X)
-        X, mask = checks.without_missing(X, mask)
+        X, mask = user_data.without_missing(X, mask)
         X = self._checked(X, missing=mask)
         seed = self._seed_of(random_state)
         params, past, units, engine = self._effective(), self._past(), self._units(), self._engine()
@@ -323,8 +332,8 @@ class FrameByFrame(Grouped):
         return of_states(lambda *a: np.concatenate(a)[copies], state, *reversed(ended))
 
     def _check_hidden(self, H):
-        axes = ("n_frames", "n_hidden")
-        return checks.check_sequences(H, checks.check_probabilities, self.params_.W.dtype, self.n_hidden, "H", axes)
+        check, axes = user_data.check_probabilities, ("n_frames", "n_hidden")
+        return user_data.check_sequences(H, check, self.params_.W.dtype, self.n_hidden, "H", axes)
 
     def _check_prefix(self, prefix, n_sequences, source="n_sequences"):
         self._check_features(prefix, "prefix")
@@ -336,7 +345,7 @@ class FrameByFrame(Grouped):
                 "a list of one frame is a prefix too"
             )
         prefix = prefix[None] if prefix.ndim == 2 else prefix
-        prefix = checks.check_sequences(prefix, check, dtype, self.n_features_in_, "prefix")
+        prefix = user_data.check_sequences(prefix, check, dtype, self.n_features_in_, "prefix")
         if 1 not in (len(prefix), n_sequences) and len(prefix) != n_sequences:
             raise ValueError(f"prefix must hold 1 sequence or {n_sequences} ({source}), got {len(prefix)}")
         return prefix

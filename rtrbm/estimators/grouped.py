@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import checks
+from .. import user_data
 from ..biases import Biases, n_inputs, with_inputs
 from ..compute.threads import one_blas_thread
 from ..minibatches.sequences import Layout, pack, unpack
@@ -90,9 +90,9 @@ def groups(ends):
 
 def of_one_length(sequences, name):
     """Sequences as one array."""
-    sequences = checks.as_given(sequences, name)
+    sequences = user_data.as_given(sequences, name)
     if isinstance(sequences, list):
-        sequences = [checks.as_float(sequence, f"{name}[{i}]") for i, sequence in enumerate(sequences)]
+        sequences = [user_data.as_float(sequence, f"{name}[{i}]") for i, sequence in enumerate(sequences)]
         if len({len(sequence) for sequence in sequences if sequence.ndim}) > 1:
             raise ValueError(f"{name} must be sequences of one length, got some of different lengths")
-    return checks.as_float(sequences, name)
+    return user_data.as_float(sequences, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import checks
+from .. import checks, user_data
 from ..minibatches.windows import as_recordings
 from ..types import Array, ArrayLike, Self, Sequences
 from .protocol import configured, flat_names, not_fitted
@@ -33,7 +33,7 @@ def check_shown(X, options):
         raise TypeError("fit_transform wants a list of recordings, got one: take [X]")
     if options.get("pool") is not None:
         check_pool("pool", options["pool"])
-        check_lengths([np.shape(x)[0] for x in checks.as_given(X) if np.ndim(x)], options["pool"])
+        check_lengths([np.shape(x)[0] for x in user_data.as_given(X) if np.ndim(x)], options["pool"])
 
 
 def pooled(H, pool):
@@ -167,4 +167,4 @@ class Pool(Estimator):
 
     @staticmethod
     def _checked(X, n_features=None):
-        return checks.check_sequences(X, checks.any_value, None, n_features)
+        return user_data.check_sequences(X, user_data.check_reals, None, n_features)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import numbers
 from functools import partial
 
 import numpy as np
@@ -30,13 +31,27 @@ def _check_random_state(name, value):
     check_random_state(value, name)
 
 
+def _seed_alone(random_state):
+    """A whole number; of a generator, None: a model file has the seed that it gave elsewhere."""
+    return int(random_state) if isinstance(random_state, numbers.Integral) else None
+
+
+def _name_of_dtype(dtype):
+    return np.dtype(dtype).name
+
+
+def _kind(base):
+    """How a setting that is a kind is checked, kept and read."""
+    return {"check": partial(kinds.named, base), "kept": kinds.to_json, "read": partial(kinds.from_json, base)}
+
+
 @settings
 class Recipe(Estimator):
     """The hyper-parameters of every trained model."""
 
     n_hidden: int = setting(default=100, check=checks.check_size, kw_only=False)
-    visible: str | Units = setting(default="bernoulli", check=partial(kinds.named, Units), fixed=True)
-    negative: str | NegativePhase = setting(default="cd", check=partial(kinds.named, NegativePhase))
+    visible: str | Units = setting(default="bernoulli", fixed=True, **_kind(Units))
+    negative: str | NegativePhase = setting(default="cd", **_kind(NegativePhase))
     standardize: bool = setting(default=False, check=checks.check_flag, fixed=True)
     n_gibbs: int | dict[int, int] = setting(default=10, check=checks.check_n_gibbs, free=True)
     sample_visible: bool = setting(default=True, check=checks.check_flag, free=True)
@@ -54,10 +69,10 @@ class Recipe(Estimator):
     batch_size: int = setting(default=8, check=checks.check_size, free=True)
     n_updates: int = setting(default=2000, check=checks.check_count, free=True)
     n_epochs: int | None = setting(default=None, check=checks.check_n_epochs, free=True)
-    dtype: DTypeLike = setting(default="float32", check=checks.check_dtype)
+    dtype: DTypeLike = setting(default="float32", check=checks.check_dtype, kept=_name_of_dtype)
     engine: str = setting(default="numpy", check=partial(checks.check_choice, choices=engines.ENGINES))
     n_jobs: int | None = setting(default=-1, check=checks.check_n_jobs)
-    random_state: Seed = setting(default=None, check=_check_random_state)
+    random_state: Seed = setting(default=None, check=_check_random_state, kept=_seed_alone)
     verbose: int = setting(default=0, check=checks.check_verbose)
 
     comm = None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import functools
 import inspect
 import json
-import math
 import numbers
 import os
 from collections.abc import Callable
@@ -15,27 +13,33 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..checks import as_given, check_anything, check_flag, check_known
-from ..kinds import from_json, to_json
-from ..rbm.negative import NegativePhase
-from ..rbm.units import Units
+from ..checks import check_anything, check_flag, check_known
+from ..user_data import as_given
+from ..kinds import Kind
 from ..types import Data, Self, dataclass_transform
 from .protocol import Protocol
 
 LONGEST = 1000  # characters of a value that are shown
-NOT_KEPT = ("random_state", "comm")
 MOST_KEPT = 2**20  # characters of all hyper-parameters in a model file
 Model = TypeVar("Model")
 
 
 def setting(
-    default: Any, check: Callable[[str, Any], object], fixed: bool = False, free: bool = False, **options: Any
+    default: Any,
+    check: Callable[[str, Any], object],
+    fixed: bool = False,
+    free: bool = False,
+    kept: Callable[[Any], Any] | None = None,
+    read: Callable[[Any], Any] | None = None,
+    **options: Any,
 ) -> Any:
     """A hyper-parameter: its default, and `check(name, value)`, which raises if a model cannot have this value.
 
     `fixed` says that a fitted model has parameters for this value alone, `free` that a run can go on with another one.
+    A model file has `kept(value)`, as JSON; `read` makes the value of that again. Plain values need neither.
     """
-    return dataclasses.field(default=default, metadata={"check": check, "fixed": fixed, "free": free}, **options)
+    metadata = {"check": check, "fixed": fixed, "free": free, "kept": kept, "read": read}
+    return dataclasses.field(default=default, metadata=metadata, **options)
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(setting, dataclasses.field))
@@ -174,60 +178,36 @@ def _models(name, value):
     return {name: value} if isinstance(value, Estimator) else {}
 
 
-def as_json(name, value):
-    """A hyper-parameter as JSON has it; a generator or communicator is not kept, the seed is elsewhere.
+def as_json(field, value):
+    """A hyper-parameter as JSON has it: what its field keeps of it, else a number, a text, a list or a schedule.
 
     Raises
     ------
     TypeError
         If JSON has no such value.
     """
-    if name in NOT_KEPT and not isinstance(value, numbers.Integral):
-        return None
-    if name == "initialization" and not isinstance(value, str):
-        return "auto"  # a fitted model, of which a file keeps nothing: its arrays have been used
-    if isinstance(value, Units | NegativePhase):
-        return to_json(value)
-    if name == "dtype":
-        return np.dtype(value).name
-    if name == "mask" and value is not None:
-        return [None if part is None else _packed(np.asarray(part) != 0) for part in value]
+    if field.metadata.get("kept"):
+        return field.metadata["kept"](value)
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, tuple | list):
-        return [as_json(name, item) for item in value]
+        return [as_json(field, item) for item in value]
     if isinstance(value, dict) and all(isinstance(n, numbers.Integral) for pair in value.items() for n in pair):
         return {"schedule": [[int(k), int(v)] for k, v in value.items()]}
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, numbers.Real):
         return int(value) if isinstance(value, numbers.Integral) else float(value)
-    raise TypeError(f"{name}={value!r} cannot be kept in a model file")
+    raise TypeError(f"{field.name}={value!r} cannot be kept in a model file")
 
 
-def as_setting(name, value):
+def as_setting(field, value):
     """The hyper-parameter that `as_json` wrote."""
-    if isinstance(value, dict) and "kind" in value:
-        return from_json({"visible": Units, "negative": NegativePhase}[name], value)
-    if isinstance(value, dict) and "bits" in value:
-        return _unpacked(**value)
+    if field.metadata.get("read"):
+        return field.metadata["read"](value)
     if isinstance(value, dict):
         return dict(map(tuple, value["schedule"]))
-    return tuple(as_setting(name, item) for item in value) if isinstance(value, list) else value
-
-
-def _packed(mask):
-    """An array of bool, a bit for each, as JSON has it."""
-    return {"shape": list(mask.shape), "bits": base64.b64encode(np.packbits(mask).tobytes()).decode()}
-
-
-def _unpacked(shape, bits):
-    """The array that `_packed` wrote, as tuples."""
-    n = math.prod(shape)
-    flat = np.unpackbits(np.frombuffer(base64.b64decode(bits), np.uint8))
-    if len(shape) != 2 or min(shape) < 0 or not n <= len(flat) < n + 8:
-        raise ValueError(f"a mask of shape {shape} must have as many bits, got {len(flat)}")
-    return tuple(map(tuple, (flat[:n] != 0).reshape(shape).tolist()))
+    return tuple(as_setting(field, item) for item in value) if isinstance(value, list) else value
 
 
 def check_kept(settings):
@@ -241,11 +221,17 @@ def check_kept(settings):
     return settings
 
 
-def comparable(name, value):
-    """A hyper-parameter as it compares: a tuple of names in any order, one name as a tuple, an array as tuples."""
-    if isinstance(value, Units) and all(getattr(value, own.name) == own.default for own in dataclasses.fields(value)):
+def comparable(model, which=None):
+    """The hyper-parameters of a model as they compare, by name; `which`: those alone that are "fixed" or "free"."""
+    fields = [field for field in dataclasses.fields(model) if which is None or field.metadata.get(which)]
+    return {field.name: _comparable(field, getattr(model, field.name)) for field in fields}
+
+
+def _comparable(field, value):
+    """A tuple of names in any order, one name as a tuple, an array as tuples, a kind without settings as its name."""
+    if isinstance(value, Kind) and all(getattr(value, own.name) == own.default for own in dataclasses.fields(value)):
         value = value.name
-    value = as_setting(name, as_json(name, value))
+    value = as_setting(field, as_json(field, value))
     value = (value,) if isinstance(value, str) else value
     names = isinstance(value, tuple) and all(isinstance(item, str) for item in value)
     return set(value) if names else value

@@ -129,8 +129,7 @@ class Stored(Recipe):
     def _set_state(self, training):
         state = dict(zip(STATE, training), n_features_in_=len(training.params.W))
         if training.history is not getattr(self, "_history", None):  # another run
-            fixed = [field.name for field in dataclasses.fields(self) if field.metadata.get("fixed")]
-            state["_fitted_with"] = {name: comparable(name, getattr(self, name)) for name in fixed}
+            state["_fitted_with"] = comparable(self, "fixed")
             _passed.pop(self, None)
         vars(self).update(state)  # all at once, for Ctrl-C may come at any time
         return self
@@ -198,7 +197,7 @@ class Stored(Recipe):
 
     def _settings(self):
         """Hyper-parameters as JSON has them."""
-        return check_kept({name: as_json(name, value) for name, value in self.get_params(deep=False).items()})
+        return check_kept({own.name: as_json(own, getattr(self, own.name)) for own in dataclasses.fields(self)})
 
     @classmethod
     def _loaded(cls, contents, path):
@@ -211,12 +210,8 @@ class Stored(Recipe):
         Raises if no run can go on with such a change.
         """
         saved, training, engine = files.read(path, self._parsed, type(self).__name__)
-        changed = {
-            field.name: getattr(saved, field.name)
-            for field in dataclasses.fields(self)
-            if comparable(field.name, getattr(saved, field.name)) != comparable(field.name, getattr(self, field.name))
-        }
-        changed = {name: changed[name] for name in sorted(changed) if name not in APART}
+        theirs, own = comparable(saved), comparable(self)
+        changed = {n: getattr(saved, n) for n in sorted(own) if theirs[n] != own[n] and n not in APART}
         if "auto" in (saved.engine, self.engine):
             changed.pop("engine", None)
         free = [field.name for field in dataclasses.fields(self) if field.metadata.get("free")]
@@ -272,20 +267,20 @@ class Stored(Recipe):
     @classmethod
     def _of_settings(cls, contents, path):
         """A model with the settings that a file holds."""
-        values, names = contents.hyper_parameters, cls._names
-        unknown = sorted(set(values) - set(names))
+        values, own = contents.hyper_parameters, {field.name: field for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - set(own))
         if unknown:
             raise ValueError(
                 f"path must hold hyper-parameters of this version, {path!r} has {shortened(', '.join(unknown))}"
             )
-        missing = [name for name in names if name not in values]
+        missing = [name for name in own if name not in values]
         if missing and contents.version == files.VERSION:
             raise ValueError(
                 f"path must hold all hyper-parameters of a {cls.__name__}, {path!r} lacks {', '.join(missing)}: "
                 "another program wrote it, or the class got them later"
             )
         try:
-            model = cls(**{name: as_setting(name, value) for name, value in values.items()})
+            model = cls(**{name: as_setting(own[name], value) for name, value in values.items()})
             model._check_hyper_parameters()
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(
@@ -329,7 +324,8 @@ class Stored(Recipe):
         """Raise unless the parameters are of the kind and size the hyper-parameters say."""
         self._check_hyper_parameters()
         n_hidden = len(self.params_.b_h)
-        changed = [name for name, value in self._fitted_with.items() if comparable(name, getattr(self, name)) != value]
+        own = comparable(self, "fixed")
+        changed = [name for name, value in self._fitted_with.items() if own[name] != value]
         if changed:
             raise ValueError(f"{' and '.join(changed)} was changed after fitting: fit again")
         if n_hidden != self.n_hidden:

@@ -13,7 +13,7 @@ from functools import partial
 import h5py
 import numpy as np
 
-from .. import checks, foreign, hdf5
+from .. import foreign, hdf5, user_data
 from ..streams import stream
 from .fingerprint import spread
 from .windows import Windows
@@ -60,7 +60,7 @@ def data(X, axes, check, check_one, batch_size, n_updates, cut=False):
 
     def read(sequence, name):
         nonlocal n_features, columns
-        columns = checks.check_columns(sequence, name, columns)
+        columns = user_data.check_columns(sequence, name, columns)
         frames = check_one(sequence, n_features, name)
         n_features = frames.shape[-1]
         return frames.copy()  # the owner may put the next sequence into the same array
@@ -82,12 +82,12 @@ def data(X, axes, check, check_one, batch_size, n_updates, cut=False):
 def _held(X, axes, check, check_one):
     """Data in memory as an array of their own dtype or a list of these, once their values are checked."""
     if len(axes) == 3:
-        X = checks.as_given(X)
+        X = user_data.as_given(X)
     else:
-        checks.check_list_of_rows(X, "X")
+        user_data.check_list_of_rows(X, "X")
     if not isinstance(X, list) or len(axes) < 3:
         return _array(X, "X", len(axes), check)
-    checks.check_widths(X)
+    user_data.check_widths(X)
     arrays = []
     for i, sequence in enumerate(X):
         n_features = arrays[0].shape[1] if arrays else None
@@ -103,7 +103,7 @@ def _array(X, name, n_dimensions, check):
     X = foreign.Sparse(X) if foreign.is_sparse(X) and len(X.shape) == 2 else foreign.numbers(X, name)
     if X.ndim != n_dimensions or 0 in X.shape:
         check(X)
-    for part in checks.pieces(X):
+    for part in user_data.pieces(X):
         try:
             check(part)
         except ValueError:
@@ -128,11 +128,11 @@ def masked(X, mask, axes, check):
     """
     if isinstance(X, h5py.Group) and X:
         X = [X[key] for key in keys_on_disk(X, axes)]
-    X, mask = (checks.with_mask if len(axes) == 3 else checks.rows_with_mask)(X, mask)
+    X, mask = (user_data.with_mask if len(axes) == 3 else user_data.rows_with_mask)(X, mask)
     several, n_features = isinstance(X, list), None
     try:
         for x, m in zip(X, mask) if several else [(X, mask)]:
-            for part, missing in zip(checks.pieces(x), checks.pieces(m)):
+            for part, missing in zip(user_data.pieces(x), user_data.pieces(m)):
                 part = np.where(missing, 0, part)
                 check([part] if several else part, n_features, [missing] if several else missing)
             n_features = x.shape[-1]

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 
 from .. import hdf5
-from ..checks import is_sequence
+from ..user_data import is_sequence
 from ..foreign import is_array
 from ..streams import stream
 from .sequences import pack

@@ -7,7 +7,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from .. import checks
+from .. import checks, user_data
 from ..compute.threads import one_blas_thread
 from ..estimators.base import TrainedRBM
 from ..estimators.features import check_mask
@@ -150,7 +150,7 @@ class RBM(TrainedRBM):
         return Static()
 
     @configured
-    @checks.in_parts
+    @user_data.in_parts
     @one_blas_thread()
     def transform(self, X: ArrayLike) -> Array:
         """P(h = 1 | v) of each row.
@@ -241,7 +241,7 @@ class RBM(TrainedRBM):
         self._check_fitted()
         self._check_features(X)
         check_mask(mask, X)
-        X, mask = checks.rows_without_missing(X, mask)
+        X, mask = user_data.rows_without_missing(X, mask)
         v = self._check_rows(X, mask)
         draw = Draw(self._seed_of(random_state), "impute")
         W, b_v, b_h, _ = self.params_
@@ -331,7 +331,7 @@ class RBM(TrainedRBM):
         means, states = (self._outward(v) for v in self._chain(start, n_left, draw))
         return (means, states) if return_states else means
 
-    @checks.in_parts
+    @user_data.in_parts
     @one_blas_thread()
     def free_energy(self, X: ArrayLike) -> Array:
         """F(v) = -log sum_h exp(v b_v + h b_h + v W h) of each row, minus log_base(v) of its units.
@@ -350,7 +350,7 @@ class RBM(TrainedRBM):
         TypeError, ValueError
             If the model is not fitted, or X is not valid.
         """
-        return np.concatenate([self._free_energy(part) for part in checks.pieces(self._check_rows(X))])
+        return np.concatenate([self._free_energy(part) for part in user_data.pieces(self._check_rows(X))])
 
     def _free_energy(self, v):
         W, b_v, b_h, _ = self._float64()
@@ -518,12 +518,12 @@ class RBM(TrainedRBM):
             v = self._check_rows(rows[rows_of_data(len(rows))])
         else:
             v = rows = self._check_rows(X)
-            unnormalised = -np.concatenate([self._free_energy(part) for part in checks.pieces(v)])
+            unnormalised = -np.concatenate([self._free_energy(part) for part in user_data.pieces(v)])
         log_z = self._log_z(v, method, random_state, n_chains, n_steps)
         found = Scores(*scores(unnormalised, log_z).T)
         warn_of_doubts(found, "rows", self._units().linear)
         if doubt_grey:
-            warn_of_grey(map(np.asarray, checks.pieces(rows)), self._units(), "rows")
+            warn_of_grey(map(np.asarray, user_data.pieces(rows)), self._units(), "rows")
         return found
 
     def _log_z(self, v, method, random_state, n_chains=None, n_steps=None):
@@ -565,7 +565,7 @@ class RBM(TrainedRBM):
 
     def _check(self, X, n_visible=None, missing=None):
         dtype, check = self._given_dtype(), self._units().check
-        return checks.check_frames(X, check, dtype, n_visible, axes=self._axes, missing=missing)
+        return user_data.check_frames(X, check, dtype, n_visible, axes=self._axes, missing=missing)
 
     def _pack(self, data):
         return pack(data) if isinstance(data, list) else (data, layout([1] * len(data)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -190,6 +192,28 @@ def _check_mask(name, value):
             )
 
 
+def _kept_mask(pair):
+    """Two masks, a bit for each weight, as JSON has them."""
+    return None if pair is None else [None if mask is None else _packed(np.asarray(mask) != 0) for mask in pair]
+
+
+def _packed(mask):
+    return {"shape": list(mask.shape), "bits": base64.b64encode(np.packbits(mask).tobytes()).decode()}
+
+
+def _read_mask(pair):
+    """The masks that `_kept_mask` wrote, as tuples."""
+    return None if pair is None else tuple(None if mask is None else _unpacked(**mask) for mask in pair)
+
+
+def _unpacked(shape, bits):
+    n = math.prod(shape)
+    flat = np.unpackbits(np.frombuffer(base64.b64decode(bits), np.uint8))
+    if len(shape) != 2 or min(shape) < 0 or not n <= len(flat) < n + 8:
+        raise ValueError(f"a mask of shape {shape} must have as many bits, got {len(flat)}")
+    return tuple(map(tuple, (flat[:n] != 0).reshape(shape).tolist()))
+
+
 @settings
 class SRTRBM(TemporalRBM):
     """Structured Recurrent Temporal RBM: an RTRBM whose weights pass through learned gates, so that few remain.
@@ -259,7 +283,7 @@ class SRTRBM(TemporalRBM):
     """
 
     sparsity: float = setting(default=0.0, check=partial(check_number, minimum=0, closed=True), free=True)
-    mask: Any = setting(default=None, check=_check_mask, fixed=True)
+    mask: Any = setting(default=None, check=_check_mask, fixed=True, kept=_kept_mask, read=_read_mask)
     visible_groups: ArrayLike | None = setting(default=None, check=_check_groups, fixed=True)
     hidden_groups: ArrayLike | None = setting(default=None, check=_check_groups, fixed=True)
     dynamic_visible_bias: bool = setting(default=False, check=check_flag, fixed=True)

@@ -10,7 +10,8 @@ from typing import Any, Literal, NoReturn, overload
 
 import numpy as np
 
-from ..checks import about, check_callables, check_count, check_flag, check_keywords, without_missing
+from ..checks import about, check_callables, check_count, check_flag, check_keywords
+from ..user_data import without_missing
 from ..compute import engine as engines
 from ..estimators import doubts
 from ..estimators.base import TrainedRBM

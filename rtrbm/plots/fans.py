@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import any_value, as_float, as_given, check_count
+from ..checks import check_count
+from ..user_data import check_reals, as_float, as_given
 from ..foreign import array, check_open, is_table, numbers
 from ..types import Given
 from .paper import COLOURS, LINES, chosen, label_feature, legend, panels
@@ -119,5 +120,5 @@ def _frames(name, X, sequence, n_features):
     frames = as_float(X, name, float)
     if frames.ndim != 2 or frames.shape[1] != n_features:
         raise ValueError(f"{name}: given shape {frames.shape}, wanted (n_frames, n_features = {n_features})")
-    any_value(frames, name)
+    check_reals(frames, name)
     return frames, list(X.columns) if hasattr(X, "columns") else None

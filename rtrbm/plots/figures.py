@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import any_value, check_count, check_memory
+from ..checks import check_count, check_memory
+from ..user_data import check_reals
 from ..foreign import array
 from ..types import ArrayLike, Given, Path
 from .paper import COLOURS, WIDTH, load, mapping, panels
@@ -154,7 +155,7 @@ def _people(rows, parents, sides):
             )
         if joints.dtype.kind not in "iuf" or not np.isfinite(joints).all():
             raise ValueError(f"rows[{title!r}]: given places that are no finite numbers")
-        any_value(joints, f"rows[{title!r}]")
+        check_reals(joints, f"rows[{title!r}]")
     if not rows:
         raise ValueError("rows: given none, wanted at least one person")
     if parents.dtype.kind not in "iu" or parents[0] != -1 or not all(0 <= p < i for i, p in enumerate(parents) if i):

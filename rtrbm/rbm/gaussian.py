@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..checks import any_value
+from ..user_data import check_reals
 from .units import Units
 
 LOG_NORM = float(0.5 * np.log(2 * np.pi))  # a Python number leaves the precision as it is
@@ -25,7 +25,7 @@ class Gaussian(Units):
         return out
 
     def check(self, v, name, missing=None):
-        any_value(v, name)
+        check_reals(v, name)
 
     def log_partition(self, a):
         return (0.5 * a**2 + LOG_NORM).sum(axis=-1)

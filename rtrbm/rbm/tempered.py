@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..biases import Biases
-from ..checks import as_float
+from ..user_data import as_float
 from ..functions import sigmoid, softplus
 from ..progress import bar
 from ..streams import stream

@@ -5,7 +5,8 @@ from copy import copy
 
 import numpy as np
 
-from ..checks import any_value, as_given, check_count, check_sequences
+from ..checks import check_count
+from ..user_data import check_reals, as_given, check_sequences
 from ..foreign import is_table
 from ..minibatches.fingerprint import difference, fingerprint
 from . import drawn
@@ -76,7 +77,7 @@ class Subject:
         X = as_given(X, name)
         self.bottom._check_features(X, name)
         units, dtype = self.bottom._units(), self.bottom._given_dtype()
-        check_sequences(X, any_value, dtype, self.n_visible, name)
+        check_sequences(X, check_reals, dtype, self.n_visible, name)
         return list(check_sequences(X, units.check, dtype, self.n_visible, name))
 
     def _shape_of_images(self, shape):

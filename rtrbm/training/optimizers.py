@@ -27,13 +27,33 @@ class AdamState(NamedTuple):
     square: NamedTuple
 
 
+class Factors(NamedTuple):
+    """What loops over the arrays multiply by.
+
+    adam : whether it is Adam; decay, square_decay, epsilon, rate : as `rtrbm.compute.engine.adam_block` takes them;
+    directed : whether matrices step along directions; along : their rate then.
+    """
+
+    adam: bool
+    decay: float
+    square_decay: float
+    epsilon: float
+    rate: float
+    directed: bool = False
+    along: float = 0.0
+
+    @property
+    def of_adam(self):
+        """decay, square_decay, epsilon and rate."""
+        return self[1:5]
+
+
 class Optimizer(NamedTuple):
     """An optimiser: the type of its state, and functions.
 
     init (params) : the first state; update (gradient, state, rate) : the step, made of the gradient, and the next
-    state; factors (state, rate) : whether it is Adam, and decay, square_decay, epsilon and rate as loops take them
-    (`rtrbm.compute.engine.adam_block`), whether matrices step along directions, and their rate then; turn (state,
-    sums, directions) or None : makes the directions of new sums, in place, and returns the rest of the next state.
+    state; factors (state, rate) : the `Factors` of an update; turn (state, sums, directions) or None : makes the
+    directions of new sums, in place, and returns the rest of the next state.
     """
 
     state: type
@@ -66,7 +86,7 @@ def momentum(decay=0.9):
         return gradient, MomentumState(gradient)
 
     def factors(state, rate):
-        return False, decay, 0.0, 0.0, rate, False, 0.0
+        return Factors(False, decay, 0.0, 0.0, rate)
 
     return Optimizer(MomentumState, init, update, factors)
 
@@ -96,10 +116,10 @@ def adam(decay=0.9, square_decay=0.999, epsilon=1e-8, engine=NUMPY):
         n = int(state.n_steps) + 1
         root = ((1 - square_decay) / (1 - square_decay**n)) ** 0.5
         scale = rate * (1 - decay) / (1 - decay**n) / root
-        return True, decay, square_decay, epsilon / root, scale, False, 0.0
+        return Factors(True, decay, square_decay, epsilon / root, scale)
 
     def update(gradient, state, rate):
-        settings = factors(state, rate)[1:5]
+        settings = factors(state, rate).of_adam
         sums = [each(empty_like, part) for part in state[1:]]
         engine.blockwise(lambda *pieces: engine.adam_block(*pieces, *settings), gradient, *state[1:], *sums)
         return gradient, AdamState(np.array(int(state.n_steps) + 1), *sums)

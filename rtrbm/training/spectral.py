@@ -72,10 +72,10 @@ def spectral(decay=0.9, engine=NUMPY, **settings):
         return SpectralState(*base.init(params), each(root, _divided(params)[0]))
 
     def factors(state, rate):
-        return *base.factors(state, BIAS_RATE * rate)[:5], True, rate
+        return base.factors(state, BIAS_RATE * rate)._replace(directed=True, along=rate)
 
     def update(gradient, state, rate):
-        settings, along = factors(state, rate)[1:5], gradient.W.dtype.type(rate)
+        settings, along = factors(state, rate).of_adam, gradient.W.dtype.type(rate)
         sums = [each(empty_like, part) for part in state[1:3]]
 
         def gather(g, total, new_total):
