@@ -72,6 +72,11 @@ RENAMED = {
     "seed": "random_state",
     "random_seed": "random_state",
 }  # names in other packages, and the names here
+SAID = dict.fromkeys(("n_visible", "n_features", "input_size", "n_input"), "the number of features is that of X")
+SAID |= {"warm_start": "partial_fit goes on, and so does fit(X, checkpoint=..., resume=True)"}
+STOPPING = "take fit(X, callbacks=[rtrbm.callbacks.EarlyStopping(patience)])"
+SAID |= dict.fromkeys(("early_stopping", "n_iter_no_change", "patience"), STOPPING)
+SAID |= {"validation_split": "take fit(X, validation=...)", "validation_fraction": "take fit(X, validation=...)"}
 AS_A_LIST = {"lengths": "X as a list of arrays, one for each sequence"}
 OF_FIT = {name: f"fit(X, {name}=...)" for name in ("window", "warm_up", "mask", "inputs", "validation", "callbacks")}
 
@@ -94,6 +99,8 @@ def check_known(what, given, known, error=TypeError, owner="the model", elsewher
     for name in given:
         if name in known:
             continue
+        if name in SAID:
+            raise error(f"{what} {name!r}: {SAID[name]}")
         meant = RENAMED.get(name, name)
         if meant in known:
             said = meant

@@ -5,6 +5,7 @@ Every error names the argument, the value given and the values wanted.
 
 import functools
 import math
+import numbers
 import os
 from collections.abc import Iterator, Mapping, Set
 
@@ -99,7 +100,9 @@ def _reshaped(X, name, axes):
         return f"Reshape your data: {frame} is one frame, {feature} is one feature"
     pixels = f"numpy.reshape({name}, (len({name}), -1))"
     if axes[0] == "n_frames":
-        return f"Reshape your data: {pixels} has the pixels of a frame in a row, as rtrbm.convert.video makes them"
+        said = f"Reshape your data: {pixels} has the pixels of a frame in a row, as rtrbm.convert.video makes them"
+        whole = name.rpartition("[")[0]
+        return f"{said}; if {whole} gives minibatches, take [x for batch in {whole} for x in batch]" if whole else said
     if axes[0] != "n_samples":
         return f"Reshape your data: numpy.ravel({name}) is one frame"
     rows = f"numpy.reshape({name}, (-1, {X.shape[-1]}))"
@@ -226,13 +229,29 @@ def as_given(X, name="X"):
         X = [X[i] for i in range(len(X))] if counted else list(X)  # which may have an item for every i
     if not X:
         raise ValueError(f"{name} must hold at least one sequence, got an empty list")
+    if all(isinstance(x, numbers.Real) for x in X):
+        raise ValueError(
+            f"{name} must hold sequences, got {len(X)} numbers: a sequence of one feature is numpy.reshape({name}, "
+            "(-1, 1)), in a list or cut by window="
+        )
     for i, sequence in enumerate(X):
+        check_unpaired(sequence, f"{name}[{i}]")
         pair = sequence if isinstance(sequence, tuple) and len(sequence) == 2 else (None, None)
         if isinstance(sequence, str | os.PathLike) or all(isinstance(part, str) for part in pair):
             raise TypeError(f"{name}[{i}] must be a sequence, got {sequence!r}: rtrbm.convert.read reads files")
         if foreign.is_table(pair[1]):
             raise TypeError(f"{name}[{i}] must be a sequence, got a pair with a table: take [x for _, x in {name}]")
     return X
+
+
+def check_unpaired(sequence, name):
+    """Raise a TypeError if a sequence comes in a tuple, with a label or with another one."""
+    if isinstance(sequence, tuple) and len(sequence) > 1 and np.ndim(sequence[0]) > 1 and hasattr(sequence[0], "shape"):
+        whole = name.rpartition("[")[0] or name
+        raise TypeError(
+            f"{name} must be a sequence, got a tuple of {len(sequence)}, of which the first is an array of shape "
+            f"{np.shape(sequence[0])}: take [x for x, *_ in {whole}]"
+        )
 
 
 def check_columns(table, name, wanted=None):
@@ -318,7 +337,10 @@ def rows_with_mask(X, mask, name="X", mask_name="mask"):
     X = foreign.numbers(X, name, gaps=True)
     mask = where_nan([X], name)[0] if mask is None else foreign.array(mask, mask_name)
     if mask.dtype != bool:
-        raise TypeError(f"{mask_name} must hold booleans, True where a value is missing, got dtype {mask.dtype}")
+        raise TypeError(
+            f"{mask_name} must hold booleans, True where a value is missing, got dtype {mask.dtype}: "
+            f"take {mask_name}.astype(bool)"
+        )
     if mask.shape != X.shape:
         raise ValueError(f"{mask_name} must have the shape of {name}, {X.shape}, got {mask.shape}")
     return X, mask

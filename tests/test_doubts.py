@@ -118,6 +118,29 @@ def test_data_and_lengths_as_y():
     doubts.of_y(lengths, X)  # not padded: labels
 
 
+def test_targets_of_a_pipeline_are_ignored():
+    """One row for each of X, as many columns as it: what the next step wants."""
+    rows = np.random.default_rng(0).random((40, 3))
+    doubts.of_y(rows + 1, rows)
+    with pytest.raises(TypeError, match="looks like data"):
+        doubts.of_y(rows[:20], rows)
+
+
+def test_the_first_minibatch_sets_the_scale():
+    rows = 50 + 10 * np.random.default_rng(0).standard_normal((40, 3))
+    with pytest.warns(UserWarning, match="the first minibatch of partial_fit, which has 1 frames"):
+        RBM(2, visible="gaussian", standardize=True).partial_fit(rows[:1])
+    with pytest.warns(UserWarning, match="not standardised"):
+        RBM(2, visible="gaussian").partial_fit(rows)
+    RBM(2, visible="gaussian", standardize=True).partial_fit(rows)
+
+
+def test_doubts_of_numbers_beyond_single_precision():
+    X = 1e40 * np.random.default_rng(0).standard_normal((2, 40, 30))
+    with np.errstate(all="raise"):
+        assert list(doubts.of_axes(X)) == []
+
+
 # ------------------------------------------------------------------------------------- whole fits
 
 

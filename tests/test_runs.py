@@ -654,6 +654,52 @@ def test_an_odd_minibatch_at_the_end_is_written(tmp_path):
     assert model.n_updates_ == 30 and rtrbm.load(path).n_updates_ == 20
 
 
+@pytest.mark.parametrize(
+    "change", [lambda m: m.set_params(learning_rate=1e-5), lambda m: setattr(m, "params_", m.params_._replace())]
+)
+def test_a_callback_changes_no_setting_of_a_run(change, tmp_path):
+    """A checkpoint would keep what the run does not know."""
+    path = tmp_path / "run.h5"
+
+    def callback(model):
+        if model.n_updates_ == 2:
+            change(model)
+
+    model = RTRBM(**SETTINGS | {"n_updates": 4})
+    with pytest.raises(ValueError, match="a callback has set (learning_rate|params_), .*partial_fit"):
+        model.fit(X, callbacks=[callback], checkpoint=path)
+    resumed = RTRBM(**SETTINGS | {"n_updates": 4}).fit(X, checkpoint=path, resume=True)
+    assert state(resumed) == state(RTRBM(**SETTINGS | {"n_updates": 4}).fit(X))
+
+
+class Waking:
+    """A stream of counts that is quiet for some updates, and loud from then on."""
+
+    def minibatch(self, update):
+        return np.random.default_rng(update).poisson(0.01 if update < 30 else 30, (1, 10, 100))
+
+
+def test_louder_data_are_no_explosion(tmp_path):
+    settings = SETTINGS | dict(visible="poisson", n_updates=60, learning_rate=1e-3)
+    model = RTRBM(**settings).fit(Waking(), checkpoint=tmp_path / "run.h5", checkpoint_every=35)
+    error = model.history_["reconstruction_error"]
+    assert model.n_updates_ == 60 and min(error[30:]) > health.FACTOR * max(1, *error[:20])  # control
+    resumed = RTRBM(**settings | {"n_updates": 70})
+    with pytest.warns(UserWarning, match="goes on with"):
+        resumed.fit(Waking(), checkpoint=tmp_path / "run.h5", resume=True)
+    assert resumed.n_updates_ == 70
+
+
+@pytest.mark.parametrize("visible", ["gaussian", "scaled_gaussian"])
+def test_errors_of_very_large_and_very_small_numbers(visible):
+    """Single precision has no squares of 1e20 or 1e-30."""
+    X, found = np.random.default_rng(0).standard_normal((4, 20, 3)).cumsum(axis=1), []
+    for unit in (1.0, 1e20, 1e-30):
+        model = RTRBM(**SETTINGS | dict(visible=visible, standardize=True, n_updates=20)).fit(unit * X)
+        found.append(np.array(model.history_["reconstruction_error"]) / unit**2)
+    assert np.allclose(found[0], found[1], rtol=0.2) and np.allclose(found[0], found[2], rtol=0.2)
+
+
 def test_the_rate_to_go_below_is_that_of_the_schedule():
     numbers = Numbers([1.0] * 10).after(10)
     numbers.history["learning_rate"] = list(np.linspace(0.1, 0.01, 10))

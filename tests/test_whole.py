@@ -198,10 +198,10 @@ def trained(case, seed, engine, dtype=np.float32, n_updates=2, training=None):
     training = training or training_of(case, rule, seed, dtype)
     parts = minibatch_of(case, seed, dtype)
     for _ in range(n_updates):
-        training, n_frames = loop.update(rule, training, parts, RATE)
+        training, seen = loop.update(rule, training, parts, RATE)
         made.append(training)
         warm = parts[0].where.n_warm
-        assert n_frames == sum(case.lengths) - (0 if warm is None else warm.sum())
+        assert seen.n_frames == sum(case.lengths) - (0 if warm is None else warm.sum())
     return made
 
 

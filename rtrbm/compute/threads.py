@@ -98,7 +98,7 @@ _here = threading.local()
 
 @contextlib.contextmanager
 def one_blas_thread():
-    """Context, or decorator, in which the matrix library uses the calling thread alone.
+    """Context, or decorator, in which the matrix library uses the calling thread alone, and underflow gives 0.
 
     The library's limit is one of the whole process: the first thread to come in sets it, the last to leave lifts it.
     Ctrl-C may come at any place, and leaves nothing that the next context does not put right.
@@ -108,7 +108,8 @@ def one_blas_thread():
         _here.depth = depth + 1
         if not depth:
             _come_in()
-        yield
+        with np.errstate(under="ignore"):  # whatever the user's own settings are
+            yield
     finally:
         _here.depth = depth
         if not depth:
@@ -170,7 +171,7 @@ def run(function, items, n_jobs):
 
     def drain():
         try:
-            with np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
                 for i in waiting:
                     results[i] = function(items[i])
         finally:

@@ -225,13 +225,15 @@ class TrainedRBM(Watched):
         TypeError, ValueError
             As `fit`.
         FloatingPointError
-            If the update is not finite.
+            If the update is not finite. A rate that is too large may show many updates earlier in ``history_``:
+            whether a run explodes is seen by `fit` alone.
         RuntimeError
             If this model is being trained already, by another thread say.
 
         Notes
         -----
-        If it fails, by Ctrl-C too, the model is what it was before.
+        If it fails, by Ctrl-C too, the model is what it was before. `standardize` takes means and deviations from the
+        first minibatch alone.
         """
         self._check_call("partial_fit", unknown)
         with locks.alone(self):
@@ -263,6 +265,7 @@ class TrainedRBM(Watched):
                 checked = minibatch if are_examples(minibatch) else self._check(minibatch)
                 self._start(sources.Repeated(checked, n_inputs))
                 self._keep_names(names)
+                self._doubt_first(checked, names.features)
             return self._prepare(minibatch)
 
         try:

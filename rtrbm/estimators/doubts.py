@@ -81,6 +81,14 @@ def of_data(sample, units, dtype, standardize, names=None):
             )
 
 
+def of_scale(n_frames):
+    """The doubt about a scale that so few frames have given."""
+    return (
+        f"standardize=True takes means and deviations from the first minibatch of partial_fit, which has {n_frames} "
+        f"frames: hand in {FEWEST} or more first, or call fit"
+    )
+
+
 def of_axes(X):
     """Doubts about the meaning of the axes of sequences; of the first one alone if they differ in length.
 
@@ -94,7 +102,7 @@ def of_axes(X):
     """
     n_sequences = len(X) if len({len(x) for x in X}) == 1 else 1
     n_frames, n_visible = X[0].shape
-    X = np.stack([np.asarray(x[:SIDE], np.float32)[:, :SIDE] for x in X[: min(n_sequences, SIDE)]])
+    X = np.stack([np.asarray(x[:SIDE])[:, :SIDE].astype(float) for x in X[: min(n_sequences, SIDE)]])
     if n_sequences > n_frames >= SMALL and n_visible <= 2 * n_frames and n_frames <= 2 * n_visible:
         if _likeness(X.reshape(len(X), -1)) < ALIKE:
             yield (
@@ -234,7 +242,8 @@ def of_y(y, X):
     if y is None:
         return
     y_shape, x_shape = _shape(y), _shape(X)
-    if len(y_shape) >= 2 and len(y_shape) == len(x_shape) and y_shape[-1] == x_shape[-1]:
+    targets = len(x_shape) == 2 and y_shape[:1] == x_shape[:1]  # one for each row, as other steps of a pipeline want
+    if len(y_shape) >= 2 and len(y_shape) == len(x_shape) and y_shape[-1] == x_shape[-1] and not targets:
         raise TypeError("y is not used, but it looks like data: validation data go in fit(X, validation=...)")
     if len(x_shape) < 2 or None in x_shape or len(y_shape) != 1:
         return

@@ -175,6 +175,15 @@ class Fed(Stored):
         for line in found:
             warn(line)
 
+    def _doubt_first(self, minibatch, names):
+        """Warn of what looks wrong in the first minibatch of `partial_fit`, if it has enough frames to tell."""
+        frames = [v for v, _ in self._frames_of(minibatch)]
+        n = sum(map(len, frames))
+        if n >= doubts.FEWEST:
+            self._doubt_data(frames, names)
+        elif self.standardize and ranks.is_first(self.comm):
+            warn(doubts.of_scale(n))
+
     def _seen(self, parts):
         """P(h | v) of frames of a minibatch, the squared error of chains from noise there, and the variance.
 

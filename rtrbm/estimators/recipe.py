@@ -25,6 +25,7 @@ CENTERING = (True, False, "visible")
 
 
 _check_factor = partial(checks.check_number, minimum=0, closed=True)
+_units, _phase = (partial(kinds.from_json, base) for base in (Units, NegativePhase))
 
 
 def _check_random_state(name, value):
@@ -40,18 +41,17 @@ def _name_of_dtype(dtype):
     return np.dtype(dtype).name
 
 
-def _kind(base):
-    """How a setting that is a kind is checked, kept and read."""
-    return {"check": partial(kinds.named, base), "kept": kinds.to_json, "read": partial(kinds.from_json, base)}
-
-
 @settings
 class Recipe(Estimator):
     """The hyper-parameters of every trained model."""
 
     n_hidden: int = setting(default=100, check=checks.check_size, kw_only=False)
-    visible: str | Units = setting(default="bernoulli", fixed=True, **_kind(Units))
-    negative: str | NegativePhase = setting(default="cd", **_kind(NegativePhase))
+    visible: str | Units = setting(
+        default="bernoulli", check=partial(kinds.named, Units), fixed=True, kept=kinds.to_json, read=_units
+    )
+    negative: str | NegativePhase = setting(
+        default="cd", check=partial(kinds.named, NegativePhase), kept=kinds.to_json, read=_phase
+    )
     standardize: bool = setting(default=False, check=checks.check_flag, fixed=True)
     n_gibbs: int | dict[int, int] = setting(default=10, check=checks.check_n_gibbs, free=True)
     sample_visible: bool = setting(default=True, check=checks.check_flag, free=True)

@@ -173,7 +173,16 @@ class Watched(Fed):
             return _any_true([callback.start(self) for callback in own])
 
         def called():
-            return _any_true([callback(self) for callback in callbacks])
+            before = self.get_params(deep=False) | {"params_": self.params_}
+            stop = _any_true([callback(self) for callback in callbacks])
+            changed = [name for name, value in before.items() if getattr(self, name) is not value]
+            if changed and not stop:
+                vars(self).update(before)
+                raise ValueError(
+                    f"a callback has set {', '.join(changed)}, which a run takes when it begins: change arrays of "
+                    "params_ in place, and train in parts (partial_fit, or fit with resume=True) to change settings"
+                )
+            return stop
 
         def end():
             for callback in own:

@@ -60,6 +60,7 @@ def data(X, axes, check, check_one, batch_size, n_updates, cut=False):
 
     def read(sequence, name):
         nonlocal n_features, columns
+        user_data.check_unpaired(sequence, name)
         columns = user_data.check_columns(sequence, name, columns)
         frames = check_one(sequence, n_features, name)
         n_features = frames.shape[-1]

@@ -1,7 +1,8 @@
 """Whether a run explodes: numbers that an update has made already, beside those of the first updates of the run.
 
 A model learns fast at first and in bursts later. Both change the gradient and the error by a factor of ten or so. One
-that explodes changes them by as much in every update, until they are infinite.
+that explodes changes them by as much in every update, until they are infinite. Minibatches may be louder than those
+that the run began with: their gradients and errors are judged by the squares of their frames.
 """
 
 from ..parameters import arrays
@@ -27,8 +28,9 @@ class Health:
     def __init__(self, training):
         self._norm, self._size = optimizers.norm(training.params), sum(part.size for part in arrays(training.params))
         self._since, self._in_a_row, self._growth = None, 0, 0.0
+        self._begun, self._first, self._square = training.n_updates, None, 1.0
 
-    def check(self, training, is_due):
+    def check(self, training, is_due, square=1.0):
         """Look at the state after an update.
 
         Parameters
@@ -36,6 +38,8 @@ class Health:
         training : Training
         is_due : bool
             Whether to look at the parameters in any case, before they are written.
+        square : float
+            The mean square |v|^2 of the frames of the update.
 
         Raises
         ------
@@ -43,12 +47,14 @@ class Health:
             If it explodes.
         """
         n, history = training.n_updates, training.history
-        if n in (1, FIRST) or not hasattr(self, "_first"):
-            first = {name: max(1.0, *history[name][: FIRST if n >= FIRST else 1]) for name in WATCHED}
+        begun = max(FIRST, self._begun)
+        self._square = max(self._square, square) if n <= begun or self._first is None else self._square
+        if n in (1, begun) or self._first is None:
+            first = {name: max(1.0, *history[name][: begun if n >= begun else 1]) for name in WATCHED}
             self._first = list(first.items())
             deviation = (first["reconstruction_error"] / len(training.params.b_v)) ** 0.5  # of a feature, roughly
             self._most = max(self._norm, self._size**0.5 * max(1.0, deviation))
-        burst = max(history[name][n - 1] / most for name, most in self._first)
+        burst = max(history[name][n - 1] / most for name, most in self._first) / max(1.0, square / self._square)
         self._in_a_row = self._in_a_row + 1 if burst > FACTOR else 0
         if is_due or n <= FIRST or n % EVERY == 0 or burst > SUSPECT:
             self._growth = optimizers.norm(training.params) / self._most

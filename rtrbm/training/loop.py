@@ -62,6 +62,16 @@ class Rule(NamedTuple):
     deviation: np.ndarray | None = None
 
 
+class Seen(NamedTuple):
+    """The frames of a minibatch: their number, and the mean of their squares |v|^2 as the RBM sees them.
+
+    Of binary frames in a compiled update this is 1: their errors have a bound.
+    """
+
+    n_frames: int
+    square: float
+
+
 def update(rule, training, parts, rate):
     """One step up the gradient of the log-likelihood per frame.
 
@@ -78,8 +88,8 @@ def update(rule, training, parts, rate):
     Returns
     -------
     Training
-    n_frames : int
-        Frames of all ranks.
+    Seen
+        The frames of all ranks.
 
     Raises
     ------
@@ -90,7 +100,8 @@ def update(rule, training, parts, rate):
     compiled = whole.of(rule, training.params, phase, parts)
     if compiled is not None:
         norm, params, state, error, n_frames = whole.climb(compiled, rule, training, parts, rate)
-        return _made(rule, training, params, state, training.chains, norm, error, n_frames, rate, phase)
+        training = _made(rule, training, params, state, training.chains, norm, error / n_frames, rate, phase)
+        return training, Seen(int(n_frames), 1.0)
     past, units = rule.model
     params = past.effective(training.params)
     maps = _maps(past, params)
@@ -98,25 +109,39 @@ def update(rule, training, parts, rate):
     sources = {"v": len(params.b_v), "h": len(params.b_h)} | sources
     if rule.penalties.sparsity_cost:
         sources["active"] = len(params.b_h)
-    like = [*arrays(params), *(np.empty(n) for n in sources.values()), np.empty(2)]
+    like = [*arrays(params), *(np.empty(n) for n in sources.values()), np.empty(3)]
     chains = [None if training.chains is None else training.chains.copy()]
+    unit, relative = _units_of_error(rule, params)
 
     def sums(part):
-        return _sums(rule, training, params, part, phase, chains, list(sources)[2:])
+        return _sums(rule, training, params, part, phase, chains, list(sources)[2:], relative)
 
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         totals = ranks.total(lambda: rule.engine.run(sums, parts), like, rule.comm)
-        error, n_frames = totals.pop().tolist()
+        error, square, n_frames = totals.pop().tolist()
         n_arrays = len(totals) - len(sources)
         means = {name: total / n_frames for name, total in zip(sources, totals[n_arrays:])}
         derivatives = filled(params, totals[:n_arrays])
         norm, params, state = _climb(rule, training, params, derivatives, means, n_frames, rate)
         norm = norm if is_finite(params, rule.engine) else np.nan
-    return _made(rule, training, params, state, chains[0], norm, error, n_frames, rate, phase)
+    training = _made(rule, training, params, state, chains[0], norm, error / n_frames * unit**2, rate, phase)
+    return training, Seen(int(n_frames), square / n_frames)
 
 
-def _made(rule, training, params, state, chains, norm, error, n_frames, rate, phase):
-    """The training after an update, and its frames; raises if the norm is not finite."""
+def _units_of_error(rule, params):
+    """The squared error is in units of the data: their largest, and all relative to it, None if they are the same.
+
+    Single precision has no squares of very large or very small numbers, so the sums are of relative ones.
+    """
+    own = None if params.units is None else params.units.astype(float)
+    units = rule.model.units.outward(np.ones(len(params.b_v)), own)
+    units = units if rule.deviation is None else units * rule.deviation
+    largest = float(units.max())
+    return largest, None if (units == largest).all() else (units / largest).astype(params.b_v.dtype)
+
+
+def _made(rule, training, params, state, chains, norm, error, rate, phase):
+    """The training after an update; raises if the norm is not finite."""
     if not np.isfinite(norm):
         n, before = training.n_updates, training.history["gradient_norm"]
         was = f", {before[n - 1]:.3g} the update before" if n else ""
@@ -127,15 +152,14 @@ def _made(rule, training, params, state, chains, norm, error, n_frames, rate, ph
             f"{optimizers.norm(training.params):.3g}): "
             f"{remedy(training)}"
         )
-    values = (error / n_frames, norm, rate, getattr(phase, "k", 0))
+    values = (error, norm, rate, getattr(phase, "k", 0))
     for past_values, value in zip(training.history.values(), values):
         past_values[training.n_updates :] = [value]
-    n_made = training.n_updates + 1
-    return training._replace(params=params, optimizer=state, chains=chains, n_updates=n_made), int(n_frames)
+    return training._replace(params=params, optimizer=state, chains=chains, n_updates=training.n_updates + 1)
 
 
-def _sums(rule, training, params, part, phase, chains, others):
-    """Sums over the frames of one part of a minibatch: gradient, sources of maps, and [squared error, frames]."""
+def _sums(rule, training, params, part, phase, chains, others, relative):
+    """Sums over the frames of one part of a minibatch: gradient, sources of maps, [squared error, square, frames]."""
     (past, units), (v, where, first, missing, inputs) = rule.model, part
     v = units.inward(v, params.units)
     if missing is not None:
@@ -153,13 +177,11 @@ def _sums(rule, training, params, part, phase, chains, others):
     apart = [name for name, p, d in zip(params._fields, params, derivatives) if (p is None) != (d is None)]
     if apart:
         raise TypeError(f"{type(past).__name__}.backward must return the derivative of every parameter: see {apart}")
-    error = units.outward(c.v, params.units)
-    if rule.deviation is not None:
-        error = error * rule.deviation
+    sources = {"v": v[rows], "h": averages[0].h}
+    error, frames = (x if relative is None else x * relative for x in (c.v, sources["v"]))
     if missing is not None:
         error = np.where(missing[rows], 0, error)
-    counts = np.array([np.vdot(error, error), len(c.v)], v.dtype)
-    sources = {"v": v[rows], "h": averages[0].h}
+    counts = np.array([np.vdot(error, error), np.vdot(frames, frames), len(c.v)], v.dtype)
     sources |= {name: source[rows] for name, source in (past.sources(memory) | {"x": inputs}).items() if name in others}
     if "active" in others:
         sources["active"] = c.h + averages[0].h  # P(h = 1 | v, past)
@@ -315,12 +337,12 @@ def run(rule, training, prepare, plan, watch, verbose, at_once=False):
             if stopped:
                 break
             rate = optimizers.linear_decay(rule.learning_rate, n - training.begin, n_updates - training.begin)
-            training, n_frames = update(rule, training, minibatch, rate)
+            training, seen = update(rule, training, minibatch, rate)
             watch.made(training)
             is_due = training.n_updates % plan.save_every == 0
-            health.check(training, is_due or interrupt.requested or training.n_updates == n_updates)
+            health.check(training, is_due or interrupt.requested or training.n_updates == n_updates, seen.square)
             look(minibatch)
-            shown.advance(training.history, n_frames)
+            shown.advance(training.history, seen.n_frames)
             if watched:
                 finished = ranks.any_of(or_save(watch.called or bool), comm)
             if is_due and training.n_updates < n_updates:
