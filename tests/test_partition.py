@@ -10,11 +10,14 @@ import pytest
 from helpers import every_engine, needs_numba
 
 from experiments.likelihoods import BED, samples
+import rtrbm.models.rbm
 from rtrbm import RBM, RTRBM
 from rtrbm.biases import Biases
 from rtrbm.compute.engine import named
 from rtrbm.datasets import piano_rolls
+from rtrbm.estimators import scored
 from rtrbm.estimators.likelihoods import WIDE, Scores, warn_of_doubts
+from rtrbm.functions import sigmoid
 from rtrbm.rbm import Bernoulli, Gaussian, Poisson, Softmax, ais, exact, partition
 from rtrbm.rbm.attractors import attractors
 from rtrbm.rbm.conditionals import free_energy
@@ -108,15 +111,78 @@ def together(w, n, b, b_v):
     return (W, b_v, b_h), np.logaddexp.reduce(terms)
 
 
-@pytest.mark.parametrize("n, is_seen", [(3, True), (12, False)])
-def test_a_mode_that_no_chain_comes_to_is_not_seen(n, is_seen):
-    """Hidden units together call for a pattern, few of them do not. With the pattern as data it shows."""
+def calling(n, odds):
+    """A model of `together` whose hidden units call for a pattern, with these odds, and few of them do not."""
     pattern = np.where(np.random.default_rng(0).random(60) < 0.5, -1.0, 1.0)
     w = 4.5 / n * pattern
     on = [np.logaddexp(0, k * w).sum() - 60 * np.log(2) for k in range(n + 1)]
-    b = (np.log(10) - on[-1]) / n
+    b = (np.log(odds) - on[-1]) / n
     assert on[n // 2] + n // 2 * b < -5  # half of the units do not suffice
-    params, log_z = together(w, n, b, np.zeros(60))
+    return pattern, *together(w, n, b, np.zeros(60))
+
+
+def showing(pattern, is_shown, rng):
+    """Binary rows, some of which show a pattern."""
+    p = np.where(np.asarray(is_shown)[:, None], sigmoid(4.5 * pattern), 0.5)
+    return (rng.random(p.shape) < p).astype(float)
+
+
+@pytest.mark.parametrize("share, seed", [(0.5, 2), (0.02, 7), (0.02, 8)])
+def test_a_mode_in_a_few_rows_of_the_data_is_seen(share, seed):
+    """Control: the rows without it."""
+    pattern, (W, b_v, b_h), log_z = calling(12, 1)
+    model = RBM.from_params({"W": W, "b_v": b_v, "b_h": b_h}, random_state=0, n_jobs=1)
+    rng = np.random.default_rng(seed)
+    is_shown = rng.random(1000) < share
+    assert is_shown.sum() > 10
+    X = showing(pattern, is_shown, rng)
+    for rows, is_right in ((X, True), (X[~is_shown], False)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # bounds may be far apart
+            found = model.likelihood(rows)
+        truth = -free_energy(rows, W, b_v, b_h).mean() - log_z
+        assert (found.lower - 1e-4 <= truth <= found.upper + 1e-4) == is_right
+
+
+@pytest.mark.parametrize("odds", [1, 10])
+def test_modes_of_other_frames_are_seen(odds, monkeypatch):
+    """Half of the frames are in a mode that the RBMs of all frames have. Control: without frames in common."""
+    pattern, (W, b_v, b_h), _ = calling(12, odds)
+    rng = np.random.default_rng(3)
+    b_h[12:] = -60
+    U = 0.02 * rng.standard_normal((24, 24))
+    model = RTRBM.from_params({"W": W, "U": U, "b_v": b_v, "b_h": b_h, "b_init": np.zeros(24)}, random_state=0)
+    X = [showing(pattern, rng.random(n) < 0.5, rng) for n in (12, 8, 1, 9)]
+    exactly = RTRBM.from_params(  # without the units that are off
+        {"W": W[:, :12], "U": U[:12, :12], "b_v": b_v, "b_h": b_h[:12], "b_init": np.zeros(12)}
+    ).score_samples(X, "exact")
+    truth, n_inside = np.concatenate(exactly), []
+    for frames in (scored._some_frames, lambda X: X[0][:0]):
+        monkeypatch.setattr(scored, "_some_frames", frames)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # bounds may be far apart
+            _, low, high = map(np.concatenate, model.score_samples(X, "ais", return_bracket=True))
+        n_inside.append(np.count_nonzero((low - 1e-3 <= truth) & (truth <= high + 1e-3)))
+    assert n_inside[0] == 30 > n_inside[1]
+
+
+@pytest.mark.parametrize("mean", [20.0, 300.0])
+def test_where_gaussian_units_are_does_not_matter(mean):
+    """The same RBM about another mean, its hidden biases moved back: log P is the same."""
+    rng = np.random.default_rng(8)
+    W, X = 0.6 * rng.standard_normal((27, 27)), rng.standard_normal((20, 27))
+    found = []
+    for at in (0.0, mean):
+        params = {"W": W, "b_v": at + np.zeros(27), "b_h": -at * W.sum(axis=0)}
+        model = RBM.from_params(params, visible="gaussian", random_state=0)
+        found.append(model.likelihood(at + X, method="ais")[:4])
+    assert np.allclose(*found, atol=0.01)
+
+
+@pytest.mark.parametrize("n, is_seen", [(3, True), (12, False)])
+def test_a_mode_that_no_chain_comes_to_is_not_seen(n, is_seen):
+    """Hidden units together call for a pattern, few of them do not. With the pattern as data it shows."""
+    pattern, params, log_z = calling(n, 10)
     unseen, seen = (
         log_partition(*params, method="ais", random_state=0, data=data)
         for data in (np.full((1, 60), 0.5), (pattern > 0).astype(float)[None])
@@ -130,16 +196,18 @@ def test_a_mode_that_no_chain_comes_to_is_not_seen(n, is_seen):
 def test_mean_field_equations_never_say_too_much(units, scale):
     """Each row by itself; the bound of units that nearly all are on or off is log Z."""
     W, b_v, b_h = parameters(scale * (0.2 if units.name == "poisson" else 1), 6, 9, 7)
-    bound, v, known = attractors(W, Biases(b_v, b_h), units)
+    rng = np.random.default_rng(0)
+    data, common = rng.integers(0, 2, (6, 2, 9)).astype(float), rng.integers(0, 2, (3, 9)).astype(float)
+    bound, v, known = attractors(W, Biases(b_v, b_h), units, data, common)
     log_z = exact.log_partition(W, b_v, b_h, units)
     assert (np.diff(bound, axis=1) <= 0).all() and (bound[:, 0] <= known).all()
     assert (known <= log_z + 1e-9).all() and (log_z - known < 1.5).all()
     assert v.shape == (*bound.shape, 9)
     for i in (0, 5):
-        own = attractors(W, Biases(b_v[i : i + 1], b_h[i : i + 1]), units)
+        own = attractors(W, Biases(b_v[i : i + 1], b_h[i : i + 1]), units, data[i : i + 1], common)
         for part, whole in zip(own, (bound, v, known)):
             np.testing.assert_allclose(part[0], whole[i], rtol=1e-9, atol=1e-9)
-    sure = attractors(0 * W, Biases(b_v, 50 * np.sign(b_h)), units)[2]
+    sure = attractors(0 * W, Biases(b_v, 50 * np.sign(b_h)), units, data)[2]
     np.testing.assert_allclose(sure, exact.log_partition(0 * W, b_v, 50 * np.sign(b_h), units), rtol=1e-12)
 
 
@@ -406,8 +474,8 @@ def test_wide_bounds_are_warned_of(kind):
         model(1.0, kind=kind).likelihood(sequences((3,)) if kind is RTRBM else sequences((3,))[0], "ais")
 
 
-def test_a_probability_above_one_is_warned_of():
-    """Twelve hidden units together call for a pattern, which is in a row from which no chain starts."""
+def test_a_probability_above_one_is_warned_of(monkeypatch):
+    """Twelve hidden units together call for a pattern. Control: chains that start at rows without it."""
     pattern = np.repeat([1.0, 0.0], 60)
     (W, b_v, b_h), log_z = together((5 * pattern - 2.5) / 4, 12, -7.5, np.where(pattern, -5.5, -2.0))
     model = RBM.from_params({"W": W, "b_v": b_v, "b_h": b_h}, random_state=0)
@@ -417,7 +485,12 @@ def test_a_probability_above_one_is_warned_of():
         model.likelihood(X, "ais")  # control
         model.likelihood(pattern[None], "ais")  # where chains do start
         X[1] = pattern
-        assert -10 < -free_energy(pattern[None], W, b_v, b_h)[0] - log_z < 0
+        truth = -free_energy(pattern[None], W, b_v, b_h)[0] - log_z
+        assert -10 < truth < 0
+        with pytest.warns(UserWarning, match="log Z is not known well"):
+            _, lower, upper = model.score_samples(X, "ais", return_bracket=True)
+        assert lower[1] < truth < upper[1]
+        monkeypatch.setattr(rtrbm.models.rbm, "rows_of_data", lambda _: np.arange(2, 18))
         with pytest.warns(UserWarning, match="log Z is too low: 1 of 100 rows would have a probability above 1"):
             assert model.score_samples(X, "ais")[1] > 10
         log_p = np.array([0.5, -1.0])

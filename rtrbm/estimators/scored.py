@@ -7,10 +7,13 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from ..checks import check_flag
+from ..minibatches.fingerprint import spread
 from ..rbm.partition import check_settings
 from ..types import Array, Given, Lists, Seed, Sequences
 from .forecasts import Forecasting
 from .likelihoods import Likelihood, Scores, scores_of_packed, warn_of_doubts, warn_of_grey
+
+N_COMMON = 16  # frames of all sequences: a mode of one frame's RBM may be that of another
 
 
 class Scored(Forecasting):
@@ -180,6 +183,7 @@ class Scored(Forecasting):
         """The columns of `Scores` of every frame, in the form of X."""
         params, units, first = self._effective(), self._units(), 0
         settings = settings | {"random_state": seed, "engine": self._engine(), "n_rows": sum(map(len, X))}
+        settings["common"] = self._inward(_some_frames(X)).astype(params.W.dtype, copy=False)
 
         def group(seen):
             nonlocal first
@@ -188,3 +192,11 @@ class Scored(Forecasting):
             return found
 
         return self._map(X, group, inputs=inputs)
+
+
+def _some_frames(X):
+    """A few frames of sequences, evenly over all."""
+    ends = np.cumsum([len(sequence) for sequence in X])
+    places = spread(int(ends[-1]), N_COMMON)
+    sequences = np.searchsorted(ends, places, side="right")
+    return np.stack([X[i][n - ends[i]] for i, n in zip(sequences, places)])  # counted from the end of its sequence

@@ -515,10 +515,11 @@ class RBM(TrainedRBM):
         check_settings(*self.params_.W.shape, self._units(), method, n_chains, n_steps)
         if is_sparse(X) and len(X.shape) == 2:
             unnormalised, rows = -self.free_energy(X), Sparse(X)
-            v = self._check_rows(rows[rows_of_data(len(rows))])
         else:
-            v = rows = self._check_rows(X)
-            unnormalised = -np.concatenate([self._free_energy(part) for part in user_data.pieces(v)])
+            rows = self._check_rows(X)
+            unnormalised = -np.concatenate([self._free_energy(part) for part in user_data.pieces(rows)])
+        v = rows[rows_of_data(unnormalised)]
+        v = self._check_rows(v) if isinstance(rows, Sparse) else v
         log_z = self._log_z(v, method, random_state, n_chains, n_steps)
         found = Scores(*scores(unnormalised, log_z).T)
         warn_of_doubts(found, "rows", self._units().linear)

@@ -66,7 +66,8 @@ def paths_from_means(W, biases, units, data, numbers, draw, engine, shares=(1.0,
     engine : Engine
     shares : tuple of float
         Of the inputs that give the means. Units with smaller inputs are less certain, and overlap with modes that these
-        chains miss.
+        chains miss. Inputs of visible units without bounds say where they are, not how certain: the share is that of
+        what the hidden units add to their biases.
 
     Returns
     -------
@@ -83,7 +84,8 @@ def paths_from_means(W, biases, units, data, numbers, draw, engine, shares=(1.0,
     h = hidden_mean(v, W, these.h, engine.product)
     v, h = (a.reshape(n_rows, N_MEANS, -1).mean(axis=1) for a in (mean, h))
     means = units.bias(v, COUNTS), BERNOULLI.bias(h, COUNTS)
-    bases = (Biases(*(share * inputs for inputs in means)) for share in shares)
+    at = 0 if units.binary or units.one_hot else biases.v
+    bases = (Biases(at + share * (means[0] - at), share * means[1]) for share in shares)
     return [Path(base.v, biases.v - base.v, base.h, biases.h - base.h) for base in bases]
 
 

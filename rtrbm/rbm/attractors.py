@@ -17,15 +17,17 @@ from .conditionals import hidden_free_energy
 
 MULTIPLES = 1, 2, 4  # a climb starts as if so many copies of one hidden unit were on
 N_STARTS = 8  # of a row, beside no unit and all units
+N_DATA = 4  # frames of a row at which climbs begin, of those that its chains begin with; all of them if it is alone
 STEPS = 10
 NUMBERS = 2**21  # that are looked at at the same time
 
 
-def attractors(W, biases, units, engine=NUMPY):
+def attractors(W, biases, units, data, common=(), engine=NUMPY):
     """Where mean-field equations lead, for each row of biases.
 
     Climbs begin at E[v | h] with no hidden unit on, with all, and with one to four units of the same weights, those of
-    the largest p*. A row's ends do not depend on other rows.
+    the largest p*; at frames of the row, and at frames that all rows have in common. A row's ends do not depend on
+    other rows.
 
     Parameters
     ----------
@@ -34,6 +36,8 @@ def attractors(W, biases, units, engine=NUMPY):
     biases : Biases
         Rows of both layers.
     units : Units
+    data : (n_rows, n_data, n_visible) ndarray
+    common : (n_common, n_visible) ndarray, optional
     engine : Engine
         Its threads share the rows.
 
@@ -47,13 +51,23 @@ def attractors(W, biases, units, engine=NUMPY):
         The larger of the best bound, and the log of the sum of p*(h) over the different binary states h that are
         nearest to the ends of the climbs.
     """
-    n = max(1, NUMBERS // (len(MULTIPLES) * W.size))
-    parts = [biases.at(slice(i, i + n)) for i in range(0, len(biases.v), n)]
-    return tuple(map(np.concatenate, zip(*engine.run(lambda part: _settled(W, *part, units), parts))))
+    few = min(N_DATA, data.shape[1]) if len(data) > 1 else data.shape[1]
+    data = data[:, np.arange(few) * data.shape[1] // few]
+    n_starts = 2 + N_STARTS + few + len(common)
+    n = max(1, NUMBERS // (len(MULTIPLES) * W.size + n_starts**2 * W.shape[1]))
+
+    def settled(rows):
+        own, frames = biases.at(rows), data[rows]
+        shared = np.broadcast_to(common, (len(frames), *np.shape(common))) if len(common) else frames[:, :0]
+        return _settled(W, *own, np.concatenate([frames, shared], axis=1).astype(W.dtype, copy=False), units)
+
+    parts = [slice(i, i + n) for i in range(0, len(biases.v), n)]
+    return tuple(map(np.concatenate, zip(*engine.run(settled, parts))))
 
 
-def _settled(W, b_v, b_h, units):
-    v, b_v, b_h = units.mean(_starts(W, b_v, b_h, units)), b_v[:, None], b_h[:, None]
+def _settled(W, b_v, b_h, frames, units):
+    v = np.concatenate([units.mean(_starts(W, b_v, b_h, units)), frames], axis=1)
+    b_v, b_h = b_v[:, None], b_h[:, None]
     for _ in range(STEPS):
         x = b_h + v @ W
         v = units.mean(b_v + sigmoid(x) @ W.T)

@@ -75,7 +75,7 @@ class LogZ(NamedTuple):
 
 def log_partition(
     W, b_v, b_h, units=BERNOULLI, *, method="auto", data=None, n_chains=None, n_steps=None, random_state=None,
-    engine=NUMPY, first=0, count=None, n_rows=None,
+    engine=NUMPY, first=0, count=None, n_rows=None, common=(),
 ):  # fmt: skip
     """log Z of an RBM for each row of biases.
 
@@ -93,8 +93,9 @@ def log_partition(
     Rows of equal biases are estimated once. A row's random numbers are those of its number: its estimate does not
     depend on the other rows, up to rounding, unless they have the same biases.
 
-    Mean-field equations (`rtrbm.rbm.attractors`) say how large log Z is at least. A row whose estimate is below that is
-    estimated again, with chains that start where they lead, too, and no bound is left below it.
+    Mean-field equations (`rtrbm.rbm.attractors`) say how large log Z is at least, from the data too. A row whose
+    estimate is below that is estimated again, with chains that start where they lead, too, and no bound is left below
+    it.
 
     No estimator sees a mode that neither chains from noise nor the data nor these equations come to. The bounds are
     then too low, both.
@@ -126,6 +127,8 @@ def log_partition(
         Called with numbers of rows that are done.
     n_rows : int, optional
         Rows of all calls together, of which this is one: "auto" takes one method for all.
+    common : (n_common, n_visible) ndarray, optional
+        Frames at which the mean-field equations of every row begin, too: a row may have modes that others show.
 
     Returns
     -------
@@ -157,7 +160,8 @@ def log_partition(
         own = biases.at(at)
         given = _without_data(W, own, units) if data is None else data[chosen[at]]
         numbers = first + one_of[at]
-        annealed = _Annealed(W, units, int(n_chains or N_CHAINS), Draw(seed, "ais"), engine, own, given, numbers)
+        n = int(n_chains or N_CHAINS)
+        annealed = _Annealed(W, units, n, Draw(seed, "ais"), engine, own, given, numbers, common)
         found.append(_in_steps(annealed, n_steps, sizes[at], count))
     return LogZ(*np.concatenate(found, axis=1)[:, group], group)
 
@@ -234,16 +238,24 @@ def _without_data(W, biases, units):
     return units.mean(biases.v[:, None] + W.T[np.arange(n) * W.shape[1] // n])
 
 
-def rows_of_data(n):
-    """The rows of so many that chains start from, if all share their biases."""
-    n_chains = min(N_CHAINS, n)
-    return np.arange(n_chains) * n // n_chains
+def rows_of_data(unnormalised):
+    """The rows that chains start from, if all share their biases: half spread over all, half of the largest p*(v)."""
+    n, half = len(unnormalised), N_CHAINS // 2
+    if n <= N_CHAINS:
+        return np.arange(n)
+    return np.concatenate([_spread(n, half), np.argsort(-unnormalised, kind="stable")[:half]])
+
+
+def _spread(n, most):
+    """At most so many of n rows, evenly."""
+    few = min(most, n)
+    return np.arange(few) * n // few
 
 
 def _rows_of_data(group, n_rows, n_data):
     """Of the frames of each distinct row of biases some that are spread over them, (n_rows, n) places."""
     if n_data != len(group):
-        return rows_of_data(n_data)[None]
+        return _spread(n_data, N_CHAINS)[None]
     order, counts = np.argsort(group, kind="stable"), np.bincount(group, minlength=n_rows)
     starts, n = np.cumsum(counts) - counts, min(N_CHAINS, int(counts.max()))
     return order[starts[:, None] + np.arange(n) * counts[:, None] // n]
@@ -260,6 +272,7 @@ class _Annealed(NamedTuple):
     biases: Biases
     data: np.ndarray
     numbers: np.ndarray
+    common: np.ndarray = ()
 
     def in_steps(self, rows, n_steps, run, count=None):
         """The fields of LogZ but `group`, of rows with so many temperatures each, (7, n_rows)."""
@@ -310,11 +323,12 @@ class _Annealed(NamedTuple):
 
 def _with_attractors(found, annealed, n_steps):
     """The fields of LogZ but `group`; rows below what mean-field equations say are estimated again, with their help."""
-    bound, v, known = attractors(annealed.W, annealed.biases, annealed.units, annealed.engine)
+    W, biases, units, data = annealed.W, annealed.biases, annealed.units, annealed.data
+    bound, v, known = attractors(W, biases, units, data, annealed.common, annealed.engine)
     rows = np.flatnonzero(known > found[0] + MARGIN * found[1] + ROUNDING * np.abs(known))
     if len(rows):
-        data = _beside(bound[rows], v[rows], annealed.data[rows])
-        biases, numbers = annealed.biases.at(rows), annealed.numbers[rows]
+        data = _beside(bound[rows], v[rows], data[rows])
+        biases, numbers = biases.at(rows), annealed.numbers[rows]
         again = annealed._replace(biases=biases, data=data, numbers=numbers)
         found[:, rows] = _lifted(again.in_steps(np.arange(len(rows)), n_steps[rows], 2), known[rows])
     return found
