@@ -189,26 +189,35 @@ class BestLikelihood(EarlyStopping):
         rows = [row._replace(update=int(row.update), since=int(row.since)) for row in rows if row.update <= n]
         if rows and self.anew:
             rows[-1] = rows[-1]._replace(since=n)
+        if not n or self.anew:  # rows of an earlier run would be taken for this one's
             write_table(self.path, Measurement._fields, rows)
         self._rows, self._since = rows, rows[-1].since if rows else 0
         self._begun = time.perf_counter() - 60 * self.minutes
+        if n and self._is_due(model) and n not in [row.update for row in rows]:
+            self._measure(model)  # which an error broke off
         return self._is_over(model)
 
     def __call__(self, model):
-        n = model.n_updates_
-        if n % self.every and n != model.n_updates:
+        if not self._is_due(model):
             return False
+        self._measure(model)
+        return self._is_over(model)
+
+    def _is_due(self, model):
+        return model.n_updates_ % self.every == 0 or model.n_updates_ == model.n_updates
+
+    def _measure(self, model):
+        n = model.n_updates_
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of wide bounds, which are in the file
             found = model.likelihood(self.pieces, random_state=0, **QUICK)
+        if model.best_ is None or -found.nats < model.best_.error:  # before anything can fail: a checkpoint keeps it
+            model.best_ = Best(each(np.copy, model.params_), n, -found.nats)
         minutes = (time.perf_counter() - self._begun) / 60
         bounds = found.standard_error, found.lower, found.upper
         self._rows.append(Measurement(n, found.nats, *bounds, minutes, self._since))
         write_table(self.path, Measurement._fields, self._rows)
         print(f"  update {n}: {found.nats:.3f} nats a validation frame, {minutes:.1f} minutes", flush=True)
-        if model.best_ is None or -found.nats < model.best_.error:
-            model.best_ = Best(each(np.copy, model.params_), n, -found.nats)
-        return self._is_over(model)
 
     def _is_over(self, model):
         if model.best_ is None:

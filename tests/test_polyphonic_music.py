@@ -50,6 +50,11 @@ def rows_of(folder):
         return list(csv.DictReader(file))
 
 
+def measured_in(path):
+    with open(path, newline="") as file:
+        return [(row["update"], row["nats"]) for row in csv.DictReader(file)]
+
+
 def test_every_model_has_its_row_and_goes_on(path, quick, tmp_path, capsys):
     out, common = (
         tmp_path / "out",
@@ -196,6 +201,41 @@ def test_an_extension_that_was_broken_off_counts_from_its_start(tmp_path):
     path.write_text("update,nats\n3,abc\n")
     with pytest.raises(ValueError, match="run.csv is damaged: .*abc.*; remove it"):
         BestLikelihood([], 3, path).start(model)
+
+
+@pytest.mark.parametrize("update", [4, 6])
+@pytest.mark.parametrize("failing", ["write_table", "print"])
+def test_a_measurement_that_an_error_breaks_off_is_made_on_resume(path, quick, tmp_path, monkeypatch, failing, update):
+    common = ["--sets", str(path), "--n-jobs", "1", "--engine", "numpy", "--transpose", "--models", "rtrbm", "--updates"]
+    common += ["6", "--out"]
+    monkeypatch.setattr(polyphonic_music, "draw", lambda *_: None)
+    monkeypatch.setattr(polyphonic_music, "report", lambda *_, **__: None)
+
+    act = {"print": print, "write_table": polyphonic_music.write_table}[failing]
+
+    def fail(*arguments, **options):
+        if f"update {update}:" in str(arguments) or f"update={update}," in str(arguments):
+            raise OSError("full")
+        act(*arguments, **options)
+
+    polyphonic_music.main([*common, str(tmp_path / "whole")])
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="full"):
+        patched.setattr(polyphonic_music, failing, fail, raising=False)
+        polyphonic_music.main([*common, str(tmp_path / "parts")])
+    polyphonic_music.main([*common, str(tmp_path / "parts"), "--resume"])
+    whole, parts = (rows_of(tmp_path / name)[0] | {"minutes": ""} for name in ("whole", "parts"))
+    assert parts == whole
+    whole, parts = (measured_in(tmp_path / name / "rtrbm-tunes-transposed.csv") for name in ("whole", "parts"))
+    assert parts == whole and [update for update, _ in parts] == ["2", "4", "6"]
+
+
+def test_measurements_of_an_earlier_run_are_not_taken_over(tmp_path):
+    (tmp_path / "run.csv").write_text("update,nats,standard_error,lower,upper,minutes\n3,-1,0,-1,-1,0\n")
+    model = SimpleNamespace(n_updates_=0, n_updates=30, best_=None)
+    BestLikelihood([], 3, tmp_path / "run.csv").start(model)
+    model.n_updates_ = 4  # broken off, and resumed
+    again = BestLikelihood([], 3, tmp_path / "run.csv")
+    assert not again.start(model) and again.minutes == 0 and measured_in(tmp_path / "run.csv") == []
 
 
 def test_what_a_resumed_run_must_keep(path, quick, tmp_path, monkeypatch):
