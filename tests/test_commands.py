@@ -251,9 +251,15 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("train joint.csv", "FILE: no file at 'joint.csv'"),
         ("train joints.csv --out other.h5 --force --standardize", "--out must be another file, .* no model file"),
         ("train joints.csv --standardize --out b.h5", "'b.settings.json' is there already; --force"),
+        ("train joints.csv --standardize --out p.h5 --force", "--out must be .*, 'p.settings.json' is write-protected"),
+        ("train joints.csv --standardize --out t.h5 --force", "--out must be a file .*, got 't.settings.json'"),
+        ("balls --out t --force", "--out must be a file in an existing folder, got 't/settings.json'"),
         ("train joints.csv --standardize --out a.npz", "--out must end in one of .h5, got 'a.npz'"),
         ("train joints.csv --standardize --out no/a.h5", "--out must be in a folder that exists"),
-        ("train joints.csv --standardize --hidden 5 --resume", "these differ: .*n_hidden"),
+        ("train joints.csv --standardize --hidden 5 --resume", "these differ: --hidden, 4 there.* with --force in"),
+        ("train joints.csv --standardize --seed 1 --resume", "--resume wants the settings .*--seed, 0 there"),
+        ("train joints.csv --standardize --updates 2 --hidden 4 --window 20 --engine numpy --resume",
+         "no update would be made with --updates=2; --updates counts those made too, so give a larger one"),
         ("train joints.csv --standardize --model crbm --resume", "--out must hold a model of class CRBM, .* RTRBM"),
         ("predict driven.h5 driven.npy --out a.csv", "'driven.h5' was trained with inputs=, .*: call predict in"),
         ("score driven.h5 driven.npy", "'driven.h5' was trained with inputs=, .*: call score in Python"),
@@ -306,7 +312,9 @@ def test_a_mistake_is_one_line_and_1(command, said, folder, capsys):
     np.save(folder / "text.npy", np.array([["a"], ["b"]]))
     np.save(folder / "complex.npy", np.ones((3, 3)) * 1j)
     np.save(folder / "none.npy", np.ones((0, 3)))
-    (folder / "t").mkdir()
+    for name in "t", "t/settings.json", "t.settings.json":
+        (folder / name).mkdir()
+    (folder / "p.settings.json").touch(0o444)
     h5py.File(folder / "other.h5", "w").close()
     (folder / "b.settings.json").write_text("mine")
     for name, text in TOML.items():
@@ -426,25 +434,73 @@ def update(*arguments):
     global n
     n += 1
     if n == 3:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
     return make(*arguments)
 loop.update = update
-sys.exit(main(sys.argv[1:]))
+sys.exit(main(sys.argv[2:]))
 """
+
+
+def interrupted(name, command):
+    """A command in which a signal comes during the third update."""
+    done = [sys.executable, "-c", INTERRUPTED, name, *command.split()]
+    return subprocess.run(done, capture_output=True, text=True, env=ENVIRONMENT)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent as on Unix")
 def test_ctrl_c_saves_and_the_run_goes_on(folder):
-    command = f"{REAL} --out a.h5".replace("--updates 3", "--updates 6").split()
-    done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, *command], capture_output=True, text=True, env=ENVIRONMENT
-    )
+    command = f"{REAL} --out a.h5".replace("--updates 3", "--updates 6")
+    done, command = interrupted("SIGINT", command), command.split()
     assert done.returncode == 130 and "--resume goes on from a.h5" in done.stdout and "Traceback" not in done.stderr
     assert rtrbm.load("a.h5").n_updates_ == 3
     assert main([*command, "--resume"]) == 0
     assert main([*command[:-1], "b.h5"]) == 0
     a, b = (rtrbm.load(path).params_ for path in ("a.h5", "b.h5"))
     assert all((x == y).all() for x, y in zip(a, b) if x is not None)
+
+
+def settings_in(path):
+    return json.loads(Path(path).read_text())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent as on Unix")
+@pytest.mark.parametrize("every", [1, 500])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
+def test_the_settings_of_an_earlier_run_do_not_stay(folder, name, every, monkeypatch):
+    assert main(f"{REAL} --out a.h5".split()) == 0
+    assert settings_in("a.settings.json")["minutes"] is not None
+    monkeypatch.setitem(globals(), "INTERRUPTED", f"import rtrbm\nrtrbm.RTRBM.fit.__kwdefaults__['checkpoint_every'] = "
+                        f"{every}\n{INTERRUPTED}")  # fmt: skip
+    assert interrupted(name, f"{REAL} --out a.h5 --seed 1 --force --set learning_rate=0.001").returncode < 0
+    found, model = settings_in("a.settings.json"), rtrbm.load("a.h5")
+    replaced = (name, every) != ("SIGKILL", 500)
+    assert (found["random_state"], found.get("broken_off", False)) == (int(replaced), replaced)
+    assert model.random_state == found["random_state"]
+    assert model.n_updates_ == (3 if name == "SIGTERM" or not replaced else 2)
+    if replaced:
+        assert (found["minutes"] is None) == (name == "SIGKILL")
+        assert main(f"{REAL} --out a.h5 --seed 1 --resume --set learning_rate=0.001".split()) == 0
+        found = settings_in("a.settings.json")
+        assert "broken_off" not in found and (found["minutes"] is None) == (name == "SIGKILL")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent as on Unix")
+def test_the_settings_of_balls_are_those_of_their_model(folder, monkeypatch, capsys):
+    monkeypatch.setattr(balls, "measure", lambda *_: None)
+    command = f"balls {SMALL['balls']} --n-jobs 1 --out b"
+    assert main(command.split()) == 0 and "broken_off" not in settings_in("b/settings.json")
+    assert interrupted("SIGINT", f"{command} --seed 1 --force").returncode == 130
+    found = settings_in("b/settings.json")
+    assert found["broken_off"] and found["random_state"] == rtrbm.load("b/rtrbm.h5").random_state == 1
+    status, _, err = told(capsys, f"{command} --seed 2 --resume")
+    assert status == 1 and "--seed, 1 there. Take those, or begin anew with --force in place of --resume" in err
+
+    def fail(*_):
+        raise OSError("full")
+
+    monkeypatch.setattr(balls, "measure", fail)  # pictures and report are missing
+    assert main(f"{command} --seed 3 --force".split()) == 1
+    assert settings_in("b/settings.json")["broken_off"] and settings_in("b/settings.json")["random_state"] == 3
 
 
 def test_ctrl_c_elsewhere(folder, monkeypatch, capsys):

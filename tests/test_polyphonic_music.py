@@ -206,8 +206,8 @@ def test_an_extension_that_was_broken_off_counts_from_its_start(tmp_path):
 @pytest.mark.parametrize("update", [4, 6])
 @pytest.mark.parametrize("failing", ["write_table", "print"])
 def test_a_measurement_that_an_error_breaks_off_is_made_on_resume(path, quick, tmp_path, monkeypatch, failing, update):
-    common = ["--sets", str(path), "--n-jobs", "1", "--engine", "numpy", "--transpose", "--models", "rtrbm", "--updates"]
-    common += ["6", "--out"]
+    common = ["--sets", str(path), "--n-jobs", "1", "--engine", "numpy", "--transpose", "--models", "rtrbm"]
+    common += ["--updates", "6", "--out"]
     monkeypatch.setattr(polyphonic_music, "draw", lambda *_: None)
     monkeypatch.setattr(polyphonic_music, "report", lambda *_, **__: None)
 

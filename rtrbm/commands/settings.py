@@ -1,15 +1,20 @@
 """The settings of a model from a command line: options, --set, a TOML file, and what the data call for."""
 
 import ast
+import contextlib
 import dataclasses
 
 import numpy as np
 
 from .. import models
-from ..checks import check_known
+from ..checks import about, check_known
 
 WORDS = {"true": True, "false": False, "none": None}
 OPTIONS = {"hidden": "n_hidden", "updates": "n_updates", "seed": "random_state", "n_jobs": "n_jobs", "engine": "engine"}
+OF_FIT = {
+    "--updates": "n_updates", "--hidden": "n_hidden", "--seed": r"random_state \(the seed\)", "--resume": "resume",
+    "--force in place of --resume": "resume=False",
+}  # options of commands that train, and what `fit` calls them
 OWN = ("comm", "verbose")  # settings that are no choice here
 START = {"random_state": 0, "engine": "auto", "n_jobs": -1, "verbose": 1}
 OF_TRAIN = ("model", "window")  # what a TOML file may hold beside the settings of a model
@@ -23,6 +28,15 @@ REAL = {
     "n_gibbs": 3,
 }  # docs/your-data.md, "Where to start"
 FEW, FOR_FEW = 5000, {"weight_decay": 0.03}  # frames of real values that many updates would learn by heart
+
+
+@contextlib.contextmanager
+def about_options():
+    """Context in which errors of `fit` name options of the command line."""
+    with contextlib.ExitStack() as contexts:
+        for option, name in OF_FIT.items():
+            contexts.enter_context(about(option, name))
+        yield
 
 
 def value_of(text):

@@ -10,10 +10,11 @@ from ..checks import about
 from ..models import RBM
 from ..report.described import described
 from . import STOPPED
+from .beside import Beside
 from .errors import COLUMNS
 from .reading import check_complete, check_follows, check_unnamed, read_data
 from .score import print_errors
-from .settings import for_data, given_settings
+from .settings import about_options, for_data, given_settings
 from .verbs import about_data, with_columns
 from .writing import check_out, earlier_settings, mark, say, say_stopped, settings_of, write_settings
 
@@ -40,32 +41,35 @@ def run(options):
     say(f"training {model!r}")
     extra = {} if static else {"window": window}
     if held_out is not None:
-        extra |= {"validation": held_out.rows() if static else held_out.sequences, "callbacks": [EarlyStopping()]}
+        extra["validation"] = held_out.rows() if static else held_out.sequences
     if missing is not None:
         extra["mask"] = np.concatenate(missing) if static else missing
     before = mark(options.out)
-    earlier = earlier_settings(settings) if options.resume and before is not None else {}
+    earlier = earlier_settings(settings) if options.resume and before is not None else {"minutes": 0}
 
-    def record():
-        minutes = (earlier.get("minutes") or 0) + (time.perf_counter() - started) / 60
+    def record(running=False):
+        minutes = None  # not known if the process is killed now, or was
+        if not running and earlier.get("minutes") is not None:
+            minutes = round(earlier["minutes"] + (time.perf_counter() - started) / 60, 3)
         found = {"file": options.file, "data": str(data), "validation": options.validation, "window": window}
         found |= {"model": kind.__name__, **model._settings(), "updates": model.n_updates_}
         warnings = list(dict.fromkeys([*(earlier.get("warnings") or []), *options.warned]))
-        return found | {"warnings": warnings, "minutes": round(minutes, 3)}
+        return found | {"warnings": warnings, "minutes": minutes}
 
+    beside = Beside(settings, options.out, record)
+    extra["callbacks"] = [EarlyStopping()] * (held_out is not None) + [beside]
     try:
         with (
             about_data(data),
             about("--validation", "validation"),
             about("--out", "checkpoint", "path"),
-            about("--force in place of --resume", "resume=False"),
+            about_options(),
         ):
             model.fit(data.rows() if static else data.sequences, checkpoint=options.out, resume=options.resume, **extra)
     except KeyboardInterrupt:
         say_stopped("train", options.out, before, options.resume)
-        if mark(options.out) != before:
-            write_settings(settings, {**record(), "broken_off": True})
         return STOPPED
+    beside.write()
     errors = [] if static else _errors(model, data, held_out, missing)
     write_settings(settings, {**record(), "errors": errors})
     say(f"\n{options.out} has the model, {settings} its settings and errors")

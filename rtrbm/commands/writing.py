@@ -33,8 +33,8 @@ def check_out(options, endings, *paths, writes=None):
     Raises
     ------
     ValueError, ImportError
-        If its name has another ending, it is a folder, is in none, is there already, is read or write-protected, or if
-        a library or program for files of its kind is not installed.
+        If its name has another ending, it is a folder, is in none, is there already, is read or write-protected, if
+        another file that is written is so, or if a library or program for files of its kind is not installed.
     """
     path, ending = options.out, ending_of(options.out)
     if ending not in endings:
@@ -49,11 +49,13 @@ def check_out(options, endings, *paths, writes=None):
     if any(os.path.exists(path) and os.path.samefile(read, path) for read in paths):
         raise ValueError(f"--out must not be a file that is read, got {path!r}")
     resume = getattr(options, "resume", None)
-    there = [file for file in (writes or [path]) if os.path.exists(file)]
+    files = writes or [path]
+    there = list(filter(os.path.exists, files))
     if there and not options.force and not resume:
         more = "" if resume is None else ", --resume goes on with it"
         raise ValueError(f"--out: {there[0]!r} is there already; --force replaces it{more}")
-    check_path("--out", path)
+    for file in files:
+        check_path("--out", file)
     if ending == ".mp4" and shutil.which("ffmpeg") is None:
         raise ValueError(f"--out {path}: an .mp4 file wants the program ffmpeg, which is not installed; take a .gif")
     library = {".gif": "matplotlib", ".png": "matplotlib", ".mid": "mido"}.get(ending)
