@@ -20,6 +20,7 @@ from rtrbm.commands.balls import TEST_SEED_OFFSET  # noqa: F401, scripts take it
 from rtrbm.commands.writing import print_table, save_figure, write_table  # noqa: F401, scripts take them from here
 from rtrbm.compute import engine
 from rtrbm.minibatches.fingerprint import difference
+from rtrbm.progress import lenient
 from rtrbm.replacing import before
 from rtrbm.training import locks, ranks
 
@@ -214,22 +215,24 @@ def stopped(folder):
 def run(main, by_ranks=False):
     """Run a script's `main`. A mistake of the user ends it with one line, Ctrl-C ends it with status 130.
 
-    The first of several ranks prints the line. Several ranks are an error unless `main` can share its work among them.
+    Standard output that breaks, as that of `| head`, ends no script. The first of several ranks prints the line.
+    Several ranks are an error unless `main` can share its work among them.
     """
-    comm = None
-    try:
-        comm = ranks.world()
-        if comm is not None and comm.size > 1 and not by_ranks:
-            raise ValueError(f"this script is the work of one process, mpiexec started {comm.size}")
-        sys.exit(main())
-    except MISTAKES as error:
-        if ranks.is_first(comm):
-            print(f"{pathlib.Path(sys.argv[0]).stem}: {readable(error)}", file=sys.stderr)
-        ranks.meet(comm)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
-        sys.exit(130)
+    name, comm = pathlib.Path(sys.argv[0]).stem, None
+    with lenient(name):
+        try:
+            comm = ranks.world()
+            if comm is not None and comm.size > 1 and not by_ranks:
+                raise ValueError(f"this script is the work of one process, mpiexec started {comm.size}")
+            sys.exit(main())
+        except MISTAKES as error:
+            if ranks.is_first(comm):
+                print(f"{name}: {readable(error)}", file=sys.stderr)
+            ranks.meet(comm)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            print("\nstopped", file=sys.stderr)
+            sys.exit(130)
 
 
 def commit():

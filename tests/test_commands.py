@@ -532,6 +532,33 @@ def test_letters_that_a_terminal_has_not_end_no_command(folder):
     assert done.returncode == 0 and r"h\xf6he.csv: 1 sequence" in done.stdout and not done.stderr
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes are broken as on Unix")
+@pytest.mark.parametrize("broken", ["pipe", "disk"])
+@pytest.mark.parametrize(
+    "command", [f"{REAL} --out a.h5", "sample model.h5 --out a.csv", "info model.h5", "score model.h5 more.csv"]
+)
+def test_standard_output_that_breaks(folder, command, broken):
+    """It ends no work; a command that has no other result fails on a full disk, and ends quietly without a reader."""
+    if broken == "disk" and not os.path.exists("/dev/full"):
+        pytest.skip("there is no /dev/full")
+    if broken == "pipe":
+        reads, output = os.pipe()
+        os.close(reads)
+    else:
+        output = os.open("/dev/full", os.O_WRONLY)
+    run = [sys.executable, "-m", "rtrbm", *command.split()]
+    done = subprocess.run(run, stdout=output, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    os.close(output)
+    word, said = command.split()[0], {"pipe": "Broken pipe", "disk": "No space left on device"}[broken]
+    line = f"rtrbm {word}: cannot write to standard output: {said}"
+    if word in ("info", "score"):
+        assert (done.returncode, done.stderr) == ((0, "") if broken == "pipe" else (1, f"{line}\n"))
+    else:
+        assert done.returncode == 0 and done.stderr.count(f"{line}; the work goes on\n") == 1
+        assert "Traceback" not in done.stderr and Path(command.split()[-1]).exists()
+        assert word == "sample" or "errors" in settings_in("a.settings.json")
+
+
 def test_without_standard_output(folder, monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)  # as that of a service
     assert main("score model.h5 joints.csv".split()) == 0

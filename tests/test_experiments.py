@@ -302,6 +302,20 @@ def test_an_error_is_told_in_one_line_without_its_number(capsys, monkeypatch, er
     assert "Errno" not in told and told.count("a.") <= 1
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+@pytest.mark.parametrize("output", ["/dev/full", os.devnull])
+def test_standard_output_ends_no_script(tmp_path, output):
+    """Neither a full disk nor letters that a terminal has not."""
+    code = "from experiments import runner; runner.run(lambda: print('ö', flush=True))"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
+    with open(output, "w") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=file, stderr=subprocess.PIPE, text=True, env=environment
+        )
+    said = "-c: cannot write to standard output: No space left on device; the work goes on\n"
+    assert (done.returncode, done.stderr) == (0, said if output == "/dev/full" else "")
+
+
 def test_earlier_models_are_kept(tmp_path):
     """Each under a number of its own, with the checkpoint before it; --resume leaves them where they are."""
 

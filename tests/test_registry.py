@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import http.server
+import io
 import os
 import pathlib
 import sys
@@ -138,6 +139,14 @@ def test_names_are_checked_before_a_download(data_set, tmp_path, capsys):
     data_set(CONTENT)
     assert main(["test", "nope", "--to", str(tmp_path / "here")]) == 1
     assert "name must be one of" in capsys.readouterr().err and not (tmp_path / "here").exists()
+
+
+def test_letters_that_a_terminal_has_not_end_no_download(data_set, tmp_path, monkeypatch):
+    data_set(CONTENT)
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", output)
+    assert main(["test", "--to", str(tmp_path / "höhe")]) == 0
+    assert rb"h\xf6he" in output.buffer.getvalue()
 
 
 def test_ctrl_c(monkeypatch, capsys):

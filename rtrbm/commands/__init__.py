@@ -4,11 +4,13 @@ import importlib
 import sys
 import warnings
 
+from ..progress import lenient
 from .parser import parsed
 
 __all__ = ["main"]
 
 MISTAKES = (ValueError, TypeError, FloatingPointError, OSError, RuntimeError, ImportError, MemoryError)
+PRINT = ("info", "score")  # commands that write no file
 STOPPED = 130  # the status after Ctrl-C
 HOMES = dict.fromkeys(("predict", "denoise", "impute"), "verbs")  # modules of commands that are named otherwise
 
@@ -28,8 +30,12 @@ def main(arguments=None):
     """
     options = parsed(arguments)
     options.warned = []
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name in other letters than the terminal's ends no command
+    with lenient(f"rtrbm {options.command}", is_result=options.command in PRINT):
+        return status_of(options)
+
+
+def status_of(options):
+    """Run a command; its exit status."""
 
     def told(message, *_):
         options.warned.append(one_line(message))
@@ -40,8 +46,13 @@ def main(arguments=None):
         warnings.showwarning = told
         try:
             home = HOMES.get(options.command, options.command)
-            return importlib.import_module(f".{home}", __name__).run(options) or 0
+            status = importlib.import_module(f".{home}", __name__).run(options) or 0
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return status
         except MISTAKES as error:
+            if isinstance(error, BrokenPipeError) and options.command in PRINT:
+                return 0  # `| head` has read enough
             print(f"rtrbm {options.command}: {one_line(readable(error))}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:

@@ -1,10 +1,10 @@
 """List the data sets, or download some: ``python -m rtrbm.datasets [NAME ...] [--to FOLDER]``."""
 
 import argparse
-import contextlib
 import sys
 
 from ..checks import check_choice
+from ..progress import lenient
 from .registry import DATA_SETS, download
 
 
@@ -27,21 +27,28 @@ def main(arguments=None):
     parser.add_argument("names", nargs="*", metavar="NAME", help="what to download; without names, all sets are listed")
     parser.add_argument("--to", default="data", metavar="FOLDER", help="folder of data (default: data)")
     options = parser.parse_args(arguments)
+    with lenient("rtrbm.datasets", is_result=not options.names):
+        return status_of(options)
+
+
+def status_of(options):
+    """List or download; the exit status."""
     try:
         for name in options.names:
             check_choice("name", name, tuple(DATA_SETS))
         for name in options.names:
             for path in download(name, options.to):
                 print(f"{path}: its checksum is right")
+        if not options.names:
+            print("\n\n".join(map(text_of, DATA_SETS)), flush=True)
     except KeyboardInterrupt:
         print("\nrtrbm.datasets: stopped", file=sys.stderr)
         return 130
     except (ValueError, OSError, ImportError) as error:
+        if isinstance(error, BrokenPipeError) and not options.names:
+            return 0  # `| head` has read enough
         print(f"rtrbm.datasets: {error}", file=sys.stderr)
         return 1
-    if not options.names:
-        with contextlib.suppress(BrokenPipeError):  # of `| head`
-            print("\n\n".join(map(text_of, DATA_SETS)), flush=True)
     return 0
 
 
