@@ -15,7 +15,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 import rtrbm
 from experiments.graphical_models import blank, write
-from experiments.runner import run, save_figure
+from experiments.runner import check_picture, run, save_figure
 from rtrbm.plots import COLOURS
 
 BLUE, RED, GREEN, PINK, ORANGE, SKY, *_ = COLOURS
@@ -278,8 +278,9 @@ class House:
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", default="docs/images/architecture.png", help="the PNG file")
+    parser.add_argument("--output", default="docs/images/architecture.png", help="the picture, .png, .pdf or .svg")
     options = parser.parse_args(arguments)
+    check_picture("--output", options.output)
     save_figure(House(imports(Path(rtrbm.__file__).parent)).figure, options.output)
 
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.readers import INDEPENDENT, TABLES, measured, read_run, read_table
-from experiments.runner import mean_and_error, run
+from experiments.runner import check_ended, mean_and_error, run
 from rtrbm.training.files import replacing
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -95,8 +95,7 @@ def add(source, kept):
                 f"{table} has {table.stat().st_size:,} bytes, more than the {LARGEST:,} of a table to keep"
             )
     run = read_run(source)
-    if run.settings.get("broken_off"):
-        raise ValueError(f"--add wants the folder of a run that ended, {source} was broken off: go on with --resume")
+    check_ended("--add", source, run.settings)
     commit = (run.settings.get("versions") or {}).get("commit")
     if not commit:
         raise ValueError(f"{settings} names no commit: run the script in a clone of the repository")

@@ -22,7 +22,15 @@ from pathlib import Path
 import numpy as np
 
 from experiments.readers import read_table
-from experiments.runner import check_different, mean_and_error, read_settings, run, save_figure
+from experiments.runner import (
+    check_different,
+    check_ended,
+    check_picture,
+    mean_and_error,
+    read_settings,
+    run,
+    save_figure,
+)
 from rtrbm import evaluate
 from rtrbm.plots.paper import label_axes, legend, panels, styles
 
@@ -149,6 +157,7 @@ def read_run(folder):
     """Pixels of a side and the rows of `rollout_rows`, from the folder of a run of bouncing balls."""
     table = read_table(folder / "rollouts.csv")
     settings = read_settings(folder / "settings.json")
+    check_ended("FOLDER", folder, settings)
     if not table or not set(COLUMNS) <= set(table[0]) or "resolution" not in settings:
         raise ValueError(f"FOLDER must be of a run of bouncing_balls, {folder} has a rollouts.csv of another kind")
     texts = [[row[name] for name in COLUMNS] for row in table]
@@ -160,8 +169,9 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kept = sorted(Path("docs/results").glob("bouncing_balls-*"))
     parser.add_argument("folders", type=Path, nargs="*", default=kept, metavar="FOLDER", help="of bouncing_balls")
-    parser.add_argument("--output", default="docs/images/rollouts.png", help="the PNG file")
+    parser.add_argument("--output", default="docs/images/rollouts.png", help="the picture, .png, .pdf or .svg")
     options = parser.parse_args(arguments)
+    check_picture("--output", options.output)
     if not options.folders:
         raise ValueError("FOLDER must name runs of bouncing_balls, there are none in docs/results here")
     names = [folder.resolve().name.removeprefix("bouncing_balls-") for folder in options.folders]

@@ -14,15 +14,17 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from rtrbm.checks import check_count, check_n_jobs
+from rtrbm.checks import about, check_count, check_n_jobs
 from rtrbm.commands import MISTAKES, readable, writing
 from rtrbm.commands.balls import TEST_SEED_OFFSET  # noqa: F401, scripts take it from here
 from rtrbm.commands.writing import print_table, save_figure, write_table  # noqa: F401, scripts take them from here
 from rtrbm.compute import engine
 from rtrbm.minibatches.fingerprint import difference
 from rtrbm.progress import lenient
-from rtrbm.replacing import before
+from rtrbm.replacing import before, check_path
 from rtrbm.training import locks, ranks
+
+PICTURES = ".png", ".pdf", ".svg"
 
 
 def command_line(description, name, profiles):
@@ -111,11 +113,11 @@ _held = contextlib.ExitStack()  # the folders of the script that runs
 
 
 def script(main):
-    """Decorator of a script's `main`: it lets go of its folder of results at the end."""
+    """Decorator of a script's `main`: it lets go of its folder of results at the end, and errors name --resume."""
 
     @functools.wraps(main)
     def run_main(arguments=None):
-        with _held:
+        with _held, about("without --resume", "with resume=False"), about("--resume", "^resume(?= wants)"):
             return main(arguments)
 
     return run_main
@@ -248,8 +250,27 @@ def commit():
 
 
 def minutes_before(folder, resume):
-    """The minutes of each model's training before --resume goes on with it, from the folder's settings."""
-    return earlier_settings(folder).get("minutes") or {} if resume else {}
+    """The minutes of each model's training before --resume goes on with it, from the folder's settings.
+
+    They are None, not known, of a model whose file is there without them.
+    """
+    found = earlier_settings(folder).get("minutes") or {} if resume else {}
+    there = [path.stem for path in folder.glob("*.h5") if ".previous-" not in path.name] if resume else ()
+    return {name: found.get(name) for name in there}
+
+
+def check_ended(option, folder, settings):
+    """Raise if the run in a folder, of these settings, was broken off."""
+    if settings.get("broken_off"):
+        raise ValueError(f"{option} wants the folder of a run that ended, {folder} was broken off: go on with --resume")
+
+
+def check_picture(option, path):
+    """Raise if a picture cannot be written there, before any work."""
+    check_path(option, path)
+    if writing.ending_of(path) not in PICTURES:
+        raise ValueError(f"{option} must end in one of {', '.join(PICTURES)}, got {path!r}")
+    check_figures()
 
 
 def earlier_settings(folder):
@@ -276,13 +297,25 @@ def read_settings(path):
 
 
 @contextlib.contextmanager
-def timed(minutes, name):
-    """Context that adds its minutes to those of that name, even if it is broken off."""
-    start = time.perf_counter()
+def timed(minutes, name, write):
+    """Context that adds its minutes to those of that name, even if it is broken off.
+
+    Parameters
+    ----------
+    minutes : dict of str to float or None
+        None stays None: minutes of an earlier part are not known.
+    name : str
+    write : callable ()
+        Writes settings with the minutes. Meanwhile they say None there: a process that is killed does not know them.
+    """
+    start, before = time.perf_counter(), minutes.get(name, 0)
+    minutes[name] = None
+    write()
     try:
         yield
     finally:
-        minutes[name] = round(minutes.get(name, 0) + (time.perf_counter() - start) / 60, 3)
+        minutes[name] = None if before is None else round(before + (time.perf_counter() - start) / 60, 3)
+        write()
 
 
 def write_settings(path, settings, ended=True):

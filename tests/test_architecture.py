@@ -80,6 +80,8 @@ def test_main(tmp_path):
     assert (pixels < 128).any()
 
 
-def test_the_folder_of_the_file_must_exist(tmp_path):
-    with pytest.raises(ValueError, match="existing folder"):
-        architecture.main(["--output", str(tmp_path / "missing" / "house.png")])
+@pytest.mark.parametrize("path", ["missing/house.png", "house"])
+def test_the_picture_is_checked_before_any_work(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(architecture, "House", None)
+    with pytest.raises(ValueError, match="--output must (be a file in an existing folder|end in one of .png, )"):
+        architecture.main(["--output", str(tmp_path / path)])

@@ -113,6 +113,22 @@ def test_runs_with_two_models_and_runs_of_other_kinds(videos, model, tmp_path, m
         rollouts.main([str(tmp_path / "other")])
 
 
+def test_a_run_that_was_broken_off_is_not_drawn(videos, model, tmp_path):
+    pytest.importorskip("matplotlib")
+    write_table(tmp_path / "rollouts.csv", COLUMNS, rollout_rows({"RTRBM": model}, videos[:3], videos))
+    (tmp_path / "settings.json").write_text('{"resolution": 6, "broken_off": true}')
+    with pytest.raises(ValueError, match="FOLDER wants .* a run that ended, .* was broken off: go on with --resume"):
+        rollouts.main([str(tmp_path), "--output", str(tmp_path / "a.png")])
+
+
+@pytest.mark.parametrize("path", ["fig", "fig.jpg", "no/fig.png"])
+def test_the_picture_is_checked_before_any_work(path, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(rollouts, "read_run", None)
+    with pytest.raises(ValueError, match="--output must (end in one of .png, .pdf, .svg|be a file in an existing)"):
+        rollouts.main([str(tmp_path), "--output", str(tmp_path / path)])
+
+
 def test_short_videos_are_refused(videos, model):
     with pytest.raises(ValueError, match=r"with 40 frames or more, got \(40, 30, 36\)"):
         rollout_rows({"RTRBM": model}, np.zeros((40, 30, 36)), videos)
