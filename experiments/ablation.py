@@ -36,7 +36,7 @@ from experiments.runner import (
     write_table,
 )
 from rtrbm import CRBM, RTRBM, TRBM, evaluate
-from rtrbm.checks import check_count
+from rtrbm.checks import about, check_count
 from rtrbm.datasets import BouncingBalls, bouncing_balls
 from rtrbm.models.trbm import CONNECTIONS
 from rtrbm.parameters import arrays
@@ -80,7 +80,8 @@ class Variant(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of errors.csv: a predictor and, if it is a model, a seed; `seconds` is the time of its training."""
+    """A row of errors.csv: a predictor and, if it is a model, a seed; `seconds` is the time of its training,
+    None if not known."""
 
     predictor: str
     seed: int | None
@@ -171,7 +172,8 @@ def summary(rows):
         row = first._replace(seed=first.seed if first.seed is None else 1 + len(others))
         if others:
             error, of_mean = mean_and_error([r.squared_error_per_frame for r in (first, *others)])
-            seconds = float(np.mean([r.seconds for r in (first, *others)]))
+            seconds = [r.seconds for r in (first, *others)]
+            seconds = None if None in seconds else float(np.mean(seconds))
             row = row._replace(squared_error_per_frame=error, standard_error=of_mean, seconds=seconds)
         summarised.append(row)
     return summarised
@@ -306,30 +308,34 @@ def main(arguments=None):
     }
     runs = [(title, seed) for seed in range(options.seed, options.seed + options.seeds) for title in VARIANTS]
     models = {name_of(*which): new_model(which[0], settings, which[1], options) for which in runs}
-    begin(folder, models, options.resume)
+    with about("--n-updates", "n_updates"):
+        begin(folder, models, options.resume)
     minutes = minutes_before(folder, options.resume)
     written = {**vars(options), **settings, **protocol, "engine": worked, "minutes": minutes}
     settings_file = folder / "settings.json", written
 
+    def record():
+        write_settings(*settings_file, ended=False)
+
+    record()
     videos = {"n_frames": N_TEST_FRAMES, "resolution": settings["resolution"], "n_balls": N_BALLS}
     test = bouncing_balls(settings["n_test"], **videos, random_state=options.seed + TEST_SEED_OFFSET)
     train_videos = bouncing_balls(N_LINEAR, **videos, random_state=options.seed)
     rows, linear_errors = baselines(test, train_videos)
     dreams = {}
     for (title, seed), (name, model) in zip(runs, models.items()):
-        write_settings(*settings_file, ended=False)
         try:
-            with timed(minutes, name):
+            with timed(minutes, name, record):
                 train(title, model, settings, folder / f"{name}.h5", options)
         except KeyboardInterrupt:
-            write_settings(*settings_file, ended=False)
             return stopped(folder)
         n_parameters = sum(p.size for p in arrays(model.params_))
         error = evaluate.squared_error(test, model.predict(test))
-        n_linear, seconds = VARIANTS[title].n_linear, 60 * minutes[name]
+        n_linear, seconds = VARIANTS[title].n_linear, None if minutes[name] is None else 60 * minutes[name]
         rows.append(Row(title, seed, n_parameters, *error, n_linear, linear_errors[n_linear], seconds))
         write_table(folder / "errors.csv", Row._fields, rows)
-        print(f"seed {seed}, {title}: {error[0]:.4g} after {seconds:.1f} s", flush=True)
+        after = "" if seconds is None else f" after {seconds:.1f} s"
+        print(f"seed {seed}, {title}: {error[0]:.4g}{after}", flush=True)
         if seed == options.seed:
             dreams[title] = model.sample(N_TEST_FRAMES, random_state=seed)[0]
 

@@ -224,21 +224,20 @@ def main(arguments=None):
     models = {name: new_model(name, options, settings, comm) for name in names}
     begin(folder, models, options.resume, comm)
     minutes = minutes_before(folder, options.resume)
-    if ranks.is_first(comm):
-        write_all_settings(folder, options, settings, minutes, ended=False)
+
+    def record():
+        if ranks.is_first(comm):
+            write_all_settings(folder, options, settings, minutes, ended=False)
+
     try:
         with noted() as warned:
             for name, model in models.items():
-                with timed(minutes, name):
+                with timed(minutes, name, record):
                     train(model, name, options, settings, folder)
     except KeyboardInterrupt:
-        if not ranks.is_first(comm):
-            return 130
-        write_all_settings(folder, options, settings, minutes, ended=False)
-        return stopped(folder)
+        return stopped(folder) if ranks.is_first(comm) else 130
     if not ranks.is_first(comm):
         return 0
-    write_all_settings(folder, options, settings, minutes, ended=False)
     videos = {"n_frames": N_FRAMES, "resolution": settings["resolution"], "n_balls": N_BALLS}
     test = bouncing_balls(N_TEST, **videos, random_state=options.seed + TEST_SEED_OFFSET)
     columns = ("predictor", "protocol", "squared_error_per_frame", "standard_error")

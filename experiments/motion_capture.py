@@ -14,6 +14,7 @@ dream.gif show what the models dream. With --validation the last fifth of the tr
 
 import argparse
 import pathlib
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -44,7 +45,7 @@ from experiments.runner import (
     write_table,
 )
 from rtrbm import RTRBM, TRBM, evaluate, plots
-from rtrbm.checks import check_count
+from rtrbm.checks import about, check_count
 from rtrbm.datasets import MotionFeatures, hsu_motion, training_part
 from rtrbm.minibatches.fingerprint import fingerprint
 from rtrbm.plots.paper import label_axes, legend, panels, styles
@@ -195,15 +196,18 @@ def new_model(recipe, seed, options, **settings):
     return recipe.kind(**{**recipe.settings, **own, **settings})
 
 
-def trained(name, recipe, data, seed, options, folder, minutes):
-    """A model, trained further from its file with --resume; its minutes are added to those of that name."""
+def trained(name, recipe, data, seed, options, folder, clock):
+    """A model, trained further from its file with --resume; its minutes are added to those of that name.
+
+    clock : callable (title), the context that does this.
+    """
     model, title = new_model(recipe, seed, options, verbose=1), title_of(name, seed)
     path = folder / f"{title}.h5"
-    with timed(minutes, title):
+    with clock(title):
         starting(f"{name}, seed {seed}: {model.n_updates} updates", path, options.resume)
         train = training_windows(data.split.train, recipe, seed, CALM[options.set])
         model.fit(train, checkpoint=path, resume=options.resume)
-    return model, minutes[title]
+    return model
 
 
 def title_of(name, seed):
@@ -401,7 +405,7 @@ def parser():
     return parser
 
 
-def measure(data, recipes, options, folder, minutes):
+def measure(data, recipes, options, folder, minutes, write):
     """Train and measure everything; the models of the first seed."""
     as_printed = (options.set, options.statistics, options.validation) == ("walking", "all", False)
     is_printed = as_printed and [*map(len, data.motion.sequences)] == HSU
@@ -418,10 +422,10 @@ def measure(data, recipes, options, folder, minutes):
         start.fit(training_windows(split.train, recipes[TAPS], seed, CALM[options.set]))
         results.add("AR(3), calm windows", of_model(start, split.test), seed)
         for name, recipe in recipes.items():
-            model, taken = trained(name, recipe, data, seed, options, folder, minutes)
+            model = trained(name, recipe, data, seed, options, folder, partial(timed, minutes, write=write))
             of_seed[name] = of_model(model, split.test)
             published = recipe.published if is_printed else None
-            results.add(name, of_seed[name], seed, published, taken)
+            results.add(name, of_seed[name], seed, published, minutes[title_of(name, seed)])
             first.setdefault(name, model)
         both.append(of_mean_of([of_seed[TAPS], of_seed[DYNAMIC]]))
         results.add("mean of both", both[-1], seed)
@@ -454,16 +458,17 @@ def main(arguments=None):
     if options.resume:
         check_begun(folder, options, ("set", "statistics", "validation"))
         check_data(folder, prints, f"--data {options.data}")
-    begin(folder, models, options.resume)
+    with about("--updates", "n_updates"):
+        begin(folder, models, options.resume)
     said = {name: {**recipe._asdict(), "kind": recipe.kind.__name__} for name, recipe in recipes.items()}
     said = {"engine": worked, "recipes": said, "recurrent_net": NET, "calm": CALM, "learned_from": prints}
     minutes = minutes_before(folder, options.resume)
     settings = folder / "settings.json", {**vars(options), **said, "minutes": minutes}
-    write_settings(*settings, ended=False)
+    record = partial(write_settings, *settings, ended=False)
+    record()
     try:
-        models = measure(data, recipes, options, folder, minutes)
+        models = measure(data, recipes, options, folder, minutes, record)
     except KeyboardInterrupt:
-        write_settings(*settings, ended=False)
         return stopped(folder)
     dream({name: models[name] for name in ("RTRBM, thesis", DYNAMIC)}, data, folder, options.seeds[0])
     for name in ("RTRBM, thesis", DYNAMIC):

@@ -178,7 +178,7 @@ def ablation(settings, rows):
                 seeds=(row["seed"],),
                 value=row["squared_error_per_frame"],
                 error=row["standard_error"],
-                minutes=row["seconds"] / 60,
+                minutes=row["seconds"] and row["seconds"] / 60,
                 beside={"linear predictor": row["linear_error"], "copying": error["copy-previous"]},
             )
 

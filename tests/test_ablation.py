@@ -78,6 +78,11 @@ def test_it_resumes_after_an_interruption(tiny, tmp_path, monkeypatch):
     ablation.main([*arguments, str(parts), "--resume"])
     one, other = ([row["squared_error_per_frame"] for row in table(f / "errors.csv")] for f in (whole, parts))
     assert one == other
+    with pytest.raises(ValueError, match="no update would be made with .*; --n-updates counts those made too"):
+        ablation.main(["--seeds", "1", "--n-updates", "2", "--out", str(parts), "--resume"])
+    (parts / "settings.json").unlink()
+    ablation.main([*arguments, str(parts), "--resume"])
+    assert {row["seconds"] for row in table(parts / "errors.csv")} == {""}  # as there is no record of them
 
 
 def test_without_recurrence_nothing_of_the_past_is_used():

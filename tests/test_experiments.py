@@ -233,6 +233,39 @@ def test_a_file_where_the_folder_should_be(tiny, tmp_path):
     assert (tmp_path / "taken").read_text() == "mine"
 
 
+def test_minutes_that_a_kill_lost_are_not_known(tmp_path):
+    """Those of a model that was being trained, and of one whose file is there without them."""
+    written = []
+
+    def write():
+        written.append(dict(minutes))
+        runner.write_settings(tmp_path / "settings.json", {"minutes": minutes}, ended=False)
+
+    minutes = runner.minutes_before(tmp_path, True)
+    for name in "ab":
+        with runner.timed(minutes, name, write):
+            (tmp_path / f"{name}.h5").touch()
+    assert written[2]["a"] is not None and written[2]["b"] is None and None not in written[3].values()
+    minutes["b"] = minutes["d"] = None  # killed in the training of b; that of d has written no file
+    write()
+    for name in "c", "e.previous-1":
+        (tmp_path / f"{name}.h5").touch()
+    minutes = runner.minutes_before(tmp_path, True)
+    assert minutes == {"a": written[3]["a"], "b": None, "c": None}
+    for name in "abcd":
+        with runner.timed(minutes, name, write):
+            pass
+    assert [minutes[name] is None for name in "abcd"] == [False, True, True, False]
+    assert runner.minutes_before(tmp_path, False) == {}
+
+
+def test_errors_of_a_script_name_its_options(tiny, tmp_path):
+    pytest.importorskip("matplotlib")
+    assert bouncing_balls.main(["--out", str(tmp_path)]) == 0
+    with pytest.raises(ValueError, match="^--resume wants the settings of .* or begin anew without --resume$"):
+        bouncing_balls.main(["--out", str(tmp_path), "--resume", "--seed", "1"])
+
+
 def test_resume_checks_all_models_before_it_trains_one(tiny, tmp_path):
     pytest.importorskip("matplotlib")
     assert bouncing_balls.main(["--out", str(tmp_path), "--model", "both"]) == 0

@@ -298,9 +298,10 @@ def test_runs_on_music_with_other_sets_and_options_stand_together(tmp_path):
 
 def test_minutes_of_a_run_that_goes_on_add_up(tmp_path):
     (tmp_path / "settings.json").write_text(json.dumps({"minutes": {"rtrbm": 2.0}}))
+    (tmp_path / "rtrbm.h5").touch()
     for resume, before in ((True, 2.0), (False, 0.0)):
         minutes = minutes_before(tmp_path, resume)
-        with pytest.raises(KeyboardInterrupt), timed(minutes, "rtrbm"):
+        with pytest.raises(KeyboardInterrupt), timed(minutes, "rtrbm", dict):
             raise KeyboardInterrupt
         assert before <= minutes["rtrbm"] < before + 1
     assert minutes_before(tmp_path / "none", True) == {}
