@@ -10,6 +10,7 @@ denoising.png to a folder.
     python -m experiments.denoising --profile paper     300 and 400 hidden units
 """
 
+import contextlib
 import time
 
 import numpy as np
@@ -34,6 +35,7 @@ from experiments.runner import (
 )
 from experiments.smoothers import Smoother, Wiener
 from rtrbm import RTRBM, TRBM, Stack, plots
+from rtrbm.checks import about
 from rtrbm.compute.threads import one_blas_thread
 from rtrbm.datasets import BouncingBalls, bouncing_balls, correlated_noise
 from rtrbm.streams import stream
@@ -207,7 +209,10 @@ def main(arguments=None):
     check_different("--models", names)
     noise = {name: getattr(options, name) for name in NOISE}
     test_seed, fit_seed = options.seed + TEST_SEED_OFFSET, options.seed + FIT_SEED_OFFSET
-    clean, noisy = videos(N_TEST, noise, test_seed)
+    with contextlib.ExitStack() as options_of_noise:
+        for name in NOISE:
+            options_of_noise.enter_context(about(f"--{name}", name))
+        clean, noisy = videos(N_TEST, noise, test_seed)
     folder = output_folder(options.out or f"results/denoising-{options.profile}")
     settings = {**vars(options), **profile, "models": {name: MODELS[name][1] for name in names}, **VIDEOS}
     settings["engine"] = worked

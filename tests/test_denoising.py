@@ -241,3 +241,9 @@ def test_a_model_that_is_named_twice_is_refused(tmp_path):
     with pytest.raises(ValueError, match="--models must be different from each other"):
         denoising.main(["--models", "TRBM", "TRBM", "--out", str(tmp_path / "never")])
     assert not (tmp_path / "never").exists()
+
+
+def test_a_wrong_noise_is_told_by_its_option(tmp_path):
+    pytest.importorskip("matplotlib")
+    with pytest.raises(ValueError, match="^--space must be"):
+        denoising.main(["--space", "2", "--out", str(tmp_path / "out")])
