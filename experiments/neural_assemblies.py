@@ -315,7 +315,8 @@ def main(arguments=None):
     runs = [(visible, seed) for visible in options.visible for seed in seeds]
     made = {run_of: new_models(*run_of, options) for run_of in runs}
     models = {title_of(name, *run_of): model for run_of, both in made.items() for name, model in both.items()}
-    begin(folder, models, options.resume)
+    with about("--n-updates", "n_updates"), about("--hidden", "n_hidden"):
+        begin(folder, models, options.resume)
     own = {
         "rtrbm": RTRBM_SETTINGS,
         "rbm": RBM_SETTINGS,
