@@ -90,7 +90,7 @@ class Bounded(Estimator):
         ------
         TypeError, ValueError
             If a layer is not fitted, an argument is not valid, or `method` is "exact" and the top layer has more than
-            25 units on either side.
+            25 visible and more than 25 hidden units.
         """
         check_flag("return_bracket", return_bracket)
         if len(self._fitted()) == 1:

@@ -92,9 +92,10 @@ class Scored(Forecasting):
         ----------
         X : (n_sequences, n_frames, n_visible) array_like or list of (n_frames_i, n_visible) array_like
         method : {"auto", "exact", "ais"}
-            How log Z of each frame is found: by the sum over all states, for at most 25 units in a layer, or by
-            annealed importance sampling (`rtrbm.rbm.partition.log_partition`); "auto" takes the one that costs less. A
-            warning says so where the bounds of log Z are far apart.
+            How log Z of each frame is found: by the sum over all states of at most 25 hidden units, or of at most 25
+            binary visible units; or by annealed importance sampling (`rtrbm.rbm.partition.log_partition`), which looks
+            for modes at the frame and at 16 frames spread over X. "auto" takes the one that costs less. A warning says
+            so where the bounds of log Z are far apart.
         random_state : None, int, RandomState or Generator
             None: the seed the model was trained with, so that estimates are repeatable.
         return_bracket : bool

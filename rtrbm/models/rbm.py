@@ -57,8 +57,8 @@ class RBM(TrainedRBM):
         (`rtrbm.rbm.Softmax` takes groups of features).
     negative : {"cd", "pcd", "tempered", "exact"} or NegativePhase
         The averages under the model: contrastive divergence; chains that go on from one update to the next
-        (`rtrbm.rbm.Persistent`); the same at several temperatures (`rtrbm.rbm.Tempered`); or sums over all states, for
-        at most 25 units in a layer.
+        (`rtrbm.rbm.Persistent`); the same at several temperatures (`rtrbm.rbm.Tempered`); or sums over all states of
+        at most 25 hidden units, or of at most 25 binary visible units.
     standardize : bool
         Bring every feature of real values to mean 0 and standard deviation 1, measured in the data of `fit` (of a
         stream or an iterable in its first 30 minibatches, or `n_updates` if these are fewer). Results of
@@ -100,9 +100,9 @@ class RBM(TrainedRBM):
     dtype : {"float32", "float64"}
     engine : {"numpy", "numba", "auto"}
         The library that does the work, of training and of the verbs. numba (the extra ``rtrbm[fast]``) is faster in
-        single precision, 1.5 to 2.5 times in runs (docs/performance.md), and draws other random numbers. "auto" is
+        single precision, 1.5 to 2.6 times in runs (docs/performance.md), and draws other random numbers. "auto" is
         numba where it can be imported, and numpy where not: the same seed then gives other numbers on another machine.
-        numba compiles once, for some 10 s.
+        numba compiles once, for 10 to 15 seconds.
     n_jobs : int, optional
         Threads: -1 all processors, None 1. Results do not depend on it.
     random_state : None, int, RandomState or Generator
@@ -408,9 +408,9 @@ class RBM(TrainedRBM):
         ----------
         X : (n_samples, n_visible) array_like
         method : {"auto", "exact", "ais"}
-            How log Z is found: by the sum over all states, for at most 25 units in a layer, or by annealed importance
-            sampling (`rtrbm.rbm.partition.log_partition`) with rows of X in its chains; "auto" takes the one that costs
-            less. A warning says so where the bounds of log Z are far apart.
+            How log Z is found: by the sum over all states of at most 25 hidden units, or of at most 25 binary visible
+            units; or by annealed importance sampling (`rtrbm.rbm.partition.log_partition`) with rows of X in its
+            chains. "auto" takes the one that costs less. A warning says so where the bounds of log Z are far apart.
         random_state : None, int, RandomState or Generator
             Of the estimate; its error shifts all rows alike. None: the seed the model was trained with.
         return_bracket : bool

@@ -122,7 +122,8 @@ class RTRBM(TemporalRBM):
         (`rtrbm.rbm.Softmax` takes groups of features).
     negative : {"cd", "noise", "exact"} or NegativePhase
         The averages under the model: contrastive divergence; chains from noise, or from noise and data
-        (`rtrbm.rbm.FromNoise`); or sums over all states for at most 25 units in a layer.
+        (`rtrbm.rbm.FromNoise`); or sums over all states of at most 25 hidden units, or of at most
+        25 binary visible units.
     standardize : bool
         Bring every feature of real values to mean 0 and standard deviation 1, measured in the data of `fit` (of a
         stream or an iterable in its first 30 minibatches, or `n_updates` if these are fewer). Results of
@@ -174,9 +175,9 @@ class RTRBM(TemporalRBM):
     dtype : {"float32", "float64"}
     engine : {"numpy", "numba", "auto"}
         The library that does the work, of training and of the verbs. numba (the extra ``rtrbm[fast]``) is faster in
-        single precision, 1.5 to 2.5 times in runs (docs/performance.md), and draws other random numbers. "auto" is
+        single precision, 1.5 to 2.6 times in runs (docs/performance.md), and draws other random numbers. "auto" is
         numba where it can be imported, and numpy where not: the same seed then gives other numbers on another machine.
-        numba compiles once, for some 10 s.
+        numba compiles once, for 10 to 15 seconds.
     n_jobs : int, optional
         Threads: -1 all processors, None 1. Results do not depend on it.
     random_state : None, int, RandomState or Generator

@@ -1,7 +1,7 @@
 """Steps of equal size in every direction of a matrix; biases by Adam.
 
 A gradient of W is large in a few directions, of the frames that are seen most, and small in many others. The step here
-is the polar factor of the momentum: all its singular values are 1 (Carlson, Cevher & Carin 2015; Jordan et al. 2024).
+is the polar factor of the momentum: its singular values are about 1 (Carlson, Cevher & Carin 2015; Jordan et al. 2024).
 With the momentum M = sum_i decay^(n - i) g_i = P diag(s) Q^T the direction is
 
     D = sqrt(max(n_rows, n_columns)) P Q^T,   and a step adds rate D.
