@@ -234,10 +234,14 @@ class Cells:
     def __getitem__(self, i):
         return self.member(i)[()]
 
+    def stored(self, i):
+        """Array i as the file has it."""
+        return self.file[self._references[i]]
+
     def member(self, i):
         """Array i, its numbers unread: a dataset or a `View`."""
         name = f"{self._name}[{i}]"
-        member = view(self.file[self._references[i]], name)
+        member = view(self.stored(i), name)
         if isinstance(member, h5py.Group | Cells):
             raise ValueError(f"{name} must be an array, got another cell or a struct: take the arrays out of it")
         return member

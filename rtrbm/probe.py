@@ -37,6 +37,10 @@ CODE = "import json, runpy, sys; sys.path[:] = json.loads(sys.argv[1]); runpy.ru
 _passed = set()  # files that passed the check, as they were then
 
 
+class Outside(ValueError):
+    """A file takes data from one outside its folder."""
+
+
 def check(path, name=None):
     """Raise a ValueError if it is not safe to read data from an HDF5 file.
 
@@ -56,6 +60,42 @@ def check(path, name=None):
     if state not in _passed and _can_ask():
         _asked("survey", path, name or "/")
         _passed.add(state)
+
+
+def check_inside(member, folder):
+    """Raise `Outside` if a dataset or group lies in a file outside a folder, or takes data from one.
+
+    Parameters
+    ----------
+    member : h5py.Dataset or h5py.Group
+        As links of whatever kind led to it.
+    folder : str
+        Its real path.
+    """
+    path = os.path.abspath(member.file.filename)
+    for other in {path} | (_sources(member) - {"."} if isinstance(member, h5py.Dataset) else set()):
+        _target(other, path, folder)
+
+
+def _sources(dataset):
+    """The names of the files that a dataset takes its values from."""
+    found = set()
+    with contextlib.suppress(Exception):
+        if dataset.is_virtual:
+            found.update(source.file_name for source in dataset.virtual_sources())
+        found.update(f"{name} (external storage)" for name, *_ in dataset.external or ())  # found from any folder
+    return found
+
+
+def _target(other, path, folder):
+    """The real path of a file that another one takes data from; raises `Outside` if that is not in a folder."""
+    target = os.path.realpath(os.path.join(os.path.dirname(path), other))
+    if os.path.dirname(target) != folder or not os.path.isfile(target):
+        raise Outside(
+            f"it takes data from another file, {other!r}, which is not in its folder: copy the data into one file, "
+            "or hand in the open h5py dataset"
+        )
+    return target
 
 
 def tables(path):
@@ -203,15 +243,14 @@ def _address_space():
 def _survey(path, name, folder, seen, until):
     """Read in a file, and in those that it takes data from; a ValueError if one of them is outside a folder."""
     seen.add(path)
-    others, budget, addresses = set(), [READ], set()
+    others, budget, addresses, datasets = set(), [READ], set(), []
     try:
         file = h5py.File(path, "r")
     except OSError:
         return  # and so it is for the process that asks
     waiting = [file]
     with contextlib.suppress(Exception):
-        if name in file and isinstance(file.get(name, getlink=True), h5py.HardLink):
-            waiting.append(file[name])
+        waiting += _named(file, name, others)
     while waiting and time.process_time() < until:
         member = waiting.pop()
         with contextlib.suppress(Exception):
@@ -224,16 +263,29 @@ def _survey(path, name, folder, seen, until):
         if isinstance(member, h5py.Group):
             waiting += _members(member, others, until)
         elif isinstance(member, h5py.Dataset):
+            datasets += [member] if _sources(member) else []
             _read(member, others, budget)
     for other in others - {"."}:
-        target = os.path.realpath(os.path.join(os.path.dirname(path), other))
-        if os.path.dirname(target) != folder or not os.path.isfile(target):
-            raise ValueError(
-                f"it takes data from another file, {other!r}, which is not in its folder: copy the data into one file, "
-                "or hand in the open h5py dataset"
-            )
+        target = _target(other, path, folder)
         if target not in seen:
             _survey(target, "/", folder, seen, until)
+    for dataset in datasets:
+        _check_virtual(dataset, folder, until)
+
+
+def _named(file, name, others):
+    """What a name stands for in a file, in a list; the file that a link on the way leads to is added to `others`."""
+    parts = [part for part in name.split("/") if part]
+    for n in range(len(parts)):
+        link = file.get("/".join(parts[: n + 1]), getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            others.add(link.filename)
+            return []
+    found = file[name]
+    if found.file.filename != file.filename:  # by a soft link to an external one
+        others.add(found.file.filename)
+        return []
+    return [found]
 
 
 def _members(group, others, until):
@@ -252,13 +304,30 @@ def _members(group, others, until):
     return found
 
 
+def _check_virtual(dataset, folder, until):
+    """Raise a ValueError if a source of a virtual dataset is not there: HDF5 would read fill values in its place."""
+    wanted = {}
+    with contextlib.suppress(Exception):
+        for source in dataset.virtual_sources() if dataset.is_virtual else ():
+            wanted.setdefault(source.file_name, set()).add(source.dset_name)
+    for other, names in wanted.items():
+        if time.process_time() > until:
+            break
+        path = dataset.file.filename
+        path = path if other == "." else _target(other, path, folder)
+        missing = names
+        with contextlib.suppress(Exception), h5py.File(path, "r") as file:
+            missing = [name for name in names if "%" not in name and not isinstance(file.get(name), h5py.Dataset)]
+        if missing:
+            raise ValueError(
+                f"its virtual dataset {dataset.name!r} takes data from {min(missing)!r} of {path!r}, where none "
+                "can be read: copy the data into one file"
+            )
+
+
 def _read(dataset, others, budget):
     """Read all of a dataset that its reader may look at, and as much of its values as the budget allows."""
-    sources = set()
-    with contextlib.suppress(Exception):
-        if dataset.is_virtual:
-            sources.update(source.file_name for source in dataset.virtual_sources())
-        sources.update(f"{name} (external storage)" for name, *_ in dataset.external or ())  # found from any folder
+    sources = _sources(dataset)
     others |= sources
     if sources - {"."}:
         return

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from rtrbm import probe
+from rtrbm import machine, probe
 from rtrbm.convert import read
 
 DATA = np.random.default_rng(0).random((4, 3))
@@ -76,6 +76,50 @@ def test_what_is_in_such_a_file_counts_too(path, tmp_path):
     stored(tmp_path / "other.h5", link("/etc/passwd"))
     with pytest.raises(ValueError, match="takes data from another file, '/etc/passwd'"):
         read(path, "X")
+
+
+@pytest.mark.parametrize("name", ["a/X", "a/whole/g/X", "a/virtual", "a", "soft/whole/X", "cell"])
+def test_no_link_leads_out_where_the_look_ends_early(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(probe, "check", lambda path, name: None)
+    (tmp_path / "sub").mkdir()
+    stored(tmp_path / "other.h5", lambda file: (file.__setitem__("X", DATA), file.__setitem__("g/X", DATA)))
+
+    def fill(file):
+        virtual("../other.h5")(file.create_group("a"))
+        file["a"].move("X", "virtual")
+        file["a/X"], file["a/whole"] = (h5py.ExternalLink("../other.h5", place) for place in ("/X", "/"))
+        file["soft"], file["mine"] = h5py.SoftLink("/a"), DATA
+        file["cell"] = np.array([file["a/virtual"].ref], h5py.ref_dtype)
+        file["cell"].attrs["MATLAB_class"] = np.bytes_(b"cell")
+
+    path = stored(str(tmp_path / "sub" / "data.h5"), fill)
+    assert (read(path, "mine") == DATA).all()
+    with pytest.raises(ValueError, match="data.h5' cannot be read: it takes data from another file, .*other.h5', wh"):
+        read(path, name)
+
+
+def test_a_link_in_the_middle_of_a_path_is_looked_at(tmp_path):
+    """However little else is."""
+    (tmp_path / "sub").mkdir()
+    stored(tmp_path / "other.h5", lambda file: file.__setitem__("g/X", DATA))
+    out = h5py.ExternalLink("../other.h5", "/")
+    path = stored(str(tmp_path / "sub" / "data.h5"), lambda file: file.__setitem__("a", out))
+    with pytest.raises(probe.Outside, match="takes data from another file, '../other.h5'"):
+        probe._survey(path, "a/g/X", str(tmp_path / "sub"), set(), 0)
+
+
+@pytest.mark.parametrize("other", ["other.h5", "."])
+def test_the_source_of_a_virtual_dataset_must_be_there(path, tmp_path, other):
+    """HDF5 reads fill values in its place."""
+    stored(tmp_path / "other.h5", lambda file: file.__setitem__("Y", DATA))
+
+    def fill(file):
+        layout = h5py.VirtualLayout((4, 3), "f8")
+        layout[:] = h5py.VirtualSource(other, "absent", (4, 3))
+        file.create_virtual_dataset("X", layout)
+
+    with pytest.raises(ValueError, match="cannot be read: its virtual dataset '/X' takes data from 'absent' of"):
+        read(stored(path, fill), "X")
 
 
 def test_a_file_is_looked_at_once(path, monkeypatch):
@@ -167,3 +211,28 @@ def test_a_table(path):
     with open(path, "rb") as file:
         file.seek(offset)
         assert file.read(96) == DATA.tobytes()
+
+
+@pytest.mark.parametrize("kind", ["cell", "group"])
+def test_arrays_that_memory_cannot_hold_together_are_refused(path, kind, monkeypatch):
+    monkeypatch.setattr(machine, "memory", lambda: 10**6)
+
+    def fill(file):
+        for name in ("g/a", "g/b"):
+            file.create_dataset(name, (1000, 80), "f8", chunks=(100, 80))
+        file["cell"] = np.array([file["g/a"].ref, file["g/b"].ref], h5py.ref_dtype)
+        file["cell"].attrs["MATLAB_class"] = np.bytes_(b"cell")
+
+    assert read(stored(path, fill), "g/a").shape == (1000, 80)
+    with pytest.raises(ValueError, match="path: 2 arrays would take 1 GB, .*in the file '.*data.h5'"):
+        read(path, {"cell": "cell", "group": "g"}[kind])
+
+
+@pytest.mark.parametrize("name, reason", [("text", "'/text' has texts, no numbers"), ("none", "holds no numbers")])
+def test_errors_about_a_member_name_its_file(path, name, reason):
+    stored(path, lambda file: (file.__setitem__("text", ["a"]), file.__setitem__("none", h5py.Empty("f8"))))
+    for data in (name, "/"):
+        with pytest.raises(ValueError, match=r"\(in the file '.*data.h5'\)$"):
+            read(path, data)
+    with pytest.raises(ValueError, match=reason):
+        read(path, name)

@@ -93,15 +93,34 @@ def read(path: Path, name: str | None = None) -> Any:
            [0.25, 0.  ]]))
     """
     path = as_path("path", path)
-    with opened(path if name is None else (path, name), "path") as X:
+    with _naming(path), opened(path if name is None else (path, name), "path") as X:
         if isinstance(X, h5py.Group):
-            return [_whole(hdf5.array_in(X, key, "path"), f"path[{key!r}]") for key in hdf5.members(X)]
+            return _all({key: hdf5.array_in(X, key, "path") for key in hdf5.members(X)})
         if isinstance(X, hdf5.Cells):
             with foreign.dressed("path", f" from {path!r}"):
-                return [X[i] for i in range(len(X))]
+                members = {i: X.member(i) for i in range(len(X))}
+            return _all(members)
         if isinstance(X, np.ndarray) and X.dtype == object and X.size == max(X.shape, default=0):
             return X.ravel().tolist()  # a cell
         return _whole(X, "path")
+
+
+@contextlib.contextmanager
+def _naming(path):
+    """Context in which a ValueError names the file, if it does not do so yet."""
+    try:
+        yield
+    except ValueError as error:
+        if repr(path) in str(error):
+            raise
+        raise ValueError(f"{error} (in the file {path!r})") from error
+
+
+def _all(members):
+    """Members of an HDF5 group or a cell by their keys, in memory, if they fit there together."""
+    n_bytes = sum(math.prod(X.shape) * X.dtype.itemsize for X in members.values() if X.shape is not None)
+    checks.check_memory(f"path: {len(members)} arrays", n_bytes, np.uint8)
+    return [_whole(X, f"path[{key!r}]") for key, X in members.items()]
 
 
 def _whole(X, name):
@@ -278,22 +297,46 @@ def _hdf5(path, name, argument):
                     f"{argument}: {path!r} is locked, another program has it open for writing: close it there ({error})"
                 ) from error
             raise ValueError(f"{argument} must be in a complete HDF5 file, {path!r} cannot be read: {error}") from error
-        try:
-            found = hdf5.names_in(file, N_NAMES + 1)
-            if name is None and len(found) != 1:
-                raise TypeError(
-                    f"{argument} must say which dataset of the file is meant, (path, name) or read(path, name); there "
-                    f"in {path!r}: {_names(file)}"
-                )
-            name = found[0] if name is None else name
-            if name not in file:
+        with _naming(path):
+            try:
+                named = _member(file, path, name, argument)
+            except (OSError, RuntimeError, LookupError, AttributeError, OverflowError, UnicodeError) as error:
                 raise ValueError(
-                    f"{argument} must name a dataset or a group of {path!r}, got {name!r}; there: {_names(file)}"
-                )
-            named = hdf5.view(file[name], argument)
-        except (OSError, RuntimeError, LookupError, AttributeError, OverflowError, UnicodeError) as error:
-            raise ValueError(f"{argument} must be in a complete HDF5 file, {path!r} cannot be read: {error}") from error
+                    f"{argument} must be in a complete HDF5 file, {path!r} cannot be read: {error}"
+                ) from error
         yield named
+
+
+def _member(file, path, name, argument):
+    """What is named in an HDF5 file, or the only dataset in it, as `hdf5.view` has it."""
+    found = hdf5.names_in(file, N_NAMES + 1)
+    if name is None and len(found) != 1:
+        raise TypeError(
+            f"{argument} must say which dataset of the file is meant, (path, name) or read(path, name); there "
+            f"in {path!r}: {_names(file)}"
+        )
+    name = found[0] if name is None else name
+    if name not in file:
+        raise ValueError(f"{argument} must name a dataset or a group of {path!r}, got {name!r}; there: {_names(file)}")
+    stored, folder = file[name], os.path.dirname(os.path.realpath(path))
+    try:
+        probe.check_inside(stored, folder)
+        named = hdf5.view(stored, argument)
+        for part in _parts(named):
+            probe.check_inside(part, folder)
+    except probe.Outside as error:
+        raise ValueError(f"{argument} must be in a complete HDF5 file, {path!r} cannot be read: {error}") from error
+    return named
+
+
+def _parts(named):
+    """The datasets in a group or cell."""
+    for key in hdf5.members(named) if isinstance(named, h5py.Group) else ():
+        if isinstance(part := named.get(key), h5py.Dataset | h5py.Group):
+            yield part
+    for i in range(len(named) if isinstance(named, hdf5.Cells) else 0):
+        with contextlib.suppress(Exception):  # it is told when the array is read
+            yield named.stored(i)
 
 
 def _names(file):
