@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from rtrbm import plots
 from rtrbm.datasets import MotionFeatures, bvh_motion, hsu_motion, hsu_walking, mocap6, training_part
@@ -92,6 +93,36 @@ def test_a_motion_file_of_another_form_is_refused(wrong, message, tmp_path):
     path = motion_file(tmp_path / "motion.mat", **{"sequences": [frames(20)], **wrong})
     with pytest.raises(ValueError, match=message):
         hsu_motion(path)
+
+
+def test_sparse_matrices_are_dense_if_the_file_explains_them(tmp_path):
+    v = frames(20)
+    found = hsu_motion(motion_file(tmp_path / "motion.mat", [sparse.csc_matrix(v), v]))
+    np.testing.assert_array_equal(found.sequences[0], v)
+    huge = sparse.csc_matrix((4_000_000, N_COLUMNS))
+    with pytest.raises(ValueError, match=r"path: Motion\[1\] of '.*motion.mat' would take 3456000000 bytes, the file"):
+        hsu_motion(motion_file(tmp_path / "motion.mat", [v, huge]))
+    io.savemat(tmp_path / "a.mat", {"batchdata": huge[:, :49], "seqlengths": [[20]]})
+    with pytest.raises(ValueError, match="path: batchdata of '.*a.mat' would take 1568000000 bytes"):
+        hsu_walking(tmp_path / "a.mat")
+
+
+def test_a_file_of_version_7_3_is_told_so(tmp_path):
+    path = tmp_path / "MOCAP.mat"
+    for head in (b"MATLAB 7.3 MAT-file, Platform: GLNXA64", b"\x89HDF\r\n\x1a\n"):
+        path.write_bytes(head.ljust(600))
+        for load in (hsu_motion, hsu_walking):
+            with pytest.raises(ValueError, match=r"path: '.*MOCAP.mat' is of MATLAB's version 7.3 .* with the option -v7"):
+                load(path)
+
+
+def test_other_values_than_real_numbers_are_refused(tmp_path):
+    io.savemat(tmp_path / "a.mat", {"batchdata": frames(20)[:, :49], "seqlengths": [[20 + 1j]]})
+    with pytest.raises(ValueError, match=r"seqlengths of .* take it\.real or abs\(it\)"):
+        hsu_walking(tmp_path / "a.mat")
+    io.savemat(tmp_path / "a.mat", {"batchdata": "walk", "seqlengths": [[20]]})
+    with pytest.raises(TypeError, match="batchdata of .*a.mat"):
+        hsu_walking(tmp_path / "a.mat")
 
 
 def test_lengths_that_do_not_fit_are_refused(tmp_path):

@@ -247,7 +247,7 @@ def hsu_motion(path: Path) -> Motion:
 
     Raises
     ------
-    FileNotFoundError, ValueError
+    FileNotFoundError, TypeError, ValueError
         If there is no such file, it cannot be read, or holds something else.
     """
     file, name = read_matlab(path, "Motion", "skel"), as_path("path", path)
@@ -293,7 +293,7 @@ def hsu_walking(path: Path) -> list[Array]:
 
     Raises
     ------
-    FileNotFoundError, ValueError
+    FileNotFoundError, TypeError, ValueError
         If there is no such file, it cannot be read, or holds something else.
     """
     file, name = read_matlab(path, "batchdata", "seqlengths"), as_path("path", path)
@@ -323,7 +323,7 @@ def mocap6(path: Path) -> list[Array]:
 
     Raises
     ------
-    FileNotFoundError, ValueError
+    FileNotFoundError, TypeError, ValueError
         If there is no such file, it cannot be read, or holds something else.
     """
     path = name = check_regular(path, "path")

@@ -14,11 +14,13 @@ from ..checks import check_number
 from ..convert.midi import read_midi
 from ..convert.music import LOWEST, N_KEYS
 from ..foreign import is_sparse
-from ..minibatches.bounds import check_regular
+from ..minibatches.bounds import Budget, check_regular
+from ..minibatches.matlab import RATIO
 from ..minibatches.paths import MAGIC, read
 from ..replacing import as_path
 from ..types import Array, Path
 from .archives import is_archive, unpack
+from .matlab import dense
 from .opcodes import read_plain
 
 PARTS = "train", "valid", "test"
@@ -91,7 +93,8 @@ def piano_rolls(path: Path, step: float = 0.5) -> tuple[list[Array], list[Array]
     if not head:
         raise ValueError(f"path: {path!r} is empty, 0 bytes")
     if any(head.startswith(magic) for magic in MAGIC):
-        return tuple(_cells(_array(path, f"{part}data"), f"path: {part}data of {path!r}") for part in PARTS)
+        budget = Budget(path, RATIO)
+        return tuple(_cells(_array(path, f"{part}data"), f"path: {part}data of {path!r}", budget) for part in PARTS)
     if head.startswith(b"MThd"):
         raise ValueError(
             f"path: {path!r} is one MIDI file, a set is a folder with the folders {', '.join(PARTS)} of them; "
@@ -157,7 +160,7 @@ def _array(path, name):
         raise ValueError(f"path: {path!r} is no whole .mat file with {wanted}: {error}") from error
 
 
-def _cells(cells, name):
+def _cells(cells, name, budget):
     """The rolls in a MATLAB cell."""
     if isinstance(cells, np.ndarray) and (cells.dtype == object or cells.ndim == 3):  # 3 axes: pieces of one length
         cells = list(cells.ravel() if cells.dtype == object else cells)
@@ -168,14 +171,20 @@ def _cells(cells, name):
             f"{name} must be a cell of piano rolls, or an array (n_pieces, n_frames, {N_KEYS}), got an array of shape "
             f"{np.shape(cells)}"
         )
-    cells = [roll.toarray() if is_sparse(roll) else roll for roll in cells]
-    for i, roll in enumerate(cells):
-        if getattr(roll, "dtype", np.dtype(object)).kind not in "biuf" or roll.ndim != 2 or roll.shape[1] != N_KEYS:
-            raise ValueError(f"{name}: piece {i} must be a roll (n_frames, {N_KEYS}), got shape {np.shape(roll)}")
-        if not len(roll) or not ((roll == 0) | (roll == 1)).all():
-            wrong = "no frames" if not len(roll) else f"values from {roll.min():g} to {roll.max():g}"
-            raise ValueError(f"{name}: piece {i} must hold 0 and 1 alone, got {wrong}")
-    return [np.asarray(roll, np.float32) for roll in cells]
+    return [_piece(roll, f"{name}: piece {i}", budget) for i, roll in enumerate(cells)]
+
+
+def _piece(roll, name, budget):
+    """A roll of a MATLAB file, once it is known to be one and to take no more memory than the file explains."""
+    if getattr(roll, "dtype", np.dtype(object)).kind not in "biuf" or roll.ndim != 2 or roll.shape[1] != N_KEYS:
+        raise ValueError(f"{name} must be a roll (n_frames, {N_KEYS}), got shape {np.shape(roll)}")
+    if not is_sparse(roll):
+        budget.take(roll.size * np.dtype(np.float32).itemsize, name)
+    roll = dense(roll, name, budget)
+    if not len(roll) or not ((roll == 0) | (roll == 1)).all():
+        wrong = "no frames" if not len(roll) else f"values from {roll.min():g} to {roll.max():g}"
+        raise ValueError(f"{name} must hold 0 and 1 alone, got {wrong}")
+    return np.asarray(roll, np.float32)
 
 
 def _json(path):
