@@ -12,6 +12,7 @@ import tarfile
 import time
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 from scipy import sparse
@@ -163,6 +164,8 @@ LAUGHS = b"}(U\5train]q\0(]q\1(" + b"(K\x3ct" * 1000 + b"e" + b"h\1" * 1000 + b"
         (b"}I" + b"9" * 5000 + b"\n.", "truncated, or has a line"),
         (b"}U\2\xff\xff.", "damaged"),
         (b"]q\0(h\0h\0e.", "got list"),
+        (pickle.dumps(PIECES, 2) + pickle.dumps(PIECES, 2), r"it ends after \d+ bytes, and more follows"),
+        (b"\x80\x06}.", "it is of protocol 6, those up to 5 are read"),
     ],
 )
 def test_a_bad_pickle_is_refused(content, match, tmp_path):
@@ -172,6 +175,12 @@ def test_a_bad_pickle_is_refused(content, match, tmp_path):
 def test_the_number_of_opcodes_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(opcodes, "MAX_OPCODES", 1000)
     refused(tmp_path, b"]" * 2000, "more than 1000 opcodes")
+
+
+@pytest.mark.parametrize("content", [b"}" * 2000, b"]" + b"\x85" * 2000, b"}" + b"\x94" * 2000, b"(l" * 2000])
+def test_the_number_of_objects_is_bounded(content, tmp_path, monkeypatch):
+    monkeypatch.setattr(opcodes, "MAX_OBJECTS", 1000)
+    refused(tmp_path, content, "more than 1000 lists, tuples and dicts")
 
 
 @pytest.mark.parametrize(
@@ -219,6 +228,15 @@ def test_sparse_matrices_of_matlab(tmp_path):
     rolls = rolls_of(PIECES["train"])
     matlab_file(tmp_path / "set.mat", traindata=cells([sparse.csc_matrix(roll) for roll in rolls]))
     check(piano_rolls(tmp_path / "set.mat"))
+
+
+def test_rolls_take_no_more_memory_than_the_file_explains(tmp_path, monkeypatch):
+    huge = {"testdata": cells([sparse.csc_matrix((4_000_000, 88))])}
+    refused(tmp_path, matlab_file(tmp_path / "set.mat", **huge), "testdata .* piece 0 would take 2816000000", "set.mat")
+    monkeypatch.setattr("rtrbm.minibatches.bounds.SPARED", 2**22)
+    with h5py.File(tmp_path / "set.h5", "w") as file:  # none of its chunks is there
+        file.create_dataset("traindata", (1, 20_000, 88), "u1", chunks=(1, 1000, 88))
+    refused(tmp_path, (tmp_path / "set.h5").read_bytes(), "piece 0 would take 7040000 bytes", "set.h5")
 
 
 @pytest.mark.parametrize(
@@ -437,6 +455,9 @@ def tarred(*members):
         (zipped(("C:\\evil", "x", 0)), "lies outside"),
         (zipped(("a\\..\\..\\evil", "x", 0)), "lies outside"),
         (zipped(("link", "/etc/passwd", 0o120777)), "'link' is neither a file nor a folder"),
+        (zipped(("train\\x.mid", "x", 0)), r"'train.*x.mid' has backslashes in place of /"),
+        (zipped(("train/x.mid", "x", 0), ("./train/x.mid", "y", 0)), "'./train/x.mid' twice"),
+        (tarred(("train/x.mid", tarfile.REGTYPE, ""), ("train//x.mid", tarfile.REGTYPE, "")), "'train//x.mid' twice"),
         (tarred(("a/../../evil", tarfile.REGTYPE, "")), "lies outside"),
         (tarred(("/evil", tarfile.REGTYPE, "")), "lies outside"),
         (tarred(("link", tarfile.SYMTYPE, "/etc")), "neither a file nor a folder"),

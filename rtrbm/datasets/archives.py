@@ -40,7 +40,7 @@ def unpack(path, folder):
     Raises
     ------
     ValueError
-        If a member has a path outside the folder, or is a link or a device; if there is more than 1 GiB, 50 times the
+        If a member has a path outside the folder or with backslashes, comes twice, or is a link or a device; if there is more than 1 GiB, 50 times the
         size of the archive or 10,000 members; if the archive is damaged or encrypted. Nothing is unpacked then.
     """
     path = os.fspath(path)
@@ -118,12 +118,17 @@ def _check(members, path, limit):
     """Raise unless all members (name, bytes, whether it is a file or a folder) may be unpacked."""
     total, names = 0, set()
     for n, (name, size, is_plain) in enumerate(members, 1):
-        if name in names:
-            raise Refused(f"path: the archive {path!r} is not unpacked, it has {name!r} twice")
-        names.add(name)
         posix, windows = PurePosixPath(name), PureWindowsPath(name)
+        if posix.as_posix() in names:  # ./a and a//b are a and a/b
+            raise Refused(f"path: the archive {path!r} is not unpacked, it has {name!r} twice")
+        names.add(posix.as_posix())
         if posix.is_absolute() or windows.anchor or ".." in windows.parts:
             raise Refused(f"path: the archive {path!r} is not unpacked, {name!r} lies outside its folder")
+        if "\\" in name:
+            raise Refused(
+                f"path: the archive {path!r} is not unpacked, {name!r} has backslashes in place of /, as some programs "
+                "write them: unpack it by hand and hand in the folder"
+            )
         if not is_plain:
             raise Refused(f"path: the archive {path!r} is not unpacked, {name!r} is neither a file nor a folder")
         total += size

@@ -8,6 +8,8 @@ import os
 import struct
 
 MAX_OPCODES = 2**23  # of a file: more than those of the largest set of Boulanger-Lewandowski's in any protocol
+MAX_OBJECTS = 2**20  # lists, tuples and dicts of a file, and names of objects: a file takes a byte for 100 in memory
+NEWEST = 5  # protocol
 MAX_TEXT = 2**10  # bytes of a line or a string
 REFUSED = {
     b"c": "GLOBAL", b"i": "INST", b"\x93": "STACK_GLOBAL", b"R": "REDUCE", b"b": "BUILD", b"o": "OBJ",
@@ -35,8 +37,9 @@ def read_plain(path):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the pickle has any other opcode, is truncated, damaged, or has more than 8 million opcodes. The message names
-        the file and the opcode, and the function or class that the opcode would have called.
+        If the pickle has any other opcode, is truncated, damaged, followed by something, of a protocol after 5, or has
+        more than 8 million opcodes or 1 million lists, tuples and dicts. The message names the file and the opcode, and
+        the function or class that the opcode would have called.
     """
     path = os.fspath(path)
     with open(path, "rb") as file:
@@ -52,7 +55,7 @@ class _Machine:
     """The stack and the memo of a pickle that is read from an open file."""
 
     def __init__(self, file):
-        self._file, self._stack, self._marks, self._memo = file, [], [], {}
+        self._file, self._stack, self._marks, self._memo, self._n_objects = file, [], [], {}, 0
 
     def run(self):
         for _ in range(MAX_OPCODES):
@@ -60,6 +63,8 @@ class _Machine:
             if code == b".":
                 if len(self._stack) != 1:
                     raise ValueError(f"it is damaged: it ends with {len(self._stack)} values, not one")
+                if self._file.read(1):
+                    raise ValueError(f"it ends after {self._file.tell() - 1} bytes, and more follows: keep one pickle")
                 return self._stack[0]
             if code not in ACTIONS:
                 raise ValueError(self._refusal(code))
@@ -96,8 +101,20 @@ class _Machine:
         """The next number of the form of `struct`."""
         return struct.unpack(form, self.bytes(struct.calcsize(form)))[0]
 
+    def protocol(self):
+        """The protocol, which is told at the begin."""
+        number = self.size("<B")
+        if number > NEWEST:
+            raise ValueError(f"it is of protocol {number}, those up to {NEWEST} are read")
+
     def push(self, value):
+        self._n_objects += isinstance(value, list | tuple | dict)
+        self._check_objects()
         self._stack.append(value)
+
+    def _check_objects(self):
+        if max(self._n_objects, len(self._memo)) > MAX_OBJECTS:
+            raise ValueError(f"it has more than {MAX_OBJECTS} lists, tuples and dicts, or as many names of objects")
 
     def mark(self):
         self._marks.append(len(self._stack))
@@ -115,7 +132,9 @@ class _Machine:
         """Make a tuple of the last n values."""
         if n > len(self._stack):
             raise ValueError("it is damaged: the stack is empty")
-        self._stack[-n:] = [tuple(self._stack[-n:])]
+        taken = tuple(self._stack[-n:])
+        del self._stack[-n:]
+        self.push(taken)
 
     def extend(self, values):
         """Append to the list on top."""
@@ -143,6 +162,7 @@ class _Machine:
 
     def put(self, at):
         self._memo[at] = self._stack[-1]
+        self._check_objects()
 
     def get(self, at):
         self.push(self._memo[at])
@@ -168,7 +188,7 @@ def _integer(machine, n):
 
 
 ACTIONS = {
-    b"\x80": lambda m: m.bytes(1),  # PROTO
+    b"\x80": _Machine.protocol,
     b"\x95": lambda m: m.bytes(8),  # FRAME
     b"(": _Machine.mark,
     b"]": lambda m: m.push([]),
