@@ -73,6 +73,20 @@ def test_another_checksum_is_not_kept(data_set, tmp_path):
     assert not [path for path in (tmp_path / "here").rglob("*") if path.is_file()]
 
 
+def test_a_download_that_is_broken_off_leaves_nothing_among_the_data(data_set, tmp_path, monkeypatch):
+    """As by a signal that ends the process."""
+    data_set(CONTENT)
+    folders = []
+    with monkeypatch.context() as patched:
+        patched.setattr("pooch.retrieve", lambda url, known, name, folder: folders.append(folder) or sys.exit(1))
+        with pytest.raises(SystemExit):
+            download("test", tmp_path / "here")
+    assert tmp_path / "here" not in pathlib.Path(folders[0]).parents and not (tmp_path / "here").exists()
+    (tmp_path / "here").write_text("a file")
+    with pytest.raises(OSError, match="set.json cannot be downloaded to .*music.set"):
+        download("test", tmp_path / "here")
+
+
 def test_a_file_that_is_not_there(data_set, server, tmp_path):
     data_set(CONTENT, url=server[1] + "nowhere.json")
     with pytest.raises(OSError, match=r"nowhere.json cannot be downloaded .* 404"):

