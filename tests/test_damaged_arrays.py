@@ -42,6 +42,7 @@ NPY = {
     r"is damaged: shape \(-2, 3\)": npy(shape="(-2, 3)"),
     r"is damaged: shape 6 of float64": npy(shape="6"),
     "should have 48 bytes by its shape .* 8 are there": npy(data=bytes(8)),
+    "cannot be read: 128 bytes follow its array; save several": npy(data=bytes(176)),
 }
 
 

@@ -18,6 +18,7 @@ PICKLED = (
     "is an array of Python's objects, pickled, which would run code when it is read; save every sequence as an array "
     "of its own, numpy.savez(path, *sequences), and name them (path, '/')"
 )
+FOLLOWED = "bytes follow its array; save several arrays with numpy.savez(path, *arrays)"
 
 
 def read_npy(path):
@@ -26,11 +27,14 @@ def read_npy(path):
     Raises
     ------
     ValueError
-        If its header is damaged, or describes more than the file holds.
+        If its header is damaged, or describes more or less than the file holds.
     """
     with open(path, "rb") as file:
         dtype, shape, order = _header(file, os.path.getsize(path), "it")
         at = file.tell()
+    more = os.path.getsize(path) - at - math.prod(shape) * dtype.itemsize
+    if more:
+        raise ValueError(f"{more} {FOLLOWED}")
     return np.memmap(path, dtype, "r", at, shape, order) if 0 not in shape else np.empty(shape, dtype)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from .. import checks, foreign, hdf5, probe
 from ..replacing import as_path, check_path
 from ..types import Path
-from .arrays import PICKLED, Pickled, read_npy, read_npz
+from .arrays import FOLLOWED, PICKLED, Pickled, read_npy, read_npz
 from .bounds import check_regular
 from .matlab import read_mat
 from .text import read_text
@@ -177,7 +177,7 @@ def opened(X, argument="X"):
         if kind == "text" and isinstance(error, UnicodeDecodeError):
             raise ValueError(f"{argument}: {path!r} is text that is not UTF-8, save it as UTF-8: {error}") from error
         reason = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
-        is_said = kind == "text" or PICKLED in str(error)
+        is_said = kind == "text" or any(known in str(error) for known in (PICKLED, FOLLOWED))
         broken = f"{path!r} is {kind} that cannot be read" + ", it may be truncated" * (not is_said)
         raise ValueError(f"{argument}: {broken}: {reason}") from error
     yield arrays if not isinstance(arrays, dict) else _chosen(arrays, name, path, argument)
