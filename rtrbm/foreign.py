@@ -1,12 +1,13 @@
 """Arrays and tables of whatever library, as numpy arrays; errors of other libraries and of users' objects dressed."""
 
 import contextlib
+import math
 import re
 
 import h5py
 import numpy as np
 
-from . import hdf5
+from . import hdf5, machine
 
 CATEGORIES = ("cat", "enum", "dictionary")  # the beginnings of their types, in pandas, polars and pyarrow
 SHOWN = 8  # columns that a message names
@@ -136,17 +137,16 @@ def numbers(X, name, gaps=False):
     if is_table(X):
         return _table(X, name, gaps)
     found = array(X, name)
-    kind = found.dtype.kind
+    kind, itself = found.dtype.kind, name if " " not in name else "it"  # "X of file" is no expression
     if kind == "O":
         return _objects(found, X, name, gaps)
     if kind == "c":
         raise ValueError(
             f"{name} must hold real numbers, got dtype {found.dtype} (Complex data not supported); "
-            + REMEDIES[kind].format(name)
+            + REMEDIES[kind].format(itself)
         )
     if kind not in "biuf":
         given = f"the text {X!r:.60}" if isinstance(X, str) else f"dtype {found.dtype}"
-        itself = name if " " not in name else "it"  # "X of file" is no expression
         remedy = "rtrbm.convert.read reads files" if isinstance(X, str) else REMEDIES.get(kind, "").format(itself)
         raise TypeError(f"{name} must hold real numbers, got {given}; {remedy or 'convert them first'}")
     return found
@@ -169,6 +169,8 @@ def array(X, name):
     check_open(X, name)
     if isinstance(X, h5py.Dataset):
         X = hdf5.view(X, name)
+    if is_sparse(X):
+        _check_dense(X, name)
     try:
         if is_sparse(X):
             return X.toarray()
@@ -182,8 +184,19 @@ def array(X, name):
             raise ValueError(
                 f"{name} must be a rectangular array: {error}; sequences of different lengths are a list"
             ) from error
-        remedy = f"hand in {name}.detach().cpu().numpy()" if hasattr(X, "detach") else "hand in a numpy array"
+        cast = ".float()" * ("bfloat16" in str(getattr(X, "dtype", "")))  # which numpy does not have
+        remedy = f"hand in {name}.detach().cpu(){cast}.numpy()" if hasattr(X, "detach") else "hand in a numpy array"
         raise TypeError(f"{name} cannot be read as an array ({type(X).__name__}: {error}); {remedy}") from error
+
+
+def _check_dense(X, name):
+    """Raise a ValueError if a sparse matrix would not fit into memory as an array."""
+    n_bytes, allowed = math.prod(X.shape) * X.dtype.itemsize, machine.memory()
+    if n_bytes > allowed:
+        raise ValueError(
+            f"{name} is a sparse matrix of shape {X.shape}, which would take {-(-n_bytes // 10**9)} GB as an array, "
+            f"this process may use {allowed / 1e9:.3g} GB: hand in a part of it"
+        )
 
 
 def _objects(array, X, name, gaps):
@@ -219,7 +232,7 @@ def is_gap(value):
 
 def _table(X, name, gaps):
     """The columns of a table side by side; those that are no numbers, or have gaps, are named."""
-    found, wrong, missing, commas = [], [], [], []
+    found, wrong, missing, commas, written = [], [], [], [], []
     for column, given in columns(X):
         with dressed(f"{name}, column {column!r}"):
             values = _column(given)
@@ -227,6 +240,7 @@ def _table(X, name, gaps):
             row, value = next((row, value) for row, value in enumerate(values) if not _is_real(value))
             wrong.append(f"{column!r} ({value!r:.40} in row {row})")
             commas += wrong[-1:] * bool(DECIMAL_COMMA.fullmatch(str(value)))
+            written += wrong[-1:] * _is_written(value)
             continue
         absent = np.flatnonzero(np.isnan(values)) if values.dtype.kind == "f" else ()
         if len(absent):
@@ -238,8 +252,10 @@ def _table(X, name, gaps):
             "decimal=',') if they are decimal ones, with thousands=',' if they part thousands"
         )
     if wrong:
+        cast = f"take {name}.astype(float)" if hasattr(X, "astype") else "make numbers of them"
+        remedy = f"{cast} if these are numbers written as text, or " * (len(written) == len(wrong))
         raise TypeError(
-            f"{name} must hold real numbers, got others in {_some(wrong)}; drop them "
+            f"{name} must hold real numbers, got others in {_some(wrong)}; {remedy}drop them "
             f"(rtrbm.convert.tables({name}, by=..., time=...) drops the names of sequences and times)"
         )
     if missing and not gaps:
@@ -265,6 +281,15 @@ def _column(given):
 
 def _is_real(value):
     return is_gap(value) or isinstance(value, bool | int | float | np.bool_ | np.integer | np.floating)
+
+
+def _is_written(value):
+    """Whether a value is a number, written as text."""
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return "_" not in str(value)  # Python reads 1_2 as 12
 
 
 def _some(parts):

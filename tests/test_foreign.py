@@ -15,7 +15,7 @@ import pytest
 from helpers import Tensor
 from scipy import sparse
 
-from rtrbm import RBM, RTRBM
+from rtrbm import RBM, RTRBM, foreign
 
 pd = pytest.importorskip("pandas")
 pl = pytest.importorskip("polars")
@@ -288,6 +288,10 @@ def test_what_cannot_be_taken_is_refused_by_name_with_a_remedy(kind, verb):
         ([gaps(PLAIN[0])], r"X\[0\] has missing values .* column 'a' \(1, the first in row 1\)"),
         ([frame(PLAIN[0]).assign(name="walk")], r"column 'name' \('walk' in row 0\)"),
         ([frame(2 * PLAIN[0].astype(int)).assign(a=1)], r"in \[0, 1\].*\(columns 'b', 'c'\)"),
+        ([frame(PLAIN[0]).astype(str)], r"take X\[0\]\.astype\(float\) if these are numbers written as text, or drop"),
+        ([frame(PLAIN[0]).assign(k=pd.Categorical(["7"] * len(PLAIN[0])))], r"take X\[0\]\.astype\(float\) if"),
+        ([frame(PLAIN[0]).astype(str).assign(name="walk")], r"'name' \('walk' in row 0\); drop them"),
+        ([pl.DataFrame(PLAIN[0].astype(str))], "; make numbers of them if these are numbers written as text, or drop"),
         (Broken(PLAIN), r"X\[\d\] cannot be read: RuntimeError: the disk is gone"),
     ],
     ids=str,
@@ -295,6 +299,18 @@ def test_what_cannot_be_taken_is_refused_by_name_with_a_remedy(kind, verb):
 def test_messages_tell_the_true_cause(data, match):
     with pytest.raises((TypeError, ValueError), match=match):
         RTRBM(**SETTINGS).fit(data)
+
+
+def test_sparse_matrices_that_memory_cannot_hold_are_refused():
+    with pytest.raises(ValueError, match=r"X is a sparse matrix of shape \(10, 10+\), which would take 80000 GB"):
+        foreign.numbers(sparse.csr_matrix((10, 10**12)), "X")
+
+
+def test_a_tensor_of_a_type_that_numpy_does_not_have_is_cast():
+    tensor = Failing(PLAIN)
+    tensor.dtype = "torch.bfloat16"
+    with pytest.raises(TypeError, match=r"hand in X\.detach\(\)\.cpu\(\)\.float\(\)\.numpy\(\)"):
+        foreign.numbers(tensor, "X")
 
 
 def failing_generator():

@@ -112,7 +112,7 @@ def test_a_file_of_version_7_3_is_told_so(tmp_path):
     for head in (b"MATLAB 7.3 MAT-file, Platform: GLNXA64", b"\x89HDF\r\n\x1a\n"):
         path.write_bytes(head.ljust(600))
         for load in (hsu_motion, hsu_walking):
-            with pytest.raises(ValueError, match=r"path: '.*MOCAP.mat' is of MATLAB's version 7.3 .* with the option -v7"):
+            with pytest.raises(ValueError, match="MOCAP.mat' is of MATLAB's version 7.3 .* with the option -v7"):
                 load(path)
 
 

@@ -40,8 +40,9 @@ def unpack(path, folder):
     Raises
     ------
     ValueError
-        If a member has a path outside the folder or with backslashes, comes twice, or is a link or a device; if there is more than 1 GiB, 50 times the
-        size of the archive or 10,000 members; if the archive is damaged or encrypted. Nothing is unpacked then.
+        If a member has a path outside the folder or with backslashes, comes twice, or is a link or a device; if there
+        is more than 1 GiB, 50 times the size of the archive or 10,000 members; if the archive is damaged or encrypted.
+        Nothing is unpacked then.
     """
     path = os.fspath(path)
     limit = min(MAX_BYTES, max(SPARED, RATIO * os.path.getsize(path)))
