@@ -341,6 +341,19 @@ def test_a_bvh_file_is_read(tmp_path):
         bvh_motion(tmp_path / "nowhere.bvh")
 
 
+def test_a_bvh_file_that_ends_inside_its_last_number(tmp_path):
+    pytest.importorskip("pybvh")
+    path = tmp_path / "a.bvh"
+    text = BVH.replace("1 90 2 0 0 0 90 0 0 0 0 0\n", "1.00 90.00 2.00 " + "9.25 " * 8 + "79.25")
+    for whole in (text, text + "\n", BVH[:-1], text[:-3] + "\n", text[:-3].replace("9.25 ", "9 ", 1)):
+        path.write_text(whole)
+        bvh_motion(path)
+    for cut in (1, 2, 3, 4):
+        path.write_text(text[:-cut])
+        with pytest.raises(ValueError, match=r"path: '.*a\.bvh' may be cut off, its last number, 7.*, has fewer"):
+            bvh_motion(path)
+
+
 def test_a_figure_below_the_origin_stays_upright(tmp_path):
     """The head is above the hips, wherever the origin lies."""
     pytest.importorskip("pybvh")

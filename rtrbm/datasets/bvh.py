@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from ..checks import check_number
 from ..user_data import check_reals, check_frames
 from ..minibatches.bounds import check_regular
 from ..types import Path
+
+LAST = 2**16  # bytes in which the last frame is looked for
 
 
 class BVHMotion(NamedTuple):
@@ -40,7 +43,7 @@ def bvh_motion(path: Path) -> BVHMotion:
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no such file, or it is no whole BVH file.
+        If there is no such file, or it is no whole BVH file: it is cut off, perhaps inside its last number.
     ImportError
         Without pybvh.
     """
@@ -59,6 +62,7 @@ def bvh_motion(path: Path) -> BVHMotion:
         names, edges, seconds = list(read.joint_names), list(read.edges), read.frame_time
     except Exception as error:  # a reader of text meets damage with errors of many kinds
         raise ValueError(f"path: {path!r} is no BVH file that can be read, or only a part of one: {error}") from None
+    _check_end(path)
     if not len(place):
         raise ValueError(f"path: {path!r} has no frames")
     places = np.roll(places, 2 - "xyz".index(axis), axis=2)
@@ -75,3 +79,17 @@ def bvh_motion(path: Path) -> BVHMotion:
     check_frames(frames, check_reals, float, name=f"the frames {about}")
     check_number(f"the frame time {about}", seconds, 0)
     return BVHMotion(frames, places, parents, names, 1 / seconds)
+
+
+def _check_end(path):
+    """Raise a ValueError if a file ends inside a line, with fewer decimals than every other number there has."""
+    with open(path, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - LAST))
+        text = file.read().decode(errors="replace")
+    numbers = text.splitlines()[-1].split()
+    *others, last = [len(number.partition(".")[2]) for number in numbers] or [0]
+    if not text[-1:].isspace() and last < min(others, default=0):
+        raise ValueError(
+            f"path: {path!r} may be cut off, its last number, {numbers[-1]}, has fewer decimals than the others of its "
+            "line: fetch the file again, or end that line with a newline if it is whole"
+        )
