@@ -331,6 +331,7 @@ def test_what_lines_of_text_are(tmp_path, text, names, values):
         (",0,1\n0.5,0,1\n0.6,1,1\n", ["0", "1"], [[0, 1], [1, 1]], "the first column has no name and is left out"),
         (",0,1\n0,0.5,2\nNA,1,3\n", ["0", "1"], [[0.5, 2], [1, 3]], "the first column has no name and is left out"),
         (",a\n0.5,1\n0.7,2\n", ["a"], [[1], [2]], "the first column has no name and is left out"),
+        ("0,5;1\n1;0\n", ["0,5", "1"], [[1, 0]], "names of columns, '0,5' among them: if .*, write decimal points"),
     ],
 )
 def test_what_could_be_data_is_told(tmp_path, text, names, values, match):
@@ -365,6 +366,14 @@ def test_whole_numbers_beyond_double_precision_stay_apart(tmp_path):
     assert len(convert.tables(read, by="walk")) == 2
     read = convert.read(write_csv(tmp_path / "walk.csv", "a,b\n1e300,99999999999999999999\n,1\n"))
     np.testing.assert_array_equal(np.asarray(read), [[1e300, 1e20], [NAN, 1]])
+    read = convert.read(write_csv(tmp_path / "walk.csv", "a\n9007199254740993\n1\n"))
+    assert np.asarray(read).tolist() == [[9007199254740993], [1]]
+
+
+def test_columns_of_text_are_no_numbers(tmp_path):
+    read = convert.read(write_csv(tmp_path / "walk.csv", "a,b\n1_0,2\n3,4\n"))
+    refuses("the column 'a' has text, '1_0'", np.asarray, read)
+    assert np.asarray(read, object).tolist() == [["1_0", 2], ["3", 4]]
 
 
 def test_columns_that_are_no_numbers_are_named(tmp_path):

@@ -8,6 +8,7 @@ from collections import Counter
 
 import numpy as np
 
+from ..foreign import DECIMAL_COMMA
 from ..warned import warn
 
 BLANKS = " \t\r\n"
@@ -50,10 +51,23 @@ class Table:
         return Table({name: np.atleast_1d(values[rows]) for name, values in self._columns.items()})
 
     def __array__(self, dtype=None, copy=None):
-        return np.stack(list(self._columns.values()), axis=1).astype(dtype or None, copy=False)
+        if dtype == object:
+            return np.stack([values.astype(object) for values in self._columns.values()], axis=1)
+        numbers = np.stack([_as_numbers(*pair) for pair in self._columns.items()], axis=1)
+        return numbers if dtype is None else numbers.astype(dtype, copy=False)
 
     def __repr__(self):
         return f"Table of {self.shape[0]} rows, columns {', '.join(map(repr, self.columns))}"
+
+
+def _as_numbers(name, values):
+    """A column of numbers; a TypeError if it is one of text."""
+    if values.dtype.kind != "U":
+        return values
+    wrong = next((field for field in values.tolist() if not is_field(field)), None)
+    if wrong is not None:
+        raise TypeError(f"the column {name!r} has text, {wrong!r:.40}: take the columns of numbers, table[[name, ...]]")
+    return np.array([np.nan if field.lower() in GAPS else float(field) for field in values.tolist()])
 
 
 def read_text(path):
@@ -95,11 +109,13 @@ def read_text(path):
             _doubt_frame(beginning, columns)
     if head is not None:
         others = [field for field in head if not is_field(field)]
-        spoilt = [field for field in others if field[0] == "#" or not re.search(r"\w", field)]
-        if spoilt and any(map(_is_number, head)):
+        commas = all(DECIMAL_COMMA.fullmatch(field) for field in others)
+        spoilt = [field for field in others if commas or field[0] == "#" or not re.search(r"\w", field)]
+        if spoilt and (commas or any(map(_is_number, head))):
+            remedy = "write decimal points" if commas else "leave what is no number empty"
             warn(
                 f"the first line is taken for names of columns, {', '.join(map(repr, spoilt[:SHOWN]))} among them: if "
-                "it is a frame, leave what is no number empty"
+                f"it is a frame, {remedy}"
             )
         return Table(_named(head, list(columns), first))
     if isinstance(columns, np.ndarray):
