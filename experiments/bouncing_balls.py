@@ -9,7 +9,7 @@ error 1 to 20 frames ahead, `experiments.rollouts`), the pictures and report.htm
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, 8 minutes
     python -m experiments.bouncing_balls --profile taps       the same with delay taps and a dynamic visible bias
     python -m experiments.bouncing_balls --profile best       the same with 1,600 hidden units, about 120 minutes
-    python -m experiments.bouncing_balls --profile long       30x30 pixels without taps, about 75 minutes
+    python -m experiments.bouncing_balls --profile long       30x30 pixels without taps, 60,000 updates, 25 minutes
     python -m experiments.bouncing_balls --profile paper      the thesis's recipe, 100,000 updates
     mpiexec -n 2 python -m experiments.bouncing_balls         any of them by several processes (rtrbm[mpi])
 """
@@ -102,10 +102,12 @@ PROFILES = {
     "long": {
         "resolution": 30,
         "n_hidden": 400,
-        "n_gibbs": {0: 3, 60_000: 10},
-        "learning_rate": 3e-3,
-        "batch_size": 2,
-        "n_updates": 140_000,
+        "n_gibbs": {0: 3, 24_000: 10},
+        "optimizer": "spectral",
+        "learning_rate": 4e-3,
+        "momentum": 0.95,
+        "batch_size": 4,
+        "n_updates": 60_000,
     },
     "paper": {
         "resolution": 30,
