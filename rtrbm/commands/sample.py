@@ -6,7 +6,7 @@ from ..convert import write_midi
 from .parser import ARRAYS, SAMPLES
 from .pictures import check_images, draw
 from .reading import Data, read_model
-from .verbs import bottom_of, check_verb, is_static
+from .verbs import bottom_of, check_verb
 from .writing import check_out, ending_of, say, write_sequences
 
 N_KEYS = 88
@@ -46,7 +46,7 @@ def run(options):
 def _drawn(model, options):
     """Probabilities or means, and states, of every sequence."""
     settings = {"random_state": options.seed, "return_states": True}
-    if is_static(model):
+    if bottom_of(model)._is_static:
         rows = model.sample(options.n * options.frames, **settings)
         return [values.reshape(options.n, options.frames, -1) for values in rows]
     return model.sample(options.frames, options.n, **settings)

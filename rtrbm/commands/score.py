@@ -5,7 +5,7 @@ import numpy as np
 from ..report.parts import bounds, n_taps_of
 from .errors import COLUMNS, error_rows
 from .reading import check_complete, check_follows, check_unnamed, read_data, read_model
-from .verbs import about_data, applied, bottom_of, check_verb, for_model, is_static
+from .verbs import about_data, applied, bottom_of, check_verb, for_model
 from .writing import print_table, say
 
 SELF = ", fitted to these data"
@@ -17,7 +17,7 @@ def run(options):
     check_verb(model, "score", options.model)
     data = for_model(read_data(options.file, options), model)
     check_complete(data)
-    if is_static(model):
+    if bottom_of(model)._is_static:
         for option, given in (("--train", options.train), ("--likelihood", options.likelihood)):
             if given is not None:
                 raise ValueError(f"{option} is for models of sequences, an RBM has one number of rows: leave it out")
@@ -28,7 +28,7 @@ def run(options):
         train = for_model(read_data(options.train, options, "--train", options.train_name), model)
         check_complete(train)
     say(f"{options.file}: {data}")
-    if is_static(model):
+    if bottom_of(model)._is_static:
         with about_data(data):
             say(f"log-likelihood: {model.likelihood(data.rows())}".replace("frame", "row"))
         return

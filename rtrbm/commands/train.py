@@ -7,7 +7,6 @@ import numpy as np
 
 from ..callbacks import EarlyStopping
 from ..checks import about
-from ..models import RBM
 from ..report.described import described
 from . import STOPPED
 from .beside import Beside
@@ -30,7 +29,7 @@ def run(options):
     data = read_data(options.file, options)
     if options.resume:
         data = _as_before(data, options.out)
-    missing, static = _missing(data), kind is RBM
+    missing, static = _missing(data), kind._is_static
     if not static:
         check_follows(data)
     model = kind(**for_data(kind, given, data))

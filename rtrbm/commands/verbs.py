@@ -4,7 +4,7 @@ import numpy as np
 
 from ..biases import n_inputs
 from ..checks import about
-from ..models import RBM, Stack
+from ..models import Stack
 from .parser import ARRAYS
 from .reading import check_complete, read_data, read_model
 from .writing import check_one_array, check_out, say, write_sequences
@@ -33,7 +33,7 @@ def run(options):
 def applied(model, verb, data):
     """A verb's result for each sequence."""
     with about_data(data):
-        if not is_static(model):
+        if not bottom_of(model)._is_static:
             return list(getattr(model, verb)(data.sequences))
         ends = np.cumsum([len(sequence) for sequence in data.sequences])
         return np.split(getattr(model, verb)(data.rows()), ends[:-1])
@@ -47,11 +47,6 @@ def about_data(data):
 def bottom_of(model):
     """The layer of a model that sees the data."""
     return model.layers[0] if isinstance(model, Stack) else model
-
-
-def is_static(model):
-    """Whether frames have no order for a model."""
-    return isinstance(model, RBM)
 
 
 def check_verb(model, verb, path):

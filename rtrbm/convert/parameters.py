@@ -135,7 +135,7 @@ def to_sklearn(model: Any) -> dict[str, Array]:
     >>> to_sklearn(model)["components_"].shape
     (2, 3)
     """
-    if len(getattr(model, "_axes", ())) != 2:  # the axes of its data
+    if not getattr(model, "_is_static", False):
         raise TypeError(f"model must be an RBM, which knows no time, got {type(model).__name__}")
     if not model._units().binary:
         raise ValueError(f"model must have Bernoulli units, as BernoulliRBM has, got visible={model.visible!r}")

@@ -262,10 +262,7 @@ class TrainedRBM(Watched):
             if not new:
                 self._check_n_inputs(n_inputs, self.params_)
             else:
-                checked = minibatch if are_examples(minibatch) else self._check(minibatch)
-                self._start(sources.Repeated(checked, n_inputs))
-                self._keep_names(names)
-                self._doubt_first(checked, names.features)
+                self._start_from(minibatch, n_inputs, names)
             return self._prepare(minibatch)
 
         try:

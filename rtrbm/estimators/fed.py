@@ -43,7 +43,7 @@ class Fed(Stored):
             if hasattr(data, "minibatch"):
                 name = "window" if cut else "inputs"
                 raise TypeError(f"{name} wants sequences that can be counted, X is a {type(X).__name__}: take a list")
-        if len(self._axes) == 2:  # every row is a sequence of one frame
+        if self._is_static:  # every row is a sequence of one frame
             data, mask = data[:, None], mask[:, None]
         recordings = Recordings(data, mask, window, warm_up, self._given_dtype())
         if inputs is not None:
@@ -80,7 +80,7 @@ class Fed(Stored):
 
     def _check_ordered(self, name):
         """Raise unless frames have an order."""
-        if len(self._axes) == 2:
+        if self._is_static:
             raise TypeError(f"{name} is for models of sequences, the rows of {type(self).__name__} have no order")
 
     def _checked(self, X, missing=None):
@@ -170,17 +170,20 @@ class Fed(Stored):
         found += list(doubts.of_data(sample, self._units(), dtype, self.standardize, names))
         if isinstance(data, Recordings):
             found += doubts.of_mask(data.unseen, names)
-        if len(self._axes) == 3 and not is_lazy and missing is None:
+        if not self._is_static and not is_lazy and missing is None:
             found += doubts.of_axes(frames)
         for line in found:
             warn(line)
 
-    def _doubt_first(self, minibatch, names):
-        """Warn of what looks wrong in the first minibatch of `partial_fit`, if it has enough frames to tell."""
-        frames = [v for v, _ in self._frames_of(minibatch)]
+    def _start_from(self, minibatch, n_inputs, names):
+        """Take the first state from the first minibatch of `partial_fit`; warn of what looks wrong in it."""
+        checked = minibatch if are_examples(minibatch) else self._check(minibatch)
+        self._start(sources.Repeated(checked, n_inputs))
+        self._keep_names(names)
+        frames = [v for v, _ in self._frames_of(checked)]
         n = sum(map(len, frames))
         if n >= doubts.FEWEST:
-            self._doubt_data(frames, names)
+            self._doubt_data(frames, names.features)
         elif self.standardize and ranks.is_first(self.comm):
             warn(doubts.of_scale(n))
 

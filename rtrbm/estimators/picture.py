@@ -48,7 +48,7 @@ def _drawing(model):
     number = "" if n_visible is None else f"{n_visible} "
     parts += [_text(END, HIDDEN, f"{model.n_hidden} hidden units")]
     parts += [_text(END, VISIBLE, f"{number}visible units, {model.visible}")]
-    if len(model._axes) == 3:
+    if not model._is_static:
         middle, arrow = (HIDDEN + VISIBLE) / 2, LEFT - 2 * RADIUS
         parts += [_text(12, middle, "past")]
         for row in (HIDDEN, VISIBLE):

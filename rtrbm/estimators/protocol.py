@@ -46,11 +46,12 @@ class Protocol:
     """The methods by which scikit-learn asks a model about itself, and tells it the form of its output."""
 
     _axes = ("n_sequences", "n_frames", "n_visible")
+    _is_static = False  # whether rows of data have no order in time
 
     def __sklearn_tags__(self):
         from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
-        rows = len(self._axes) == 2
+        rows = self._is_static
         return Tags(
             estimator_type=None,
             target_tags=TargetTags(required=False),

@@ -97,7 +97,7 @@ class Watched(Fed):
             n_features = V[0].shape[-1] if hasattr(V, "__len__") else None
         if n_features is None:
             raise TypeError("validation must be data of a known length, got a stream or an iterable: take some of them")
-        if len(self._axes) == 3:
+        if not self._is_static:
             length = sources.length_of(V)
             if not any(length(i) > 1 for i in range(len(V))):
                 raise ValueError(

@@ -145,6 +145,7 @@ class RBM(TrainedRBM):
     n_updates: int = setting(default=750, check=checks.check_count, free=True)
 
     _axes = ("n_samples", "n_visible")
+    _is_static = True
 
     def _past(self):
         return Static()

@@ -50,7 +50,7 @@ class Subject:
             if not hasattr(layer, "params_"):
                 raise ValueError(f"model must be fitted, this {type(model).__name__} is not: call fit first")
         self.bottom = self.layers[0]
-        self.static = not hasattr(self.bottom, "forecast")
+        self.static = self.bottom._is_static
         self.seed = self.bottom._seed_of(random_state)
         names = getattr(self.bottom, "feature_names_in_", None)
         self.names = list(map(str, range(self.n_visible) if names is None else names))
