@@ -430,7 +430,7 @@ BAD_SEQUENCES = {
     "features": (X[3, :, :3], ValueError, "must have 4 features, got 3"),
     "no frames": (X[3, :0], ValueError, "at least one frame"),
     "1-D": (X[3, 0], ValueError, r"2 dimensions \(n_frames, n_visible\)"),
-    "pair": ((X[3], 1), ValueError, "rectangular"),
+    "pair": ((X[3], 1), TypeError, "got a tuple of 2"),
     "text": ("video", TypeError, "real numbers"),
     "None": (None, TypeError, "real numbers"),
 }
