@@ -62,7 +62,7 @@ class Rule(NamedTuple):
     deviation: np.ndarray | None = None
 
 
-class Seen(NamedTuple):
+class Frames(NamedTuple):
     """The frames of a minibatch: their number, and the mean of their squares |v|^2 as the RBM sees them.
 
     Of binary frames in a compiled update this is 1: their errors have a bound.
@@ -88,7 +88,7 @@ def update(rule, training, parts, rate):
     Returns
     -------
     Training
-    Seen
+    Frames
         The frames of all ranks.
 
     Raises
@@ -101,7 +101,7 @@ def update(rule, training, parts, rate):
     if compiled is not None:
         norm, params, state, error, n_frames = whole.climb(compiled, rule, training, parts, rate)
         training = _made(rule, training, params, state, training.chains, norm, error / n_frames, rate, phase)
-        return training, Seen(int(n_frames), 1.0)
+        return training, Frames(int(n_frames), 1.0)
     past, units = rule.model
     params = past.effective(training.params)
     maps = _maps(past, params)
@@ -125,7 +125,7 @@ def update(rule, training, parts, rate):
         norm, params, state = _climb(rule, training, params, derivatives, means, n_frames, rate)
         norm = norm if is_finite(params, rule.engine) else np.nan
     training = _made(rule, training, params, state, chains[0], norm, error / n_frames * unit**2, rate, phase)
-    return training, Seen(int(n_frames), square / n_frames)
+    return training, Frames(int(n_frames), square / n_frames)
 
 
 def _units_of_error(rule, params):
@@ -337,12 +337,12 @@ def run(rule, training, prepare, plan, watch, verbose, at_once=False):
             if stopped:
                 break
             rate = optimizers.linear_decay(rule.learning_rate, n - training.begin, n_updates - training.begin)
-            training, seen = update(rule, training, minibatch, rate)
+            training, frames = update(rule, training, minibatch, rate)
             watch.made(training)
             is_due = training.n_updates % plan.save_every == 0
-            health.check(training, is_due or interrupt.requested or training.n_updates == n_updates, seen.square)
+            health.check(training, is_due or interrupt.requested or training.n_updates == n_updates, frames.square)
             look(minibatch)
-            shown.advance(training.history, seen.n_frames)
+            shown.advance(training.history, frames.n_frames)
             if watched:
                 finished = ranks.any_of(or_save(watch.called or bool), comm)
             if is_due and training.n_updates < n_updates:
