@@ -99,7 +99,7 @@ def check_known(what, given, known, error=TypeError, owner="the model", elsewher
     for name in given:
         if name in known:
             continue
-        if name in SAID:
+        if elsewhere and name in SAID:
             raise error(f"{what} {name!r}: {SAID[name]}")
         meant = RENAMED.get(name, name)
         if meant in known:

@@ -229,7 +229,7 @@ def as_given(X, name="X"):
         X = [X[i] for i in range(len(X))] if counted else list(X)  # which may have an item for every i
     if not X:
         raise ValueError(f"{name} must hold at least one sequence, got an empty list")
-    if all(isinstance(x, numbers.Real) for x in X):
+    if name == "X" and all(isinstance(x, numbers.Real) for x in X):
         raise ValueError(
             f"{name} must hold sequences, got {len(X)} numbers: a sequence of one feature is numpy.reshape({name}, "
             "(-1, 1)), in a list or cut by window="
@@ -246,7 +246,7 @@ def as_given(X, name="X"):
 
 def check_unpaired(sequence, name):
     """Raise a TypeError if a sequence comes in a tuple, with a label or with another one."""
-    if isinstance(sequence, tuple) and len(sequence) > 1 and np.ndim(sequence[0]) > 1 and hasattr(sequence[0], "shape"):
+    if isinstance(sequence, tuple) and len(sequence) > 1 and len(getattr(sequence[0], "shape", ())) > 1:
         whole = name.rpartition("[")[0] or name
         raise TypeError(
             f"{name} must be a sequence, got a tuple of {len(sequence)}, of which the first is an array of shape "

@@ -1,5 +1,6 @@
 """Model files: whole or not at all, refused when anything else; and runs that go on as if never stopped."""
 
+import dataclasses
 import gc
 import json
 import os
@@ -970,6 +971,12 @@ def test_a_mask_of_many_weights_is_kept(tmp_path):
     X = rng.random((1, 4, 300))
     np.testing.assert_array_equal(loaded.transform(X), model.transform(X))
     loaded.fit(X, checkpoint=tmp_path / "run.h5")
+
+
+def test_masks_of_earlier_files_are_read():
+    """They are lists of rows."""
+    read = {field.name: field.metadata["read"] for field in dataclasses.fields(SRTRBM)}["mask"]
+    assert read([[[True, False], [False, False]], None]) == (((True, False), (False, False)), None)
 
 
 def test_what_a_file_has_no_room_for_is_refused_before_any_work(tmp_path, monkeypatch):

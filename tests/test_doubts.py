@@ -121,9 +121,10 @@ def test_data_and_lengths_as_y():
 def test_targets_of_a_pipeline_are_ignored():
     """One row for each of X, as many columns as it: what the next step wants."""
     rows = np.random.default_rng(0).random((40, 3))
-    doubts.of_y(rows + 1, rows)
-    with pytest.raises(TypeError, match="looks like data"):
-        doubts.of_y(rows[:20], rows)
+    doubts.of_y(rows + 1, rows, is_static=True)
+    for y, is_static in ((rows[:20], True), (rows + 1, False)):
+        with pytest.raises(TypeError, match="looks like data"):
+            doubts.of_y(y, rows, is_static)
 
 
 def test_the_first_minibatch_sets_the_scale():
@@ -133,6 +134,10 @@ def test_the_first_minibatch_sets_the_scale():
     with pytest.warns(UserWarning, match="not standardised"):
         RBM(2, visible="gaussian").partial_fit(rows)
     RBM(2, visible="gaussian", standardize=True).partial_fit(rows)
+    normal = np.random.default_rng(0).standard_normal((4, 60, 3))
+    RTRBM(2, visible="gaussian").partial_fit(normal, mask=normal > -1)  # what is left is as it should be
+    with pytest.warns(UserWarning, match="may be a video"):
+        RTRBM(2).partial_fit(np.cumsum(np.full((100, 16, 16), 0.01), axis=0))
 
 
 def test_doubts_of_numbers_beyond_single_precision():

@@ -34,6 +34,8 @@ ROWS = np.zeros((3, 2))
         (lambda: RTRBM(2).fit([(ROWS, 1)]), TypeError, r"X\[0\] must be a sequence, got a tuple .*take \[x for x, "),
         (lambda: RTRBM(2).fit(x for x in [(ROWS, ROWS)]), TypeError, r"X\[0\] must be a sequence, got a tuple of 2"),
         (lambda: RTRBM(2).fit([0.0, 1.0, 1.0]), ValueError, r"got 3 numbers: .* numpy.reshape\(X, \(-1, 1\)\)"),
+        (lambda: spikes([0.1, 0.2, 0.3], 0.1), ValueError, r"got numbers: one neuron is \[times\]"),
+        (lambda: RTRBM(2).fit([([[0, 1], [1]], [[1, 0], [0, 1]])]), ValueError, r"X\[0\] must be a rectangular array"),
         (lambda: RTRBM(2).fit([ROWS[None], ROWS[None]]), ValueError, r"minibatches, take \[x for batch in X for x in"),
         (lambda: RBM(n_visible=2), TypeError, "'n_visible': the number of features is that of X"),
         (lambda: RTRBM(warm_start=True), TypeError, "'warm_start': partial_fit goes on"),

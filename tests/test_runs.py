@@ -672,6 +672,19 @@ def test_a_callback_changes_no_setting_of_a_run(change, tmp_path):
     assert state(resumed) == state(RTRBM(**SETTINGS | {"n_updates": 4}).fit(X))
 
 
+def test_missing_values_do_not_hide_an_explosion():
+    """What is drawn for them explodes too, so it is no measure."""
+    data = np.random.default_rng(0).standard_normal((8, 30, 6))
+    mask = np.random.default_rng(1).random(data.shape) < 0.5
+    stopped = []
+    for given in ({}, {"mask": mask}):
+        model = RTRBM(6, visible="gaussian", optimizer="momentum", learning_rate=3.0, n_updates=200, random_state=0)
+        with pytest.raises(FloatingPointError, match="explodes"):
+            model.fit(data, **given)
+        stopped.append(np.abs(model.params_.W).max())
+    assert max(stopped) < 1e5
+
+
 class Waking:
     """A stream of counts that is quiet for some updates, and loud from then on."""
 

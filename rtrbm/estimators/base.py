@@ -131,8 +131,8 @@ class TrainedRBM(Watched):
             Updates between two measurements; by default there are about 20 in a run. One takes as long as `score` of
             the validation data, that of some 500 Gibbs steps: in a short run a few sequences are enough.
         callbacks : list of callable (model)
-            Each is called after every update with this model. If one returns True, training stops there.
-            `rtrbm.callbacks` has some.
+            Each is called after every update with this model. If one returns True, training stops there. It may
+            change the arrays of `params_` in place, but set nothing. `rtrbm.callbacks` has some.
 
         Returns
         -------
@@ -170,7 +170,7 @@ class TrainedRBM(Watched):
                 opened = partial(_opened, opened_files, checkpoint)
                 found = opened(X)
                 names = Names(feature_names(found), feature_names(inputs, "inputs"))
-                doubts.of_y(y, found)
+                doubts.of_y(y, found, self._is_static)
                 data = self._data(found, window, warm_up, mask, inputs)
                 plan = self._planned(data, validation_every, checkpoint_every)
                 V = self._validation(validation, data, names.features, opened, window)
@@ -254,7 +254,7 @@ class TrainedRBM(Watched):
                 self._check_trainable()
                 self._check_features(X)
                 self._check_input_names(inputs)
-            minibatch, n_inputs = X, 0
+            minibatch, n_inputs, recordings = X, 0, None
             if mask is not None or inputs is not None:
                 recordings = self._data(X, None, 0, mask, inputs)
                 self._check_seen(recordings)
@@ -262,7 +262,7 @@ class TrainedRBM(Watched):
             if not new:
                 self._check_n_inputs(n_inputs, self.params_)
             else:
-                self._start_from(minibatch, n_inputs, names)
+                self._start_from(minibatch, n_inputs, names, recordings)
             return self._prepare(minibatch)
 
         try:
@@ -465,7 +465,7 @@ def _given(kind, params):
     given = params._asdict() if hasattr(params, "_asdict") else params
     if not hasattr(given, "items"):
         raise TypeError(f"params must be a NamedTuple or a dict of arrays, got {type(params).__name__}")
-    checks.check_known("params has no array", given, kind._fields)
+    checks.check_known("params has no array", given, kind._fields, elsewhere={})
     given = {name: user_data.as_float(a, f"params.{name}") for name, a in given.items() if a is not None}
     required = [name for name in kind._fields if name not in kind._field_defaults]
     missing = [name for name in required if name not in given]

@@ -230,7 +230,7 @@ def of_rate(optimizer, rate):
         yield f"learning_rate={rate:g} changes weights by {rate:g} in each of the first updates: 0.001 to 0.03 is usual"
 
 
-def of_y(y, X):
+def of_y(y, X, is_static=False):
     """Raise a TypeError if y, which is not used, looks like data or like the lengths of sequences.
 
     Parameters
@@ -238,11 +238,13 @@ def of_y(y, X):
     y : anything
     X : anything
         As handed in to fit.
+    is_static : bool
+        Whether the model takes rows.
     """
     if y is None:
         return
     y_shape, x_shape = _shape(y), _shape(X)
-    targets = len(x_shape) == 2 and y_shape[:1] == x_shape[:1]  # one for each row, as other steps of a pipeline want
+    targets = is_static and y_shape[:1] == x_shape[:1]  # one for each row, as other steps of a pipeline want
     if len(y_shape) >= 2 and len(y_shape) == len(x_shape) and y_shape[-1] == x_shape[-1] and not targets:
         raise TypeError("y is not used, but it looks like data: validation data go in fit(X, validation=...)")
     if len(x_shape) < 2 or None in x_shape or len(y_shape) != 1:

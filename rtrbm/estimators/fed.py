@@ -175,15 +175,17 @@ class Fed(Stored):
         for line in found:
             warn(line)
 
-    def _start_from(self, minibatch, n_inputs, names):
-        """Take the first state from the first minibatch of `partial_fit`; warn of what looks wrong in it."""
+    def _start_from(self, minibatch, n_inputs, names, recordings):
+        """Take the first state from the first minibatch of `partial_fit`; warn of what looks wrong in it.
+
+        recordings : Recordings or None, the minibatch with its mask or inputs.
+        """
         checked = minibatch if are_examples(minibatch) else self._check(minibatch)
         self._start(sources.Repeated(checked, n_inputs))
         self._keep_names(names)
-        frames = [v for v, _ in self._frames_of(checked)]
-        n = sum(map(len, frames))
+        n = sum(len(v) for v, _ in self._frames_of(checked))
         if n >= doubts.FEWEST:
-            self._doubt_data(frames, names.features)
+            self._doubt_data(checked if recordings is None else recordings, names.features)
         elif self.standardize and ranks.is_first(self.comm):
             warn(doubts.of_scale(n))
 

@@ -176,7 +176,7 @@ class Watched(Fed):
             before = self.get_params(deep=False) | {"params_": self.params_}
             stop = _any_true([callback(self) for callback in callbacks])
             changed = [name for name, value in before.items() if getattr(self, name) is not value]
-            if changed and not stop:
+            if changed and not stop and self.n_updates_ < self._plan.n_updates:
                 vars(self).update(before)
                 raise ValueError(
                     f"a callback has set {', '.join(changed)}, which a run takes when it begins: change arrays of "

@@ -202,11 +202,14 @@ def _packed(mask):
 
 
 def _read_mask(pair):
-    """The masks that `_kept_mask` wrote, as tuples."""
-    return None if pair is None else tuple(None if mask is None else _unpacked(**mask) for mask in pair)
+    """The masks that `_kept_mask` wrote, or an earlier version as lists, as tuples."""
+    return None if pair is None else tuple(mask if mask is None else _unpacked(mask) for mask in pair)
 
 
-def _unpacked(shape, bits):
+def _unpacked(mask):
+    if isinstance(mask, list):
+        return tuple(map(tuple, mask))
+    shape, bits = mask["shape"], mask["bits"]
     n = math.prod(shape)
     flat = np.unpackbits(np.frombuffer(base64.b64decode(bits), np.uint8))
     if len(shape) != 2 or min(shape) < 0 or not n <= len(flat) < n + 8:

@@ -120,7 +120,7 @@ class Stack(Bounded):
                     if resume and path is not None and os.path.exists(path):
                         layer.check_resume(path)
                 found = _opened(files_of_X, X, validation, paths)
-                doubts.of_y(y, found[0])
+                doubts.of_y(y, found[0], self.layers[0]._is_static)
                 self._check_upper(found[0])
                 return paths, *found
 

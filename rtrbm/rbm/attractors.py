@@ -17,7 +17,6 @@ from .conditionals import hidden_free_energy
 
 MULTIPLES = 1, 2, 4  # a climb starts as if so many copies of one hidden unit were on
 N_STARTS = 8  # of a row, beside no unit and all units
-N_DATA = 4  # frames of a row at which climbs begin, of those that its chains begin with; all of them if it is alone
 STEPS = 10
 NUMBERS = 2**21  # that are looked at at the same time
 
@@ -51,9 +50,7 @@ def attractors(W, biases, units, data, common=(), engine=NUMPY):
         The larger of the best bound, and the log of the sum of p*(h) over the different binary states h that are
         nearest to the ends of the climbs.
     """
-    few = min(N_DATA, data.shape[1]) if len(data) > 1 else data.shape[1]
-    data = data[:, np.arange(few) * data.shape[1] // few]
-    n_starts = 2 + N_STARTS + few + len(common)
+    n_starts = 2 + N_STARTS + data.shape[1] + len(common)
     n = max(1, NUMBERS // (len(MULTIPLES) * W.size + n_starts**2 * W.shape[1]))
 
     def settled(rows):

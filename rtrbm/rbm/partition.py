@@ -29,6 +29,7 @@ SHARE = 0.5  # of the inputs, from which the chains of all other rows rise
 AGAIN = 1024  # temperatures at least, of a row whose chains have missed a mode
 FAR = 10.0  # nats below the largest bound of where units settle: chains need not begin there
 ROUNDING = 1e-5  # of a bound: chains have single precision
+N_CLIMBS = 4  # frames of a row at which mean-field equations begin, if each row has frames of its own
 SETTLING = 10  # Gibbs steps of a chain before it falls
 BOOTSTRAP = 50
 MARGIN = 3  # standard errors added to a bound
@@ -160,8 +161,10 @@ def log_partition(
         own = biases.at(at)
         given = _without_data(W, own, units) if data is None else data[chosen[at]]
         numbers = first + one_of[at]
-        n = int(n_chains or N_CHAINS)
-        annealed = _Annealed(W, units, n, Draw(seed, "ais"), engine, own, given, numbers, common)
+        n, starts = int(n_chains or N_CHAINS), given
+        if data is None or len(data) == len(group):
+            starts = given[:, _spread(given.shape[1], N_CLIMBS)]
+        annealed = _Annealed(W, units, n, Draw(seed, "ais"), engine, own, given, numbers, starts, common)
         found.append(_in_steps(annealed, n_steps, sizes[at], count))
     return LogZ(*np.concatenate(found, axis=1)[:, group], group)
 
@@ -272,7 +275,8 @@ class _Annealed(NamedTuple):
     biases: Biases
     data: np.ndarray
     numbers: np.ndarray
-    common: np.ndarray = ()
+    starts: np.ndarray
+    common: np.ndarray
 
     def in_steps(self, rows, n_steps, run, count=None):
         """The fields of LogZ but `group`, of rows with so many temperatures each, (7, n_rows)."""
@@ -324,7 +328,7 @@ class _Annealed(NamedTuple):
 def _with_attractors(found, annealed, n_steps):
     """The fields of LogZ but `group`; rows below what mean-field equations say are estimated again, with their help."""
     W, biases, units, data = annealed.W, annealed.biases, annealed.units, annealed.data
-    bound, v, known = attractors(W, biases, units, data, annealed.common, annealed.engine)
+    bound, v, known = attractors(W, biases, units, annealed.starts, annealed.common, annealed.engine)
     rows = np.flatnonzero(known > found[0] + MARGIN * found[1] + ROUNDING * np.abs(known))
     if len(rows):
         data = _beside(bound[rows], v[rows], data[rows])

@@ -1,4 +1,5 @@
-"""Whether a run explodes: numbers that an update has made already, beside those of the first updates of the run.
+"""Whether a run explodes: numbers that an update has made already, beside those of its first updates, or of all updates
+before it went on.
 
 A model learns fast at first and in bursts later. Both change the gradient and the error by a factor of ten or so. One
 that explodes changes them by as much in every update, until they are infinite. Minibatches may be louder than those
@@ -39,7 +40,7 @@ class Health:
         is_due : bool
             Whether to look at the parameters in any case, before they are written.
         square : float
-            The mean square |v|^2 of the frames of the update.
+            The mean square |v|^2 of the frames of the update. A run that goes on compares with that of its first one.
 
         Raises
         ------

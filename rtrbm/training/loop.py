@@ -63,9 +63,9 @@ class Rule(NamedTuple):
 
 
 class Frames(NamedTuple):
-    """The frames of a minibatch: their number, and the mean of their squares |v|^2 as the RBM sees them.
+    """The frames of a minibatch: their number, and the mean of their squares |v|^2, in units of the largest feature's.
 
-    Of binary frames in a compiled update this is 1: their errors have a bound.
+    Missing values count as 0. Of binary frames in a compiled update it is 1: their errors have a bound.
     """
 
     n_frames: int
@@ -179,8 +179,8 @@ def _sums(rule, training, params, part, phase, chains, others, relative):
         raise TypeError(f"{type(past).__name__}.backward must return the derivative of every parameter: see {apart}")
     sources = {"v": v[rows], "h": averages[0].h}
     error, frames = (x if relative is None else x * relative for x in (c.v, sources["v"]))
-    if missing is not None:
-        error = np.where(missing[rows], 0, error)
+    if missing is not None:  # what the model has drawn says nothing of the data
+        error, frames = (np.where(missing[rows], 0, x) for x in (error, frames))
     counts = np.array([np.vdot(error, error), np.vdot(frames, frames), len(c.v)], v.dtype)
     sources |= {name: source[rows] for name, source in (past.sources(memory) | {"x": inputs}).items() if name in others}
     if "active" in others:
