@@ -6,7 +6,7 @@ difference is the gain from the RBM. The script writes settings.json, errors.csv
 summary.csv, the models and one figure, ablation.png: the errors and a dream of every variant.
 
     python -m experiments.ablation                      15x15 pixels, about 2 minutes
-    python -m experiments.ablation --n-updates 2000     the same, nearer to the end of learning, 15 minutes
+    python -m experiments.ablation --n-updates 2000     the same, nearer to the end of learning, 7 minutes
     python -m experiments.ablation --profile standard   30x30 pixels, about 2 hours; --seeds 1: 40 minutes
 """
 

@@ -9,7 +9,7 @@ error 1 to 20 frames ahead, `experiments.rollouts`), the pictures and report.htm
     python -m experiments.bouncing_balls --profile standard   30x30 pixels, 8 minutes
     python -m experiments.bouncing_balls --profile taps       the same with delay taps and a dynamic visible bias
     python -m experiments.bouncing_balls --profile best       the same with 1,600 hidden units, about 120 minutes
-    python -m experiments.bouncing_balls --profile long       30x30 pixels without taps, 60,000 updates, 25 minutes
+    python -m experiments.bouncing_balls --profile long       30x30 pixels without taps, 60,000 updates, 32 minutes
     python -m experiments.bouncing_balls --profile paper      the thesis's recipe, 100,000 updates
     mpiexec -n 2 python -m experiments.bouncing_balls         any of them by several processes (rtrbm[mpi])
 """

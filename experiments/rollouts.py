@@ -138,7 +138,7 @@ def draw_profiles(runs):
         _draw(axis, curves)
         axis.set_title(f"{side}x{side} pixels", fontsize=9)
         axis.set_ylim(0, 1.6 * curves["mean frame"][0][1])  # the linear predictor leaves it
-        axis.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=3)
+        axis.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
     return figure
 
 

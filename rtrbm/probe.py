@@ -269,8 +269,10 @@ def _survey(path, name, folder, seen, until):
         target = _target(other, path, folder)
         if target not in seen:
             _survey(target, "/", folder, seen, until)
+    meant = "/" + name.strip("/")
     for dataset in datasets:
-        _check_virtual(dataset, folder, until)
+        if dataset.name == meant or dataset.name.startswith(f"{meant.rstrip('/')}/"):
+            _check_virtual(dataset, folder, until)
 
 
 def _named(file, name, others):

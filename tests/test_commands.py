@@ -484,6 +484,13 @@ def test_the_settings_of_an_earlier_run_do_not_stay(folder, name, every, monkeyp
         assert "broken_off" not in found and (found["minutes"] is None) == (name == "SIGKILL")
 
 
+def test_the_settings_of_a_model_stay_if_another_run_fails(folder, capsys):
+    assert main(f"{REAL} --out a.h5".split()) == 0
+    before = Path("a.settings.json").read_bytes()
+    assert told(capsys, f"{REAL} --out a.h5 --force --updates 50 --set learning_rate=1e15")[0] == 1
+    assert Path("a.settings.json").read_bytes() == before and rtrbm.load("a.h5").learning_rate < 1
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent as on Unix")
 def test_the_settings_of_balls_are_those_of_their_model(folder, monkeypatch, capsys):
     monkeypatch.setattr(balls, "measure", lambda *_: None)

@@ -21,16 +21,16 @@ class Beside(Callback):
 
     def __init__(self, path, checkpoint, settings):
         self._path, self._checkpoint, self._settings = path, checkpoint, settings
-        self._before, self._has_begun, self._is_written = mark(checkpoint), False, False
+        self._before, self._is_written = mark(checkpoint), False
 
     def __call__(self, model):
-        self._has_begun = True
         if not self._is_written and mark(self._checkpoint) != self._before:
             self._is_written = True
             self.write(running=True)
 
     def end(self, model):
-        if self._has_begun:  # otherwise the checkpoint is that of an earlier run
+        is_complete = model.n_updates_ == model._plan.n_updates  # the checkpoint is written next
+        if is_complete or mark(self._checkpoint) != self._before:  # otherwise it is that of an earlier run
             self.write()
 
     def write(self, running=False):

@@ -156,8 +156,9 @@ def _table(path, table, options):
         if column is not None and column not in table.columns:
             raise ValueError(f"{option}={column} must be a column of {path!r}, one of {', '.join(table.columns)}")
     for column in table.columns:
-        if table[column].dtype.kind == "U" and column not in (by, options.time):
-            row, text = next((i, str(field)) for i, field in enumerate(table[column]) if not is_field(field))
+        if table[column].dtype.kind != "U" or column in (by, options.time):
+            continue
+        for row, text in ((i, str(field)) for i, field in enumerate(table[column]) if not is_field(field)):
             if DECIMAL_COMMA.fullmatch(text):
                 raise ValueError(f"{path!r} has decimal commas, {text!r} in column {column!r}: write decimal points")
             raise ValueError(

@@ -125,7 +125,7 @@ def _check(members, path, limit):
         names.add(posix.as_posix())
         if posix.is_absolute() or windows.anchor or ".." in windows.parts:
             raise Refused(f"path: the archive {path!r} is not unpacked, {name!r} lies outside its folder")
-        if "\\" in name:
+        if "\\" in name and "/" not in name:
             raise Refused(
                 f"path: the archive {path!r} is not unpacked, {name!r} has backslashes in place of /, as some programs "
                 "write them: unpack it by hand and hand in the folder"

@@ -82,13 +82,13 @@ def bvh_motion(path: Path) -> BVHMotion:
 
 
 def _check_end(path):
-    """Raise a ValueError if a file ends inside a line, with fewer decimals than every other number there has."""
+    """Raise a ValueError if a file ends inside a line whose numbers have as many decimals each, but the last fewer."""
     with open(path, "rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - LAST))
         text = file.read().decode(errors="replace")
     numbers = text.splitlines()[-1].split()
     *others, last = [len(number.partition(".")[2]) for number in numbers] or [0]
-    if not text[-1:].isspace() and last < min(others, default=0):
+    if not text[-1:].isspace() and len(set(others)) == 1 and last < others[0]:
         raise ValueError(
             f"path: {path!r} may be cut off, its last number, {numbers[-1]}, has fewer decimals than the others of its "
             "line: fetch the file again, or end that line with a newline if it is whole"

@@ -18,7 +18,10 @@ PICKLED = (
     "is an array of Python's objects, pickled, which would run code when it is read; save every sequence as an array "
     "of its own, numpy.savez(path, *sequences), and name them (path, '/')"
 )
-FOLLOWED = "bytes follow its array; save several arrays with numpy.savez(path, *arrays)"
+FOLLOWED = (
+    "bytes follow its array; save several arrays with numpy.savez(path, *arrays), or one anew with numpy.save(path, "
+    "numpy.load(path))"
+)
 
 
 def read_npy(path):

@@ -284,13 +284,14 @@ def _with_field(arrays, name):
 
 @contextlib.contextmanager
 def _hdf5(path, name, argument):
+    real = os.path.realpath(path)  # its sources are in the folder where the file is
     with contextlib.ExitStack() as stack:
         try:
-            probe.check(path, name)
+            probe.check(real, name)
         except ValueError as error:
             raise ValueError(f"{argument} must be in a complete HDF5 file, {path!r} cannot be read: {error}") from error
         try:
-            file = stack.enter_context(h5py.File(path, "r"))
+            file = stack.enter_context(h5py.File(real, "r"))
         except OSError as error:
             if isinstance(error, BlockingIOError) or "unable to lock" in str(error):
                 raise ValueError(
