@@ -184,10 +184,10 @@ class Fed(Stored):
         self._start(sources.Repeated(checked, n_inputs))
         self._keep_names(names)
         n = sum(len(v) for v, _ in self._frames_of(checked))
-        if n >= doubts.FEWEST:
-            self._doubt_data(checked if recordings is None else recordings, names.features)
-        elif self.standardize and ranks.is_first(self.comm):
+        if n < doubts.FEWEST and self.standardize and ranks.is_first(self.comm):
             warn(doubts.of_scale(n))
+        if n >= doubts.FEWEST and (recordings is not None or not are_examples(checked)):
+            self._doubt_data(checked if recordings is None else recordings, names.features)
 
     def _seen(self, parts):
         """P(h | v) of frames of a minibatch, the squared error of chains from noise there, and the variance.
