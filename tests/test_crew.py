@@ -17,13 +17,16 @@ from rtrbm.compute import threads
 pytest.importorskip("numba")
 from rtrbm.compute.numba import buffers, crew  # noqa: E402
 from rtrbm.compute.numba.board import (  # noqa: E402
+    LINE,
     OPEN,
     STOP,
     WORKERS,
     door,
+    end_part,
     give_way,
     increase,
     new_board,
+    next_part,
     read,
     serve,
     share,
@@ -54,6 +57,47 @@ def meet(part, worker, job):
             counts[part] = 1
             return
         give_way()
+
+
+@shared
+def go_step_by_step(part, worker, job):
+    """order[i] <- the step and part that began as number i, 100 times the step plus the part, and the worker."""
+    steps, order, workers, n_parts, n_steps, n = job
+    for step in range(n_steps):
+        mine = next_part(steps, step, part, n_parts)
+        while mine >= 0:
+            increase(workers, LINE * worker, 1)
+            order[step, mine, 0] = total(steps, n_parts)  # of all that has begun and ended before
+            x = 1.0
+            for _ in range(n * (mine + 1)):
+                x = x * 0.5 + 1
+            order[step, mine, 1] += 1 if x > 0 else 0
+            end_part(steps, step, mine)
+            mine = next_part(steps, step, part, n_parts)
+
+
+@inner
+def total(steps, n_parts):
+    """The steps that all parts have ended, at least."""
+    fewest = read(steps, 0)
+    for part in range(1, n_parts):
+        fewest = min(fewest, read(steps, LINE * part))
+    return fewest
+
+
+@compiled
+def take(steps, step, part, n_parts):
+    return next_part(steps, step, part, n_parts)
+
+
+@compiled
+def ended(steps, step, part):
+    end_part(steps, step, part)
+
+
+@compiled
+def share_steps(board, address, steps, order, workers, n_parts, n_steps, n):
+    share(board, 0, address, (steps, order, workers, n_parts, n_steps, n), n_parts)
 
 
 @inner
@@ -89,6 +133,36 @@ def test_two_threads_are_in_two_parts_at_once():
         assert done(meet, board, 10**7, 2)[0][:2].tolist() == [1, 1]
     alone = new_board()
     assert done(meet, alone, 1000, 2)[0][:2].tolist() == [1, 0]  # control: one after the other
+
+
+@pytest.mark.parametrize("n_parts", [1, 2, 3, 5])
+@pytest.mark.parametrize("n_jobs", [None, 2, 3])
+def test_no_part_of_a_step_begins_before_all_of_the_one_before_have_ended(n_jobs, n_parts):
+    n_steps, n_helped = 40, 0
+    for _ in range(30):
+        with crew.helped(n_jobs, 8) as (board, n_workers):
+            steps, workers = np.zeros(LINE * n_parts, np.int64), np.zeros(LINE * 8, np.int64)
+            order = np.zeros((n_steps, n_parts, 2), np.int64)
+            address = door(go_step_by_step, 1, 1, (steps, order, workers, 1, 1, 1))
+            share_steps(board, address, steps, order, workers, n_parts, n_steps, 100)
+        assert (order[..., 1] == 1).all() and workers.sum() == n_steps * n_parts
+        assert (order[..., 0] >= 2 * np.arange(n_steps)[:, None]).all()
+        assert (steps[::LINE] == 2 * n_steps).all() and not workers[LINE * n_workers :].any()
+        n_helped += workers[LINE:].sum()
+    assert (n_helped > 0) == (n_workers > 1 and n_parts > 1)
+
+
+def test_a_thread_alone_takes_its_own_part_first_and_then_those_that_nobody_has_begun():
+    steps = np.zeros(3 * LINE, np.int64)
+    for step in range(2):
+        taken = [take(steps, step, 1, 3), take(steps, step, 1, 3)]
+        steps[0] += 1  # another thread has begun the part that is left
+        assert taken == [1, 2]
+        for part in taken:
+            ended(steps, step, part)
+        steps[0] += 1
+        assert take(steps, step, 1, 3) == -1
+    assert steps[::LINE].tolist() == [4, 4, 4]
 
 
 def test_helpers_that_sleep_are_woken():

@@ -27,7 +27,7 @@ from rtrbm.compute.numba.buffers import addresses  # noqa: E402
 from rtrbm.compute.numba.compiled import compiled  # noqa: E402
 from rtrbm.compute.numba.forward import step_ahead, take_frames, take_rows  # noqa: E402
 from rtrbm.compute.numba.room import SEQUENCES, Data, Job, Model, Task, new_packed, new_room  # noqa: E402
-from rtrbm.compute.numba.tile import MATRICES, pack_matrix, run_chains  # noqa: E402
+from rtrbm.compute.numba.tile import MATRICES, begin_steps, pack_matrix, run_chains  # noqa: E402
 from rtrbm.compute.numba.vectors import WIDTH, load, store, up_to  # noqa: E402
 
 EPS = float(np.finfo(np.float32).eps)
@@ -319,15 +319,16 @@ FRAMES = np.array([[1, 0, 1], [0, 1, 0]], np.float32)
 @compiled
 def pack_all(task):
     for part in range(MATRICES):
-        pack_matrix(part, 0, Job(0, 0, 1, 1, 0, 2, task))
+        pack_matrix(part, 0, Job(0, 0, 1, 1, task))
 
 
 @compiled
 def chains_of(low, task):
     """The chains of a tile of sequences of two frames; their ends are in the room."""
-    job = Job(low, 0, 1, 1, 0, 2, task)
+    job = Job(low, 0, 1, 1, task)
     take_frames(0, 0, job)
     take_rows(0, 0, job)
+    begin_steps(job)
     step_ahead(0, 0, job)
     run_chains(0, 0, job)
 

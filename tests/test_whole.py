@@ -32,8 +32,9 @@ from rtrbm.training.state import HISTORY, Training
 
 pytest.importorskip("numba")
 from rtrbm.compute.numba import whole as kernels  # noqa: E402
+from rtrbm.compute.numba.compiled import compiled  # noqa: E402
 from rtrbm.compute.numba.room import ROWS, Packed, new_packed, new_room  # noqa: E402
-from rtrbm.compute.numba.tile import find_sums  # noqa: E402
+from rtrbm.compute.numba.tile import find_sums, shares_columns  # noqa: E402
 
 EPS = np.finfo(np.float32).eps
 # Derivatives per frame are means of products of numbers of order 1, rounded a few dozen times on their way through
@@ -148,10 +149,12 @@ EDGES = [
     Case(n_visible=40, n_hidden=530, lengths=(4,) * 9, n_warm="ragged", frames="dense grey"),  # tiles that share theirs
     Case(n_visible=40, n_hidden=520, lengths=(5, 5, 4, 3, 1), max_norm=1e-3, k=2),  # and add their sums of matrices
     Case(n_visible=20, n_hidden=515, lengths=(3,) * 5, sample_visible=False),  # but not these
+    Case(n_visible=130, n_hidden=140, lengths=(50,), k=3),  # one sequence of which threads share columns of half-steps
+    Case(n_visible=120, n_hidden=120, lengths=(ROWS + 40,), k=2, sample_visible=False),  # and more rows than a tile's
 ]
 CASES = random_cases(0) + random_cases(1) + random_cases(2) + EDGES
 any_case = pytest.mark.parametrize("case", CASES, ids=[f"{i}-{case}" for i, case in enumerate(CASES)])
-SOME = CASES[: -len(EDGES) : 9] + EDGES[-9:]
+SOME = CASES[: -len(EDGES) : 9] + EDGES[-11:]
 some_cases = pytest.mark.parametrize("case", SOME, ids=str)
 
 
@@ -394,6 +397,21 @@ def test_the_same_bits_for_any_number_of_threads(case, always_threads):
     alone = bits(by_numba(case, 0))
     assert bits(by_numba(case, 0, 2)) == alone and bits(by_numba(case, 0, 3)) == alone
     assert bits(by_numba(case, 1, 2)) != alone  # control
+
+
+def test_threads_share_rows_of_chains_or_columns():
+    """With one thread, or few columns, there is nothing to gain; with many rows the tables matter less."""
+    few, many = (Case(n_visible=n, n_hidden=n, lengths=(n_rows,)) for n, n_rows in ((30, 50), (130, 4 * ROWS)))
+    for case, n_parts, by_columns in (
+        (EDGES[-2], 1, False), (EDGES[-2], 2, True), (EDGES[-2], 3, True), (EDGES[-1], 2, True), (few, 2, False),
+        (many, 2, False),
+    ):  # fmt: skip
+        assert columns_are_shared(case.n_visible, case.n_hidden, sum(case.lengths), n_parts) == by_columns
+
+
+@compiled
+def columns_are_shared(V, H, n_rows, n_parts):
+    return shares_columns(V, H, n_rows, n_parts)
 
 
 def test_helpers_are_asked(always_threads, monkeypatch):

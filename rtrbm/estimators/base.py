@@ -185,7 +185,7 @@ class TrainedRBM(Watched):
             latest = []
 
             def prepare(update):
-                latest[:] = self._prepare(source.minibatch(update))
+                latest[:] = self._prepare(source.minibatch(update), is_kept=True)
                 return list(latest)
 
             with _or_unchanged(self) as begun:

@@ -120,8 +120,12 @@ class Fed(Stored):
         """Checked input as a packed block of rows, and its layout."""
         return pack(data)
 
-    def _prepare(self, data):
-        """This rank's parts of a minibatch as an update takes them: checked and packed."""
+    def _prepare(self, data, is_kept=False):
+        """This rank's parts of a minibatch as an update takes them: checked and packed.
+
+        is_kept : whether they are there for longer than this call's caller, and the data may change meanwhile: a stream
+        may put its next minibatch into the same array.
+        """
         parts = []
         data = (self._check_examples if are_examples(data) else self._check)(data, self.n_features_in_)
         for part, first in ranks.share(data, self.comm):
@@ -131,8 +135,8 @@ class Fed(Stored):
                 continue
             v, where = self._pack(part)
             v = self._scaled(v)
-            if isinstance(part, np.ndarray) and np.may_share_memory(v, part):
-                v = v.copy()  # a stream may put the next minibatch into the same array
+            if is_kept and isinstance(part, np.ndarray) and np.may_share_memory(v, part):
+                v = v.copy()
             parts.append(loop.Part(v, where, first))
         return parts
 

@@ -130,14 +130,15 @@ class Recipe(Estimator):
         return kinds.named(NegativePhase, "negative", self.negative)
 
     def _rule(self):
+        engine = self._engine()
         return loop.Rule(
             model=self._model(),
             negative=self._negative,
-            optimizer=self._optimizer(),
+            optimizer=self._optimizer(engine),
             learning_rate=float(self.learning_rate),
             centering=self.centering if isinstance(self.centering, str) else bool(self.centering),
             max_norm=None if self.max_norm is None else float(self.max_norm),
-            engine=self._engine(),
+            engine=engine,
             comm=self.comm,
             deviation=None if self.scale_ is None else self.scale_.deviation,
             penalties=Penalties(*map(float, (self.weight_decay, self.l1, self.sparsity_cost, self.sparsity_target))),

@@ -144,7 +144,8 @@ def pack(sequences):
     """
     where = layout([len(sequence) for sequence in sequences])
     if isinstance(sequences, np.ndarray):
-        return np.ascontiguousarray(sequences.swapaxes(0, 1).reshape(where.n_rows, -1)), where
+        n_sequences, n_frames = sequences.shape[:2]
+        return np.ascontiguousarray(sequences.swapaxes(0, 1).reshape(n_sequences * n_frames, -1)), where
     packed = np.empty((where.n_rows, sequences[0].shape[1]), sequences[0].dtype)
     packed[packed_rows(where)] = np.concatenate(sequences)
     return packed, where

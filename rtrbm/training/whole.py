@@ -30,7 +30,7 @@ def laid_out(rule, training):
         return training
 
     def laid(part):
-        return part._replace(**whole.views(whole.flat(part)))
+        return whole.laid_in(whole.flat(part), part)
 
     sums = {name: laid(part) for name, part in _sums_in(training.optimizer).items()}
     return training._replace(params=laid(training.params), optimizer=training.optimizer._replace(**sums))
@@ -60,10 +60,9 @@ def climb(whole, rule, training, parts, rate):
     flats = [whole.flat(part) for part in old]
 
     def turn(*flats):
-        views = (part._replace(**whole.views(a)) for part, a in zip(old, flats))
-        more.append(rule.optimizer.turn(state, *views))
+        more.append(rule.optimizer.turn(state, *map(whole.laid_in, flats, old)))
 
     norm, error, n_frames, new, news = whole.climb(total, flat, flats, rates, rule.max_norm, n_jobs, turn)
-    parts = [part._replace(**whole.views(a)) for part, a in zip(old, news)]
+    parts = map(whole.laid_in, news, old)
     steps = [np.array(int(part) + 1) for part in state if not isinstance(part, tuple)]
-    return norm, params._replace(**whole.views(new)), type(state)(*steps, *parts, *more), error, n_frames
+    return norm, whole.laid_in(new, params), type(state)(*steps, *parts, *more), error, n_frames

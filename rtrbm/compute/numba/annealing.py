@@ -69,9 +69,7 @@ def _anneal(numbers, rows, V, H, up, down, base_v, rise_v, base_h, rise_h, betas
     drawn : the number of the first half-step.
     """
     n, Vp, Hp, is_given = len(rows), up_to(V, WIDTH), up_to(H, WIDTH), len(given) > 0
-    scratch, on_v = scratch_of(n, V, H)
-    on_h, rise = scratch.on_h, aligned(3 * n * WIDTH)
-    on_h[:] = 0
+    (scratch, on_v, on_h), rise = scratch_of(n, V, H), aligned(3 * n * WIDTH)
     if is_given:
         start = aligned(n * Vp)
         gather(given, numbers, V, True, start)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .board import end_part, next_part
 from .compiled import inner, shared
 from .dense import add_few, add_gram, add_listed, pack_panels, put
 from .forward import add_beside
@@ -84,17 +85,22 @@ def go_back(t, first, last, H, bptt, U_t, room):
 
 @shared
 def step_back(part, worker, job):
-    """`go_back` in some columns, for some frames of some tiles, from the last frame to the first."""
-    model, n_parts, n = job.task.model, job.n_parts, job.n
+    """`go_back` for all frames of some tiles, from the last to the first; threads share the columns of each."""
+    model, n_parts, steps = job.task.model, job.n_parts, room_at(job.task.rooms, job.first).steps
     size, n_blocks, U_t = model.size, -(-model.size.H // WIDTH), packed_at(model.packed, 0).back
-    low, high = part_of(n_blocks, part, n_parts)
-    at_once = max(1, high - low) if n == 1 else 2
-    for t in range(job.end - 1, job.begin - 1, -1):
-        for block in range(low, high, at_once):
-            for i in range(job.first, job.first + n):
-                room = room_at(job.task.rooms, i)
-                if t < room.counts[1]:
-                    go_back(t, block, min(block + at_once, high), size.H, size.bptt, U_t, room)
+    n_frames = len(job.task.data.starts)
+    for step in range(n_frames):
+        mine, t = next_part(steps, step, part, n_parts), n_frames - 1 - step
+        while mine >= 0:
+            low, high = part_of(n_blocks, mine, n_parts)
+            at_once = max(1, high - low) if job.n == 1 else 2
+            for block in range(low, high, at_once):
+                for i in range(job.first, job.first + job.n):
+                    room = room_at(job.task.rooms, i)
+                    if t < room.counts[1]:
+                        go_back(t, block, min(block + at_once, high), size.H, size.bptt, U_t, room)
+            end_part(steps, step, mine)
+            mine = next_part(steps, step, part, n_parts)
 
 
 @shared

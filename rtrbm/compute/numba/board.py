@@ -22,6 +22,7 @@ from .vectors import data_of
 
 TICKET, DONE, JOB, OPEN, STOP, WORKERS = 0, 8, 16, 24, 32, 40  # places on a board; JOB: function and arguments
 SIZE = 48
+LINE = 8  # numbers of a line of the cache
 LEFT = 2**32 - 1  # a ticket: 2^32 times the number of the job, plus the parts that nobody has taken
 PATIENCE, LOOKS = 3000, 25  # turns in which a helper finds nothing before it sleeps, and looks in each
 LIMIT = 50 * PATIENCE  # turns in which it finds nothing though the board is open
@@ -230,6 +231,37 @@ def share(board, worker, address, job, n_parts):
         looks += 1
         if looks % 1024 == 0:
             give_way()
+
+
+@inner
+def next_part(steps, step, part, n_parts):
+    """A part of a step that this thread is to do, its own one if nobody has begun it; -1 if all of them have ended.
+
+    No part of a step begins before all parts of the step before have ended. Whoever waits waits for parts under way
+    alone, as with `share`. steps : (n_parts LINE,), 0 before the first step; a part's number there is twice the steps
+    that have ended, and one more during a step.
+    """
+    looks = 0
+    while True:
+        n_ended = 0
+        for i in range(n_parts):
+            at = LINE * (part + i if part + i < n_parts else part + i - n_parts)
+            found = read(steps, at)
+            if found == 2 * step and replace(steps, at, found, found + 1):
+                return at // LINE
+            n_ended += found >= 2 * step + 2
+        if n_ended == n_parts:
+            return -1
+        pause()
+        looks += 1
+        if looks % 1024 == 0:
+            give_way()
+
+
+@inner
+def end_part(steps, step, part):
+    """This part of a step has ended."""
+    write(steps, LINE * part, 2 * step + 2)
 
 
 def new_board():

@@ -15,14 +15,38 @@ from .lookups import AT_ONCE, UNITS, chunk_of, find_patterns, look_up, n_groups_
 from .vectors import WIDTH, add, clear, load, store, up_to, wide
 
 
-class Scratch(NamedTuple):
-    """Buffers of a thread's chain.
+class Chains(NamedTuple):
+    """The chains of some rows, from r on, and the buffers of their states.
 
-    on_h : hidden states; patterns : those of either layer; tables, sums : of a chunk and of a block of columns;
-    words : of a half-step.
+    V, H : units; k : steps; sample_visible : whether v is sampled; up, down : W packed from visible to hidden units and
+    back; bias_v : rows one stride_v after another, or one row for all (0); keys : of rows; drawn : the number of the
+    first half-step. on_v, on_h : the states; v_mean : those of v if it is not sampled; h_neg : the last h.
     """
 
+    V: int
+    H: int
+    k: int
+    sample_visible: bool
+    up: np.ndarray
+    down: np.ndarray
+    r: np.ndarray
+    bias_v: np.ndarray
+    stride_v: int
+    bias_h: np.ndarray
+    keys: np.ndarray
+    drawn: int
+    on_v: np.ndarray
     on_h: np.ndarray
+    v_mean: np.ndarray
+    h_neg: np.ndarray
+
+
+class Scratch(NamedTuple):
+    """Buffers of a thread's half-step.
+
+    patterns : those of either layer; tables, sums : of a chunk and of a block of columns; words : of its rows.
+    """
+
     patterns: np.ndarray
     tables: np.ndarray
     sums: np.ndarray
@@ -31,11 +55,12 @@ class Scratch(NamedTuple):
 
 @inner
 def sample_means(p, first, n_rows, stride, words, on):
-    """on <- binary states of these probabilities, in rows of `stride`."""
+    """on <- binary states of these probabilities, both in rows of `stride`, from row `first` on."""
     wide()
     for i in range(n_rows):
         for j in range(0, stride, WIDTH):
-            switch_mean_on(on, i * stride + j, load(p, (first + i) * stride + j), words, i, j)
+            at = (first + i) * stride + j
+            switch_mean_on(on, at, load(p, at), words, i, j)
 
 
 @inner
@@ -58,14 +83,14 @@ def _mean_block(sums, bias, at, stride_b, n_rows, column, out, to, stride):
 
 @inner
 def half_step(on, fr, n_rows, stride, W, n_groups, chunk, bias, at, stride_b, is_mean, out, on_out, to, stride_out,
-              scratch):  # fmt: skip
-    """States of the other layer, given binary ones from byte `fr` on.
+              low, high, scratch):  # fmt: skip
+    """States of the other layer in columns of blocks low to high - 1, given binary ones from byte `fr` on.
 
     Samples go to on_out, or means to `out`, from number `to` on. W is packed, from the layer `on` to the other one.
     """
     stride_p = up_to(n_groups, AT_ONCE)
     find_patterns(on, fr, n_rows, stride, n_groups, scratch.patterns, stride_p)
-    for block in range(stride_out // WIDTH):
+    for block in range(low, high):
         look_up(scratch.patterns, n_rows, stride_p, W, block, n_groups, chunk, scratch.tables, scratch.sums)
         column = block * WIDTH
         if is_mean:
@@ -77,7 +102,7 @@ def half_step(on, fr, n_rows, stride, W, n_groups, chunk, bias, at, stride_b, is
 @inner
 def half_step_from_means(v, fr, n_rows, stride, n_in, W, n_units, bias, at, stride_b, is_mean, out, to, on_out, words,
                          stride_out):  # fmt: skip
-    """The same, given means of the first layer; states go to the beginning of on_out, and `out` is used in any case."""
+    """All columns of the same, given means of the first layer; `out` is used in any case."""
     wide()
     clear(out, to, n_rows * stride_out)
     add_product(v, fr, n_rows, stride, n_in, W, n_units, stride_out // WIDTH, out, to, stride_out)
@@ -87,37 +112,41 @@ def half_step_from_means(v, fr, n_rows, stride, n_in, W, n_units, bias, at, stri
             if is_mean:
                 store(out, to + i * stride_out + j, sigmoid(x))
             else:
-                switch_on(on_out, i * stride_out + j, x, words, i, j)
+                switch_on(on_out, to + i * stride_out + j, x, words, i, j)
 
 
 @inner
-def contrastive_divergence(
-    r, first, n_rows, V, H, k, sample_visible, up, down, bias_v, stride_v, bias_h, keys, drawn, on_v, v_mean, h_neg,
-    scratch,
-):  # fmt: skip
-    """From h ~ r, k times v ~ P(v | h) (or its mean), h ~ P(h | v); the last h is a probability, in h_neg.
+def sample_half_step(number, chains, first, n_rows, low, high, scratch):
+    """A half-step of the chains of some rows, in columns of blocks low to high - 1 of the layer that it samples.
 
-    Of rows `first` to first + n_rows - 1; the last v is in on_v, or in v_mean. up, down : W packed from visible to
-    hidden units and back; drawn : the number of the first half-step.
+    Half-step 0 is h ~ r; those of odd numbers are v ~ P(v | h) or its mean, those of even ones h ~ P(h | v), of which
+    the last is the probability, in h_neg. What does not look up sums samples all columns.
     """
-    Vp, Hp = up_to(V, WIDTH), up_to(H, WIDTH)
-    n_v, n_h, chunk_v, chunk_h = n_groups_of(V), n_groups_of(H), chunk_of(V), chunk_of(H)
-    words, on_h, of_v, of_h = scratch.words, scratch.on_h, first * Vp, first * Hp
-    half_step_words(keys, first, n_rows, drawn, words)
-    sample_means(r, first, n_rows, Hp, words, on_h)
-    for step in range(k):
-        if sample_visible:
-            drawn += 1
-            half_step_words(keys, first, n_rows, drawn, words)
-        half_step(on_h, 0, n_rows, Hp, down, n_h, chunk_h, bias_v, first * stride_v, stride_v, not sample_visible,
-                  v_mean, on_v, of_v, Vp, scratch)  # fmt: skip
-        drawn += 1
-        half_step_words(keys, first, n_rows, drawn, words)
-        is_last = step == k - 1
-        if not sample_visible:
-            half_step_from_means(v_mean, of_v, n_rows, Vp, V, up, UNITS * n_v, bias_h, of_h, Hp, is_last, h_neg, of_h,
-                                 on_h, words, Hp)  # fmt: skip
-        elif is_last:
-            half_step(on_v, of_v, n_rows, Vp, up, n_v, chunk_v, bias_h, of_h, Hp, True, h_neg, on_h, of_h, Hp, scratch)
-        else:
-            half_step(on_v, of_v, n_rows, Vp, up, n_v, chunk_v, bias_h, of_h, Hp, False, h_neg, on_h, 0, Hp, scratch)
+    V, H, k, sample_visible, stride_v = chains.V, chains.H, chains.k, chains.sample_visible, chains.stride_v
+    Vp, Hp, n_v, n_h, words = up_to(V, WIDTH), up_to(H, WIDTH), n_groups_of(V), n_groups_of(H), scratch.words
+    of_v, of_h, is_last = first * Vp, first * Hp, number == 2 * k
+    half_step_words(chains.keys, first, n_rows, chains.drawn + (number if sample_visible else number // 2), words)
+    if number == 0:
+        sample_means(chains.r, first, n_rows, Hp, words, chains.on_h)
+    elif number % 2:
+        half_step(chains.on_h, of_h, n_rows, Hp, chains.down, n_h, chunk_of(H), chains.bias_v, first * stride_v,
+                  stride_v, not sample_visible, chains.v_mean, chains.on_v, of_v, Vp, low, high, scratch)  # fmt: skip
+    elif sample_visible:
+        half_step(chains.on_v, of_v, n_rows, Vp, chains.up, n_v, chunk_of(V), chains.bias_h, of_h, Hp, is_last,
+                  chains.h_neg, chains.on_h, of_h, Hp, low, high, scratch)  # fmt: skip
+    else:
+        half_step_from_means(chains.v_mean, of_v, n_rows, Vp, V, chains.up, UNITS * n_v, chains.bias_h, of_h, Hp,
+                             is_last, chains.h_neg, of_h, chains.on_h, words, Hp)  # fmt: skip
+
+
+@inner
+def n_blocks_of(number, chains):
+    """The blocks of columns of the layer that a half-step samples."""
+    return -(-(chains.V if number % 2 else chains.H) // WIDTH)
+
+
+@inner
+def contrastive_divergence(chains, first, n_rows, scratch):
+    """From h ~ r, k times v ~ P(v | h) (or its mean), h ~ P(h | v), of some rows."""
+    for number in range(2 * chains.k + 1):
+        sample_half_step(number, chains, first, n_rows, 0, n_blocks_of(number, chains), scratch)

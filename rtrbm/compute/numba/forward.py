@@ -1,5 +1,6 @@
 """Eq. 3.20 for a tile: from frames to the biases and states r of the recurrence."""
 
+from .board import end_part, next_part
 from .compiled import inner, shared
 from .dense import add_few, add_listed, add_product, list_by_columns, list_numbers
 from .exponential import sigmoid
@@ -76,17 +77,21 @@ def go_ahead(t, first, last, H, U, room):
 
 @shared
 def step_ahead(part, worker, job):
-    """`go_ahead` in some columns, for some frames of some tiles."""
-    model, n_parts, n = job.task.model, job.n_parts, job.n
+    """`go_ahead` for all frames of some tiles; threads share the columns of each."""
+    model, n_parts, steps = job.task.model, job.n_parts, room_at(job.task.rooms, job.first).steps
     n_blocks, U = -(-model.size.H // WIDTH), packed_at(model.packed, 0).ahead
-    low, high = part_of(n_blocks, part, n_parts)
-    at_once = max(1, high - low) if n == 1 else 2  # so that all tiles find these columns of U in the cache
-    for t in range(job.begin, job.end):
-        for block in range(low, high, at_once):
-            for i in range(job.first, job.first + n):
-                room = room_at(job.task.rooms, i)
-                if t < room.counts[1]:
-                    go_ahead(t, block, min(block + at_once, high), model.size.H, U, room)
+    for t in range(len(job.task.data.starts)):
+        mine = next_part(steps, t, part, n_parts)
+        while mine >= 0:
+            low, high = part_of(n_blocks, mine, n_parts)
+            at_once = max(1, high - low) if job.n == 1 else 2  # so that all tiles find these columns of U in the cache
+            for block in range(low, high, at_once):
+                for i in range(job.first, job.first + job.n):
+                    room = room_at(job.task.rooms, i)
+                    if t < room.counts[1]:
+                        go_ahead(t, block, min(block + at_once, high), model.size.H, U, room)
+            end_part(steps, t, mine)
+            mine = next_part(steps, t, part, n_parts)
 
 
 @shared

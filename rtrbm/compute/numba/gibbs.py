@@ -5,7 +5,7 @@ They draw the same numbers as those step by step, and agree with them up to roun
 
 import numpy as np
 
-from .chain import Scratch, contrastive_divergence, half_step, half_step_from_means, sample_means
+from .chain import Chains, Scratch, contrastive_divergence, half_step, half_step_from_means, sample_means
 from .compiled import compiled, inner
 from .hashing import from_bytes, half_step_words
 from .lookups import AT_ONCE, TABLES, UNITS, chunk_of, n_groups_of, pack, pack_transposed, to_bytes
@@ -105,29 +105,30 @@ def scatter_bytes(on, rows, n, out):
 
 @inner
 def scratch_of(n_rows, V, H):
-    """Buffers for so many rows, and states of the visible units."""
+    """Buffers for so many rows, and states of the visible and hidden units, all 0."""
     Vp, Hp, n_v, n_h = up_to(V, WIDTH), up_to(H, WIDTH), n_groups_of(V), n_groups_of(H)
     beyond = UNITS * max(n_v, n_h) + 2 * AT_ONCE
     on_v, on_h = np.zeros(n_rows * Vp + beyond, np.uint8), np.zeros(n_rows * Hp + beyond, np.uint8)
     patterns = np.empty(n_rows * up_to(max(n_v, n_h), AT_ONCE) + AT_ONCE, np.uint8)
-    scratch = Scratch(on_h, patterns, aligned(TABLES), aligned(n_rows * WIDTH), np.empty(3 * n_rows, np.uint32))
-    return scratch, on_v
+    scratch = Scratch(patterns, aligned(TABLES), aligned(n_rows * WIDTH), np.empty(3 * n_rows, np.uint32))
+    return scratch, on_v, on_h
 
 
 @compiled
 def _reconstruct(h, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, k, sample_visible, keys, drawn, v_neg, h_neg):
     """v_neg[rows], h_neg[rows] <- the ends of the chains of a tile, of which half-step `drawn` is the first."""
     n, Vp, Hp = len(rows), up_to(V, WIDTH), up_to(H, WIDTH)
-    scratch, on_v = scratch_of(n, V, H)
+    scratch, on_v, on_h = scratch_of(n, V, H)
     r, h_end, bias_h, bias_v = aligned(n * Hp), aligned(n * Hp), aligned(n * Hp), aligned(n * Vp if rows_v else Vp)
     v_mean = aligned(0 if sample_visible else n * Vp)
     gather(h, rows, H, True, r)
     gather(b_h, rows, H, rows_h, bias_h)
     gather(b_v, rows if rows_v else rows[:1], V, rows_v, bias_v)
-    contrastive_divergence(
-        r, 0, n, V, H, k, sample_visible, up, down, bias_v, Vp if rows_v else 0, bias_h, keys, drawn, on_v, v_mean,
-        h_end, scratch,
-    )  # fmt: skip
+    stride_v = Vp if rows_v else 0
+    chains = Chains(
+        V, H, k, sample_visible, up, down, r, bias_v, stride_v, bias_h, keys, drawn, on_v, on_h, v_mean, h_end
+    )
+    contrastive_divergence(chains, 0, n, scratch)
     if sample_visible:
         scatter_bytes(on_v, rows, V, v_neg)
     else:
@@ -141,7 +142,7 @@ def _average(v, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, n_burn_in, n_ave
     """mean[rows] <- averages along the chains of a tile, of which half-step `drawn` is the first; the last states."""
     wide()
     n, Vp, Hp, n_v, n_h = len(rows), up_to(V, WIDTH), up_to(H, WIDTH), n_groups_of(V), n_groups_of(H)
-    scratch, on_v = scratch_of(n, V, H)
+    scratch, on_v, on_h = scratch_of(n, V, H)
     words = scratch.words
     start, p, total = aligned(n * Vp), aligned(n * Vp), aligned(n * Vp)
     h, bias_h, bias_v = aligned(n * Hp), aligned(n * Hp), aligned(n * Vp if rows_v else Vp)
@@ -154,14 +155,14 @@ def _average(v, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, n_burn_in, n_ave
     for step in range(n_burn_in + n_average):
         half_step_words(keys, 0, n, drawn + 2 * step, words)
         if binary:
-            half_step(on_v, 0, n, Vp, up, n_v, chunk_of(V), bias_h, 0, Hp, False, h, scratch.on_h, 0, Hp, scratch)
+            half_step(on_v, 0, n, Vp, up, n_v, chunk_of(V), bias_h, 0, Hp, False, h, on_h, 0, Hp, 0, Hp // WIDTH,
+                      scratch)  # fmt: skip
         else:
-            half_step_from_means(
-                start, 0, n, Vp, V, up, UNITS * n_v, bias_h, 0, Hp, False, h, 0, scratch.on_h, words, Hp
-            )
+            half_step_from_means(start, 0, n, Vp, V, up, UNITS * n_v, bias_h, 0, Hp, False, h, 0, on_h, words, Hp)
         half_step_words(keys, 0, n, drawn + 2 * step + 1, words)
         is_mean = step >= n_burn_in
-        half_step(scratch.on_h, 0, n, Hp, down, n_h, chunk_of(H), bias_v, 0, stride_v, is_mean, p, on_v, 0, Vp, scratch)
+        half_step(on_h, 0, n, Hp, down, n_h, chunk_of(H), bias_v, 0, stride_v, is_mean, p, on_v, 0, Vp, 0, Vp // WIDTH,
+                  scratch)  # fmt: skip
         if is_mean:
             for i in range(n * Vp):
                 total[i] += p[i]
@@ -176,7 +177,7 @@ def _average(v, rows, V, H, up, down, b_v, rows_v, b_h, rows_h, n_burn_in, n_ave
         _scatter(start, rows, V, last_v)
     else:
         scatter_bytes(on_v, rows, V, last_v)
-    scatter_bytes(scratch.on_h, rows, H, last_h)
+    scatter_bytes(on_h, rows, H, last_h)
 
 
 @inner

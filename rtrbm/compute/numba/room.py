@@ -8,16 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .board import LINE
 from .buffers import taking
 from .chain import Scratch
 from .compiled import compiled, inner
 from .dense import MOST
 from .dense import ROWS as MULTIPLIED
 from .lookups import AT_ONCE, CHUNKS, TABLES, UNITS, n_groups_of
-from .vectors import LINE, WIDTH, up_to
+from .vectors import LINE as LINE_OF_FLOATS
+from .vectors import WIDTH, up_to
 
 ROWS = 400  # whose chains run together, at most
 CACHED = 2**18  # numbers of U that stay in a processor's second-level cache
+SHARERS = 64  # threads that share a step, at most
 SEQUENCES = 4  # of a tile, at most: they share the numbers of U that are in registers
 
 
@@ -96,11 +99,13 @@ class Model(NamedTuple):
 class Room(NamedTuple):
     """Buffers of a tile. Rows of floats are padded to whole vectors; `later` and `earlier` are rows of other frames.
 
-    counts : the numbers of rows and of frames, and whether most numbers of the frames are 0. panels : those of v
+    counts : the numbers of rows and of frames, and whether most numbers of the frames are 0; steps : those that threads
+    share, the tile's and others' (`rtrbm.compute.numba.board.next_part`). panels : those of v
     (of <v> before); states : those of r. x becomes total, and bias_h d, then states: they share their memory.
     """
 
     counts: np.ndarray
+    steps: np.ndarray
     start: np.ndarray
     alive: np.ndarray
     sequence: np.ndarray
@@ -123,6 +128,7 @@ class Room(NamedTuple):
     states: np.ndarray
     v: np.ndarray
     on: np.ndarray
+    on_h: np.ndarray
     x: np.ndarray
     r: np.ndarray
     bias_h: np.ndarray
@@ -151,16 +157,13 @@ class Task(NamedTuple):
 class Job(NamedTuple):
     """What threads share: a step of eq. 3.25 for some tiles, whose parts are tiles, or columns, or rows of one tile.
 
-    low, n : tiles low to low + n - 1, in rooms from `first` on; n_parts : of columns or rows; begin, end : frames;
-    task : Task.
+    low, n : tiles low to low + n - 1, in rooms from `first` on; n_parts : of columns or rows; task : Task.
     """
 
     low: int
     first: int
     n: int
     n_parts: int
-    begin: int
-    end: int
     task: Task
 
 
@@ -182,21 +185,21 @@ def new_room(size, n_rows, n_frames):
     x, bias = new_floats((n_rows + 1) * H_p), new_floats(max((n_rows + 1) * H_p, n_rows * (H + MULTIPLIED)))
     matrix = max(dynamic * max(V_p * H, H_p * V), bool(m) * max(V_p, H_p) * V)
     room = Room(
-        counts=numbers(3), start=numbers(n_frames + 1), alive=numbers(n_frames + 1),
+        counts=numbers(3), steps=numbers(LINE * SHARERS), start=numbers(n_frames + 1), alive=numbers(n_frames + 1),
         sequence=numbers(n_rows), frame=numbers(n_rows), source=numbers(n_rows), warm=numbers(n_rows, np.uint8),
         identity=np.arange(max(n_rows, V)), earlier=numbers(n_rows), later=numbers(n_rows),
         keys=numbers(n_rows, np.uint64), starts=numbers(n_rows + 1), columns=numbers(n_listed, np.uint32),
         values=new_floats(n_listed), starts_t=numbers(V + 1), rows_t=numbers(n_listed, np.uint32),
         values_t=new_floats(n_listed), shifted=numbers(n_listed if m else 0, np.uint32), matrix=new_floats(matrix),
         panels=new_floats(n_rows * (V + MULTIPLIED)), states=bias, v=new_floats(n_rows * V),
-        on=flags(padded * V_p, n_v), x=x, r=new_floats(n_rows * H_p), bias_h=bias,
+        on=flags(padded * V_p, n_v), on_h=flags(n_rows * H_p, n_h), x=x, r=new_floats(n_rows * H_p), bias_h=bias,
         bias_v=new_floats(n_rows * V_p if rows else V_p), h_neg=new_floats(padded * H_p), d=bias, total=x,
         c_v=new_floats((n_rows + 1) * V_p if rows or not sample_visible else 0),
         patterns=flags(padded // UNITS * up_to(V, AT_ONCE), 0),
     )  # fmt: skip
     most = min(n_rows, ROWS)
     scratch = Scratch(
-        on_h=flags(most * H_p, n_h), patterns=flags(most * up_to(max(n_v, n_h), AT_ONCE), 0),
+        patterns=flags(most * up_to(max(n_v, n_h), AT_ONCE), 0),
         tables=new_floats(TABLES), sums=new_floats(max(n_rows, V) * WIDTH), words=numbers(3 * most, np.uint32),
     )  # fmt: skip
     return room, scratch
@@ -211,8 +214,8 @@ def new_packed(V, H):
 
 def new_floats(n):
     """A buffer of zeros that begins with a line of the cache; a part that is never used is never there."""
-    a = np.zeros(n + WIDTH + LINE, np.float32)
-    return a[(-a.ctypes.data // 4) % LINE :][: n + WIDTH]
+    a = np.zeros(n + WIDTH + LINE_OF_FLOATS, np.float32)
+    return a[(-a.ctypes.data // 4) % LINE_OF_FLOATS :][: n + WIDTH]
 
 
 def _smallest():

@@ -19,7 +19,14 @@ class Spare:
     """What one thread's arrays leave behind. Memory for which there was no use lately goes back to the system."""
 
     def __init__(self):
-        self._left, self._n_made = deque(maxlen=MOST), 0
+        self._left, self._lent, self._n_made = deque(maxlen=MOST), {}, 0
+
+        def keep(array, spare=weakref.ref(self)):
+            """An array is gone, on whichever thread."""
+            if spare() is not None:
+                spare()._take_back(array)
+
+        self._keep = keep
 
     def take(self, n):
         """An array of n numbers of any value, which begins with a line of the cache."""
@@ -28,8 +35,13 @@ class Spare:
         if memory is None:
             memory = new_floats(n)
         array = np.frombuffer(memory.data, np.float32, n)  # not a view of an array: all its views keep it
-        weakref.finalize(array, _keep, weakref.ref(self), n, memory).atexit = False
+        lent = weakref.ref(array, self._keep)
+        self._lent[id(lent)] = lent, n, memory
         return array
+
+    def _take_back(self, lent):
+        _, n, memory = self._lent.pop(id(lent))
+        self._left.append((n, self._n_made, memory))
 
     def _found(self, n):
         """Memory for n numbers, or None; what is too old is let go."""
@@ -41,10 +53,3 @@ class Spare:
             elif self._n_made - since < LATELY:
                 self._left.append((size, since, memory))
         return found
-
-
-def _keep(spare, n, memory):
-    """An array is gone, on whichever thread; nothing is kept for a thread that has ended."""
-    spare = spare()
-    if spare is not None:
-        spare._left.append((n, spare._n_made, memory))

@@ -10,17 +10,32 @@ import functools
 import numpy as np
 
 from .backward import compare, finish, pack_states, statistics_of_frames, statistics_of_states, step_back
-from .board import compile_for, door, new_board, share
-from .chain import contrastive_divergence
-from .compiled import compiled, shared
+from .board import LINE, compile_for, door, end_part, new_board, next_part, share
+from .chain import Chains, contrastive_divergence, n_blocks_of, sample_half_step
+from .compiled import compiled, inner, shared
 from .forward import bias_visible_units, step_ahead, take_frames, take_rows
 from .lookups import UNITS, n_groups_of, pack, pack_transposed
-from .room import ROWS, Data, Job, Model, Places, Size, Task, packed_at, part_of, room_at, scratch_at, takes_tiles
+from .room import (
+    ROWS,
+    SHARERS,
+    Data,
+    Job,
+    Model,
+    Places,
+    Size,
+    Task,
+    packed_at,
+    part_of,
+    room_at,
+    scratch_at,
+    takes_tiles,
+)
 from .vectors import WIDTH, up_to
 
 SHARED = 2**17  # numbers of U of which a step of the recurrence is worth sharing
 COLUMNS = 128  # of a step that are worth a thread
 MATRICES = 4
+TABLE, WAIT = 48, 500  # look-ups that take as long as a table, and as threads that wait for one another
 
 
 @shared
@@ -38,31 +53,86 @@ def pack_matrix(part, worker, job):
         pack(params, at.U, H, H, H, packed.ahead)
 
 
+@inner
+def _chains_of(job):
+    """The chains of a tile, from r (Algorithm 1) to v_neg and h_neg."""
+    model, room = job.task.model, room_at(job.task.rooms, job.first)
+    (V, H, m, k, dynamic, _, sample_visible), packed = model.size, packed_at(model.packed, 0)
+    stride_v = up_to(V, WIDTH) if m > 0 or dynamic else 0
+    return Chains(
+        V, H, k, sample_visible, packed.up, packed.down, room.r, room.bias_v, stride_v, room.bias_h, room.keys, 0,
+        room.on, room.on_h, room.c_v, room.h_neg,
+    )  # fmt: skip
+
+
 @shared
 def run_chains(part, worker, job):
-    """The chains of some rows of a tile, from r (Algorithm 1): v_neg and h_neg."""
-    task, room = job.task, room_at(job.task.rooms, job.first)
-    size, packed, n_rows, n_parts = task.model.size, packed_at(task.model.packed, 0), room.counts[0], job.n_parts
-    stride_v = up_to(size.V, WIDTH) if size.m > 0 or size.dynamic else 0
-    (low, high), scratch = part_of(n_rows, part, n_parts), scratch_at(task.scratches, worker)
+    """The chains of some rows of a tile."""
+    chains, scratch = _chains_of(job), scratch_at(job.task.scratches, worker)
+    low, high = part_of(room_at(job.task.rooms, job.first).counts[0], part, job.n_parts)
     for first in range(low, high, ROWS):
-        contrastive_divergence(
-            room.r, first, min(ROWS, high - first), size.V, size.H, size.k, size.sample_visible, packed.up, packed.down,
-            room.bias_v, stride_v, room.bias_h, room.keys, 0, room.on, room.c_v, room.h_neg, scratch,
-        )  # fmt: skip
+        contrastive_divergence(chains, first, min(ROWS, high - first), scratch)
+
+
+@shared
+def step_chains(part, worker, job):
+    """The chains of a tile; threads share the columns of each half-step, or its rows if it looks up no sums."""
+    chains, room, n_parts = _chains_of(job), room_at(job.task.rooms, job.first), job.n_parts
+    scratch = scratch_at(job.task.scratches, worker)
+    for number in range(2 * chains.k + 1):
+        mine, n_blocks = next_part(room.steps, number, part, n_parts), n_blocks_of(number, chains)
+        while mine >= 0:
+            low, high = 0, room.counts[0]
+            if number == 0 or number % 2 == 0 and not chains.sample_visible:
+                low, high = part_of(high, mine, n_parts)
+            first_block, last_block = part_of(n_blocks, mine, n_parts)
+            for first in range(low, high, ROWS):
+                n_rows = min(ROWS, high - first)
+                sample_half_step(number, chains, first, n_rows, first_block, last_block, scratch)
+            end_part(room.steps, number, mine)
+            mine = next_part(room.steps, number, part, n_parts)
+
+
+@inner
+def shares_columns(V, H, n_rows, n_parts):
+    """Whether threads share the columns of every half-step of chains, or all half-steps of some rows.
+
+    With columns each makes half of the tables, but all wait for one another after every half-step.
+    """
+    by_rows = by_columns = 0
+    for n_in, n_out in ((V, H), (H, V)):
+        n_groups, n_blocks = n_groups_of(n_in), -(-n_out // WIDTH)
+        by_rows += n_groups * n_blocks * (TABLE + -(-n_rows // n_parts))
+        by_columns += n_groups * -(-n_blocks // n_parts) * (TABLE + n_rows) + WAIT
+    return n_parts > 1 and by_columns < by_rows
 
 
 def most_threads(n_tiles, H):
     """The number of threads that have something to do."""
-    return n_tiles if takes_tiles(n_tiles, H) else max(2, H // COLUMNS)
+    return n_tiles if takes_tiles(n_tiles, H) else min(max(2, H // COLUMNS), SHARERS)
 
 
 STEPS = (
-    pack_matrix, take_frames, take_rows, step_ahead, bias_visible_units, run_chains, compare, step_back,
+    pack_matrix, take_frames, take_rows, step_ahead, bias_visible_units, run_chains, step_chains, compare, step_back,
     statistics_of_frames, pack_states, statistics_of_states, finish,
 )  # fmt: skip
-(PACK, TAKE_FRAMES, TAKE_ROWS, STEP_AHEAD, BIAS_VISIBLE, CHAINS, COMPARE, STEP_BACK, OF_FRAMES, PACK_STATES, OF_STATES,
- FINISH, ALL) = range(len(STEPS) + 1)  # fmt: skip
+(PACK, TAKE_FRAMES, TAKE_ROWS, STEP_AHEAD, BIAS_VISIBLE, CHAINS, STEP_CHAINS, COMPARE, STEP_BACK, OF_FRAMES,
+ PACK_STATES, OF_STATES, FINISH, ALL) = range(len(STEPS) + 1)  # fmt: skip
+
+
+@inner
+def begin_steps(job):
+    """No step has begun."""
+    steps = room_at(job.task.rooms, job.first).steps
+    for part in range(job.n_parts):
+        steps[LINE * part] = 0
+
+
+@inner
+def _share_steps(board, worker, address, job):
+    """`share` what goes step by step."""
+    begin_steps(job)
+    share(board, worker, address, job, job.n_parts)
 
 
 @shared
@@ -72,25 +142,27 @@ def go_through(part, worker, job):
     If one thread works on one tile, this is a part of what is shared: tile `part`, in the room of this thread.
     """
     board, doors, low, first, n, n_workers, task = job
-    size, n_frames = task.model.size, len(task.data.starts)
+    size = task.model.size
     if n_workers == 1:
         low, first = low + part, first + worker
-    tiles, n_parts = Job(low, first, n, 1, 0, n_frames, task), n_workers if size.H**2 >= SHARED else 1
-    at_once = 1 if n_parts > 1 else n_frames
+    tiles, n_parts = Job(low, first, n, 1, task), n_workers if size.H**2 >= SHARED else 1
+    columns = Job(low, first, n, n_parts, task)
     share(board, worker, doors[TAKE_FRAMES], tiles, n)
     for i in range(n):
-        share(board, worker, doors[TAKE_ROWS], Job(low + i, first + i, 1, n_workers, 0, n_frames, task), n_workers)
-    for t in range(0, n_frames, at_once):
-        share(board, worker, doors[STEP_AHEAD], Job(low, first, n, n_parts, t, t + at_once, task), n_parts)
+        share(board, worker, doors[TAKE_ROWS], Job(low + i, first + i, 1, n_workers, task), n_workers)
+    _share_steps(board, worker, doors[STEP_AHEAD], columns)
     if size.dynamic:
         share(board, worker, doors[BIAS_VISIBLE], tiles, n)
     for i in range(n):
-        share(board, worker, doors[CHAINS], Job(low + i, first + i, 1, n_workers, 0, n_frames, task), n_workers)
+        tile, n_rows = Job(low + i, first + i, 1, n_workers, task), room_at(task.rooms, first + i).counts[0]
+        if shares_columns(size.V, size.H, n_rows, n_workers):
+            _share_steps(board, worker, doors[STEP_CHAINS], tile)
+        else:
+            share(board, worker, doors[CHAINS], tile, n_workers)
     share(board, worker, doors[COMPARE], tiles, n)
-    for t in range(n_frames - at_once, -1, -at_once):
-        share(board, worker, doors[STEP_BACK], Job(low, first, n, n_parts, t, t + at_once, task), n_parts)
+    _share_steps(board, worker, doors[STEP_BACK], columns)
     for i in range(n):
-        tile = Job(low + i, first + i, 1, n_workers, 0, n_frames, task)
+        tile = Job(low + i, first + i, 1, n_workers, task)
         share(board, worker, doors[OF_FRAMES], tile, n_workers)
         share(board, worker, doors[PACK_STATES], tile, 1)
         share(board, worker, doors[OF_STATES], tile, n_workers)
@@ -104,7 +176,7 @@ def find_sums(board, n_workers, doors, task):
     board, n_workers : of `rtrbm.compute.numba.crew.helped`; doors : `doors_of_steps`; task : Task.
     """
     n_tiles = len(task.sums)
-    share(board, 0, doors[PACK], Job(0, 0, n_tiles, 1, 0, 0, task), MATRICES)
+    share(board, 0, doors[PACK], Job(0, 0, n_tiles, 1, task), MATRICES)
     if takes_tiles(n_tiles, task.model.size.H):
         share(board, 0, doors[ALL], (board, doors, 0, 0, 1, 1, task), n_tiles)
         return
@@ -120,7 +192,7 @@ def doors_of_steps():
     data = Data(none, some, some, some, some, one, np.uint64(0), one, one)
     model = Model(Size(1, 1, 0, 1, False, True, True), Places(*range(len(Places._fields))), none, table)
     task = Task(data, model, table, table, np.zeros((1, 1), np.float32))
-    steps = [door(function, one, one, Job(one, one, one, one, one, one, task)) for function in STEPS]
+    steps = [door(function, one, one, Job(one, one, one, one, task)) for function in STEPS]
     doors = np.array([*steps, door(go_through, one, one, (new_board(), some, one, one, one, one, task))])
     compile_for(find_sums, new_board(), one, doors, task)
     return doors

@@ -7,7 +7,6 @@ depend on sizes alone, so that results do not depend on the number of threads.
 import functools
 import math
 import threading
-import weakref
 from collections import deque
 from typing import NamedTuple
 
@@ -27,7 +26,7 @@ from .vectors import WIDTH
 MATRICES, BIASES = ("W", "U", "U_v", "A", "C"), ("b_v", "b_h", "b_init", "b_v_init")
 SLICE, SLICES = 2**13, 16  # about the fewest numbers that a task of a matrix updates, and the most tasks
 TILES = 32  # whose sums are in memory at the same time
-LARGE = 2**14  # parameters that are worth waking threads for
+LARGE = 2**16  # parameters that are worth waking threads for
 _local = threading.local()
 
 
@@ -46,10 +45,10 @@ class Whole(NamedTuple):
 
     def flat(self, params):
         """The flat array of which all parameters are views, each in its place; a copy of them if there is none."""
+        for made, flat in _made():
+            if made is params:
+                return flat
         parts = [getattr(params, name) for name, *_ in self.places]
-        for views, flat in _made():
-            if len(views) == len(parts) and all(view() is part for view, part in zip(views, parts)):
-                return flat()
         base = parts[0].base
         if type(base) is np.ndarray and base.dtype == np.float32 and base.shape == (self.at.end,) and base.flags.carray:
             begin = base.__array_interface__["data"][0]
@@ -57,19 +56,19 @@ class Whole(NamedTuple):
             if places == [(*p.__array_interface__["data"], p.shape, p.flags.c_contiguous) for p in parts]:
                 return base
         flat = self.empty()
-        for part, view in zip(parts, self.views(flat).values()):
-            view[...] = part
+        for part, (_, low, high, _) in zip(parts, self.places):
+            flat[low:high] = part.reshape(-1)
         return flat
 
     def empty(self):
         """A new flat array."""
         return floats(self.at.end)
 
-    def views(self, flat):
-        """The parameters in a flat array, by name."""
-        views = {name: flat[low:high].reshape(shape) for name, low, high, shape in self.places}
-        _made().append(([*map(weakref.ref, views.values())], weakref.ref(flat)))
-        return views
+    def laid_in(self, flat, params):
+        """The same NamedTuple, its arrays views of a flat array."""
+        made = params._replace(**{name: flat[low:high].reshape(shape) for name, low, high, shape in self.places})
+        _made().append((made, flat))
+        return made
 
     def nothing(self):
         """An array like that of `added`."""
@@ -97,17 +96,17 @@ class Whole(NamedTuple):
         (n_tiles, n) ndarray
             As `Places` has them. If there are more than `TILES`, one row with the sums of all.
         """
-        n_sequences, n_frames = len(where.lengths), len(where.starts)
+        n_sequences, n_frames, n_rows = len(where.lengths), len(where.starts), len(v)
         v = np.require(v, np.float32, "CW").reshape(-1)
-        n_warm = np.zeros(n_sequences) if where.n_warm is None else where.n_warm
+        n_warm = np.zeros(n_sequences, np.intp) if where.n_warm is None else np.array(where.n_warm, np.intp)
         n_tiles = -(-n_sequences // SEQUENCES)
         n_tiles = min(n_tiles + n_tiles % 2, n_sequences)  # even, for two threads
         key = np.uint64(key_of(draw.seed, draw.purpose, draw.address))
-        order = np.argsort(where.rank)
-        data = v, where.starts, where.batch_sizes, order, np.array(n_warm, np.intp), int(draw.first), key
+        order = where.rank if n_sequences == 1 else np.argsort(where.rank)
+        data = v, where.starts, where.batch_sizes, order, n_warm, int(draw.first), key
         packed, table = self._packed()
         model = Model(self.size, self.at, flat, table)
-        n_jobs = worth(where.n_rows * flat.size * self.size.k, n_jobs, TASKS)
+        n_jobs = worth(n_rows * flat.size * self.size.k, n_jobs, TASKS)
         doors, total = doors_of_steps(), None  # which may compile: nobody waits yet
         for low in range(0, n_tiles, TILES):
             n, width = min(TILES, n_tiles - low), self.at.rest + WIDTH
@@ -209,7 +208,7 @@ def floats(n):
 
 
 def _made():
-    """Weak references to the views that this thread made last, and to their flat arrays; an update makes three."""
+    """What this thread has laid in flat arrays lately, and these; an update makes three."""
     if not hasattr(_local, "made"):
         _local.made = deque(maxlen=3)
     return _local.made
