@@ -455,12 +455,13 @@ def climbed(i, n_visible, n_hidden, n_tiles):
     flats = [kernel.flat(part) for part in state if isinstance(part, tuple)]
     in_double = sums[:, : kernel.at.rest + 2].sum(axis=0, dtype=float)
     norm, error, frames, new, news = kernel.climb(sums, kernel.flat(params), flats, rates, max_norm, None)
-    found = [kernel.laid_in(flat, params) for flat in (new, *news)]
+    flats = new, *news
+    found = kernel.laid_in(flats, [params] * len(flats))
 
     def double(part):
         return each(lambda a: a.astype(float), part) if isinstance(part, tuple) else part
 
-    derivatives = each(np.copy, kernel.laid_in(in_double, params))
+    derivatives = each(np.copy, *kernel.laid_in([in_double], [params]))
     at = kernel.at
     means = {"v": in_double[at.v : at.h], "h": in_double[at.h : at.active], "active": in_double[at.active : at.rest]}
     means = {name: mean / n_frames for name, mean in means.items()}

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from hashes import HashedEngine, HashedNoise
-from helpers import random_taps, state
+from helpers import random_params, random_taps, state
 
 from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM
 from rtrbm.compute.engine import named
@@ -24,6 +24,7 @@ from rtrbm.minibatches.sequences import pack
 from rtrbm.minibatches.windows import Example
 from rtrbm.models.rtrbm import Recurrent
 from rtrbm.parameters import arrays, each
+from rtrbm.rbm.chains import Draw
 from rtrbm.rbm.negative import CD, Exact
 from rtrbm.rbm.units import BERNOULLI, Bernoulli
 from rtrbm.training import loop, optimizers, ranks, spectral, whole
@@ -746,6 +747,38 @@ def test_parameters_are_views_of_one_array():
     for part in (model.params_, *model.optimizer_state_[1:]):
         assert len({id(a.base) for a in arrays(part)}) == 1
         assert sum(a.size for a in arrays(part)) == part.W.base.size
+
+
+def test_a_flat_array_serves_the_places_it_was_made_for():
+    """A model may have another form from one update to the next, by a subclass's property say."""
+    one, other = (kernels.prepared(Recurrent().form, 1, True, *shape) for shape in ((3, 2), (2, 3)))
+    (params,) = one.laid_in([one.empty()], [random_params(3, 2)])
+    assert one.flat(params) is params.W.base
+    with pytest.raises(ValueError):
+        other.flat(params)
+
+
+@pytest.mark.parametrize("optimizer, n", [("momentum", 2), ("adam", 3)])
+def test_no_more_arrays_are_kept_than_an_update_makes(optimizer, n):
+    model = RTRBM(**SMALL | dict(optimizer=optimizer))
+    for _ in range(3):
+        model.partial_fit(X)
+    assert [id(part) for _, part, _ in kernels._local.made] == [
+        id(part) for part in (model.params_, *model.optimizer_state_) if isinstance(part, tuple)
+    ]
+    assert len(kernels._local.made) == n
+
+
+def test_ranks_may_be_short_integers():
+    """As numpy 1 makes them on Windows."""
+    case, sums = Case(lengths=(9,)), []
+    rule = rule_of(case, named("numba"))
+    params, (part,) = training_of(case, rule, 0, np.float32).params, minibatch_of(case, 0, np.float32)
+    kernel = whole.of(rule, params, rule.negative(0), [part])
+    for kind in (np.int32, np.int64):
+        where = part.where._replace(rank=part.where.rank.astype(kind))
+        sums.append(kernel.sums(kernel.flat(params), part.v, where, Draw(0, "chain", (0,)), None).tobytes())
+    assert sums[0] == sums[1]
 
 
 @pytest.mark.parametrize("optimizer", list(OPTIMIZERS))

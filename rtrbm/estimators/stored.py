@@ -312,7 +312,7 @@ class Stored(Recipe):
 
     def _once(self, name, kind, check):
         """Call a check of that name, unless nothing that it looks at has changed since: settings and `kind`."""
-        settings = [*map(vars(self).get, self._names)]
+        settings = [getattr(self, setting) for setting in self._names]
         passed = _passed.setdefault(self, {})
         known, known_kind = passed.get(name, ((), None))
         if len(known) != len(settings) or not all(map(operator.is_, known, settings)) or known_kind != kind:

@@ -28,12 +28,10 @@ def laid_out(rule, training):
     whole = of(rule, training.params, rule.negative(training.n_updates), [])
     if whole is None:
         return training
-
-    def laid(part):
-        return whole.laid_in(whole.flat(part), part)
-
-    sums = {name: laid(part) for name, part in _sums_in(training.optimizer).items()}
-    return training._replace(params=laid(training.params), optimizer=training.optimizer._replace(**sums))
+    sums = _sums_in(training.optimizer)
+    parts = [training.params, *sums.values()]
+    params, *laid = whole.laid_in([*map(whole.flat, parts)], parts)
+    return training._replace(params=params, optimizer=training.optimizer._replace(**dict(zip(sums, laid))))
 
 
 def _sums_in(state):
@@ -60,9 +58,9 @@ def climb(whole, rule, training, parts, rate):
     flats = [whole.flat(part) for part in old]
 
     def turn(*flats):
-        more.append(rule.optimizer.turn(state, *map(whole.laid_in, flats, old)))
+        more.append(rule.optimizer.turn(state, *whole.laid_in(flats, old)))
 
     norm, error, n_frames, new, news = whole.climb(total, flat, flats, rates, rule.max_norm, n_jobs, turn)
-    parts = map(whole.laid_in, news, old)
+    params, *parts = whole.laid_in([new, *news], [params, *old])
     steps = [np.array(int(part) + 1) for part in state if not isinstance(part, tuple)]
-    return norm, whole.laid_in(new, params), type(state)(*steps, *parts, *more), error, n_frames
+    return norm, params, type(state)(*steps, *parts, *more), error, n_frames

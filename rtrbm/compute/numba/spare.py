@@ -23,8 +23,9 @@ class Spare:
 
         def keep(array, spare=weakref.ref(self)):
             """An array is gone, on whichever thread."""
-            if spare() is not None:
-                spare()._take_back(array)
+            owner = spare()
+            if owner is not None:
+                owner._take_back(array)
 
         self._keep = keep
 

@@ -7,7 +7,6 @@ depend on sizes alone, so that results do not depend on the number of threads.
 import functools
 import math
 import threading
-from collections import deque
 from typing import NamedTuple
 
 import numpy as np
@@ -45,8 +44,8 @@ class Whole(NamedTuple):
 
     def flat(self, params):
         """The flat array of which all parameters are views, each in its place; a copy of them if there is none."""
-        for made, flat in _made():
-            if made is params:
+        for places, made, flat in getattr(_local, "made", ()):
+            if made is params and places == self.places:
                 return flat
         parts = [getattr(params, name) for name, *_ in self.places]
         base = parts[0].base
@@ -64,11 +63,14 @@ class Whole(NamedTuple):
         """A new flat array."""
         return floats(self.at.end)
 
-    def laid_in(self, flat, params):
-        """The same NamedTuple, its arrays views of a flat array."""
-        made = params._replace(**{name: flat[low:high].reshape(shape) for name, low, high, shape in self.places})
-        _made().append((made, flat))
+    def laid_in(self, flats, parts):
+        """The same NamedTuples, their arrays views of flat ones, which are those that `flat` knows from now on."""
+        made = [part._replace(**self._views(flat)) for flat, part in zip(flats, parts)]
+        _local.made = [(self.places, part, flat) for part, flat in zip(made, flats)]
         return made
+
+    def _views(self, flat):
+        return {name: flat[low:high].reshape(shape) for name, low, high, shape in self.places}
 
     def nothing(self):
         """An array like that of `added`."""
@@ -102,7 +104,7 @@ class Whole(NamedTuple):
         n_tiles = -(-n_sequences // SEQUENCES)
         n_tiles = min(n_tiles + n_tiles % 2, n_sequences)  # even, for two threads
         key = np.uint64(key_of(draw.seed, draw.purpose, draw.address))
-        order = where.rank if n_sequences == 1 else np.argsort(where.rank)
+        order = np.argsort(where.rank)
         data = v, where.starts, where.batch_sizes, order, n_warm, int(draw.first), key
         packed, table = self._packed()
         model = Model(self.size, self.at, flat, table)
@@ -202,16 +204,10 @@ def release():
 
 def floats(n):
     """An array of n numbers of any value, in memory that another one of this thread left if there is some."""
-    if not hasattr(_local, "spare"):
-        _local.spare = Spare()
-    return _local.spare.take(n)
-
-
-def _made():
-    """What this thread has laid in flat arrays lately, and these; an update makes three."""
-    if not hasattr(_local, "made"):
-        _local.made = deque(maxlen=3)
-    return _local.made
+    spare = getattr(_local, "spare", None)
+    if spare is None:  # `release` may be called at any time
+        spare = _local.spare = Spare()
+    return spare.take(n)
 
 
 class Rooms:
