@@ -61,13 +61,13 @@ def meet(part, worker, job):
 
 @shared
 def go_step_by_step(part, worker, job):
-    """order[i] <- the step and part that began as number i, 100 times the step plus the part, and the worker."""
+    """order[step, part] <- `fewest` when it began, and how often it was done; workers <- how many each has done."""
     steps, order, workers, n_parts, n_steps, n = job
     for step in range(n_steps):
         mine = next_part(steps, step, part, n_parts)
         while mine >= 0:
             increase(workers, LINE * worker, 1)
-            order[step, mine, 0] = total(steps, n_parts)  # of all that has begun and ended before
+            order[step, mine, 0] = fewest(steps, n_parts)
             x = 1.0
             for _ in range(n * (mine + 1)):
                 x = x * 0.5 + 1
@@ -77,12 +77,12 @@ def go_step_by_step(part, worker, job):
 
 
 @inner
-def total(steps, n_parts):
-    """The steps that all parts have ended, at least."""
-    fewest = read(steps, 0)
+def fewest(steps, n_parts):
+    """Twice the steps that all parts have ended."""
+    least = read(steps, 0)
     for part in range(1, n_parts):
-        fewest = min(fewest, read(steps, LINE * part))
-    return fewest
+        least = min(least, read(steps, LINE * part))
+    return least
 
 
 @compiled
@@ -138,8 +138,10 @@ def test_two_threads_are_in_two_parts_at_once():
 @pytest.mark.parametrize("n_parts", [1, 2, 3, 5])
 @pytest.mark.parametrize("n_jobs", [None, 2, 3])
 def test_no_part_of_a_step_begins_before_all_of_the_one_before_have_ended(n_jobs, n_parts):
-    n_steps, n_helped = 40, 0
-    for _ in range(30):
+    n_steps, n_helped, n_rounds, latest = 40, 0, 0, time.monotonic() + 60
+    while n_rounds < 30 or n_helped == 0 and n_parts > 1 and n_jobs:  # control: helpers come, if rarely
+        assert time.monotonic() < latest
+        n_rounds += 1
         with crew.helped(n_jobs, 8) as (board, n_workers):
             steps, workers = np.zeros(LINE * n_parts, np.int64), np.zeros(LINE * 8, np.int64)
             order = np.zeros((n_steps, n_parts, 2), np.int64)
@@ -149,7 +151,6 @@ def test_no_part_of_a_step_begins_before_all_of_the_one_before_have_ended(n_jobs
         assert (order[..., 0] >= 2 * np.arange(n_steps)[:, None]).all()
         assert (steps[::LINE] == 2 * n_steps).all() and not workers[LINE * n_workers :].any()
         n_helped += workers[LINE:].sum()
-    assert (n_helped > 0) == (n_workers > 1 and n_parts > 1)
 
 
 def test_a_thread_alone_takes_its_own_part_first_and_then_those_that_nobody_has_begun():

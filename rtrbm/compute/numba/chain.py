@@ -120,7 +120,7 @@ def sample_half_step(number, chains, first, n_rows, low, high, scratch):
     """A half-step of the chains of some rows, in columns of blocks low to high - 1 of the layer that it samples.
 
     Half-step 0 is h ~ r; those of odd numbers are v ~ P(v | h) or its mean, those of even ones h ~ P(h | v), of which
-    the last is the probability, in h_neg. What does not look up sums samples all columns.
+    the last is the probability, in h_neg. One that does not look up sums (`looks_up`) samples all columns.
     """
     V, H, k, sample_visible, stride_v = chains.V, chains.H, chains.k, chains.sample_visible, chains.stride_v
     Vp, Hp, n_v, n_h, words = up_to(V, WIDTH), up_to(H, WIDTH), n_groups_of(V), n_groups_of(H), scratch.words
@@ -137,6 +137,12 @@ def sample_half_step(number, chains, first, n_rows, low, high, scratch):
     else:
         half_step_from_means(chains.v_mean, of_v, n_rows, Vp, V, chains.up, UNITS * n_v, chains.bias_h, of_h, Hp,
                              is_last, chains.h_neg, of_h, chains.on_h, words, Hp)  # fmt: skip
+
+
+@inner
+def looks_up(number, chains):
+    """Whether a half-step looks up sums, so that it can sample some columns alone."""
+    return number % 2 == 1 or number > 0 and chains.sample_visible
 
 
 @inner

@@ -11,7 +11,7 @@ import numpy as np
 
 from .backward import compare, finish, pack_states, statistics_of_frames, statistics_of_states, step_back
 from .board import LINE, compile_for, door, end_part, new_board, next_part, share
-from .chain import Chains, contrastive_divergence, n_blocks_of, sample_half_step
+from .chain import Chains, contrastive_divergence, looks_up, n_blocks_of, sample_half_step
 from .compiled import compiled, inner, shared
 from .forward import bias_visible_units, step_ahead, take_frames, take_rows
 from .lookups import UNITS, n_groups_of, pack, pack_transposed
@@ -83,7 +83,7 @@ def step_chains(part, worker, job):
         mine, n_blocks = next_part(room.steps, number, part, n_parts), n_blocks_of(number, chains)
         while mine >= 0:
             low, high = 0, room.counts[0]
-            if number == 0 or number % 2 == 0 and not chains.sample_visible:
+            if not looks_up(number, chains):
                 low, high = part_of(high, mine, n_parts)
             first_block, last_block = part_of(n_blocks, mine, n_parts)
             for first in range(low, high, ROWS):
