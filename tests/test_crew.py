@@ -17,7 +17,7 @@ from rtrbm.compute import threads
 pytest.importorskip("numba")
 from rtrbm.compute.numba import buffers, crew  # noqa: E402
 from rtrbm.compute.numba.board import (  # noqa: E402
-    LINE,
+    APART,
     OPEN,
     STOP,
     WORKERS,
@@ -66,7 +66,7 @@ def go_step_by_step(part, worker, job):
     for step in range(n_steps):
         mine = next_part(steps, step, part, n_parts)
         while mine >= 0:
-            increase(workers, LINE * worker, 1)
+            increase(workers, APART * worker, 1)
             order[step, mine, 0] = fewest(steps, n_parts)
             x = 1.0
             for _ in range(n * (mine + 1)):
@@ -81,7 +81,7 @@ def fewest(steps, n_parts):
     """Twice the steps that all parts have ended."""
     least = read(steps, 0)
     for part in range(1, n_parts):
-        least = min(least, read(steps, LINE * part))
+        least = min(least, read(steps, APART * part))
     return least
 
 
@@ -143,18 +143,18 @@ def test_no_part_of_a_step_begins_before_all_of_the_one_before_have_ended(n_jobs
         assert time.monotonic() < latest
         n_rounds += 1
         with crew.helped(n_jobs, 8) as (board, n_workers):
-            steps, workers = np.zeros(LINE * n_parts, np.int64), np.zeros(LINE * 8, np.int64)
+            steps, workers = np.zeros(APART * n_parts, np.int64), np.zeros(APART * 8, np.int64)
             order = np.zeros((n_steps, n_parts, 2), np.int64)
             address = door(go_step_by_step, 1, 1, (steps, order, workers, 1, 1, 1))
             share_steps(board, address, steps, order, workers, n_parts, n_steps, 100)
         assert (order[..., 1] == 1).all() and workers.sum() == n_steps * n_parts
         assert (order[..., 0] >= 2 * np.arange(n_steps)[:, None]).all()
-        assert (steps[::LINE] == 2 * n_steps).all() and not workers[LINE * n_workers :].any()
-        n_helped += workers[LINE:].sum()
+        assert (steps[::APART] == 2 * n_steps).all() and not workers[APART * n_workers :].any()
+        n_helped += workers[APART:].sum()
 
 
 def test_a_thread_alone_takes_its_own_part_first_and_then_those_that_nobody_has_begun():
-    steps = np.zeros(3 * LINE, np.int64)
+    steps = np.zeros(3 * APART, np.int64)
     for step in range(2):
         taken = [take(steps, step, 1, 3), take(steps, step, 1, 3)]
         steps[0] += 1  # another thread has begun the part that is left
@@ -163,7 +163,7 @@ def test_a_thread_alone_takes_its_own_part_first_and_then_those_that_nobody_has_
             ended(steps, step, part)
         steps[0] += 1
         assert take(steps, step, 1, 3) == -1
-    assert steps[::LINE].tolist() == [4, 4, 4]
+    assert steps[::APART].tolist() == [4, 4, 4]
 
 
 def test_helpers_that_sleep_are_woken():

@@ -22,7 +22,7 @@ from .vectors import data_of
 
 TICKET, DONE, JOB, OPEN, STOP, WORKERS = 0, 8, 16, 24, 32, 40  # places on a board; JOB: function and arguments
 SIZE = 48
-LINE = 8  # numbers of a line of the cache
+APART = 8  # numbers from one place to the next
 LEFT = 2**32 - 1  # a ticket: 2^32 times the number of the job, plus the parts that nobody has taken
 PATIENCE, LOOKS = 3000, 25  # turns in which a helper finds nothing before it sleeps, and looks in each
 LIMIT = 50 * PATIENCE  # turns in which it finds nothing though the board is open
@@ -212,6 +212,15 @@ def take_part(board, worker):
 
 
 @inner
+def _look_away(looks):
+    """Let some time pass after so many looks at a board, at times so that another thread has it; one look more."""
+    pause()
+    if (looks + 1) % 1024 == 0:
+        give_way()
+    return looks + 1
+
+
+@inner
 def share(board, worker, address, job, n_parts):
     """Call function(part, worker, job) for each part, on this thread, which is `worker`, and on helpers.
 
@@ -227,10 +236,7 @@ def share(board, worker, address, job, n_parts):
         pass
     looks = 0
     while read(board, DONE) < n_parts:
-        pause()
-        looks += 1
-        if looks % 1024 == 0:
-            give_way()
+        looks = _look_away(looks)
 
 
 @inner
@@ -238,30 +244,27 @@ def next_part(steps, step, part, n_parts):
     """A part of a step that this thread is to do, its own one if nobody has begun it; -1 if all of them have ended.
 
     No part of a step begins before all parts of the step before have ended. Whoever waits waits for parts under way
-    alone, as with `share`. steps : (n_parts LINE,), 0 before the first step; a part's number there is twice the steps
+    alone, as with `share`. steps : (n_parts APART,), 0 before the first step; a part's number there is twice the steps
     that have ended, and one more during a step.
     """
     looks = 0
     while True:
         n_ended = 0
         for i in range(n_parts):
-            at = LINE * (part + i if part + i < n_parts else part + i - n_parts)
+            at = APART * (part + i if part + i < n_parts else part + i - n_parts)
             found = read(steps, at)
             if found == 2 * step and replace(steps, at, found, found + 1):
-                return at // LINE
+                return at // APART
             n_ended += found >= 2 * step + 2
         if n_ended == n_parts:
             return -1
-        pause()
-        looks += 1
-        if looks % 1024 == 0:
-            give_way()
+        looks = _look_away(looks)
 
 
 @inner
 def end_part(steps, step, part):
     """This part of a step has ended."""
-    write(steps, LINE * part, 2 * step + 2)
+    write(steps, APART * part, 2 * step + 2)
 
 
 def new_board():

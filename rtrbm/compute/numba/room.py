@@ -8,15 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .board import LINE
+from .board import APART
 from .buffers import taking
 from .chain import Scratch
 from .compiled import compiled, inner
 from .dense import MOST
 from .dense import ROWS as MULTIPLIED
 from .lookups import AT_ONCE, CHUNKS, TABLES, UNITS, n_groups_of
-from .vectors import LINE as LINE_OF_FLOATS
-from .vectors import WIDTH, up_to
+from .vectors import LINE, WIDTH, up_to
 
 ROWS = 400  # whose chains run together, at most
 CACHED = 2**18  # numbers of U that stay in a processor's second-level cache
@@ -185,7 +184,7 @@ def new_room(size, n_rows, n_frames):
     x, bias = new_floats((n_rows + 1) * H_p), new_floats(max((n_rows + 1) * H_p, n_rows * (H + MULTIPLIED)))
     matrix = max(dynamic * max(V_p * H, H_p * V), bool(m) * max(V_p, H_p) * V)
     room = Room(
-        counts=numbers(3), steps=numbers(LINE * SHARERS), start=numbers(n_frames + 1), alive=numbers(n_frames + 1),
+        counts=numbers(3), steps=numbers(APART * SHARERS), start=numbers(n_frames + 1), alive=numbers(n_frames + 1),
         sequence=numbers(n_rows), frame=numbers(n_rows), source=numbers(n_rows), warm=numbers(n_rows, np.uint8),
         identity=np.arange(max(n_rows, V)), earlier=numbers(n_rows), later=numbers(n_rows),
         keys=numbers(n_rows, np.uint64), starts=numbers(n_rows + 1), columns=numbers(n_listed, np.uint32),
@@ -214,8 +213,8 @@ def new_packed(V, H):
 
 def new_floats(n):
     """A buffer of zeros that begins with a line of the cache; a part that is never used is never there."""
-    a = np.zeros(n + WIDTH + LINE_OF_FLOATS, np.float32)
-    return a[(-a.ctypes.data // 4) % LINE_OF_FLOATS :][: n + WIDTH]
+    a = np.zeros(n + WIDTH + LINE, np.float32)
+    return a[(-a.ctypes.data // 4) % LINE :][: n + WIDTH]
 
 
 def _smallest():

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from .backward import compare, finish, pack_states, statistics_of_frames, statistics_of_states, step_back
-from .board import LINE, compile_for, door, end_part, new_board, next_part, share
+from .board import APART, compile_for, door, end_part, new_board, next_part, share
 from .chain import Chains, contrastive_divergence, looks_up, n_blocks_of, sample_half_step
 from .compiled import compiled, inner, shared
 from .forward import bias_visible_units, step_ahead, take_frames, take_rows
@@ -125,7 +125,7 @@ def begin_steps(job):
     """No step has begun."""
     steps = room_at(job.task.rooms, job.first).steps
     for part in range(job.n_parts):
-        steps[LINE * part] = 0
+        steps[APART * part] = 0
 
 
 @inner
