@@ -206,6 +206,8 @@ def as_given(X, name="X"):
     TypeError, ValueError
         If X is a stream, a mapping, text or no container of sequences, or holds none.
     """
+    if type(X) is np.ndarray and X.ndim and X.dtype.kind == "f":
+        return X
     foreign.check_open(X, name)
     foreign.check_ungrouped(X, name)
     if hasattr(X, "minibatch") or isinstance(X, Iterator):
@@ -418,11 +420,17 @@ def _are_up_to(X, limit):
     False also if one is -0, or X is not of native single or double precision. As integers, numbers from 0 on have the
     same order, and all others come after them: one look at each is enough.
     """
-    kind = {"f4": np.uint32, "f8": np.uint64}.get(X.dtype.str[1:])
-    if kind is None or not X.dtype.isnative or limit > np.finfo(X.dtype).max:
-        return False
-    most = np.array(limit, X.dtype).view(kind)
-    return all(part.view(kind).max() <= most for part in pieces(X))
+    kind, most = _as_integer(X.dtype, limit)
+    return kind is not None and all(part.view(kind).max() <= most for part in pieces(X))
+
+
+@functools.lru_cache(maxsize=64)
+def _as_integer(dtype, limit):
+    """The integers that are as long as numbers of a dtype, and the limit as one of them; None if there are none."""
+    kind = {"f4": np.uint32, "f8": np.uint64}.get(dtype.str[1:])
+    if kind is None or not dtype.isnative or limit > np.finfo(dtype).max:
+        return None, None
+    return kind, np.array(limit, dtype).view(kind)
 
 
 def _extremes(X):

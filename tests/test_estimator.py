@@ -7,6 +7,7 @@ import inspect
 import os
 import pickle
 import signal
+import weakref
 from dataclasses import dataclass
 from functools import partial
 
@@ -910,6 +911,45 @@ def test_the_same_units_in_another_form_may_be_set_after_fitting(name, tmp_path)
     for other in others:
         with pytest.raises(ValueError, match="^visible was changed after fitting"):
             model.set_params(visible=other).predict(data)
+
+
+CHANGES = {
+    "n_gibbs": 3,
+    "negative": "exact",
+    "sample_visible": False,
+    "learning_rate": 0.3,
+    "momentum": 0.1,
+    "centering": False,
+    "max_norm": 1e-3,
+    "weight_decay": 0.3,
+    "l1": 0.3,
+    "sparsity_cost": 0.3,
+}
+
+
+@pytest.mark.parametrize("name", list(CHANGES))
+@pytest.mark.parametrize("engine", ["numpy", "auto"])
+def test_the_next_update_takes_the_settings_of_now(name, engine, tmp_path):
+    """As a model that is read from a file with them does. Control: it is not the update of the settings before."""
+    data, path = random_sequences((7, 4, 9)), tmp_path / "model.h5"
+    model, twin = (RTRBM(4, engine=engine, random_state=0).partial_fit(data).partial_fit(data) for _ in range(2))
+    model.save(path)
+    model.set_params(**{name: CHANGES[name]}).partial_fit(data)
+    other = RTRBM.load(path).set_params(**{name: CHANGES[name]}).partial_fit(data)
+    assert state(model) == state(other) != state(twin.partial_fit(data))
+
+
+def test_nothing_keeps_a_model_that_was_trained():
+    """Its parameters may be large, and the search for cycles late."""
+    data = random_sequences((7, 4))
+    model = RTRBM(4, random_state=0).partial_fit(data).partial_fit(data)
+    gone = weakref.ref(model)
+    gc.disable()
+    try:
+        del model
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 # --------------------------------------------------------------------------- bad arguments of verbs

@@ -152,10 +152,12 @@ EDGES = [
     Case(n_visible=20, n_hidden=515, lengths=(3,) * 5, sample_visible=False),  # but not these
     Case(n_visible=130, n_hidden=140, lengths=(50,), k=3),  # one sequence of which threads share columns of half-steps
     Case(n_visible=120, n_hidden=120, lengths=(ROWS + 40,), k=2, sample_visible=False),  # and more rows than a tile's
+    Case(n_visible=9, n_hidden=530, lengths=(6,)),  # one sequence that reads a large U as it lies
+    Case(Recurrent(1, dynamic_visible_bias=True), n_visible=9, n_hidden=545, lengths=(7,), n_warm="ragged"),
 ]
 CASES = random_cases(0) + random_cases(1) + random_cases(2) + EDGES
 any_case = pytest.mark.parametrize("case", CASES, ids=[f"{i}-{case}" for i, case in enumerate(CASES)])
-SOME = CASES[: -len(EDGES) : 9] + EDGES[-11:]
+SOME = CASES[: -len(EDGES) : 9] + EDGES[-13:]
 some_cases = pytest.mark.parametrize("case", SOME, ids=str)
 
 

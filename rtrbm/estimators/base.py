@@ -246,12 +246,12 @@ class TrainedRBM(Watched):
         new = "params_" not in before
 
         def begin():
+            rule = None
             if new:
                 self._check_hyper_parameters()
                 names = Names(feature_names(X), feature_names(inputs, "inputs"))
             else:
-                self._check_shapes()
-                self._check_trainable()
+                rule = self._trained_rule()
                 self._check_features(X)
                 self._check_input_names(inputs)
             minibatch, n_inputs, recordings = X, 0, None
@@ -263,12 +263,12 @@ class TrainedRBM(Watched):
                 self._check_n_inputs(n_inputs, self.params_)
             else:
                 self._start_from(minibatch, n_inputs, names, recordings)
-            return self._prepare(minibatch)
+            return rule, self._prepare(minibatch)
 
         try:
-            parts = ranks.together(begin, self.comm)
+            rule, parts = ranks.together(begin, self.comm)
             self._check_same(X)
-            rule = self._begin_alike() if new else self._rule()
+            rule = self._begin_alike() if new else rule
             training, _ = loop.update(rule, self._state(), parts, float(self.learning_rate))
             _release_with(self, rule.engine)
             return self._set_state(training)

@@ -155,8 +155,10 @@ class Protocol:
 
     def _check_features(self, X, name="X"):
         """Raise if X has another number of features than the fit had, or other names of them."""
-        model = type(self).__name__
-        check_names(X, self._column_names.features, model, name)
+        model, names = type(self).__name__, self._column_names.features
+        if type(X) is np.ndarray and names is None and X.shape[-1:] == (self.n_features_in_,) and X.dtype != object:
+            return
+        check_names(X, names, model, name)
         check_number(X, self.n_features_in_, model, name, len(self._axes))
 
     def _repr_html_(self):

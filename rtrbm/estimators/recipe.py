@@ -122,18 +122,13 @@ class Recipe(Estimator):
 
     def _negative(self, update):
         """The negative phase of an update; one called by name takes `n_gibbs` and `sample_visible`."""
-        return self._negative_of(optimizers.scheduled(self.n_gibbs, update))
-
-    def _negative_of(self, k):
-        if isinstance(self.negative, str):
-            return _phase(self.negative, k, bool(self.sample_visible))
-        return kinds.named(NegativePhase, "negative", self.negative)
+        return _phase_at(self.negative, self.n_gibbs, bool(self.sample_visible), update)
 
     def _rule(self):
         engine = self._engine()
         return loop.Rule(
             model=self._model(),
-            negative=self._negative,
+            negative=partial(_phase_at, self.negative, self.n_gibbs, bool(self.sample_visible)),
             optimizer=self._optimizer(engine),
             learning_rate=float(self.learning_rate),
             centering=self.centering if isinstance(self.centering, str) else bool(self.centering),
@@ -152,6 +147,13 @@ class Recipe(Estimator):
                 f"standardize=True is for real values, got visible={self.visible!r}: take visible='gaussian' or "
                 "'scaled_gaussian', or standardize=False"
             )
+
+
+def _phase_at(negative, n_gibbs, sample_visible, update):
+    """The negative phase of an update: that which the settings name."""
+    if isinstance(negative, str):
+        return _phase(negative, optimizers.scheduled(n_gibbs, update), sample_visible)
+    return kinds.named(NegativePhase, "negative", negative)
 
 
 @functools.lru_cache(maxsize=64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import numbers
 import operator
 import os
@@ -39,7 +40,7 @@ STATE = (
     "scale_",
 )
 PLAIN = int, float, str  # kinds of settings that cannot change in themselves
-_passed = weakref.WeakKeyDictionary()  # of a model: settings and kind of parameters that passed a check, by its name
+_passed = weakref.WeakKeyDictionary()  # of a model: settings and kind that passed a check, what it made, by its name
 PRINTS = {"X": "data", "validation": "validation"}  # the groups of a file with the fingerprints of arguments
 
 
@@ -175,7 +176,7 @@ class Stored(Recipe):
     def _contents(self):
         """The parts of this model that a file keeps."""
         self._check_fitted()
-        self._check_trainable()
+        self._trained_rule()
         groups = {"params": self.params_, "optimizer": self.optimizer_state_}
         groups["history"] = {name: np.asarray(self.history_[name]) for name in HISTORY}
         groups["engine"] = {"name": self._engine().name}
@@ -304,21 +305,14 @@ class Stored(Recipe):
 
     def _check_shapes(self):
         """`_check_fitted`, whatever the numbers are."""
+        _once(self, "fitted", self._kind_of_params(), self._check_against_params)
+
+    def _kind_of_params(self):
+        """All that a check of the parameters looks at, their numbers apart."""
         if not hasattr(self, "params_"):
             raise not_fitted(f"this {type(self).__name__} is not fitted yet: call fit or partial_fit first")
         parts = [(getattr(part, "shape", ()), getattr(part, "dtype", None)) for part in self.params_]
-        kind = type(self.params_), self.n_features_in_, parts
-        self._once("fitted", kind, self._check_against_params)
-
-    def _once(self, name, kind, check):
-        """Call a check of that name, unless nothing that it looks at has changed since: settings and `kind`."""
-        settings = [getattr(self, setting) for setting in self._names]
-        passed = _passed.setdefault(self, {})
-        known, known_kind = passed.get(name, ((), None))
-        if len(known) != len(settings) or not all(map(operator.is_, known, settings)) or known_kind != kind:
-            check()
-            if all(value is None or isinstance(value, PLAIN) for value in settings):
-                passed[name] = settings, kind
+        return type(self.params_), self.n_features_in_, parts
 
     def _check_against_params(self):
         """Raise unless the parameters are of the kind and size the hyper-parameters say."""
@@ -336,15 +330,38 @@ class Stored(Recipe):
         if type(expected) is not type(self.params_) or found != wanted:
             raise ValueError("params_ must have the arrays that the hyper-parameters call for: fit again")
 
-    def _check_trainable(self):
-        """Raise unless the state of training is of the kind the hyper-parameters say."""
-        kind = type(self.optimizer_state_), self.params_.W.dtype, self.params_.W.shape, self.n_updates_ == 0
-        self._once("trainable", kind, self._check_state)
+    def _trained_rule(self):
+        """The rule of updates; raises as `_check_shapes`, and unless the state of training is of the settings' kind."""
+        n_ranks = None if self.comm is None else self.comm.size
+        kind = self._kind_of_params(), type(self.optimizer_state_), self.n_updates_ == 0, n_ranks
+        deviation = None if self.scale_ is None else self.scale_.deviation
+        rule = _once(self, "trainable", kind, self._checked_rule)
+        return rule._replace(comm=self.comm, deviation=deviation)
 
-    def _check_state(self):
+    def _checked_rule(self):
+        self._check_against_params()
         if not isinstance(self.optimizer_state_, self._optimizer().state):
             raise ValueError(f"optimizer={self.optimizer!r} was set after fitting with another: fit again")
         self._negative(self.n_updates_).check(*self.params_.W.shape, self._units())
+        return self._rule()
+
+
+def _once(model, name, kind, make):
+    """What make() returned, called anew if anything that it looks at has changed since: the settings or `kind`."""
+    settings = _all_of(model._names)(model)
+    passed = _passed.setdefault(model, {})
+    known, known_kind, made = passed.get(name, ((), None, None))
+    if len(known) != len(settings) or not all(map(operator.is_, known, settings)) or known_kind != kind:
+        made = make()
+        if all(value is None or isinstance(value, PLAIN) for value in settings):
+            passed[name] = settings, kind, made
+    return made
+
+
+@functools.cache
+def _all_of(names):
+    """The function that returns all attributes of these names."""
+    return operator.attrgetter(*names)
 
 
 def _other_settings(path, names, there):

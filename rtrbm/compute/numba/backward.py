@@ -4,11 +4,11 @@ import numpy as np
 
 from .board import end_part, next_part
 from .compiled import inner, shared
-from .dense import add_few, add_gram, add_listed, pack_panels, put
+from .dense import add_few, add_gram, add_listed, add_row_back, pack_panels, put
 from .forward import add_beside
 from .hashing import from_bytes
 from .lookups import AT_ONCE, CHUNKS, UNITS, find_patterns_of_rows, look_up_gram, pack_transposed
-from .room import adds_tiles, packed_at, part_of, room_at, scratch_at, shift
+from .room import adds_tiles, packed_at, part_of, reads_as_it_lies, room_at, scratch_at, shift
 from .vectors import (
     WIDTH,
     add,
@@ -58,16 +58,19 @@ def compare(part, worker, job):
 
 
 @inner
-def go_back(t, first, last, H, bptt, U_t, room):
+def go_back(t, first, last, alone, model, U_t, room):
     """d_t = r_t (1 - r_t) (e_t + (d_{t+1} + c_{t+1}) U^T) (eq. 3.23), in columns of blocks first to last - 1.
 
     e_t is in room.x; room.total <- d_t + c_t, room.d <- d_t + r_t.
     """
     wide()
-    Hp = up_to(H, WIDTH)
+    H, Hp, bptt = model.size.H, up_to(model.size.H, WIDTH), model.size.bptt
     e, r, h_neg, d, b = room.x, room.r, room.h_neg, room.d, room.total
     to, n = room.start[t] * Hp, room.alive[t + 1]
-    if bptt and n:
+    if bptt and n and alone:
+        end = min(last * WIDTH, H)
+        add_row_back(b, room.start[t + 1] * Hp, H, model.params, model.at.U, first * WIDTH, end, e, to)  # eq. 3.23
+    elif bptt and n:
         add_few(b, room.start[t + 1] * Hp, n, Hp, H, U_t, H, first, last, e, to, Hp)  # eq. 3.23
     for row in range(room.alive[t]):
         warm = room.warm[room.start[t] + row]
@@ -89,6 +92,7 @@ def step_back(part, worker, job):
     model, n_parts, steps = job.task.model, job.n_parts, room_at(job.task.rooms, job.first).steps
     size, n_blocks, U_t = model.size, -(-model.size.H // WIDTH), packed_at(model.packed, 0).back
     n_frames = len(job.task.data.starts)
+    alone = reads_as_it_lies(job.task.data, size.H)
     for step in range(n_frames):
         mine, t = next_part(steps, step, part, n_parts), n_frames - 1 - step
         while mine >= 0:
@@ -98,7 +102,7 @@ def step_back(part, worker, job):
                 for i in range(job.first, job.first + job.n):
                     room = room_at(job.task.rooms, i)
                     if t < room.counts[1]:
-                        go_back(t, block, min(block + at_once, high), size.H, size.bptt, U_t, room)
+                        go_back(t, block, min(block + at_once, high), alone, model, U_t, room)
             end_part(steps, step, mine)
             mine = next_part(steps, step, part, n_parts)
 

@@ -21,6 +21,7 @@ from .vectors import (
     number_at,
     store,
     store_part,
+    total,
     where_beyond,
     wide,
     zeros,
@@ -87,6 +88,28 @@ def add_few(a, first, n_rows, stride_a, n_in, W, n_units, low, high, out, to, st
         _add_two(a, first, first + stride_a, n_in, W, n_units, low, high, out, to, to + stride)
     else:
         _add_four(a, first, n_rows, stride_a, n_in, W, n_units, low, high, out, to, stride)
+
+
+@inner
+def add_row_back(a, first, n_in, W, at, low, high, out, to):
+    """Numbers low to high - 1 of a row of out += a row of a times the transpose of W, which lies at number `at` on.
+
+    W has rows of n_in numbers. Each is read once, from its begin to its end, so W need not be packed.
+    """
+    wide()
+    whole = n_in // (4 * WIDTH) * (4 * WIDTH)
+    for i in range(low, high):
+        w = at + i * n_in
+        x_0, x_1, x_2, x_3 = zeros(), zeros(), zeros(), zeros()
+        for j in range(0, whole, 4 * WIDTH):
+            u, v = first + j, w + j
+            x_0 = multiply_add(load(a, u), load(W, v), x_0)
+            x_1 = multiply_add(load(a, u + WIDTH), load(W, v + WIDTH), x_1)
+            x_2 = multiply_add(load(a, u + 2 * WIDTH), load(W, v + 2 * WIDTH), x_2)
+            x_3 = multiply_add(load(a, u + 3 * WIDTH), load(W, v + 3 * WIDTH), x_3)
+        for j in range(whole, n_in, WIDTH):
+            x_0 = multiply_add(load_part(a, first + j, n_in - j), load_part(W, w + j, n_in - j), x_0)
+        out[to + i] += total(add(add(x_0, x_1), add(x_2, x_3)))
 
 
 @inner

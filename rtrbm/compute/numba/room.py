@@ -239,6 +239,12 @@ def adds_tiles(n_tiles, size):
 
 
 @inner
+def reads_as_it_lies(data, H):
+    """Whether the backward pass reads U as it lies: a large one, read for single rows, takes longer to be packed."""
+    return len(data.order) == 1 and H * H > CACHED
+
+
+@inner
 def part_of(n, part, n_parts):
     """Where a part of n rows, or blocks of columns, begins and ends."""
     return n * part // n_parts, n * (part + 1) // n_parts

@@ -26,6 +26,7 @@ from .room import (
     Task,
     packed_at,
     part_of,
+    reads_as_it_lies,
     room_at,
     scratch_at,
     takes_tiles,
@@ -40,16 +41,16 @@ TABLE, WAIT = 48, 500  # look-ups that take as long as a table, and as threads t
 
 @shared
 def pack_matrix(part, worker, job):
-    """packed <- one of the matrices of these parameters."""
+    """packed <- one of the matrices of these parameters, if it is read packed."""
     model = job.task.model
     V, H, at, params, packed = model.size.V, model.size.H, model.at, model.params, packed_at(model.packed, 0)
     if part == 3:
         pack_transposed(params, at.W, V, H, UNITS * n_groups_of(H), packed.down)
-    elif part == 2:
+    elif part == 2 and not reads_as_it_lies(job.task.data, H):
         pack_transposed(params, at.U, H, H, H, packed.back)
     elif part == 1:
         pack(params, at.W, V, H, UNITS * n_groups_of(V), packed.up)
-    else:
+    elif part == 0:
         pack(params, at.U, H, H, H, packed.ahead)
 
 
