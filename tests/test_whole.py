@@ -152,6 +152,7 @@ EDGES = [
     Case(n_visible=20, n_hidden=515, lengths=(3,) * 5, sample_visible=False),  # but not these
     Case(n_visible=130, n_hidden=140, lengths=(50,), k=3),  # one sequence of which threads share columns of half-steps
     Case(n_visible=120, n_hidden=120, lengths=(ROWS + 40,), k=2, sample_visible=False),  # and more rows than a tile's
+    *(Case(n_visible=9, n_hidden=1460, lengths=(3, 2), optimizer=name) for name in OPTIMIZERS),  # beyond any cache
     Case(n_visible=9, n_hidden=530, lengths=(6,)),  # one sequence that reads a large U as it lies
     Case(Recurrent(1, dynamic_visible_bias=True), n_visible=9, n_hidden=545, lengths=(7,), n_warm="ragged"),
 ]

@@ -14,6 +14,7 @@ from .board import door, share
 from .compiled import compiled, inner, shared
 from .room import Places
 from .vectors import (
+    LINE,
     WIDTH,
     add,
     divide,
@@ -25,8 +26,10 @@ from .vectors import (
     root,
     sign,
     store_part,
+    store_past,
     subtract,
     total,
+    wait_for_stores,
     wide,
     zeros,
 )
@@ -39,6 +42,7 @@ _0, _NEGLIGIBLE = np.float32(0), np.float32(NEGLIGIBLE)
 # for it; and, for W, where the derivative of the bias on its other side begins, else -1.
 AT, LOW, HIGH, N_OUT, SOURCE, BIAS, INIT, N_INIT, OTHER = range(9)
 SETTLE, ROWS, MOVE, BIASES = 1, 2, 4, 8
+BEYOND = 2**21  # parameters, old and new, with their sums, that no cache holds
 PIECE = 2**16  # numbers whose squares are added up in single precision
 
 
@@ -146,21 +150,34 @@ def _find_scales(sums, added, at, max_norm):
 
 
 @inner
-def _stepped(g, i, n, old, new, rates):
-    """The optimiser's step along g for numbers i to i + n - 1, which become new parameters."""
+def _write(array, i, x, n, past):
+    """Write a vector, or the first n numbers of one, past the cache if it can be done."""
+    if past and n >= WIDTH:
+        store_past(array, i, x)
+    else:
+        store_part(array, i, x, n)
+
+
+@inner
+def _stepped(g, i, n, old, new, rates, past):
+    """The optimiser's step along g for numbers i to i + n - 1, and the new parameters.
+
+    past : whether they begin a line of the cache, and are to be written past it.
+    """
     g = add(g, fill(_NEGLIGIBLE))
     if rates.adam:
         m = multiply_add(fill(np.float32(rates.decay)), load_part(old.sums, i, n), g)
         s = multiply_add(fill(np.float32(rates.square_decay)), load_part(old.square, i, n), multiply(g, g))
-        store_part(new.square, i, s, n)
+        _write(new.square, i, s, n, past)
         step = divide(multiply(fill(np.float32(rates.rate)), m), add(root(s), fill(np.float32(rates.epsilon))))
     else:
         m = load_part(old.sums, i, n)
         m = multiply_add(fill(np.float32(rates.decay)), m, multiply(fill(np.float32(rates.rate)), g))
         step = m
-    store_part(new.sums, i, m, n)
-    store_part(new.params, i, add(load_part(old.params, i, n), step), n)
-    return step
+    x = add(load_part(old.params, i, n), step)
+    _write(new.sums, i, m, n, past)
+    _write(new.params, i, x, n, past)
+    return step, x
 
 
 @inner
@@ -214,12 +231,13 @@ def _climb_rows(part, moving, moves, sums, added, hidden, scale, rates, old, new
     for row in range(part[LOW], part[HIGH]):
         mean = flat[part[SOURCE] + row]
         other = flat[other_bias + row] if other_bias >= 0 else _0
-        dot = zeros()
+        dot, streams = zeros(), len(new.params) > BEYOND and (at + row * n) % LINE == 0
         for j in range(0, n, WIDTH):
             left, i = n - j, at + row * n + j
             if moving:
                 step = multiply(fill(np.float32(rates.along)), load_part(new.square, i, left))
-                store_part(new.params, i, add(load_part(old.params, i, left), step), left)
+                x = add(load_part(old.params, i, left), step)
+                _write(new.params, i, x, left, streams)
             else:
                 g = zeros()
                 for tile in range(n_tiles):
@@ -236,17 +254,17 @@ def _climb_rows(part, moving, moves, sums, added, hidden, scale, rates, old, new
                     g = subtract(g, multiply(fill(np.float32(rates.l1)), sign(M)))
                 if rates.directed:
                     m = multiply_add(fill(np.float32(rates.decay)), load_part(old.sums, i, left), g)
-                    store_part(new.sums, i, m, left)
+                    _write(new.sums, i, m, left, streams)
                     continue
-                step = _stepped(g, i, left, old, new, rates)
-            x = load_part(new.params, i, left)
-            lost = add(lost, subtract(x, x))
+                step, x = _stepped(g, i, left, old, new, rates, streams)
+            lost = add(lost, first(subtract(x, x), left))
             if rates.centres:
                 store_part(past, j, multiply_add(fill(mean), first(step, left), load_part(past, j, left)), left)
                 if other_bias >= 0:
                     dot = multiply_add(step, load_part(flat, hidden + j, left), dot)
         if other_bias >= 0:
             dots[row] = total(dot)
+    wait_for_stores()
     return total(found) + total(lost)
 
 
@@ -278,7 +296,7 @@ def _climb_biases(slices, flat, low, at, rates, old, new, past, dots):
         flat[at.b_h + i - at.active] -= np.float32(rates.sparsity_cost) * (flat[i] - np.float32(rates.sparsity_target))
     for i in range(low, at.end, WIDTH):
         n = at.end - i
-        _stepped(load_part(flat, i, n), i, n, old, new, rates)
+        _stepped(load_part(flat, i, n), i, n, old, new, rates, False)
     b, lost = new.params, _0
     if rates.centres:
         for i in range(len(dots)):

@@ -145,6 +145,31 @@ def store_part(context, array, i, x, n):
         return types.void(array, types.intp, vector, types.intp), generate
 
 
+@intrinsic
+def store_past(context, array, i, x):
+    """`store` past the cache; the i-th number must begin a line of it."""
+
+    def generate(context, builder, signature, arguments):
+        array, i, x = arguments
+        written = builder.store(x, address(context, builder, signature.args[0], array, i), align=4 * LINE)
+        written.set_metadata("nontemporal", builder.module.add_metadata([INT(1)]))
+        return context.get_dummy_value()
+
+    if is_flat(array):
+        return types.void(array, types.intp, vector), generate
+
+
+@intrinsic
+def wait_for_stores(context):
+    """What was stored past the cache is there for other threads."""
+
+    def generate(context, builder, signature, arguments):
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
 def _few(context, builder, array_type, array, i):
     """A pointer to the FEW numbers of a flat array from the i-th on."""
     return address(context, builder, array_type, array, i, ir.VectorType(FLOAT, FEW))
