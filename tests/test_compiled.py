@@ -18,7 +18,7 @@ from rtrbm import RTRBM
 from rtrbm.compute.engine import named
 from rtrbm.parameters import arrays
 
-SAYS = "rtrbm: compiling, 10 to 15 s, "
+SAYS = "rtrbm: compiling, 10 to 20 s, "
 KEPT = SAYS + "kept for the next time\n"
 CALLEE = "from .compiled import {0}\n\n@{0}\ndef callee(x):\n    return x + {1}\n"
 CALLER = (

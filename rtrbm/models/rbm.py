@@ -102,7 +102,7 @@ class RBM(TrainedRBM):
         The library that does the work, of training and of the verbs. numba (the extra ``rtrbm[fast]``) is faster in
         single precision, 1.5 to 2.6 times in runs (docs/performance.md), and draws other random numbers. "auto" is
         numba where it can be imported, and numpy where not: the same seed then gives other numbers on another machine.
-        numba compiles once, for 10 to 15 seconds.
+        numba compiles once, for 10 to 20 seconds.
     n_jobs : int, optional
         Threads: -1 all processors, None 1. Results do not depend on it.
     random_state : None, int, RandomState or Generator

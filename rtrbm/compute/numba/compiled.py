@@ -211,7 +211,7 @@ def _remove_old(place):
 def _say_compiling():
     """Once in a process: it takes longer than two seconds."""
     kept = "kept for the next time" if _folder() else f"not kept: {next(_places())} cannot be written"
-    _say(f"compiling, 10 to 15 s, {kept}")
+    _say(f"compiling, 10 to 20 s, {kept}")
 
 
 @functools.cache
