@@ -77,6 +77,15 @@ def store_part(array, i, x, n):
         part(array, i, clipped(n))[:] = x[: clipped(n)]
 
 
+def store_past(array, i, x):
+    assert part(array, i, width()).ctypes.data % 64 == 0, "no line of the cache begins there"
+    store(array, i, x)
+
+
+def wait_for_stores():
+    pass
+
+
 def fill(number):
     return np.full(width(), number, np.float32)
 
@@ -313,6 +322,8 @@ OPERATIONS |= {
         load_part,
         store,
         store_part,
+        store_past,
+        wait_for_stores,
         copy_few,
         transpose_few,
         fill,

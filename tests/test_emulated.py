@@ -120,7 +120,7 @@ def test_arrays_of_another_type_are_refused_by_what_takes_arrays():
         if {"array", "on", "words", "tables"} & set(names):
             takers.add(name)
             assert operation.__wrapped__(None, *[wrong] * len(names)) is None
-    assert len(takers) == 16
+    assert len(takers) == 17
 
 
 @pytest.mark.parametrize("features, name, width", [("+avx512f", None, 32), ("+avx2", None, 16), (None, "generic", 16)])
@@ -140,6 +140,22 @@ def test_arithmetic_has_the_same_bits():
 @pytest.mark.parametrize("n", [-3, 0, 1, 5, WIDTH - 1, WIDTH, WIDTH + 9])
 def test_parts_have_the_same_bits(n):
     assert_both(parts, rows(2).reshape(-1), n, unwritten(4))
+
+
+def written_past(x, out):
+    store_past(out, W, load(x, 1))
+    wait_for_stores()
+
+
+def test_what_is_written_past_the_cache_has_the_same_bits():
+    x, out = rows(2).reshape(-1), [vectors.aligned(3 * WIDTH) for _ in range(2)]
+    for operations, of, found in (ALL, numba.njit, out[0]), (emulated.OPERATIONS, lambda f: f, out[1]):
+        found[:] = 7
+        of(FunctionType(written_past.__code__, operations | {"W": WIDTH}))(x, found)
+        np.testing.assert_array_equal(found[WIDTH : 2 * WIDTH], x[1 : WIDTH + 1])
+        assert (found[:WIDTH] == 7).all() and (found[2 * WIDTH :] == 7).all()
+    with pytest.raises(AssertionError, match="no line"):
+        emulated.store_past(out[1], 1, x[:WIDTH])
 
 
 @pytest.mark.parametrize("step_to, step", [(8, 8), (9, 13), (8, 0), (32, 11)])

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import test_whole
 from hashes import HashedEngine
-from test_whole import Case, by_numba, differences, random_cases, reference
+from test_whole import OPTIMIZERS, Case, by_numba, differences, random_cases, reference
 
 from rtrbm.biases import Biases
 from rtrbm.compute.engine import NUMPY, named
-from rtrbm.compute.numba import lookups, vectors, whole
+from rtrbm.compute.numba import lookups, room, step, vectors, whole
 from rtrbm.compute.numba.vectors import WIDTH
 from rtrbm.minibatches.sequences import layout
 from rtrbm.models.rtrbm import Recurrent
@@ -58,6 +58,19 @@ def test_updates(case, n_jobs, monkeypatch):
     monkeypatch.setattr(test_whole.spectral, "inverse_root", lambda M: np.eye(min(M.shape), dtype=M.dtype))
     seed, expected = reference(case)
     assert differences(by_numba(case, seed, n_jobs), expected) == set()
+
+
+@pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
+def test_parameters_that_no_cache_holds(optimizer, monkeypatch):
+    """Rows that begin a line of the cache are written past it, and one sequence reads U as it lies."""
+    monkeypatch.setattr(step, "BEYOND", 0)
+    monkeypatch.setattr(room, "CACHED", 0)
+    monkeypatch.setattr(test_whole.spectral, "inverse_root", lambda M: np.eye(min(M.shape), dtype=M.dtype))
+    written, write = [], step.store_past
+    monkeypatch.setattr(step, "store_past", lambda *given: written.append(given) or write(*given))
+    case = Case(n_visible=3, n_hidden=WIDTH + 16, lengths=(4,), optimizer=optimizer)
+    seed, expected = reference(case)
+    assert differences(by_numba(case, seed), expected) == set() and written
 
 
 def test_a_matrix_of_several_slices(monkeypatch):
