@@ -206,7 +206,7 @@ def as_given(X, name="X"):
     TypeError, ValueError
         If X is a stream, a mapping, text or no container of sequences, or holds none.
     """
-    if type(X) is np.ndarray and X.ndim and X.dtype.kind == "f":
+    if type(X) is np.ndarray and X.ndim and X.dtype.kind == "f":  # the usual case, of which nothing else is to be asked
         return X
     foreign.check_open(X, name)
     foreign.check_ungrouped(X, name)

@@ -158,7 +158,7 @@ EDGES = [
 ]
 CASES = random_cases(0) + random_cases(1) + random_cases(2) + EDGES
 any_case = pytest.mark.parametrize("case", CASES, ids=[f"{i}-{case}" for i, case in enumerate(CASES)])
-SOME = CASES[: -len(EDGES) : 9] + EDGES[-13:]
+SOME = CASES[: -len(EDGES) : 9] + EDGES[-16:]
 some_cases = pytest.mark.parametrize("case", SOME, ids=str)
 
 

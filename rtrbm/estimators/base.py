@@ -268,7 +268,8 @@ class TrainedRBM(Watched):
         try:
             rule, parts = ranks.together(begin, self.comm)
             self._check_same(X)
-            rule = self._begin_alike() if new else rule
+            if new:
+                rule = self._begin_alike()
             training, _ = loop.update(rule, self._state(), parts, float(self.learning_rate))
             _release_with(self, rule.engine)
             return self._set_state(training)
@@ -393,7 +394,7 @@ class TrainedRBM(Watched):
         n_elements = copies * sum(part.size for part in arrays(blank))
         what = f"training n_hidden={self.n_hidden} units on {n_visible} features"
         checks.check_memory(what, n_elements, self.dtype)
-        self._negative(0).check(n_visible, int(self.n_hidden), self._units())
+        self._negative()(0).check(n_visible, int(self.n_hidden), self._units())
         start = self.initialization
         start = start if isinstance(start, str | tuple) else start._effective()
         return checked_start(self._model(), start, blank)

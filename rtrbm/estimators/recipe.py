@@ -120,15 +120,18 @@ class Recipe(Estimator):
             return spectral.spectral(float(self.momentum), engine)
         return optimizers.adam(float(self.momentum), engine=engine)
 
-    def _negative(self, update):
-        """The negative phase of an update; one called by name takes `n_gibbs` and `sample_visible`."""
-        return _phase_at(self.negative, self.n_gibbs, bool(self.sample_visible), update)
+    def _negative(self):
+        """The function of an update's number that returns its negative phase; it does not keep this model.
+
+        A phase called by name takes `n_gibbs` and `sample_visible`.
+        """
+        return partial(_phase_at, self.negative, self.n_gibbs, bool(self.sample_visible))
 
     def _rule(self):
         engine = self._engine()
         return loop.Rule(
             model=self._model(),
-            negative=partial(_phase_at, self.negative, self.n_gibbs, bool(self.sample_visible)),
+            negative=self._negative(),
             optimizer=self._optimizer(engine),
             learning_rate=float(self.learning_rate),
             centering=self.centering if isinstance(self.centering, str) else bool(self.centering),

@@ -332,17 +332,15 @@ class Stored(Recipe):
 
     def _trained_rule(self):
         """The rule of updates; raises as `_check_shapes`, and unless the state of training is of the settings' kind."""
-        n_ranks = None if self.comm is None else self.comm.size
-        kind = self._kind_of_params(), type(self.optimizer_state_), self.n_updates_ == 0, n_ranks
-        deviation = None if self.scale_ is None else self.scale_.deviation
-        rule = _once(self, "trainable", kind, self._checked_rule)
-        return rule._replace(comm=self.comm, deviation=deviation)
+        deviation = id(getattr(self.scale_, "deviation", None))  # which the rule keeps: no other array has its id
+        kind = self._kind_of_params(), type(self.optimizer_state_), self.n_updates_ == 0, self.comm, deviation
+        return _once(self, "trainable", kind, self._checked_rule)
 
     def _checked_rule(self):
         self._check_against_params()
         if not isinstance(self.optimizer_state_, self._optimizer().state):
             raise ValueError(f"optimizer={self.optimizer!r} was set after fitting with another: fit again")
-        self._negative(self.n_updates_).check(*self.params_.W.shape, self._units())
+        self._negative()(self.n_updates_).check(*self.params_.W.shape, self._units())
         return self._rule()
 
 

@@ -225,7 +225,7 @@ class TemporalRBM(Scored):
         X = self._checked(X)
         v, where = pack(X)
         params, model, engine = self._effective(), self._model(), self._engine()
-        phase = Exact() if method == "exact" else self._negative(self.n_updates_)
+        phase = Exact() if method == "exact" else self._negative()(self.n_updates_)
         phase.check(*params.W.shape, model.units)
         seed = self._seed_of(random_state)
         draw = Draw(seed, "chain", (self.n_updates_,))

@@ -150,33 +150,33 @@ def _find_scales(sums, added, at, max_norm):
 
 
 @inner
-def _write(array, i, x, n, past):
-    """Write a vector, or the first n numbers of one, past the cache if it can be done."""
-    if past and n >= WIDTH:
+def _write(array, i, x, n, streams):
+    """Write a vector, or the first n numbers of one; a whole one past the cache if it `streams`."""
+    if streams and n >= WIDTH:
         store_past(array, i, x)
     else:
         store_part(array, i, x, n)
 
 
 @inner
-def _stepped(g, i, n, old, new, rates, past):
+def _stepped(g, i, n, old, new, rates, streams):
     """The optimiser's step along g for numbers i to i + n - 1, and the new parameters.
 
-    past : whether they begin a line of the cache, and are to be written past it.
+    streams : whether they begin a line of the cache, and are to be written past it.
     """
     g = add(g, fill(_NEGLIGIBLE))
     if rates.adam:
         m = multiply_add(fill(np.float32(rates.decay)), load_part(old.sums, i, n), g)
         s = multiply_add(fill(np.float32(rates.square_decay)), load_part(old.square, i, n), multiply(g, g))
-        _write(new.square, i, s, n, past)
+        _write(new.square, i, s, n, streams)
         step = divide(multiply(fill(np.float32(rates.rate)), m), add(root(s), fill(np.float32(rates.epsilon))))
     else:
         m = load_part(old.sums, i, n)
         m = multiply_add(fill(np.float32(rates.decay)), m, multiply(fill(np.float32(rates.rate)), g))
         step = m
     x = add(load_part(old.params, i, n), step)
-    _write(new.sums, i, m, n, past)
-    _write(new.params, i, x, n, past)
+    _write(new.sums, i, m, n, streams)
+    _write(new.params, i, x, n, streams)
     return step, x
 
 
