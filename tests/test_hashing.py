@@ -342,7 +342,8 @@ class Chains:
         kernel = whole.prepared(form, k, sample_visible, 3, 2)
         room, scratch = new_room(kernel.size, 2 * SEQUENCES, 2)
         v = np.repeat(FRAMES, N_ROWS, axis=0).reshape(-1)
-        where = np.array([0, N_ROWS]), np.array([N_ROWS, N_ROWS]), np.arange(N_ROWS), np.zeros(N_ROWS, np.intp)
+        starts, batch_sizes = np.array([0, N_ROWS]), np.array([N_ROWS, N_ROWS])
+        where = starts, 1, batch_sizes, np.arange(N_ROWS), np.zeros(N_ROWS, np.intp)
         key, n_tiles = np.uint64(hashing.key_of(seed, "chain", (update,))), N_ROWS // SEQUENCES
         data = Data(v, *where, 0, key, 0, n_tiles)
         packed = new_packed(3, 2)

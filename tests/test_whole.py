@@ -20,7 +20,7 @@ from helpers import random_params, random_taps, state
 from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM
 from rtrbm.compute.engine import named
 from rtrbm.gradient import Model
-from rtrbm.minibatches.sequences import pack
+from rtrbm.minibatches.sequences import pack, unpack
 from rtrbm.minibatches.windows import Example
 from rtrbm.models.rtrbm import Recurrent
 from rtrbm.parameters import arrays, each
@@ -901,6 +901,28 @@ def test_frames_may_have_any_layout(name, tmp_path):
     n_compiled = len(find_sums.signatures)
     assert state(fitted().partial_fit(given)) == state(plain)
     assert len(find_sums.signatures) == n_compiled
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if len(set(case.lengths)) == 1], ids=str)
+def test_sequences_of_one_length_need_not_be_packed(case):
+    rule, (packed,) = rule_of(case, named("numba")), minibatch_of(case, 0, np.float32)
+    sequences = packed._replace(v=np.stack(unpack(packed.v, packed.where)))
+    training = training_of(case, rule, 0, np.float32)
+    made = [loop.update(rule, training, [part], RATE)[0] for part in (packed, sequences)]
+    for a, b in zip(*(arrays(one.params) for one in made)):
+        np.testing.assert_array_equal(a, b)
+    if sequences.v.size > 100 and len(sequences.v) > 1:  # control: the frames in another order
+        shuffled = sequences._replace(v=sequences.v.reshape(-1)[::-1].reshape(sequences.v.shape))
+        other, _ = loop.update(rule, training, [shuffled], RATE)
+        assert any((a != b).any() for a, b in zip(arrays(other.params), arrays(made[0].params)))
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("n", [1, 2, len(X)])
+def test_an_array_of_sequences_is_a_list_of_them(engine, n):
+    model, same, other = (RTRBM(**SMALL | dict(engine=engine)) for _ in range(3))
+    assert state(model.partial_fit(X[:n])) == state(same.partial_fit(list(X[:n])))
+    assert state(other.partial_fit(X[:n, ::-1])) != state(model)  # control
 
 
 @pytest.mark.parametrize("v", [X[:, :, :1].repeat(3, axis=2)[:, :, ::2], read_only(X)])

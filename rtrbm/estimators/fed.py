@@ -6,7 +6,7 @@ from .. import checks, user_data
 from ..biases import n_inputs, with_inputs
 from ..minibatches import sources
 from ..minibatches.fingerprint import spread
-from ..minibatches.sequences import counted, pack, summary
+from ..minibatches.sequences import counted, layout, pack, summary
 from ..minibatches.windows import Example, Recordings, are_examples, as_recordings, packed
 from ..rbm.chains import Draw
 from ..rbm.conditionals import hidden_mean
@@ -133,7 +133,10 @@ class Fed(Stored):
                 v, where, missing, inputs = packed(part)
                 parts.append(loop.Part(self._scaled(v), where, first, missing, inputs))
                 continue
-            v, where = self._pack(part)
+            if getattr(part, "ndim", 0) == 3 and not is_kept:
+                v, where = part, layout([part.shape[1]] * len(part))
+            else:
+                v, where = self._pack(part)
             v = self._scaled(v)
             if is_kept and isinstance(part, np.ndarray) and np.may_share_memory(v, part):
                 v = v.copy()
@@ -200,7 +203,7 @@ class Fed(Stored):
         """
         if not parts or self.n_updates_ < doubts.N_UPDATES:
             return None
-        v, where, _, missing, inputs = parts[0]
+        v, where, _, missing, inputs = parts[0].packed()
         params, engine, past = self._effective(), self._engine(), self._past()
         v = self._units().inward(v, params.units)
         driven = with_inputs(params, inputs)

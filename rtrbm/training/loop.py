@@ -10,7 +10,7 @@ from ..compute.engine import Engine
 from ..compute.threads import one_blas_thread
 from ..gradient import Model, gradient
 from ..minibatches.ahead import Ahead
-from ..minibatches.sequences import Layout, counted
+from ..minibatches.sequences import Layout, counted, pack
 from .missing import fill
 from ..parameters import arrays, each, empty_like, filled
 from ..past.conditioner import Map
@@ -30,8 +30,9 @@ INPUTS = Map("D_v", "x", "b_v"), Map("D_h", "x", "b_h")
 class Part(NamedTuple):
     """Some sequences of a minibatch.
 
-    v : (n_rows, n_visible), packed frames; where : Layout; first : int, the number of the first sequence; missing :
-    (n_rows, n_visible) of bool, values that are not there, or None; inputs : (n_rows, n_inputs), or None.
+    v : (n_rows, n_visible), packed frames, or (n_sequences, n_frames, n_visible), sequences as they are; where :
+    Layout; first : int, the number of the first sequence; missing : (n_rows, n_visible) of bool, values that are not
+    there, or None; inputs : (n_rows, n_inputs), or None.
     """
 
     v: np.ndarray
@@ -39,6 +40,10 @@ class Part(NamedTuple):
     first: int = 0
     missing: np.ndarray | None = None
     inputs: np.ndarray | None = None
+
+    def packed(self):
+        """The same, with packed frames."""
+        return self if self.v.ndim == 2 else self._replace(v=pack(self.v)[0])
 
 
 class Rule(NamedTuple):
@@ -160,7 +165,7 @@ def _made(rule, training, params, state, chains, norm, error, rate, phase):
 
 def _sums(rule, training, params, part, phase, chains, others, relative):
     """Sums over the frames of one part of a minibatch: gradient, sources of maps, [squared error, square, frames]."""
-    (past, units), (v, where, first, missing, inputs) = rule.model, part
+    (past, units), (v, where, first, missing, inputs) = rule.model, part.packed()
     v = units.inward(v, params.units)
     if missing is not None:
         draw = Draw(training.seed, "missing", (training.n_updates,), first)

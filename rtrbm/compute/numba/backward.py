@@ -8,7 +8,7 @@ from .dense import add_few, add_gram, add_listed, add_row_back, pack_panels, put
 from .forward import add_beside
 from .hashing import from_bytes
 from .lookups import AT_ONCE, CHUNKS, UNITS, find_patterns_of_rows, look_up_gram, pack_transposed
-from .room import adds_tiles, packed_at, part_of, reads_as_it_lies, room_at, scratch_at, shift
+from .room import adds_tiles, packed_at, part_of, reads_as_it_lies, room_at, scratch_at, shift, turns_of
 from .vectors import (
     WIDTH,
     add,
@@ -97,8 +97,9 @@ def step_back(part, worker, job):
         mine, t = next_part(steps, step, part, n_parts), n_frames - 1 - step
         while mine >= 0:
             low, high = part_of(n_blocks, mine, n_parts)
-            at_once = max(1, high - low) if job.n == 1 else 2
-            for block in range(low, high, at_once):
+            at_once, n_turns = turns_of(low, high, job)
+            for turn in range(n_turns):
+                block = low + at_once * (n_turns - 1 - turn if t % 2 else turn)
                 for i in range(job.first, job.first + job.n):
                     room = room_at(job.task.rooms, i)
                     if t < room.counts[1]:

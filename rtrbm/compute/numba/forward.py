@@ -6,7 +6,7 @@ from .dense import add_few, add_listed, add_product, list_by_columns, list_numbe
 from .exponential import sigmoid
 from .hashing import mixed
 from .lookups import UNITS, n_groups_of, pack
-from .room import packed_at, part_of, place_rows, room_at, shift
+from .room import packed_at, part_of, place_rows, room_at, shift, turns_of
 from .vectors import WIDTH, add, clear, load, load_part, store, store_part, up_to, wide
 
 
@@ -27,7 +27,7 @@ def take_frames(part, worker, job):
         sequence = data.order[rank]
         room.keys[row] = mixed(mixed(data.key, data.number + sequence), t - data.n_warm[sequence])
         room.warm[row] = t < data.n_warm[sequence]
-        room.source[row] = data.starts[t] + rank
+        room.source[row] = data.starts[t] + rank * data.apart
     few = list_numbers(data.v, room.source, n_rows, V, room.starts, room.columns, room.values)
     room.counts[0], room.counts[1], room.counts[2] = n_rows, n_frames, few
     if few:
@@ -84,8 +84,9 @@ def step_ahead(part, worker, job):
         mine = next_part(steps, t, part, n_parts)
         while mine >= 0:
             low, high = part_of(n_blocks, mine, n_parts)
-            at_once = max(1, high - low) if job.n == 1 else 2  # so that all tiles find these columns of U in the cache
-            for block in range(low, high, at_once):
+            at_once, n_turns = turns_of(low, high, job)
+            for turn in range(n_turns):
+                block = low + at_once * (n_turns - 1 - turn if t % 2 else turn)
                 for i in range(job.first, job.first + job.n):
                     room = room_at(job.task.rooms, i)
                     if t < room.counts[1]:

@@ -61,13 +61,15 @@ class Places(NamedTuple):
 class Data(NamedTuple):
     """A minibatch.
 
-    v : packed frames, in a flat array; starts, batch_sizes, order, n_warm : of its layout, the sequence of each rank
-    and the frames of each sequence that do not count; number : of the first sequence; key : of the update
+    v : frames, in a flat array; starts, apart : rows of it where each frame of the first sequence lies, and from each
+    sequence to the next; batch_sizes, order, n_warm : of its layout, the sequence of each rank and the frames of each
+    sequence that do not count; number : of the first sequence; key : of the update
     (`rtrbm.compute.numba.hashing.key_of`); low : the first tile of a call, of n_tiles in all.
     """
 
     v: np.ndarray
     starts: np.ndarray
+    apart: int
     batch_sizes: np.ndarray
     order: np.ndarray
     n_warm: np.ndarray
@@ -242,6 +244,18 @@ def adds_tiles(n_tiles, size):
 def reads_as_it_lies(data, H):
     """Whether the backward pass reads U as it lies: a large one, read for single rows, takes longer to be packed."""
     return len(data.order) == 1 and H * H > CACHED
+
+
+@inner
+def turns_of(low, high, job):
+    """How many blocks of a thread's columns of U a frame reads in one turn, and the number of turns.
+
+    Several tiles find the columns of a turn in the cache. If all are more than the cache holds, the turns of the next
+    frame go the other way: it finds those that the last frame read last.
+    """
+    all_at_once = job.n == 1 and job.task.model.size.H ** 2 <= CACHED
+    at_once = max(1, high - low) if all_at_once else 2
+    return at_once, -(-(high - low) // at_once)
 
 
 @inner

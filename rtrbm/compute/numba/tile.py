@@ -190,7 +190,7 @@ def find_sums(board, n_workers, doors, task):
 def doors_of_steps():
     """The doors of all that is shared, in their order."""
     some, none, table, one = np.zeros(1, np.intp), np.zeros(0, np.float32), np.zeros((1, 1), np.intp), 1
-    data = Data(none, some, some, some, some, one, np.uint64(0), one, one)
+    data = Data(none, some, one, some, some, some, one, np.uint64(0), one, one)
     model = Model(Size(1, 1, 0, 1, False, True, True), Places(*range(len(Places._fields))), none, table)
     task = Task(data, model, table, table, np.zeros((1, 1), np.float32))
     steps = [door(function, one, one, Job(one, one, one, one, task)) for function in STEPS]

@@ -88,7 +88,8 @@ class Whole(NamedTuple):
         ----------
         flat : (n,) ndarray
             Parameters.
-        v : (n_rows, n_visible) ndarray
+        v : (n_rows, n_visible) or (n_sequences, n_frames, n_visible) ndarray
+            Packed frames, or sequences of one length as they are.
         where : Layout
         draw : Draw
         n_jobs : int or None
@@ -98,14 +99,13 @@ class Whole(NamedTuple):
         (n_tiles, n) ndarray
             As `Places` has them. If there are more than `TILES`, one row with the sums of all.
         """
-        n_sequences, n_frames, n_rows = len(where.lengths), len(where.starts), len(v)
+        n_sequences, n_frames, n_rows = len(where.lengths), len(where.starts), v.size // self.size.V
+        rows = _rows_of(where, v.ndim == 2)
         v = np.require(v, np.float32, "CW").reshape(-1)
-        n_warm = np.zeros(n_sequences, np.intp) if where.n_warm is None else np.array(where.n_warm, np.intp)
         n_tiles = -(-n_sequences // SEQUENCES)
         n_tiles = min(n_tiles + n_tiles % 2, n_sequences)  # even, for two threads
         key = np.uint64(key_of(draw.seed, draw.purpose, draw.address))
-        order = np.argsort(where.rank)
-        data = v, where.starts, where.batch_sizes, order, n_warm, int(draw.first), key
+        data = v, *rows, int(draw.first), key
         packed, table = self._packed()
         model = Model(self.size, self.at, flat, table)
         n_jobs = worth(n_rows * flat.size * self.size.k, n_jobs, TASKS)
@@ -195,6 +195,17 @@ class Whole(NamedTuple):
                 n_rows, n_frames = max(n_rows, kept.n_rows), max(n_frames, kept.n_frames)
             _local.rooms = kept = Rooms(kind, n_rows, n_frames)
         return kept
+
+
+def _rows_of(where, is_packed):
+    """The fields of `Data` that a layout has; those of this thread's last one are kept."""
+    kept = getattr(_local, "rows", None)
+    if kept is None or kept[0] is not where or kept[1] != is_packed:
+        n_sequences, n_frames = len(where.lengths), len(where.starts)
+        starts, apart = (where.starts, 1) if is_packed else (np.arange(n_frames, dtype=np.intp), n_frames)
+        n_warm = np.zeros(n_sequences, np.intp) if where.n_warm is None else np.array(where.n_warm, np.intp)
+        _local.rows = kept = where, is_packed, (starts, apart, where.batch_sizes, np.argsort(where.rank), n_warm)
+    return kept[2]
 
 
 def release():
