@@ -29,6 +29,7 @@ from .vectors import (
 
 ROWS = 6
 LOST = np.float32(2.0**-30)  # numbers below it are lost beside 1 in single precision
+HAS_REGISTERS = WIDTH == 32  # for the sums of four rows and two blocks of columns
 MOST = 0.4  # the share of numbers that are not lost from which on all are multiplied
 
 _1 = np.float32(1)
@@ -159,14 +160,30 @@ def _add_two(a, first, second, n_in, W, n_units, low, high, out, to, to_1):
 
 @inner
 def _add_four(a, first, n_rows, stride_a, n_in, W, n_units, low, high, out, to, stride):
-    """Three or four rows meet a block of columns."""
+    """Three or four rows meet two blocks of columns, or one where there are no registers for more sums."""
     wide()
-    n = n_rows - 1
+    n, size = n_rows - 1, n_units * WIDTH
     s_1, s_2, s_3 = min(1, n), min(2, n), min(3, n)
     a_1, a_2, a_3 = first + s_1 * stride_a, first + s_2 * stride_a, first + s_3 * stride_a
     t_1, t_2, t_3 = to + s_1 * stride, to + s_2 * stride, to + s_3 * stride
-    for block in range(low, high):
-        c, at = block * WIDTH, block * n_units * WIDTH
+    block = low
+    while HAS_REGISTERS and block + 1 < high:
+        c, d, at = block * WIDTH, (block + 1) * WIDTH, block * size
+        x_0, x_1, x_2, x_3 = load(out, to + c), load(out, t_1 + c), load(out, t_2 + c), load(out, t_3 + c)
+        y_0, y_1, y_2, y_3 = load(out, to + d), load(out, t_1 + d), load(out, t_2 + d), load(out, t_3 + d)
+        for k in range(n_in):
+            w, z, u_0, u_1 = load(W, at), load(W, at + size), fill_at(a, first + k), fill_at(a, a_1 + k)
+            x_0, y_0 = multiply_add(u_0, w, x_0), multiply_add(u_0, z, y_0)
+            x_1, y_1 = multiply_add(u_1, w, x_1), multiply_add(u_1, z, y_1)
+            u_2, u_3 = fill_at(a, a_2 + k), fill_at(a, a_3 + k)
+            x_2, y_2 = multiply_add(u_2, w, x_2), multiply_add(u_2, z, y_2)
+            x_3, y_3 = multiply_add(u_3, w, x_3), multiply_add(u_3, z, y_3)
+            at += WIDTH
+        _store_four(out, t_3 + d, y_3, t_2 + d, y_2, t_1 + d, y_1, to + d, y_0)
+        _store_four(out, t_3 + c, x_3, t_2 + c, x_2, t_1 + c, x_1, to + c, x_0)
+        block += 2
+    while block < high:
+        c, at = block * WIDTH, block * size
         x_0, x_1, x_2, x_3 = load(out, to + c), load(out, t_1 + c), load(out, t_2 + c), load(out, t_3 + c)
         for k in range(n_in):
             w = load(W, at)
@@ -175,10 +192,17 @@ def _add_four(a, first, n_rows, stride_a, n_in, W, n_units, low, high, out, to, 
             x_2 = multiply_add(fill_at(a, a_2 + k), w, x_2)
             x_3 = multiply_add(fill_at(a, a_3 + k), w, x_3)
             at += WIDTH
-        store(out, t_3 + c, x_3)
-        store(out, t_2 + c, x_2)
-        store(out, t_1 + c, x_1)
-        store(out, to + c, x_0)
+        _store_four(out, t_3 + c, x_3, t_2 + c, x_2, t_1 + c, x_1, to + c, x_0)
+        block += 1
+
+
+@inner
+def _store_four(out, at_3, x_3, at_2, x_2, at_1, x_1, at_0, x_0):
+    """Vectors go to their rows, the first one last: a row that stands for one that is not there has its place."""
+    store(out, at_3, x_3)
+    store(out, at_2, x_2)
+    store(out, at_1, x_1)
+    store(out, at_0, x_0)
 
 
 @inner
