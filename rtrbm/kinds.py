@@ -14,9 +14,12 @@ class Kind:
     ----------
     kinds : dict of types
         The subclasses by name.
+    n_defined : int
+        How often a name was given a meaning, of whatever base class: what was looked up before then may be another now.
     """
 
     kinds: dict
+    n_defined = 0
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -24,6 +27,7 @@ class Kind:
             earlier = cls.kinds.get(cls.name)
             if earlier is None or not earlier.__module__.startswith("rtrbm."):
                 cls.kinds[cls.name] = cls
+                Kind.n_defined += 1
 
 
 def subclasses(base):

@@ -17,6 +17,7 @@ import pytest
 from helpers import Tensor, model_with, random_array, random_params, random_sequences, state
 
 from rtrbm import CRBM, LSTMRBM, RBM, RNNRBM, RTRBM, SRTRBM, TRBM, Stack
+from rtrbm.callbacks import Callback
 from rtrbm.checks import check_number
 from rtrbm.estimators.settings import setting, settings
 from rtrbm.kinds import named
@@ -831,6 +832,43 @@ def test_of_a_class_that_is_defined_twice_the_later_counts(kinds, base, parent, 
     loaded = RTRBM.load(path)
     assert type(getattr(loaded, name)) is second
     assert type(getattr(RTRBM(**SETTINGS | {name: second()}).fit(X, checkpoint=path), name)) is second
+
+
+@pytest.mark.parametrize(
+    "parent, name, method", [(Bernoulli, "visible", "inward"), (CD, "negative", "averages"), (CD, "negative", "check")]
+)
+def test_an_update_takes_the_later_definition_of_a_name(kinds, parent, name, method):
+    called = []
+
+    def define(number):
+        def own(self, *given):
+            called.append(number)
+            return getattr(parent, method)(self, *given)
+
+        dataclass(frozen=True)(type("Own", (parent,), {"name": "own", method: own}))
+
+    define(1)
+    model = RTRBM(**SETTINGS | {name: "own"}).partial_fit(X).partial_fit(X)
+    assert set(called) == {1}
+    called.clear()
+    define(2)
+    model.partial_fit(X)
+    assert set(called) == {2}
+
+
+def test_what_passed_a_check_in_a_run_that_failed_is_looked_at_again(tmp_path):
+    class Failing(Callback):
+        def start(self, model):
+            model.save(tmp_path / "model.h5")
+            raise OSError("no space")
+
+    model = RTRBM.from_params(RTRBM(**SETTINGS).fit(X).params_, **SETTINGS).set_params(visible="gaussian")
+    for _ in range(2):  # before the run, and after it
+        for verb in (model.predict, model.partial_fit):
+            with pytest.raises(ValueError, match="visible was changed after fitting"):
+                verb(X)
+        with pytest.raises(OSError, match="no space"):
+            model.fit(X, callbacks=[Failing()])
 
 
 @pytest.mark.parametrize(

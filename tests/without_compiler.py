@@ -12,7 +12,7 @@ from test_whole import OPTIMIZERS, Case, by_numba, differences, random_cases, re
 
 from rtrbm.biases import Biases
 from rtrbm.compute.engine import NUMPY, named
-from rtrbm.compute.numba import lookups, room, step, vectors, whole
+from rtrbm.compute.numba import dense, lookups, room, step, vectors, whole
 from rtrbm.compute.numba.vectors import WIDTH
 from rtrbm.minibatches.sequences import layout
 from rtrbm.models.rtrbm import Recurrent
@@ -58,6 +58,16 @@ def test_updates(case, n_jobs, monkeypatch):
     monkeypatch.setattr(test_whole.spectral, "inverse_root", lambda M: np.eye(min(M.shape), dtype=M.dtype))
     seed, expected = reference(case)
     assert differences(by_numba(case, seed, n_jobs), expected) == set()
+
+
+@pytest.mark.parametrize("lengths", [(3, 3, 2, 2, 2, 2), (3,) * 8])
+@pytest.mark.parametrize("n_blocks", [1, 2, 3, 4])
+@pytest.mark.parametrize("has_registers", [False, True])
+def test_four_rows_meet_one_or_two_blocks_of_columns(has_registers, n_blocks, lengths, monkeypatch):
+    monkeypatch.setattr(dense, "HAS_REGISTERS", has_registers)
+    case = Case(n_visible=3, n_hidden=WIDTH * n_blocks - 3, lengths=lengths)
+    seed, expected = reference(case)
+    assert differences(by_numba(case, seed), expected) == set()
 
 
 @pytest.mark.parametrize("optimizer", list(OPTIMIZERS))

@@ -27,7 +27,7 @@ from ..training.start import checked_start, initial_params, shapes
 from ..types import ArrayLike, Callbacks, Data, Given, Path, Self, Sequences
 from . import doubts
 from .features import Names, check_names, feature_names
-from .stored import APART
+from .stored import APART, forget_checks
 from .watched import Watched
 
 _keepers = weakref.WeakSet()  # models for whose next `partial_fit` a thread keeps buffers
@@ -232,8 +232,8 @@ class TrainedRBM(Watched):
 
         Notes
         -----
-        If it fails, by Ctrl-C too, the model is what it was before. `standardize` takes means and deviations from the
-        first minibatch alone.
+        If it fails, by Ctrl-C too, the model is what it was before. X must stay as it is until the update is made: it
+        may not be copied. `standardize` takes means and deviations from the first minibatch alone.
         """
         self._check_call("partial_fit", unknown)
         with locks.alone(self):
@@ -275,6 +275,7 @@ class TrainedRBM(Watched):
             return self._set_state(training)
         except BaseException as error:
             self.__dict__ = before
+            forget_checks(self)
             if isinstance(error, FloatingPointError) and not new:
                 self._check_finite()  # the update would show it, so it is looked at only now
             raise
@@ -450,6 +451,7 @@ def _or_unchanged(model):
         none_made = not begun or model.n_updates_ == begun[0] < model._plan.n_updates
         if none_made and (isinstance(error, Exception) or begun in ([], [0])):
             model.__dict__ = before
+            forget_checks(model)
         raise
 
 

@@ -155,13 +155,14 @@ class Recipe(Estimator):
 def _phase_at(negative, n_gibbs, sample_visible, update):
     """The negative phase of an update: that which the settings name."""
     if isinstance(negative, str):
-        return _phase(negative, optimizers.scheduled(n_gibbs, update), sample_visible)
+        kind = NegativePhase.kinds.get(negative)  # which a later definition may be
+        return _phase(negative, kind, optimizers.scheduled(n_gibbs, update), sample_visible)
     return kinds.named(NegativePhase, "negative", negative)
 
 
 @functools.lru_cache(maxsize=64)
-def _phase(name, k, sample_visible):
-    """The negative phase of a name, with those of the settings that it has."""
+def _phase(name, kind, k, sample_visible):
+    """The negative phase of a name, which stands for this kind now, with those of the settings that it has."""
     phase = kinds.named(NegativePhase, "negative", name)
     own = {field.name for field in dataclasses.fields(phase)}
     values = {"k": k, "sample_visible": sample_visible, "k_missing": k}

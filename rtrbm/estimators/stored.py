@@ -14,6 +14,7 @@ import numpy as np
 
 from ..biases import n_inputs
 from ..compute import engine as engines
+from ..kinds import Kind
 from ..parameters import each
 from ..training import files, loop, restored
 from ..training.kept import shortened
@@ -39,7 +40,7 @@ STATE = (
     "_fingerprints",
     "scale_",
 )
-PLAIN = int, float, str  # kinds of settings that cannot change in themselves
+PLAIN = int, float, str, np.generic, type, type(None)  # kinds of settings that cannot change in themselves
 _passed = weakref.WeakKeyDictionary()  # of a model: settings and kind that passed a check, what it made, by its name
 PRINTS = {"X": "data", "validation": "validation"}  # the groups of a file with the fingerprints of arguments
 
@@ -131,7 +132,7 @@ class Stored(Recipe):
         state = dict(zip(STATE, training), n_features_in_=len(training.params.W))
         if training.history is not getattr(self, "_history", None):  # another run
             state["_fitted_with"] = comparable(self, "fixed")
-            _passed.pop(self, None)
+            forget_checks(self)
         vars(self).update(state)  # all at once, for Ctrl-C may come at any time
         return self
 
@@ -332,8 +333,9 @@ class Stored(Recipe):
 
     def _trained_rule(self):
         """The rule of updates; raises as `_check_shapes`, and unless the state of training is of the settings' kind."""
+        kind = self._kind_of_params(), type(self.optimizer_state_), self.n_updates_ == 0, self.comm
         deviation = id(getattr(self.scale_, "deviation", None))  # which the rule keeps: no other array has its id
-        kind = self._kind_of_params(), type(self.optimizer_state_), self.n_updates_ == 0, self.comm, deviation
+        kind += (deviation,)
         return _once(self, "trainable", kind, self._checked_rule)
 
     def _checked_rule(self):
@@ -345,15 +347,27 @@ class Stored(Recipe):
 
 
 def _once(model, name, kind, make):
-    """What make() returned, called anew if anything that it looks at has changed since: the settings or `kind`."""
-    settings = _all_of(model._names)(model)
+    """What make() returned, called anew if the settings, what their names mean, or `kind` have changed since.
+
+    All else that it looks at belongs in `kind`.
+    """
+    settings, kind = _all_of(model._names)(model), (kind, type(model), Kind.n_defined)
     passed = _passed.setdefault(model, {})
     known, known_kind, made = passed.get(name, ((), None, None))
     if len(known) != len(settings) or not all(map(operator.is_, known, settings)) or known_kind != kind:
         made = make()
-        if all(value is None or isinstance(value, PLAIN) for value in settings):
+        if all(map(_is_plain, settings)):
             passed[name] = settings, kind, made
     return made
+
+
+def _is_plain(value):
+    return all(map(_is_plain, value)) if type(value) is tuple else isinstance(value, PLAIN)
+
+
+def forget_checks(model):
+    """All that passed a check is to be looked at again: the model is not what it was then."""
+    _passed.pop(model, None)
 
 
 @functools.cache

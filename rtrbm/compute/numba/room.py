@@ -61,8 +61,8 @@ class Places(NamedTuple):
 class Data(NamedTuple):
     """A minibatch.
 
-    v : frames, in a flat array; starts, apart : rows of it where each frame of the first sequence lies, and from each
-    sequence to the next; batch_sizes, order, n_warm : of its layout, the sequence of each rank and the frames of each
+    v : frames, in a flat array; starts, apart : rows of it where each frame of the longest sequence lies, and from each
+    rank to the next; batch_sizes, order, n_warm : of its layout, the sequence of each rank and the frames of each
     sequence that do not count; number : of the first sequence; key : of the update
     (`rtrbm.compute.numba.hashing.key_of`); low : the first tile of a call, of n_tiles in all.
     """

@@ -42,7 +42,7 @@ _0, _NEGLIGIBLE = np.float32(0), np.float32(NEGLIGIBLE)
 # for it; and, for W, where the derivative of the bias on its other side begins, else -1.
 AT, LOW, HIGH, N_OUT, SOURCE, BIAS, INIT, N_INIT, OTHER = range(9)
 SETTLE, ROWS, MOVE, BIASES = 1, 2, 4, 8
-BEYOND = 2**21  # parameters, old and new, with their sums, that no cache holds
+BEYOND = 2**21  # parameters, old and new, with their sums, that leave a processor's caches before they are read again
 PIECE = 2**16  # numbers whose squares are added up in single precision
 
 

@@ -198,7 +198,10 @@ class Whole(NamedTuple):
 
 
 def _rows_of(where, is_packed):
-    """The fields of `Data` that a layout has; those of this thread's last one are kept."""
+    """The fields of `Data` that a layout has; those of this thread's last one are kept.
+
+    Sequences that are not packed have one length, so that the rank of each is its number.
+    """
     kept = getattr(_local, "rows", None)
     if kept is None or kept[0] is not where or kept[1] != is_packed:
         n_sequences, n_frames = len(where.lengths), len(where.starts)
