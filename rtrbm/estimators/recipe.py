@@ -154,16 +154,15 @@ class Recipe(Estimator):
 
 def _phase_at(negative, n_gibbs, sample_visible, update):
     """The negative phase of an update: that which the settings name."""
+    phase = kinds.named(NegativePhase, "negative", negative)
     if isinstance(negative, str):
-        kind = NegativePhase.kinds.get(negative)  # which a later definition may be
-        return _phase(negative, kind, optimizers.scheduled(n_gibbs, update), sample_visible)
-    return kinds.named(NegativePhase, "negative", negative)
+        return _phase(type(phase), optimizers.scheduled(n_gibbs, update), sample_visible)
+    return phase
 
 
 @functools.lru_cache(maxsize=64)
-def _phase(name, kind, k, sample_visible):
-    """The negative phase of a name, which stands for this kind now, with those of the settings that it has."""
-    phase = kinds.named(NegativePhase, "negative", name)
-    own = {field.name for field in dataclasses.fields(phase)}
+def _phase(kind, k, sample_visible):
+    """A negative phase of this kind, with those of the settings that it has."""
+    own = {field.name for field in dataclasses.fields(kind)}
     values = {"k": k, "sample_visible": sample_visible, "k_missing": k}
-    return dataclasses.replace(phase, **{name: value for name, value in values.items() if name in own})
+    return kind(**{name: value for name, value in values.items() if name in own})

@@ -334,8 +334,7 @@ class Stored(Recipe):
     def _trained_rule(self):
         """The rule of updates; raises as `_check_shapes`, and unless the state of training is of the settings' kind."""
         kind = self._kind_of_params(), type(self.optimizer_state_), self.n_updates_ == 0, self.comm
-        deviation = id(getattr(self.scale_, "deviation", None))  # which the rule keeps: no other array has its id
-        kind += (deviation,)
+        kind += (id(getattr(self.scale_, "deviation", None)),)  # which the rule keeps: no other array has its id
         return _once(self, "trainable", kind, self._checked_rule)
 
     def _checked_rule(self):

@@ -97,13 +97,12 @@ def step_back(part, worker, job):
         mine, t = next_part(steps, step, part, n_parts), n_frames - 1 - step
         while mine >= 0:
             low, high = part_of(n_blocks, mine, n_parts)
-            at_once, n_turns = turns_of(low, high, job)
-            for turn in range(n_turns):
-                block = low + at_once * (n_turns - 1 - turn if t % 2 else turn)
+            begin, end, apart, n = turns_of(t, low, high, job)
+            for block in range(begin, end, apart):
                 for i in range(job.first, job.first + job.n):
                     room = room_at(job.task.rooms, i)
                     if t < room.counts[1]:
-                        go_back(t, block, min(block + at_once, high), alone, model, U_t, room)
+                        go_back(t, block, min(block + n, high), alone, model, U_t, room)
             end_part(steps, step, mine)
             mine = next_part(steps, step, part, n_parts)
 

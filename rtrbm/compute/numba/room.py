@@ -247,15 +247,17 @@ def reads_as_it_lies(data, H):
 
 
 @inner
-def turns_of(low, high, job):
-    """How many blocks of a thread's columns of U a frame reads in one turn, and the number of turns.
+def turns_of(t, low, high, job):
+    """The turns in which frame t reads blocks low to high - 1 of U: the range of their first blocks, and their size.
 
-    Several tiles find the columns of a turn in the cache. If all are more than the cache holds, the turns of the next
-    frame go the other way: it finds those that the last frame read last.
+    Several tiles find the columns of a turn in the cache. If U is more than the cache holds, the turns of the next
+    frame go the other way: it finds the columns that were read last.
     """
     all_at_once = job.n == 1 and job.task.model.size.H ** 2 <= CACHED
-    at_once = max(1, high - low) if all_at_once else 2
-    return at_once, -(-(high - low) // at_once)
+    size = max(1, high - low) if all_at_once else 2
+    if t % 2:
+        return low + (high - low - 1) // size * size, low - 1, -size, size
+    return low, high, size, size
 
 
 @inner
