@@ -15,7 +15,7 @@ class Kind:
     kinds : dict of types
         The subclasses by name.
     n_defined : int
-        How often a name was given a meaning, of whatever base class: what was looked up before then may be another now.
+        How many kinds were defined, of all base classes. What was looked up by name is out of date if it has changed.
     """
 
     kinds: dict

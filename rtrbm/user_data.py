@@ -197,7 +197,7 @@ def in_parts(verb):
 
 
 def as_given(X, name="X"):
-    """Sequences as one array of whatever library, or as a list of whatever can be an array, nothing converted.
+    """One array for sequences in one array of any library, else a list of what can become arrays; nothing is converted.
 
     A cell, which is an array of arrays (MATLAB), is a list.
 

@@ -10,7 +10,7 @@ from .. import checks, kinds, user_data
 from ..biases import n_inputs
 from ..compute.threads import one_blas_thread
 from ..minibatches.sequences import pack
-from ..past.conditioner import biases_of, of_states
+from ..past.conditioner import advance, biases_of, of_states
 from ..progress import bar
 from ..rbm.chains import Draw, average_visible, random_visible
 from ..rbm.conditionals import hidden_mean, reconstruction_mean
@@ -231,9 +231,7 @@ class FrameByFrame(Grouped):
         past = self._past()
         biases = biases_of(past, params, state, len(v), x)
         mean, v, h = average_visible(v, params.W, biases, n_gibbs - 1, 1, self._units(), chains, engine)
-        if past.carries == "means":
-            h = hidden_mean(v, params.W, biases.h)  # r_t, eq. 3.20
-        return mean, v, past.step(params, state, v, h)
+        return mean, v, advance(past, params, state, v, biases.h, h)
 
     @overload
     def decode(
@@ -295,8 +293,7 @@ class FrameByFrame(Grouped):
                 biases = biases_of(past, params, state, len(H))
                 mean = reconstruction_mean(H[:, t], params.W, biases.v, units)
                 v = units.draw(np.broadcast_to(mean, (len(H), mean.shape[1])), stream(seed, "decode", t))
-                h = hidden_mean(v, params.W, biases.h) if past.carries == "means" else H[:, t]
-                state = past.step(params, state, v, h)
+                state = advance(past, params, state, v, biases.h, H[:, t])
                 means[:, t], states[:, t] = self._outward(mean), self._outward(v)
                 counted.update()
         return (means, states) if return_states else means
@@ -320,14 +317,14 @@ class FrameByFrame(Grouped):
             if n < n_before:
                 ended.append(of_states(lambda a, at=n_rows: a[at:], state))
                 state = of_states(lambda a, at=n_rows: a[:at], state)
-            frame, h, n_before = np.repeat(v[start : start + n], n_drawn, axis=0), None, n
-            if past.carries:
-                x = None if inputs is None else np.repeat(inputs[start : start + n], n_drawn, axis=0)
-                h = hidden_mean(frame, params.W, biases_of(past, params, state, n_rows, x).h)
+            frame, drawn, n_before = np.repeat(v[start : start + n], n_drawn, axis=0), None, n
+            x = None if inputs is None else np.repeat(inputs[start : start + n], n_drawn, axis=0)
+            b_h = biases_of(past, params, state, n_rows, x).h if past.carries else None
             if past.carries == "draws":
-                uniform = stream(seed, "prefix", t).random((numbers.max() + 1, h.shape[1]))
-                h = (uniform[numbers[:n_rows]] < h).astype(h.dtype)
-            state = past.step(params, state, frame, h)
+                mean = hidden_mean(frame, params.W, b_h)
+                uniform = stream(seed, "prefix", t).random((numbers.max() + 1, mean.shape[1]))
+                drawn = (uniform[numbers[:n_rows]] < mean).astype(mean.dtype)
+            state = advance(past, params, state, frame, b_h, drawn)
         copies = np.add.outer(where.rank * n_drawn, np.arange(n_copies) % n_drawn).ravel()
         return of_states(lambda *a: np.concatenate(a)[copies], state, *reversed(ended))
 

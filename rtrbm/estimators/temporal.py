@@ -13,7 +13,7 @@ from ..minibatches import sources
 from ..minibatches.sequences import pack, summary
 from ..parameters import each
 from ..rbm.chains import Draw
-from ..rbm.conditionals import hidden_mean
+from ..rbm.conditionals import hidden_mean, reconstruction_mean
 from ..rbm.expectation import PROTOCOLS, expectation
 from ..rbm.negative import Exact
 from ..streams import check_random_state
@@ -255,9 +255,9 @@ class TemporalRBM(Scored):
         """P(h_t = 1 | v_t, past) of all frames."""
         if seen.memory.h_pos is not None:
             return seen.memory.h_pos
-        return hidden_mean(seen.v, self._effective().W, seen.biases.h)
+        return hidden_mean(seen.v, self._effective().W, seen.biases.h, self._engine().product)
 
     def _reconstructed(self, seen, h):
         """E[v_t | h_t = h, past] of all frames."""
-        a = self._engine().product(h, self._effective().W.T) + seen.biases.v
-        return self._outward(self._units().mean(a))
+        W, product = self._effective().W, self._engine().product
+        return self._outward(reconstruction_mean(h, W, seen.biases.v, self._units(), product))

@@ -271,13 +271,18 @@ def tiles(where, even=True):
     return _tiles(tuple(where.lengths.tolist()), even)
 
 
+def n_tiles_of(n_rows, even):
+    """The number of tiles of so many rows, an even one for two threads."""
+    multiple = 2 if even else 1
+    return multiple * -(-n_rows // (multiple * TILE_ROWS))
+
+
 @_remembered
 def _tiles(lengths, even):
     where = layout(lengths)
     cut = pieces(where.lengths)
     ends = np.cumsum([piece.n_rows for piece in cut])
-    multiple = 2 if even else 1
-    n_tiles = multiple * -(-where.n_rows // (multiple * TILE_ROWS))
+    n_tiles = n_tiles_of(where.n_rows, even)
     wanted = where.n_rows * np.arange(1, n_tiles + 1) / n_tiles
     last = np.unique(np.searchsorted((ends[:-1] + ends[1:]) / 2, wanted))  # the piece that ends nearest
     rows, tiles, piece, row = packed_rows(where), [], 0, 0

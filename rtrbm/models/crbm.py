@@ -61,8 +61,8 @@ class CRBM(TemporalRBM):
     """Conditional Restricted Boltzmann Machine (Taylor, Hinton & Roweis 2006).
 
     P(v_t, h_t | v_{t-1}..v_{t-m}) is an RBM whose biases are linear in the m frames before (`CRBMParams`). No hidden
-    state is carried on, so filtering is exact. It is ``TRBM(without="HH")``; with Gaussian units and W = 0 it is a
-    linear autoregression.
+    state is carried on, so filtering is exact. It is ``TRBM(n_taps=m, without="HH")``; with Gaussian units and W = 0
+    it is a linear autoregression.
 
     Parameters
     ----------

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..biases import Biases
 from ..estimators.settings import setting, settings
 from ..estimators.temporal import TemporalRBM
 from ..functions import sigmoid
 from ..minibatches.sequences import forget_warm
 from ..past import recurrence
-from ..past.conditioner import Conditioner, Map, Memory
+from ..past.conditioner import Map, Memory
+from ..past.readout import ReadOut
 from .rnnrbm import check_n_recurrent
 
 FORGET = 1.0  # the forget gates' bias at the start: open, so that a cell keeps what it holds
@@ -55,7 +55,7 @@ class States(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LSTM(Conditioner):
+class LSTM(ReadOut):
     """An LSTM that reads the frames; its output makes the biases.
 
     The way back, with c_t the cells, x_t = v_t K + u_{t-1} R + b_g the input of the gates, and e_t the derivative that
@@ -85,15 +85,11 @@ class LSTM(Conditioner):
             u_next[:], c_next[:] = self._cell(g, c_t[: len(g)])
             u_t, c_t = u_next, c_next
         past = recurrence.before(u, where, 0)
-        b_v, b_h = engine.product(past, params.W_uv), engine.product(past, params.W_uh)
-        b_v += params.b_v
-        b_h += params.b_h
-        return Biases(b_v, b_h), Memory(v, where, States(gates, cells, past))
+        return self.read_out(params, past, engine), Memory(v, where, States(gates, cells, past))
 
     def backward(self, params, memory, c, engine):
         v, where, (gates, cells, past), _ = memory
-        d_past = engine.product(c.h, params.W_uh.T)
-        d_past += engine.product(c.v, params.W_uv.T)  # what reaches u_{t-1} through the biases
+        d_past, of_read_out = self.read_out_backward(params, past, c, engine)
         d_u, d_x = recurrence.before_backward(d_past, where), np.empty_like(gates)
         before = recurrence.before(cells, where, 0)
         n_first = where.batch_sizes[0]
@@ -118,10 +114,7 @@ class LSTM(Conditioner):
             K=engine.gram(v, d_x),
             R=engine.gram(past, d_x),
             b_g=d_x.sum(axis=0),
-            W_uh=engine.gram(past, c.h),
-            W_uv=engine.gram(past, c.v),
-            b_v=c.v.sum(axis=0),
-            b_h=c.h.sum(axis=0),
+            **of_read_out,
         )
 
     def _cell(self, x, c):
@@ -141,7 +134,7 @@ class LSTM(Conditioner):
         return zeros, zeros
 
     def biases(self, params, state):
-        return Biases(params.b_v + state[0] @ params.W_uv, params.b_h + state[0] @ params.W_uh)
+        return super().biases(params, state[0])
 
     def step(self, params, state, v, h):
         return self._cell(v @ params.K + params.b_g + state[0] @ params.R, state[1])
@@ -164,10 +157,7 @@ class LSTM(Conditioner):
         return {name: getattr(shapes, name) for name in ("K", "R", "W_uh", "W_uv")}
 
     def maps(self):
-        return Map("K", "v", "b_g"), Map("R", "u", "b_g"), Map("W_uh", "u", "b_h"), Map("W_uv", "u", "b_v")
-
-    def sources(self, memory):
-        return {"u": memory.states.past}
+        return Map("K", "v", "b_g"), Map("R", "u", "b_g"), *super().maps()
 
 
 @settings

@@ -170,7 +170,7 @@ class RBM(TrainedRBM):
             If the model is not fitted, or X is not valid.
         """
         v = self._check_rows(X)
-        return hidden_mean(v, self.params_.W, self.params_.b_h)
+        return hidden_mean(v, self.params_.W, self.params_.b_h, self._engine().product)
 
     def gibbs(self, X: ArrayLike, random_state: Seed = None) -> Array:
         """One step of Gibbs sampling from each row: h ~ P(h | v), then v' ~ P(v | h).
@@ -212,8 +212,9 @@ class RBM(TrainedRBM):
         TypeError, ValueError
             If the model is not fitted, or X is not valid.
         """
-        units, h = self._units(), hidden_mean(self._check_rows(X), self.params_.W, self.params_.b_h)
-        return self._outward(reconstruction_mean(h, self.params_.W, self.params_.b_v, units))
+        v, params, product = self._check_rows(X), self.params_, self._engine().product
+        h = hidden_mean(v, params.W, params.b_h, product)
+        return self._outward(reconstruction_mean(h, params.W, params.b_v, self._units(), product))
 
     def impute(self, X: ArrayLike, mask: Given = None, random_state: Seed = None) -> Array:
         """Fill in missing values of each row with E[v_missing | v_present], averaged over Gibbs chains.

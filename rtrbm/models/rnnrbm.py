@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..biases import Biases
 from ..checks import check_choice, check_size
 from ..estimators.settings import setting, settings
 from ..estimators.temporal import TemporalRBM
 from ..functions import sigmoid
 from ..past import recurrence
-from ..past.conditioner import Conditioner, Map, Memory
+from ..past.conditioner import Map, Memory
+from ..past.readout import ReadOut
 
 
 class RNNRBMParams(NamedTuple):
@@ -51,15 +51,15 @@ class States(NamedTuple):
 
 
 @dataclass(frozen=True)
-class RecurrentUnits(Conditioner):
+class RecurrentUnits(ReadOut):
     """A state u_t of its own, which reads the frames and makes the biases.
 
     u_t = f(b_u + u_{t-1} W_uu + v_t W_vu)                                          (3.20 of this state)
     g_t = d_{t+1} W_uu^T + c_{t+1} W_uh^T + c_{v,t+1} W_uv^T,  d_t = f'_t g_t       (3.23 of this state)
     dO/dW_uu = sum_t u_{t-1}^T d_t,  dO/dW_vu = sum_t v_t^T d_t,  dO/db_u = sum_t d_t,  dO/du_0 = g_0
-    dO/dW_uh = sum_t u_{t-1}^T c_t,  dO/dW_uv = sum_t u_{t-1}^T c_{v,t}
 
-    c_t and c_{v,t} are the derivatives with respect to the biases b_t and a_t (`rtrbm.gradient`).
+    c_t and c_{v,t} are the derivatives with respect to the biases b_t and a_t (`rtrbm.gradient`); `ReadOut` has those
+    with respect to W_uh, W_uv, b_h and b_v.
 
     Parameters
     ----------
@@ -75,15 +75,11 @@ class RecurrentUnits(Conditioner):
         x, init = engine.product(v, params.W_vu), params.u_0 @ params.W_uu
         u, _ = recurrence.forward(x, where, params.W_uu, params.b_u, init, engine, self.activation)
         past = recurrence.before(u, where, params.u_0)  # u_{t-1}
-        b_v, b_h = engine.product(past, params.W_uv), engine.product(past, params.W_uh)
-        b_v += params.b_v
-        b_h += params.b_h
-        return Biases(b_v, b_h), Memory(v, where, States(u, past))
+        return self.read_out(params, past, engine), Memory(v, where, States(u, past))
 
     def backward(self, params, memory, c, engine):
         v, where, (u, past), _ = memory
-        d_past = engine.product(c.h, params.W_uh.T)
-        d_past += engine.product(c.v, params.W_uv.T)  # c_t W_uh^T + c_{v,t} W_uv^T, which reach u_{t-1}
+        d_past, of_read_out = self.read_out_backward(params, past, c, engine)
         e = recurrence.before_backward(d_past, where)
         d, _ = recurrence.backward(u, where, params.W_uu, None, e, engine, self.activation)  # eq. 3.23
         n_first = where.batch_sizes[0]
@@ -91,19 +87,13 @@ class RecurrentUnits(Conditioner):
             W=None,
             W_vu=engine.gram(v, d),
             W_uu=engine.gram(past, d),
-            W_uh=engine.gram(past, c.h),
-            W_uv=engine.gram(past, c.v),
             b_u=d.sum(axis=0),
-            b_v=c.v.sum(axis=0),
-            b_h=c.h.sum(axis=0),
             u_0=d_past[:n_first].sum(axis=0) + params.W_uu @ d[:n_first].sum(axis=0),  # g_0
+            **of_read_out,
         )
 
     def start(self, params, n_sequences):
         return np.tile(params.u_0, (n_sequences, 1))
-
-    def biases(self, params, u):
-        return Biases(params.b_v + u @ params.W_uv, params.b_h + u @ params.W_uh)
 
     def step(self, params, u, v, h):
         f = sigmoid if self.activation == "sigmoid" else np.tanh
@@ -128,10 +118,7 @@ class RecurrentUnits(Conditioner):
         return {name: getattr(shapes, name) for name in ("W_vu", "W_uu", "W_uh", "W_uv")}
 
     def maps(self):
-        return Map("W_vu", "v", "b_u"), Map("W_uu", "u", "b_u"), Map("W_uh", "u", "b_h"), Map("W_uv", "u", "b_v")
-
-    def sources(self, memory):
-        return {"u": memory.states.past}
+        return Map("W_vu", "v", "b_u"), Map("W_uu", "u", "b_u"), *super().maps()
 
 
 def check_n_recurrent(name, value):
@@ -145,7 +132,7 @@ class RNNRBM(TemporalRBM):
     """RNN-RBM: an RBM at every frame, and a recurrent network that makes its biases.
 
     P(v_t, h_t | u_{t-1}) = exp(v_t (b_v + u_{t-1} W_uv) + v_t W h_t + h_t (b_h + u_{t-1} W_uh)) / Z_t, with u_t =
-    tanh(b_u + u_{t-1} W_uu + v_t W_vu), and u_0 learned (Boulanger-Lewandowski, Bengio & Vincent 2012). In the RTRBM
+    f(b_u + u_{t-1} W_uu + v_t W_vu), and u_0 learned (Boulanger-Lewandowski, Bengio & Vincent 2012). In the RTRBM
     one state r_t is both the mean of the hidden units and the state that is carried on; here the two have weights of
     their own. With W_vu = W, W_uu = W_uh = U, W_uv = 0, b_u = b_h, u_0 U = b_init and logistic units it is the RTRBM.
 

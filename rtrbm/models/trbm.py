@@ -116,7 +116,8 @@ class TRBM(TemporalRBM):
 
     At every frame an RBM, whose visible biases are linear in v_{t-1}..v_{t-m} and whose hidden biases are linear in
     these and in the filtered hidden states r_{t-1}..r_{t-m} (`TRBMParams`). Filtering is mean-field (3.2.1):
-    r_t = P(h_t = 1 | v_t, past). Trained by CD-k with filtered hidden states (3.2.2), without a backward pass.
+    r_t = P(h_t = 1 | v_t, past). Trained by CD-k with filtered hidden states (3.2.2), without a backward pass
+    unless `bptt=True`.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..biases import Biases, with_inputs
+from ..functions import sigmoid
 
 
 class Map(NamedTuple):
@@ -56,7 +57,8 @@ class Conditioner:
     Attributes
     ----------
     carries : {None, "means", "draws"}
-        The hidden units of a frame as `step` takes them: not at all, as P(h_t = 1 | v_t, past), or as a sample of it.
+        The hidden units of a frame as `step` takes them: not at all, as P(h_t = 1 | v_t, past), or as states that a
+        verb has drawn or was given (`sample`, `forecast`, `decode`). Verbs that draw none take the means (`advance`).
     form : Form or None
     """
 
@@ -109,7 +111,7 @@ class Conditioner:
             d_t, the derivative with respect to v_t W through later frames; None if there is none. Like that of every
             state it is 0 at frames that only warm the state up (`rtrbm.minibatches.sequences.forget_warm`).
         gradient : NamedTuple
-            Derivatives with respect to all parameters but W and units, which are None.
+            Derivatives with respect to all parameters but W, units, D_v and D_h, which are None.
         """
         raise NotImplementedError
 
@@ -131,7 +133,8 @@ class Conditioner:
     def maps(self):
         """All matrices but W that multiply visible units, hidden units or `sources`.
 
-        Centred gradient steps (`rtrbm.training.centering`) leave out a matrix that is missing here. Visible units with
+        A matrix that is missing here is left out of centred gradient steps (`rtrbm.training.centering`), of the starts
+        "linear" and "thesis" (`rtrbm.training.start`), and of the frames that a window warms up on. Visible units with
         parameters of their own need all matrices that multiply visible units (`Units.derivative`).
         """
         return ()
@@ -161,6 +164,17 @@ def biases_of(past, params, state, n_sequences, x=None):
     """The biases of the next frame, whose known inputs are x, the hidden ones in a row for each sequence."""
     biases = past.biases(with_inputs(params, x), state)
     return biases._replace(h=np.broadcast_to(biases.h, (n_sequences, len(params.b_h))))
+
+
+def advance(past, params, state, v, b_h, drawn=None):
+    """The state after frames v, (n_sequences, n_visible), of hidden biases b_h.
+
+    drawn : (n_sequences, n_hidden) ndarray or None, hidden states that go on if `Conditioner.carries` is "draws".
+    """
+    h = drawn if past.carries == "draws" else None
+    if past.carries and h is None:
+        h = sigmoid(v @ params.W + b_h)  # r_t, eq. 3.20
+    return past.step(params, state, v, h)
 
 
 def rows_of(state, n_sequences):

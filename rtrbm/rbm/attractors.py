@@ -24,9 +24,9 @@ NUMBERS = 2**21  # that are looked at at the same time
 def attractors(W, biases, units, data, common=(), engine=NUMPY):
     """Where mean-field equations lead, for each row of biases.
 
-    Climbs begin at E[v | h] with no hidden unit on, with all, and with one to four units of the same weights, those of
-    the largest p*; at frames of the row, and at frames that all rows have in common. A row's ends do not depend on
-    other rows.
+    Climbs begin at E[v | h] with no hidden unit on, with all, and with one, two or four units of the same weights,
+    those of the largest p*; at frames of the row, and at frames that all rows have in common. A row's ends do not
+    depend on other rows.
 
     Parameters
     ----------

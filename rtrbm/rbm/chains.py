@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..compute.noise import Noise
-from ..minibatches.sequences import PIECE_FRAMES, TILE_ROWS, layout, tiles
+from ..minibatches.sequences import PIECE_FRAMES, layout, n_tiles_of, tiles
 from .units import BERNOULLI, Bernoulli
 
 _local = threading.local()
@@ -78,9 +78,7 @@ class Draw(NamedTuple):
         -------
         list of Chains
         """
-        n_tiles = 1 if len(numbers) <= PIECE_FRAMES else -(-len(numbers) // TILE_ROWS)
-        n_tiles += n_tiles % 2 if engine.even and len(numbers) > PIECE_FRAMES else 0
-
+        n_tiles = 1 if len(numbers) <= PIECE_FRAMES else n_tiles_of(len(numbers), engine.even)
         cut = np.array_split(np.arange(len(numbers)), n_tiles)
         return [Chains(rows, engine.noise.in_common(self, numbers[rows])) for rows in cut]
 

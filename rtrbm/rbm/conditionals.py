@@ -30,7 +30,7 @@ def hidden_mean(v, W, b_h, product=np.matmul):
     return sigmoid(a, out=a)
 
 
-def reconstruction_mean(h, W, b_v, units=BERNOULLI):
+def reconstruction_mean(h, W, b_v, units=BERNOULLI, product=np.matmul):
     """E[v | h], the units' mean for the total input h W^T + b_v.
 
     Parameters
@@ -39,12 +39,14 @@ def reconstruction_mean(h, W, b_v, units=BERNOULLI):
     W : (n_visible, n_hidden) ndarray
     b_v : (n_visible,) or (n_rows, n_visible) ndarray
     units : Units
+    product : callable (h, W^T) -> ndarray
+        An engine's, to use its threads.
 
     Returns
     -------
     (n_rows, n_visible) ndarray
     """
-    return units.mean(h @ W.T + b_v)
+    return units.mean(product(h, W.T) + b_v)
 
 
 def sample_visible(h, W, b_v, rng, units=BERNOULLI):

@@ -23,8 +23,8 @@ BLOCK_CHAINS = 2**13  # that run at the same time; fewer if their states have mo
 N_CHAINS = 16  # of each group and row
 NUMBERS = 2**24  # in states that chains begin with, of rows that are estimated together
 PILOT = 64  # temperatures of a first run, by which a row is given those of its second
-LADDER = {64: (0.1, 2), 256: (0.3, 4), 1024: (1.0, 8), 4096: (np.inf, np.inf)}  # of rows with bounds at most so many
-# nats apart, and at least one in so many chains that count
+# temperatures: (the largest gap between a row's bounds in nats, chains for each that counts, at most)
+LADDER = {64: (0.1, 2), 256: (0.3, 4), 1024: (1.0, 8), 4096: (np.inf, np.inf)}
 SHARE = 0.5  # of the inputs, from which the chains of all other rows rise
 AGAIN = 1024  # temperatures at least, of a row whose chains have missed a mode
 FAR = 10.0  # nats below the largest bound of where units settle: chains need not begin there

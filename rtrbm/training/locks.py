@@ -2,7 +2,7 @@
 
 The lock of ``run.h5`` is the file ``run.h5.lock``. Its text is JSON: the host, the process, when the process began, and
 when the lock was taken. The system locks it as well, and lets go of it when the process ends in whatever way. A text
-that nobody holds any more is stale: its run was killed. On file systems that lock nothing the text alone counts.
+that nobody holds any more is stale: its run was killed. If a file system has no locks, the text alone counts.
 """
 
 import contextlib

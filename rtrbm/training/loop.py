@@ -70,7 +70,7 @@ class Rule(NamedTuple):
 class Frames(NamedTuple):
     """The frames of a minibatch: their number, and the mean of their squares |v|^2, in units of the largest feature's.
 
-    Missing values count as 0. Of binary frames in a compiled update it is 1: their errors have a bound.
+    Missing values count as 0. In a compiled update `square` is 1: frames are binary, so that their errors have a bound.
     """
 
     n_frames: int
@@ -210,7 +210,7 @@ def _climb(rule, training, effective, derivatives, means, n_frames, rate):
     if rule.centering:
         centre_gradient(derivatives, _maps(past, effective), means, engine)
     derivatives = past.pull_back(params, derivatives)
-    rule.penalties.subtract(derivatives, params, _maps(past, effective), active)
+    rule.penalties.subtract(derivatives, params, active)
     penalty = past.penalty(params)
     if penalty is not None:
         derivatives = each(np.subtract, derivatives, penalty)

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from ..past.conditioner import biases_of, rows_of
+from ..past.conditioner import advance, biases_of, rows_of
 from ..rbm.chains import average_visible
-from ..rbm.conditionals import hidden_mean
 
 
 def fill_in(past, params, v, where, missing, values, inputs=None, count=None):
@@ -31,8 +30,7 @@ def fill_in(past, params, v, where, missing, values, inputs=None, count=None):
         biases = biases_of(past, params, state, n, None if inputs is None else inputs[rows])
         if gaps.any():
             np.copyto(frame, values(t, frame, gaps, biases), where=gaps)
-        h = hidden_mean(frame, params.W, biases.h) if past.carries else None
-        state = past.step(params, state, frame, h)
+        state = advance(past, params, state, frame, biases.h)
         if count is not None:
             count(n)
 

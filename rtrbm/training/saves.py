@@ -1,4 +1,4 @@
-"""The checkpoints of a run: none of a state that explodes. One that fails ends nothing, but for the last."""
+"""The checkpoints of a run. A run that explodes writes none."""
 
 import time
 
@@ -7,7 +7,7 @@ from . import ranks
 
 
 class Saves:
-    """Write checkpoints. One that fails is a warning, but for the last one of a run that is complete.
+    """Write checkpoints. If a write fails, the run goes on and warns; only the last write of a complete run raises.
 
     A run that is broken off before its first update writes none: an earlier run may have made the file that is there.
 

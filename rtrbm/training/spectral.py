@@ -24,7 +24,7 @@ from .optimizers import Optimizer, adam
 # singular values from LEAST to 1 nearest to 1.
 POLYNOMIALS = (7.3625, -20.7434, 15.1606), (2.9175, -2.1824, 0.4755)
 LEAST, BAND = 0.03, (0.61, 1.39)
-EVERY = 16  # updates: so long a root serves, if at most N_LARGE singular values of a step get larger than GROWN
+EVERY = 16  # updates: so long a root serves, if fewer than N_LARGE singular values of a step get larger than GROWN
 HELD, SLOW = 2, 0.95  # updates: so long a direction serves if momentum decays no faster than this; divides EVERY
 N_LARGE, LARGE, GROWN = 8, 1.5, 4.0  # so many are looked for, and those above LARGE become 1
 BIAS_RATE = 2.0  # of Adam for the biases, in units of the learning rate

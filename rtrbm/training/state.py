@@ -22,11 +22,13 @@ class Training(NamedTuple):
     """The state after some updates; the next one makes new arrays, and leaves these as they are.
 
     params : NamedTuple; optimizer : NamedTuple, the optimiser's state; chains : states that a negative phase
-    carries on, or None; n_updates : int, updates made; seed : int, of all random streams; history : dict of lists, a
-    value for each update, of which the first n_updates are those of this state (the states of one run share the
-    lists), after those of the validation and of `HEALTH`, a value for each time it was measured; begin : int, the
-    update at which the present schedule of the learning rate began; best : Best or None; fingerprints : dict of str,
-    of the data by the name of the argument; scale : Scale, in the units of which the model sees its features, or None.
+    carries on, or None; n_updates : int, updates made; seed : int, of all random streams; history : dict of lists;
+    begin : int, the update at which the present schedule of the learning rate began; best : Best or None; fingerprints
+    : dict of str, of the data by the name of the argument; scale : Scale, in the units of which the model sees its
+    features, or None.
+
+    The lists of `HISTORY` have a value for each update, and the first n_updates belong to this state. Those of
+    `VALIDATION` and `HEALTH` have a value for each measurement. The states of one run share the lists.
     """
 
     params: NamedTuple
