@@ -30,6 +30,23 @@ def check_reals(v, name, missing=None):
             )
 
 
+def check_counts(v, name, what="counts", remedy=""):
+    """Raise a ValueError, which tells the first place, unless all values are whole numbers from 0."""
+    wrong = ~((v >= 0) & (v == np.floor(v)))
+    if wrong.any():
+        place = tuple(np.argwhere(wrong)[0].tolist())
+        raise ValueError(
+            f"{name} must hold {what}, whole numbers from 0, got values from {v.min():g} to {v.max():g}, "
+            f"{np.count_nonzero(wrong)} of them others, the first, {v[place]:g}, in {place_of(place)}: round them if "
+            f"they are counts{remedy}"
+        )
+
+
+def place_of(indices, axes=("sequence", "frame", "feature")):
+    """A place in an array with the last of these axes, for a message."""
+    return ", ".join(f"{axis} {i}" for axis, i in zip(axes[-len(indices) :], indices))
+
+
 def check_probabilities(v, name, missing=None):
     """The check of hidden states or their probabilities."""
     low, high = v.min(), v.max()
@@ -220,10 +237,12 @@ def as_given(X, name="X"):
     if foreign.is_array(X) and getattr(X, "ndim", 1):
         return X
     wrong = f"{name} must be an array or a list of arrays, got {type(X).__name__}"
-    if isinstance(X, Mapping | h5py.Group):
+    if isinstance(X, h5py.Group):  # whose own order is that of text, 10 before 2
+        raise TypeError(f"{wrong}: take rtrbm.convert.read({name}.file.filename, {name}.name), the list of its arrays")
+    if isinstance(X, Mapping):
         raise TypeError(f"{wrong}, of arrays with names: take list({name}.values())")
     if isinstance(X, str | bytes | os.PathLike):
-        raise TypeError(f"{wrong}: rtrbm.convert.read reads files")
+        raise TypeError(f"{wrong}: rtrbm.convert.read({name}) reads files, [rtrbm.convert.read({name})] one sequence")
     if not hasattr(X, "__getitem__") and not hasattr(X, "__iter__") or isinstance(X, Set) or foreign.is_array(X):
         raise TypeError(f"{wrong}: one sequence is a list of one array")
     with foreign.dressed(name):
@@ -322,7 +341,7 @@ def with_mask(X, mask, name="X"):
         return rows_with_mask(X, mask, name, "mask")
     if mask is None:
         X = [foreign.numbers(x, f"{name}[{i}]", gaps=True) for i, x in enumerate(X)]
-        mask = where_nan(X, name)
+        mask = list(map(where_nan, X))
     foreign.check_open(mask, "mask")
     with foreign.dressed("mask"):
         n = len(mask) if hasattr(mask, "__len__") else type(mask).__name__
@@ -337,7 +356,7 @@ def rows_with_mask(X, mask, name="X", mask_name="mask"):
     if isinstance(mask, np.ma.MaskedArray):
         raise TypeError(f"{mask_name} must not itself be a masked array")
     X = foreign.numbers(X, name, gaps=True)
-    mask = where_nan([X], name)[0] if mask is None else foreign.array(mask, mask_name)
+    mask = where_nan(X) if mask is None else foreign.array(mask, mask_name)
     if mask.dtype != bool:
         raise TypeError(
             f"{mask_name} must hold booleans, True where a value is missing, got dtype {mask.dtype}: "
@@ -355,18 +374,21 @@ def without_missing(X, mask, name="X"):
 
 
 def rows_without_missing(X, mask):
-    """The same for one array."""
+    """The same for one array of rows."""
+    check_list_of_rows(X, "X")
     X, mask = rows_with_mask(X, mask)
     return np.where(mask, 0, X), mask
 
 
-def where_nan(arrays, name):
-    """Where arrays are NaN, and a warning if they nowhere are."""
-    masks = [np.isnan(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool) for array in arrays]
-    if not any(mask.any() for mask in masks):
-        text = f"{name} has no NaN and no mask is given: nothing is filled in; missing values are NaN, or mask is True"
-        warn(text)
-    return masks
+def where_nan(array):
+    """Where an array is NaN."""
+    return np.isnan(array) if array.dtype.kind == "f" else np.zeros(array.shape, bool)
+
+
+def doubt_gaps(given, masks):
+    """Warn if no mask was given, and the data have no NaN."""
+    if given is None and not any(mask.any() for mask in masks):
+        warn("X has no NaN and no mask is given: nothing is filled in; missing values are NaN, or mask is True")
 
 
 def as_float(X, name, dtype=None):
@@ -382,8 +404,8 @@ def _check_dimensions(X, name, axes):
     if X.ndim != 3:
         remedy = f"{name}[0] is the first part, rtrbm.convert.video({name}) makes rows of the pixels of videos"
         if X.ndim == 2:
-            cut = "(a model's fit cuts a long one with window=)"
-            remedy = f"one sequence is [{name}] {cut}, sequences of different lengths are a list"
+            cut = " (a model's fit cuts a long one with window=), sequences of different lengths are a list"
+            remedy = f"one sequence is [{name}]" + ("" if name == "H" else cut)
         elif X.ndim < 2:
             remedy = f"a sequence of one feature is numpy.reshape({name}, (-1, 1)), in a list or cut by window="
         raise ValueError(
@@ -406,7 +428,7 @@ def _check_values(X, check, n_features, name, axes, missing):
         return X
     low, high = _extremes(X)
     if not (np.isfinite(low) and np.isfinite(high)):
-        found = _not_finite(X, name, check is not check_reals)
+        found = _not_finite(X, name, axes[-1] == "n_visible")
         raise ValueError(f"{name} must be finite in {X.dtype}, got {found}")
     if limits is not None and limits[0] <= low and high <= limits[1]:
         return X
@@ -442,14 +464,14 @@ def _extremes(X):
 def _not_finite(X, name, may_have_gaps):
     """How many values are not finite, where the first one is, and what to do, for a message."""
     wrong = np.argwhere(~np.isfinite(X))
-    *sequence, frame, feature = [0, *wrong[0].tolist()] if X.ndim == 1 else wrong[0].tolist()
-    where = "".join(f"sequence {i}, " for i in sequence) + f"frame {frame}, feature {feature}"
     n_features = len(np.unique(wrong[:, -1]))
     remedy = "leave these frames out, or put numbers in their place"
     if may_have_gaps:
-        remedy = "a model's impute fills in missing values, and its fit learns from data with a mask= of them"
+        mask = f"~numpy.isfinite({name})" if "[" not in name else f"[~numpy.isfinite(x) for x in {name.split('[')[0]}]"
+        remedy = f"a model's impute fills such values in, and its fit learns from the others, with mask={mask}"
         remedy += "; numbers beyond float32 want dtype='float64'" * (X.dtype == np.float32)
     return (
-        f"NaN or infinite values, {len(wrong)} in {n_features} feature{'s' * (n_features > 1)}, the first in {where}: "
+        f"NaN or infinite values, {len(wrong)} in {n_features} feature{'s' * (n_features > 1)}, the first in "
+        f"{place_of(wrong[0].tolist())}: "
         + remedy
     )

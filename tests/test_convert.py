@@ -144,10 +144,23 @@ def test_notes_go_there_and_back():
     assert convert.notes([(21, 0, 0.01)], step=1).sum() == 1  # a short note is heard
 
 
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_columns_of_a_table_of_notes_are_taken_by_name(kind):
+    library, found = pytest.importorskip(kind), convert.midi_notes(ROLL, step=0.5)
+    pitch, onset, duration = found.T
+    named = library.DataFrame({"onset": onset, "duration": duration, "pitch": pitch.astype(int)})
+    np.testing.assert_array_equal(convert.notes(named, step=0.5, n_frames=20), ROLL)
+    wrong = library.DataFrame({"start": onset, "duration": duration, "pitch": pitch})
+    refuses("the columns pitch, onset, duration and no others, got .'start', 'duration'", convert.notes, wrong, 0.5)
+    if kind == "pandas":  # names that are no texts
+        np.testing.assert_array_equal(convert.notes(library.DataFrame(found), step=0.5, n_frames=20), ROLL)
+
+
 @pytest.mark.parametrize(
     "function, data, match",
     [
-        (convert.piano_roll, np.zeros((60, 70)), "pass pitches"),
+        (convert.piano_roll, np.zeros((60, 70)), "88 or 128 pitches as its rows or columns, got shape \\(60, 70\\)"),
+        (convert.piano_roll, np.full((88, 9), np.nan), "NaN or infinity: put 0 where no note sounds"),
         (convert.piano_roll, np.full((88, 9), 128), "velocities from 0 to 127"),
         (convert.piano_roll, np.ones((128, 9)), "pitches of a piano, 21 to 108"),
         (convert.piano_roll, np.zeros(88), "two dimensions"),
@@ -212,6 +225,9 @@ def test_text_with_and_without_a_header(tmp_path, mark):
     assert named.columns == ["hip", "knee", "toe"]
     np.testing.assert_array_equal(np.asarray(named), X[0])
     assert state(RTRBM(**SETTINGS).fit([named])) == state(RTRBM(**SETTINGS).fit(X[:1]))
+    commented = write_csv(tmp_path / "commented.csv", "# hip knee toe\n" + body + "\n")  # as numpy.savetxt writes
+    assert convert.read(commented).columns == ["hip", "knee", "toe"]
+    np.testing.assert_array_equal(np.asarray(convert.read(commented)), X[0])
     rows = RBM(**SETTINGS).fit(tmp_path / "named.csv").params_.W
     np.testing.assert_array_equal(rows, RBM(**SETTINGS).fit(X[0]).params_.W)
 
@@ -279,6 +295,8 @@ def test_pandas_text_is_read_as_it_was_written(tmp_path):
         ("a,a\n1,2\n", "come twice in the header: 'a'"),
         ("1,2\n3,x\n", r"columns \[1\].*no numbers"),
         ("a,b,c\n1,2\n", "rows of its data have 2 fields, the header has 3"),
+        ("# hi\na,b\n0,1\n", "its first line, '# hi', is no frame and names no columns, .* 2, parted by ','"),
+        ("# of 2024\n0;1;2\n", "of which there are 3, parted by ';': remove this line"),
     ],
 )
 def test_wrong_text_is_refused(tmp_path, text, match):

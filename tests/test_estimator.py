@@ -235,6 +235,23 @@ def test_a_subclass_with_settings_that_lacks_the_decorator_says_so(which, forget
     class Own(RTRBM):
         rate: float = rate_of()
 
+    class Through(RTRBM):
+        def __init__(self, *values, **settings):
+            super().__init__(*values, **settings)
+
+    class Fewer(RTRBM):
+        def __init__(self, n_hidden=5):
+            super().__init__(n_hidden)
+
+    class More(RTRBM):
+        def __init__(self, n_hidden=5, extra=3, **settings):
+            super().__init__(n_hidden, **settings)
+            self.extra = extra
+
+    assert Through(4, n_updates=3).get_params()["n_updates"] == 3
+    for own, why in (Fewer, "does not take batch_size, bptt"), (More, "takes extra"):
+        with pytest.raises(TypeError, match=f"{own.__name__}.__init__ {why}.*declare hyper-parameters"):
+            own()
     assert (Own().rate, Own(3, rate=0.1).get_params()["rate"]) == (0.5, 0.1)
     refuses("rate", Own(**SETTINGS, rate="high").fit, X)
 

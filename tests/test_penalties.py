@@ -120,6 +120,25 @@ def test_factors_that_cannot_be_are_refused(name, value):
         RTRBM(4, **{name: value}).fit(np.zeros((2, 3, 4)))
 
 
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize(
+    "too_large",
+    [dict(weight_decay=1e21), dict(l1=1e21), dict(sparsity_cost=1e21), dict(sparsity_cost=1e21, optimizer="spectral")],
+    ids=str,
+)
+def test_an_infinite_sum_of_squares_shows(engine, too_large):
+    """It would stop its parameter, which stays finite. Control: a smaller factor gives finite sums."""
+    if engine == "numba":
+        pytest.importorskip("numba")
+    X = (np.random.default_rng(0).random((9, 11, 37)) < 0.3).astype(np.float32)
+    model = RTRBM(20, n_gibbs=1, random_state=0, engine=engine, **too_large)
+    with pytest.raises(FloatingPointError, match="update 0 is not finite"):
+        model.partial_fit(X)
+    smaller = {name: 1e15 if name != "optimizer" else value for name, value in too_large.items()}
+    model.set_params(**smaller).partial_fit(X)
+    assert model.n_updates_ == 1
+
+
 def test_sparsity_asks_which_one_is_meant():
     """The SRTRBM alone has a factor of that name, of its gates."""
     with pytest.raises(TypeError, match="sparsity_cost"):

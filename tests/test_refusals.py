@@ -10,7 +10,7 @@ pd = pytest.importorskip("pandas")
 import rtrbm.plots  # noqa: E402
 import rtrbm.report  # noqa: E402
 from rtrbm import RBM, RTRBM, SRTRBM, checks, evaluate, user_data  # noqa: E402
-from rtrbm.user_data import rows_without_missing, without_missing  # noqa: E402
+from rtrbm.user_data import doubt_gaps, rows_without_missing, without_missing  # noqa: E402
 from rtrbm.convert import frames_of, midi_notes, notes, spikes, tables  # noqa: E402
 from rtrbm.models import srtrbm  # noqa: E402
 from rtrbm.rbm import Poisson, Softmax, tempered  # noqa: E402
@@ -63,7 +63,20 @@ def test_masks_of_lists_are_where_values_are_nan():
     assert [mask.tolist() for mask in masks] == [[[False, True]], [[False, False]] * 2]
     assert all(np.isfinite(x).all() for x in filled) and np.isnan(X[0][0, 1])
     with pytest.warns(UserWarning, match="X has no NaN and no mask is given"):
-        without_missing([np.zeros((2, 2))], None)
+        doubt_gaps(None, [np.zeros((2, 2), bool)])
+    doubt_gaps(None, masks)
+
+
+@pytest.mark.parametrize("wrong", [3 * np.eye(4)[None], np.eye(4), np.zeros((1, 4, 0))], ids=str)
+def test_wrong_data_are_not_said_to_have_no_gaps(wrong):
+    """A warning would fail the test. Control: right data are."""
+    model = RTRBM(2, n_updates=2, n_gibbs=1).fit(np.eye(4)[None])
+    with pytest.raises(ValueError, match="X"):
+        model.impute(wrong)
+    with pytest.raises(ValueError, match="X must have at least one frame, got an empty list"):
+        RBM(2, n_updates=2, n_gibbs=1).fit(np.eye(4)).impute([])
+    with pytest.warns(UserWarning, match="X has no NaN and no mask is given"):
+        model.impute(np.eye(4)[None])
 
 
 def test_one_row_larger_than_a_piece_is_cut(monkeypatch):
@@ -159,8 +172,11 @@ def test_keywords_of_a_stack(keyword, match):
 def test_remedies_are_those_of_the_data():
     data = np.eye(4)[None]
     for dtype, more in (("float32", "; numbers beyond float32 want dtype='float64'"), ("float64", "")):
-        with pytest.raises(ValueError, match=rf"learns from data with a mask= of them{more}$"):
+        remedy = re.escape("with mask=~numpy.isfinite(X)")
+        with pytest.raises(ValueError, match=rf"learns from the others, {remedy}{more}$"):
             RTRBM(2, dtype=dtype).fit(np.nan * data)
+    with pytest.raises(ValueError, match=re.escape("with mask=[~numpy.isfinite(x) for x in X]")):
+        RTRBM(2).fit([data[0], np.full((4, 4), np.inf)])
     with pytest.raises(ValueError, match=r"got shape \(1, 1, 4, 4\); X\[0\] is the first part, rtrbm.convert.video"):
         RTRBM(2).fit(data[None])
     with pytest.raises(ValueError, match=r"got shape \(4, 4\); one sequence is \[X\]"):

@@ -483,7 +483,7 @@ def test_a_fit_that_fails_frees_the_model():
     for train in (model.fit, model.partial_fit):
         with pytest.raises(ValueError):
             train(3 * X)
-    assert model.fit(X).partial_fit(X).n_updates_ == 13 and not locks._in_use
+    assert model.fit(X).partial_fit(X).n_updates_ == 13 and not locks._in_use._made
 
 
 # --------------------------------------------------------------------------------------------- forks

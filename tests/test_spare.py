@@ -44,7 +44,7 @@ def test_memory_goes_back_when_nobody_wants_its_size():
     memory = spare.Spare()
     large = memory.take(10_000)
     del large
-    kept = [memory.take(8) for _ in range(spare.LATELY - 1)]
+    kept = [memory.take(8) for _ in range(spare.LATELY)]
     assert 10_000 in [n for n, *_ in memory._left]
     kept.append(memory.take(8))
     assert 10_000 not in [n for n, *_ in memory._left]
@@ -54,7 +54,16 @@ def test_a_few_arrays_alone_leave_their_memory():
     memory = spare.Spare()
     many = [memory.take(50) for _ in range(10 * spare.MOST)]
     many.clear()
-    assert len(memory._left) == spare.MOST
+    memory.take(8)
+    assert len(memory._left) == spare.MOST and len(memory._lent) == 1
+
+
+def test_nothing_of_python_runs_when_an_array_goes():
+    """An exception in it, by Ctrl-C say, would be swallowed."""
+    memory = spare.Spare()
+    array = memory.take(100)
+    ((lent, *_),) = memory._lent.values()
+    assert type(lent.__callback__) is type([].append) and lent() is array
 
 
 def test_a_thread_that_ends_leaves_nothing():

@@ -15,8 +15,8 @@ from rtrbm.rbm import Units
 ROOT = Path(rtrbm.__file__).parent
 LEVELS = (
     (
-        "functions", "biases", "parameters", "kinds", "streams", "hdf5", "machine", "probe", "progress", "replacing",
-        "warned", "weights",
+        "functions", "biases", "claims", "parameters", "kinds", "streams", "hdf5", "machine", "probe", "progress",
+        "replacing", "warned", "weights",
     ),  # fmt: skip
     ("types",),
     ("foreign",),

@@ -491,7 +491,7 @@ def test_missing_symbols_are_whole_groups():
     assert_array_equal(filled[~mask], X[~mask])
     assert_allclose(filled.reshape(1, 2, 2, 2).sum(axis=3), 1)
     mask[0, 1, 1] = False
-    with pytest.raises(ValueError, match="the missing values of X must be whole groups of softmax units"):
+    with pytest.raises(ValueError, match="got 1 of the 2 of group 0 in sequence 0, frame 1: let all of it be NaN"):
         model.impute(X, mask)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..checks import check_choice, check_count, check_memory, check_number
-from ..foreign import numbers
+from ..foreign import columns, is_table, numbers
 from ..types import Array, ArrayLike
 
 LOWEST, N_KEYS, N_MIDI = 21, 88, 128  # MIDI's number of the lowest key of a piano; keys; MIDI's pitches
+NOTE = "pitch", "onset", "duration"
 FARTHEST = 1e300  # of onsets
 LONGEST = 2**53  # frames: whole numbers beyond are no floating point numbers
 
@@ -46,7 +47,9 @@ def piano_roll(X: ArrayLike, pitches: str | None = None) -> Array:
         raise ValueError(f"X must have two dimensions, pitches and frames, got shape {X.shape}")
     fits = [n in (N_KEYS, N_MIDI) for n in X.shape]
     if pitches is None:
-        if fits[0] == fits[1]:
+        if not any(fits):
+            raise ValueError(f"X must have 88 or 128 pitches as its rows or columns, got shape {X.shape}")
+        if all(fits):
             raise ValueError(
                 f"X has shape {X.shape}, which does not tell pitches (88 or 128) from frames: pass pitches='rows' or "
                 "pitches='columns'"
@@ -56,6 +59,8 @@ def piano_roll(X: ArrayLike, pitches: str | None = None) -> Array:
     roll = X.T if pitches == "rows" else X
     if roll.shape[1] not in (N_KEYS, N_MIDI):
         raise ValueError(f"X must have 88 or 128 pitches as its {pitches}, got shape {X.shape}")
+    if not np.isfinite(X).all():
+        raise ValueError("X must hold finite numbers, got NaN or infinity: put 0 where no note sounds")
     if not (X.size and X.min() >= 0 and X.max() <= 127):
         got = f"values from {X.min():g} to {X.max():g}: of sums of velocities take X > 0" if X.size else "no values"
         raise ValueError(f"X must hold velocities from 0 to 127, got shape {X.shape} with {got}")
@@ -71,7 +76,7 @@ def notes(X: ArrayLike, step: float, n_frames: int | None = None) -> Array:
     Parameters
     ----------
     X : (n_notes, 3) array_like
-        Rows of pitch (MIDI's number, 21 to 108), onset and duration.
+        Rows of pitch (MIDI's number, 21 to 108), onset and duration. Columns of a table are taken by these names.
     step : float
         Of time, from frame to frame, in the unit of onsets.
     n_frames : int, optional
@@ -96,7 +101,7 @@ def notes(X: ArrayLike, step: float, n_frames: int | None = None) -> Array:
     check_number("step", step, 0)
     if n_frames is not None:
         check_count("n_frames", n_frames)
-    X = numbers(X, "X").astype(float)
+    X = numbers(_of_notes(X), "X").astype(float)
     if X.ndim != 2 or X.shape[1] != 3 or not len(X) or not np.isfinite(X).all():
         raise ValueError(f"X must hold finite rows of pitch, onset and duration, got shape {X.shape}")
     pitch, onset, duration = X.T
@@ -118,6 +123,16 @@ def notes(X: ArrayLike, step: float, n_frames: int | None = None) -> Array:
         for a, b in _joined(first[pitch == key].astype(int), last[pitch == key].astype(int)):
             roll[a:b, int(key) - LOWEST] = 1
     return roll
+
+
+def _of_notes(X):
+    """The columns of a list of notes in their order, if they have names."""
+    named = dict(columns(X)) if is_table(X) else {}
+    if not any(isinstance(name, str) for name in named):
+        return X
+    if set(named) != {*NOTE}:
+        raise ValueError(f"X must have the columns {', '.join(NOTE)} and no others, got {list(named)}")
+    return np.stack([np.asarray(named[name]) for name in NOTE], axis=1)
 
 
 def _joined(first, last):

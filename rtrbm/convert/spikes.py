@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import check_count, check_memory, check_number
-from ..user_data import as_given, is_sequence
+from ..user_data import as_given, check_counts, is_sequence
 from ..foreign import is_table, numbers
 from ..types import Array, ArrayLike
 from ..warned import warn
@@ -185,6 +185,7 @@ def counts(X: ArrayLike, n: int) -> Array:
     if X.ndim != 2 or len(X) < n or not X.size:
         raise ValueError(f"X must have shape (n_bins, n_neurons) with at least n={n} bins, got {X.shape}")
     X = X.astype(float)
-    if not 0 <= X.min() <= X.max() <= MOST or (X != np.rint(X)).any():
-        raise ValueError(f"X must hold counts, whole numbers from 0, got values from {X.min():g} to {X.max():g}")
+    check_counts(X, "X")
+    if X.max() > MOST:
+        raise ValueError(f"X must hold counts of at most {MOST:g}, got {X.max():g}")
     return X[: len(X) // n * n].reshape(-1, n, X.shape[1]).sum(axis=1).astype(np.float32)

@@ -1,5 +1,6 @@
 """Names of features and of inputs: the columns of the tables that a model was fitted to."""
 
+import os
 from collections.abc import ValuesView
 from typing import NamedTuple
 
@@ -99,6 +100,8 @@ def check_names(X, names, model, name="X"):
         If X has no names and the fit had some, or the other way round.
     """
     for place, table in _members(X, name):
+        if isinstance(table, str | bytes | os.PathLike):
+            continue  # which is refused where data are checked
         found = _names(place, table)
         if found is None and names is not None:
             warn(f"{name} does not have valid feature names, but {model} was fitted with feature names")

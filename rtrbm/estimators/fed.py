@@ -65,13 +65,13 @@ class Fed(Stored):
         if inputs is not None:
             check_names(inputs, self._column_names.inputs, type(self).__name__, "inputs")
 
-    def _check_inputs(self, inputs, lengths, n_inputs=None):
-        """Inputs of sequences of these lengths."""
+    def _check_inputs(self, inputs, lengths, n_inputs=None, of="the frames of X"):
+        """Inputs of sequences of these lengths, those of `of` in messages."""
         dtype, axes = np.dtype(self.dtype), ("n_frames", "n_inputs")
         inputs = user_data.check_sequences(inputs, user_data.check_reals, dtype, n_inputs, "inputs", axes)
         given = [len(sequence) for sequence in inputs]
         if given != lengths:
-            raise ValueError(f"inputs must have the frames of X, {summary(lengths)}, got {summary(given)}")
+            raise ValueError(f"inputs must have {of}, {summary(lengths)}, got {summary(given)}")
         return inputs
 
     def _seed_of(self, random_state):

@@ -121,7 +121,8 @@ class Forecasting(FrameByFrame):
         checks.check_flag("return_samples", return_samples)
         quantiles = _checked_quantiles(quantiles, n_samples)
         X = self._checked(X)
-        inputs = self._checked_inputs(inputs, [len(sequence) + int(horizon) for sequence in X])
+        of = f"the frames of X and the horizon={horizon} after them"
+        inputs = self._checked_inputs(inputs, [len(sequence) + int(horizon) for sequence in X], of)
         shape = len(X), int(horizon), self.n_features_in_
         n_kept = 1 + len(quantiles) + (2 * int(n_samples) if return_samples else 0)
         n_elements = n_kept * int(np.prod(shape, dtype=object)) + 6 * int(n_samples) * shape[-1]
@@ -163,7 +164,8 @@ class Forecasting(FrameByFrame):
         Raises
         ------
         TypeError, ValueError
-            If the model is not fitted, `frame` is not valid, or `state` is of another model or number of sequences.
+            If the model is not fitted, `frame` is not valid, or `state` is of another number of
+            sequences, or of a model of another kind or size.
 
         Examples
         --------

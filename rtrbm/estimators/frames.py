@@ -94,8 +94,9 @@ class FrameByFrame(Grouped):
         self._check_fitted()
         self._check_features(X)
         check_mask(mask, X)
-        X, mask = user_data.without_missing(X, mask)
+        given, (X, mask) = mask, user_data.without_missing(X, mask)
         X = self._checked(X, missing=mask)
+        user_data.doubt_gaps(given, mask)
         seed = self._seed_of(random_state)
         params, past, units, engine = self._effective(), self._past(), self._units(), self._engine()
 
@@ -199,7 +200,7 @@ class FrameByFrame(Grouped):
         what = f"n_frames={n_frames} frames of n_sequences={n_sequences} sequences"
         checks.check_memory(what, 2 * n_frames * n_sequences * len(W), W.dtype)
         n_before = 0 if prefix is None else prefix.shape[1]
-        inputs = self._common_inputs(inputs, n_sequences, n_before + n_frames)
+        inputs = self._common_inputs(inputs, n_sequences, n_before, n_frames)
         seed = as_seed(random_state)
         draw = Draw(seed, "sample")
         if prefix is None:

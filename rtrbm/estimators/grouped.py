@@ -42,25 +42,26 @@ class Grouped(TrainedRBM):
 
         return self._grouped(X, group, inputs, *others)
 
-    def _checked_inputs(self, inputs, lengths):
+    def _checked_inputs(self, inputs, lengths, of="the frames of X"):
         """Inputs of sequences of these lengths, for a fitted model; None if it was fitted without."""
         self._check_input_names(inputs)
-        return self._inputs_of(inputs, lengths)
+        return self._inputs_of(inputs, lengths, of)
 
-    def _inputs_of(self, inputs, lengths):
+    def _inputs_of(self, inputs, lengths, of="the frames of X"):
         """Inputs of sequences of these lengths, in arrays whose columns have no names; None without."""
         n = n_inputs(self.params_)
         self._check_n_inputs(0 if inputs is None else n or 1, self.params_)
-        return None if inputs is None else self._check_inputs(inputs, lengths, n)
+        return None if inputs is None else self._check_inputs(inputs, lengths, n, of)
 
-    def _common_inputs(self, inputs, n_sequences, n_frames):
-        """Inputs of so many sequences of one length, of which one sequence may serve all."""
+    def _common_inputs(self, inputs, n_sequences, n_before, n_frames):
+        """Inputs of so many sequences, those of a prefix and those to come, of which one sequence may serve all."""
         self._check_input_names(inputs)
         if inputs is not None:
             inputs = of_one_length(inputs, "inputs")
             inputs = inputs[None] if inputs.ndim == 2 else inputs
             inputs = np.broadcast_to(inputs, (n_sequences, *inputs.shape[1:])) if len(inputs) == 1 else inputs
-        return self._inputs_of(inputs, [n_frames] * n_sequences)
+        of = f"the {n_frames} frames to come" if not n_before else f"the frames of prefix and the {n_frames} after them"
+        return self._inputs_of(inputs, [n_before + n_frames] * n_sequences, of)
 
     def _grouped(self, X, function, inputs, *others):
         """The same for function(v, where, count, inputs, ...), which makes its own biases."""
@@ -94,5 +95,7 @@ def of_one_length(sequences, name):
     if isinstance(sequences, list):
         sequences = [user_data.as_float(sequence, f"{name}[{i}]") for i, sequence in enumerate(sequences)]
         if len({len(sequence) for sequence in sequences if sequence.ndim}) > 1:
-            raise ValueError(f"{name} must be sequences of one length, got some of different lengths")
+            raise ValueError(
+                f"{name} must be sequences of one length, got some of different lengths: hand in one at a time"
+            )
     return user_data.as_float(sequences, name)

@@ -20,6 +20,7 @@ from ..types import Data, Self, dataclass_transform
 from .protocol import Protocol
 
 LONGEST = 1000  # characters of a value that are shown
+N_SHOWN = 5  # names of hyper-parameters in a message
 MOST_KEPT = 2**20  # characters of all hyper-parameters in a model file
 Model = TypeVar("Model")
 
@@ -55,11 +56,29 @@ def settings(cls: type[Model]) -> type[Model]:
     def checked(self, *values, **keywords):
         if any(isinstance(value, dataclasses.Field) for base in type(self).__mro__ for value in vars(base).values()):
             raise TypeError(f"{type(self).__name__} has hyper-parameters of its own and needs the decorator @settings")
+        if not hasattr(type(self).__init__, "of_settings"):
+            _check_init(type(self))
         check_known(f"{type(self).__name__} has no hyper-parameter", keywords, type(self)._names)
         init(self, *values, **keywords)
 
+    checked.of_settings = True
     cls.__init__ = checked
     return cls
+
+
+def _check_init(cls):
+    """Raise a TypeError unless a class's own __init__ takes all hyper-parameters by name, and no others."""
+    given = dict(list(inspect.signature(cls.__init__).parameters.items())[1:])  # without self
+    is_open = any(part.kind is part.VAR_KEYWORD for part in given.values())
+    named = {name for name, part in given.items() if part.kind not in (part.VAR_KEYWORD, part.VAR_POSITIONAL)}
+    unknown, missing = sorted(named - {*cls._names}), [] if is_open else sorted({*cls._names} - named)
+    if unknown or missing:
+        why = f"takes {', '.join(unknown)}" if unknown else f"does not take {', '.join(missing[:N_SHOWN])}"
+        raise TypeError(
+            f"{cls.__name__}.__init__ {why}: load and clone could not make the model anew. Leave __init__ out, and "
+            "declare hyper-parameters and their defaults in the class, name: type = setting(default=...), with the "
+            "decorator @settings (from rtrbm.estimators.settings import setting, settings)"
+        )
 
 
 class Estimator(Protocol):

@@ -139,6 +139,8 @@ class Stored(Recipe):
     @property
     def history_(self) -> dict[str, list[float]]:
         """A value for each update made, and for each measurement on the validation data, in lists by name."""
+        if not hasattr(self, "n_updates_"):
+            raise AttributeError(f"this {type(self).__name__} has no history_ before it is fitted: call fit")
         n = {name: self.n_updates_ for name in HISTORY}
         return {name: values[: n.get(name)] for name, values in self._history.items()}
 

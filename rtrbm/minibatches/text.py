@@ -156,6 +156,15 @@ def _begin(file):
     while line.count('"') % 2 and (more := next(file, "")):  # a quoted name may go on in the next line
         line += more
     delimiter = next((mark for mark in DELIMITERS if mark in re.sub('"[^"]*"', "", line)), None)
+    other = _below_comment(file, line) if delimiter is None and line.startswith("#") else None
+    if other is not None:
+        names, (_, first, n_lines) = line.lstrip("# ").split(), _first_rows(file, other)
+        if len(names) != len(first):
+            raise ValueError(
+                f"its first line, {line.strip()!r:.60}, is no frame and names no columns, of which there are "
+                f"{len(first)}, parted by {other!r}: remove this line"
+            )
+        return other, names, first, n_lines
     head, first, n_lines = _first_rows(file, delimiter)
     is_named = head[:1] != ["#"] and not all(map(is_field, head))
     if delimiter is None and len(first) == 1 < len(head) and is_named:  # one column, whose name has blanks
@@ -166,6 +175,13 @@ def _begin(file):
     elif len(head) > 1 and head[0].startswith("#"):
         head = [head[0].lstrip("# ") or head[0], *head[1:]]
     return delimiter, head, first, n_lines
+
+
+def _below_comment(file, line):
+    """What parts the columns of the line after a first one that begins with #."""
+    file.seek(0)
+    below = next((text for text in file if text.strip() and text != line), "")
+    return next((mark for mark in DELIMITERS if mark in re.sub('"[^"]*"', "", below)), None)
 
 
 def _first_rows(file, delimiter):

@@ -243,8 +243,9 @@ class RBM(TrainedRBM):
         self._check_fitted()
         self._check_features(X)
         check_mask(mask, X)
-        X, mask = user_data.rows_without_missing(X, mask)
+        given, (X, mask) = mask, user_data.rows_without_missing(X, mask)
         v = self._check_rows(X, mask)
+        user_data.doubt_gaps(given, mask)
         draw = Draw(self._seed_of(random_state), "impute")
         W, b_v, b_h, _ = self.params_
         rows, filled = np.flatnonzero(mask.any(axis=1)), v.copy()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..user_data import check_counts
 from .units import Units
 
 LARGEST = 12.0  # log of the largest rate
@@ -44,11 +45,8 @@ class Poisson(Units):
         return rng.poisson(mean).astype(mean.dtype)
 
     def check(self, v, name, missing=None):
-        low, high = v.min(), v.max()
-        if low < 0 or (v != np.floor(v)).any():
-            raise ValueError(
-                f"{name} must hold counts for Poisson units, whole numbers from 0, got values from {low:g} to {high:g}"
-            )
+        check_counts(v, name, "counts for Poisson units", "; visible='gaussian' takes rates and other real numbers")
+        high = v.max()
         most = int(1.02 * np.exp(LARGEST))  # five standard deviations above the largest rate
         if high > most:
             raise ValueError(

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..checks import check_count
+from ..user_data import place_of
 from .units import Units
 
+AXES = "sequence", "frame"
 ROUNDING = 1e-4  # by which the sum over a group may differ from 1
 
 
@@ -74,13 +76,22 @@ class Softmax(Units):
         if missing is not None:
             n_missing = np.add.reduceat(missing, starts, axis=-1, dtype=int)
             absent = n_missing > 0
-            if (absent & (n_missing != sizes)).any():
-                raise ValueError(f"the missing values of {name} must be whole groups of softmax units")
+            parts = np.argwhere(absent & (n_missing != sizes))
+            if len(parts):
+                *frame, group = parts[0].tolist()
+                raise ValueError(
+                    f"missing values of {name} must be whole groups of softmax units, got "
+                    f"{n_missing[tuple(parts[0])]} of the {sizes[group]} of group {group} in {place_of(frame, AXES)}: "
+                    "let all of it be NaN, or True in the mask"
+                )
         totals = np.add.reduceat(v, starts, axis=-1, dtype=float)
-        if v.min() < 0 or (~absent & (abs(totals - 1) > ROUNDING)).any():
+        off = ~absent & (abs(totals - 1) > ROUNDING)
+        if v.min() < 0 or off.any():
+            *frame, group = np.argwhere(off | (np.minimum.reduceat(v, starts, axis=-1) < 0))[0].tolist()
             raise ValueError(
                 f"{name} must be one-hot for softmax units: every group of every frame must add up to 1, "
-                f"got values from {v.min():g} to {v.max():g} and sums from {totals.min():g} to {totals.max():g}"
+                f"got values from {v.min():g} to {v.max():g} and sums from {totals.min():g} to {totals.max():g}: "
+                f"see group {group} in {place_of(frame, AXES)}"
             )
 
     def parts(self, n_visible):

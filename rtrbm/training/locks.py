@@ -10,8 +10,9 @@ import json
 import os
 import socket
 import stat
-import threading
 import time
+
+from ..claims import Claims
 
 try:
     import fcntl
@@ -24,7 +25,7 @@ FLAGS = os.O_RDWR | os.O_CREAT
 for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
     FLAGS |= getattr(os, flag, 0)
 _held = {}  # descriptors of the locks of this process, by their paths
-_in_use = {}  # threads that train a model, by its id
+_in_use = Claims()  # models that are being trained, by their id
 
 
 @contextlib.contextmanager
@@ -199,16 +200,13 @@ def alone(model):
     RuntimeError
         If one is under way, in another thread or around this one.
     """
-    own = threading.get_ident(), object()
-    if _in_use.setdefault(id(model), own) is not own:  # one step, which no thread can come into
-        raise RuntimeError(
-            f"this {type(model).__name__} is being trained already, by another thread or by the fit that called this "
-            "function: train a copy (copy.deepcopy)"
-        )
-    try:
+    with _in_use.claimed(id(model)) as is_free:
+        if not is_free:
+            raise RuntimeError(
+                f"this {type(model).__name__} is being trained already, by another thread or by the fit that called "
+                "this function: train a copy (copy.deepcopy)"
+            )
         yield
-    finally:
-        del _in_use[id(model)]
 
 
 def _after_fork():
@@ -216,9 +214,7 @@ def _after_fork():
     for file in _held.values():
         os.close(file)
     _held.clear()
-    for model, (thread, _) in list(_in_use.items()):
-        if thread != threading.get_ident():
-            del _in_use[model]
+    _in_use.after_fork()
 
 
 if hasattr(os, "register_at_fork"):

@@ -128,7 +128,9 @@ def update(rule, training, parts, rate):
         means = {name: total / n_frames for name, total in zip(sources, totals[n_arrays:])}
         derivatives = filled(params, totals[:n_arrays])
         norm, params, state = _climb(rule, training, params, derivatives, means, n_frames, rate)
-        norm = norm if is_finite(params, rule.engine) else np.nan
+        squares = getattr(state, "square", None)  # an infinite one would stop its parameter without a word
+        is_well = is_finite(params, rule.engine) and (squares is None or is_finite(squares, rule.engine))
+        norm = norm if is_well else np.nan
     training = _made(rule, training, params, state, chains[0], norm, error / n_frames * unit**2, rate, phase)
     return training, Frames(int(n_frames), square / n_frames)
 

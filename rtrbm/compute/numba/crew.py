@@ -7,6 +7,7 @@ import os
 import threading
 from queue import SimpleQueue
 
+from ...claims import Claims
 from ..threads import n_threads
 from .board import OPEN, STOP, WORKERS, new_board, serve
 
@@ -15,7 +16,7 @@ class Crew:
     """Helpers with a board, as many as were ever wanted at once. They sleep unless there was work a moment ago."""
 
     def __init__(self):
-        self.board, self.free = new_board(), threading.Lock()
+        self.board, self.claims = new_board(), Claims()
         self._is_asleep, self._wake = [], []
         atexit.register(self.dismiss)
 
@@ -69,13 +70,16 @@ def helped(n_jobs, most):
         Threads that have something to do.
     """
     n = min(n_threads(n_jobs), most)
-    crew = _crew() if n > 1 else None
-    if crew is None or not crew.free.acquire(blocking=False):
+    if n < 2:
         yield new_board(), 1
         return
-    try:
-        crew.open(n - 1)
-        yield crew.board, n
-    finally:
-        crew.board[OPEN] = 0
-        crew.free.release()
+    crew = _crew()
+    with crew.claims.claimed("board") as is_free:
+        if not is_free:
+            yield new_board(), 1
+            return
+        try:
+            crew.open(n - 1)
+            yield crew.board, n
+        finally:
+            crew.board[OPEN] = 0

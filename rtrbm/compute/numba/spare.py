@@ -19,30 +19,27 @@ class Spare:
     """What one thread's arrays leave behind. Memory for which there was no use lately goes back to the system."""
 
     def __init__(self):
-        self._left, self._lent, self._n_made = deque(maxlen=MOST), {}, 0
-
-        def keep(array, spare=weakref.ref(self)):
-            """An array is gone, on whichever thread."""
-            owner = spare()
-            if owner is not None:
-                owner._take_back(array)
-
-        self._keep = keep
+        self._left, self._lent, self._gone, self._n_made = deque(maxlen=MOST), {}, deque(), 0
 
     def take(self, n):
         """An array of n numbers of any value, which begins with a line of the cache."""
         self._n_made += 1
+        self._take_back()
         memory = self._found(n)
         if memory is None:
             memory = new_floats(n)
         array = np.frombuffer(memory.data, np.float32, n)  # not a view of an array: all its views keep it
-        lent = weakref.ref(array, self._keep)
+        lent = weakref.ref(array, self._gone.append)  # a function of Python would swallow Ctrl-C
         self._lent[id(lent)] = lent, n, memory
         return array
 
-    def _take_back(self, lent):
-        _, n, memory = self._lent.pop(id(lent))
-        self._left.append((n, self._n_made, memory))
+    def _take_back(self):
+        """The memory of arrays that are gone is left; whatever comes between two steps, the next call goes on."""
+        while self._gone:
+            _, n, memory = self._lent.pop(id(self._gone[0]), (None, 0, None))
+            if n:
+                self._left.append((n, self._n_made, memory))
+            self._gone.popleft()
 
     def _found(self, n):
         """Memory for n numbers, or None; what is too old is let go."""

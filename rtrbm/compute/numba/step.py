@@ -162,6 +162,9 @@ def _write(array, i, x, n, streams):
 def _stepped(g, i, n, old, new, rates, streams):
     """The optimiser's step along g for numbers i to i + n - 1, and the new parameters.
 
+    Also 0 where these and the optimiser's sums are finite, else NaN: an infinite sum of squares would stop its
+    parameter without a word.
+
     streams : whether they begin a line of the cache, and are to be written past it.
     """
     g = add(g, fill(_NEGLIGIBLE))
@@ -170,14 +173,16 @@ def _stepped(g, i, n, old, new, rates, streams):
         s = multiply_add(fill(np.float32(rates.square_decay)), load_part(old.square, i, n), multiply(g, g))
         _write(new.square, i, s, n, streams)
         step = divide(multiply(fill(np.float32(rates.rate)), m), add(root(s), fill(np.float32(rates.epsilon))))
+        lost = subtract(s, s)
     else:
+        lost = zeros()
         m = load_part(old.sums, i, n)
         m = multiply_add(fill(np.float32(rates.decay)), m, multiply(fill(np.float32(rates.rate)), g))
         step = m
     x = add(load_part(old.params, i, n), step)
     _write(new.sums, i, m, n, streams)
     _write(new.params, i, x, n, streams)
-    return step, x
+    return step, first(add(lost, subtract(x, x)), n)
 
 
 @inner
@@ -214,7 +219,7 @@ def _rows_of(sums, added, at):
 
 @inner
 def _climb_rows(part, moving, moves, sums, added, hidden, scale, rates, old, new, reached, past, dots):
-    """Climb along a slice; the sum of squares of its sums over tiles, NaN if a new parameter is not finite.
+    """Climb along a slice; the sum of squares of its sums over tiles, NaN if a new parameter or sum is not finite.
 
     past <- means @ step, dots[row] <- step @ means of the hidden units, which begin at `hidden`: what the biases lose
     (`rtrbm.training.centering.centre_biases`). moving : whether to step along the directions, which are made of the
@@ -237,6 +242,7 @@ def _climb_rows(part, moving, moves, sums, added, hidden, scale, rates, old, new
             if moving:
                 step = multiply(fill(np.float32(rates.along)), load_part(new.square, i, left))
                 x = add(load_part(old.params, i, left), step)
+                lost = add(lost, first(subtract(x, x), left))
                 _write(new.params, i, x, left, streams)
             else:
                 g = zeros()
@@ -256,8 +262,8 @@ def _climb_rows(part, moving, moves, sums, added, hidden, scale, rates, old, new
                     m = multiply_add(fill(np.float32(rates.decay)), load_part(old.sums, i, left), g)
                     _write(new.sums, i, m, left, streams)
                     continue
-                step, x = _stepped(g, i, left, old, new, rates, streams)
-            lost = add(lost, first(subtract(x, x), left))
+                step, not_finite = _stepped(g, i, left, old, new, rates, streams)
+                lost = add(lost, not_finite)
             if rates.centres:
                 store_part(past, j, multiply_add(fill(mean), first(step, left), load_part(past, j, left)), left)
                 if other_bias >= 0:
@@ -292,12 +298,14 @@ def _settle(sums, low, at, scales, rates):
 def _climb_biases(slices, flat, low, at, rates, old, new, past, dots):
     """Climb along the biases and let them follow the matrices; NaN if one is not finite, else 0."""
     wide()
+    vectors = zeros()
     for i in range(at.active, at.rest):
         flat[at.b_h + i - at.active] -= np.float32(rates.sparsity_cost) * (flat[i] - np.float32(rates.sparsity_target))
     for i in range(low, at.end, WIDTH):
         n = at.end - i
-        _stepped(load_part(flat, i, n), i, n, old, new, rates, False)
-    b, lost = new.params, _0
+        _, not_finite = _stepped(load_part(flat, i, n), i, n, old, new, rates, False)
+        vectors = add(vectors, not_finite)
+    b, lost = new.params, total(vectors)
     if rates.centres:
         for i in range(len(dots)):
             b[at.b_v + i] -= dots[i]

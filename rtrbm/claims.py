@@ -1,0 +1,66 @@
+"""Claims: what one block of code has at a time, and gives back when it ends in whatever way.
+
+An exception may come between any two steps of Python, by Ctrl-C say, and so between a lock and the block that is to
+unlock it. A claim counts only as long as the object that made it is there, which goes with its block. A claim that was
+not taken back stays, and others pass it.
+"""
+
+import contextlib
+import itertools
+import threading
+import weakref
+
+
+class Claim:
+    """Made by a block of code.
+
+    Attributes
+    ----------
+    thread : int
+        That of the block.
+    """
+
+    def __init__(self):
+        self.thread = threading.get_ident()
+
+
+class Claims:
+    """Keys that have been claimed.
+
+    Examples
+    --------
+    >>> claims = Claims()
+    >>> with claims.claimed("a") as first, claims.claimed("a") as second, claims.claimed("b") as other:
+    ...     first, second, other
+    (True, False, True)
+    """
+
+    def __init__(self):
+        self._made = {}
+
+    @contextlib.contextmanager
+    def claimed(self, key):
+        """Context of whether the key is this block's, which it is if nobody else has claimed it."""
+        own, place = Claim(), None
+        try:
+            place = self._take(key, own)
+            yield place is not None
+        finally:
+            if place is not None:
+                self._made.pop(place, None)
+
+    def _take(self, key, own):
+        """Where the claim is kept, behind those of the key whose makers are gone; None if there is one that counts."""
+        mine = weakref.ref(own)
+        for n in itertools.count():
+            made = self._made.setdefault((key, n), mine)  # one step, which no thread can come into
+            if made is mine:
+                return key, n
+            if made() is not None:
+                return None
+
+    def after_fork(self):
+        """In a child, of the threads only this one goes on."""
+        for place, made in list(self._made.items()):
+            if getattr(made(), "thread", None) != threading.get_ident():
+                del self._made[place]
