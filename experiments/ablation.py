@@ -297,7 +297,7 @@ def main(arguments=None):
     check_count("--n-updates", settings["n_updates"])
     check_count("--seeds", options.seeds)
     worked = check_command_line(options)
-    folder = output_folder(options.out or f"results/ablation-{options.profile}")
+    folder = output_folder(options.out, default=f"results/ablation-{options.profile}")
     protocol = {
         "protocol": "mean",
         "n_balls": N_BALLS,

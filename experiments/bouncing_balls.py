@@ -221,7 +221,7 @@ def main(arguments=None):
         settings["n_taps"] = options.n_taps
     if options.dynamic_visible_bias:
         settings["dynamic_visible_bias"] = True
-    folder = output_folder(options.out or f"results/bouncing_balls-{options.profile}", comm)
+    folder = output_folder(options.out, comm, default=f"results/bouncing_balls-{options.profile}")
     names = ("rtrbm", "trbm") if options.model == "both" else (options.model,)
     models = {name: new_model(name, options, settings, comm) for name in names}
     begin(folder, models, options.resume, comm)

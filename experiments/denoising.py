@@ -213,7 +213,7 @@ def main(arguments=None):
         for name in NOISE:
             options_of_noise.enter_context(about(f"--{name}", name))
         clean, noisy = videos(N_TEST, noise, test_seed)
-    folder = output_folder(options.out or f"results/denoising-{options.profile}")
+    folder = output_folder(options.out, default=f"results/denoising-{options.profile}")
     settings = {**vars(options), **profile, "models": {name: MODELS[name][1] for name in names}, **VIDEOS}
     settings["engine"] = worked
     protocol = {"test_seed": test_seed, "fit_seed": fit_seed, "n_test": N_TEST, "scored_frames": f"1..{N_FRAMES}"}

@@ -30,6 +30,7 @@ from experiments.runner import (
     check_seeds,
     check_work,
     data_option,
+    is_there,
     mean_and_error,
     minutes_before,
     output_folder,
@@ -373,12 +374,12 @@ def dream(models, data, folder, seed):
 
 
 def curves(rows, n_shown=4):
-    """The first features against time, a column of panels, a line for each of the rows."""
+    """The first features, standardised, against time: a column of panels, a line for each of the rows."""
     figure, axes = panels(None, (n_shown, 1), 1 + 1.2 * n_shown, sharex=True)
     for i, axis in enumerate(axes):
         for (name, frames), style in zip(rows.items(), styles()):
             axis.plot(frames[:, i], label=name, linewidth=1.2, **style)
-        label_axes(axis, "frame" if i == n_shown - 1 else None, f"angle {i}, standardised")
+        label_axes(axis, "frame (angles are standardised)" if i == n_shown - 1 else None, f"angle {i}")
     legend(figure, axes, *axes[0].get_legend_handles_labels(), ncols=3)
     return figure
 
@@ -444,14 +445,14 @@ def main(arguments=None):
     if not options.data:
         raise ValueError("--data must name the folder of data (or the environment variable RTRBM_DATA)")
     path = pathlib.Path(options.data, FILES[options.set])
-    if not path.exists():
+    if not is_there(path):
         raise ValueError(f"--data must name the folder that has {FILES[options.set]}, there is no {path}")
     data = load(options.set, path, options.statistics, options.validation)
     check_lengths(data.split, path)
     recipes = dict(RECIPES)
     for name in ("RTRBM, thesis", "TRBM, thesis"):
         recipes[name] = recipes[name]._replace(settings={**recipes[name].settings, "n_updates": options.updates})
-    folder = output_folder(options.out or f"results/motion_capture-{options.set}")
+    folder = output_folder(options.out, default=f"results/motion_capture-{options.set}")
     seeded = [(name, seed) for name in recipes for seed in options.seeds]
     models = {title_of(name, seed): new_model(recipes[name], seed, options) for name, seed in seeded}
     prints = fingerprint(data.split.train)

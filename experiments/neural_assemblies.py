@@ -307,7 +307,7 @@ def main(arguments=None):
     seeds = options.seeds or ([0, 1, 2] if known else [0])
     own_spikes = None if known else recorded(options.spikes, options.bin)
     stem = "" if known else f"-{pathlib.Path(options.spikes).stem}"
-    folder = output_folder(options.out or f"results/neural_assemblies{stem}")
+    folder = output_folder(options.out, default=f"results/neural_assemblies{stem}")
     prints = None if known else fingerprint_of(own_spikes.train)
     if options.resume:
         check_begun(folder, options, ("spikes", "bin"))

@@ -42,6 +42,7 @@ from experiments.runner import (
     check_work,
     data_option,
     earlier_settings,
+    is_there,
     output_folder,
     print_table,
     run,
@@ -55,7 +56,7 @@ from experiments.runner import (
 )
 from rtrbm import LSTMRBM, RBM, RNNRBM, RTRBM
 from rtrbm.callbacks import EarlyStopping
-from rtrbm.checks import check_count, check_number
+from rtrbm.checks import about, check_count, check_number
 from rtrbm.convert import write_midi
 from rtrbm.datasets import Transposed, piano_rolls
 from rtrbm.datasets.registry import DATA_SETS
@@ -233,7 +234,8 @@ class BestLikelihood(EarlyStopping):
 
 def load(names, options):
     """The music of some sets, pooled."""
-    parts = [piano_rolls(path_of(name, options.data)) for name in names]
+    with about("--sets", "path"):
+        parts = [piano_rolls(path_of(name, options.data)) for name in names]
     train, valid = [roll for part in parts for roll in part[0]], [roll for part in parts for roll in some(part[1])]
     return Music(train, valid, {name: part[2] for name, part in zip(names, parts)}, recipe_of(names, options))
 
@@ -268,7 +270,7 @@ def path_of(name, folder):
     if not folder:
         raise ValueError(f"--data must name the folder of data with {DATA_SETS[name].files[0].path}")
     path = pathlib.Path(folder, DATA_SETS[name].files[0].path)
-    if not path.exists():
+    if not is_there(path):
         raise ValueError(f"there is no {path}: python -m rtrbm.datasets {name} --to {folder} gets it")
     return path
 

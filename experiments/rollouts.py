@@ -155,6 +155,9 @@ def _draw(axis, curves):
 
 def read_run(folder):
     """Pixels of a side and the rows of `rollout_rows`, from the folder of a run of bouncing balls."""
+    for name in ("rollouts.csv", "settings.json"):
+        if not (folder / name).exists():
+            raise ValueError(f"FOLDER must be of a run of bouncing_balls, there is no {folder / name}")
     table = read_table(folder / "rollouts.csv")
     settings = read_settings(folder / "settings.json")
     check_ended("FOLDER", folder, settings)

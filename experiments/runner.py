@@ -10,12 +10,13 @@ import pathlib
 import subprocess
 import sys
 import time
+import warnings
 from importlib.util import find_spec
 
 import numpy as np
 
-from rtrbm.checks import about, check_count, check_n_jobs
-from rtrbm.commands import MISTAKES, readable, writing
+from rtrbm.checks import about, check_count
+from rtrbm.commands import MISTAKES, one_line, readable, writing
 from rtrbm.commands.balls import TEST_SEED_OFFSET  # noqa: F401, scripts take it from here
 from rtrbm.commands.writing import print_table, save_figure, write_table  # noqa: F401, scripts take them from here
 from rtrbm.compute import engine
@@ -48,7 +49,8 @@ def work_options(parser, n_jobs=-1):
 
 def check_work(options):
     """Raise if options of `work_options` are wrong; the name of the engine that works."""
-    check_n_jobs("--n-jobs", options.n_jobs)
+    if options.n_jobs == 0:
+        raise ValueError("--n-jobs must be a number of threads, or -1 for all processors, got 0")
     return engine.named(options.engine).name
 
 
@@ -101,12 +103,20 @@ def data_files(files, folder):
         If no task is left.
     """
     paths = {name: file and pathlib.Path(folder or "", file) for name, file in files.items()}
-    there = {name: path for name, path in paths.items() if not path or folder and path.exists()}
+    there = {name: path for name, path in paths.items() if not path or folder and is_there(path)}
     if not there:
         raise ValueError(f"--data must name the folder of data, got {folder!r}: there is no file of any task")
     for name in [name for name in paths if name not in there]:
         print(f"{name} is left out: there is no {paths[name]}, --data names the folder of data", flush=True)
     return there
+
+
+def is_there(path):
+    """Whether a file of the folder of data is there; raises a ValueError if that cannot be seen."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise ValueError(f"--data must name a folder that can be read: {error.strerror}: {os.fspath(path)!r}") from None
 
 
 _held = contextlib.ExitStack()  # the folders of the script that runs
@@ -117,24 +127,38 @@ def script(main):
 
     @functools.wraps(main)
     def run_main(arguments=None):
-        with _held, about("without --resume", "with resume=False"), about("--resume", "^resume(?= wants)"):
+        with (
+            _held,
+            about("without --resume", "with resume=False"),
+            about("--resume", "^resume(?= wants)"),
+            about("--seed", r"random_state \(the seed\)"),
+        ):
             return main(arguments)
 
     return run_main
 
 
-def output_folder(path, comm=None):
+def _say(line):
+    print(line, file=sys.stderr)
+
+
+def output_folder(path, comm=None, default=None):
     """The folder of that name, made if need be; until the end of the script no other run may write to it.
 
-    A folder has one lock, ``run.lock``, that of a file ``run`` in it. Of several ranks the first one holds it.
+    Without a name it is the default one. A folder has one lock, ``run.lock``, that of a file ``run`` in it. Of several
+    ranks the first one holds it.
     """
+    path = default if path is None else path
+    if not os.fspath(path).strip():
+        raise ValueError(f"--out must name a folder, got {path!r}")
     folder = pathlib.Path(path).expanduser()
 
     def hold():
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if ranks.is_first(comm):
-                _held.enter_context(locks.held(folder / "run", "--out", lambda line: print(line, file=sys.stderr)))
+                what = f"--out {os.fspath(path)!r}"
+                _held.enter_context(locks.held(folder / "run", "--out", _say, what))
         except OSError as error:
             raise ValueError(f"--out must be a folder that can be made, got {path!r}: {error.strerror}") from None
 
@@ -221,7 +245,13 @@ def run(main, by_ranks=False):
     Several ranks are an error unless `main` can share its work among them.
     """
     name, comm = pathlib.Path(sys.argv[0]).stem, None
-    with lenient(name):
+
+    def told(message, *_):
+        print(f"{name}: warning: {one_line(message)}", file=sys.stderr, flush=True)
+
+    with lenient(name), warnings.catch_warnings():
+        warnings.simplefilter("default", UserWarning)
+        warnings.showwarning = told
         try:
             comm = ranks.world()
             if comm is not None and comm.size > 1 and not by_ranks:

@@ -19,10 +19,15 @@ def about(label, *names):
     """
     try:
         yield
-    except (TypeError, ValueError, OSError) as error:
+    except (TypeError, ValueError, OSError, RuntimeError) as error:
         pattern = rf"(?<![\w'\"/\\-])({'|'.join(names)})(?![\w'\"/\\]|\.\w|\[[.:]| / )"
-        said = (re.sub(pattern, lambda _: label, part) if isinstance(part, str) else part for part in error.args)
-        error.args = tuple(said)
+
+        def said(part):
+            return re.sub(pattern, lambda _: label, part) if isinstance(part, str) else part
+
+        error.args = tuple(map(said, error.args))
+        if isinstance(error, OSError):  # whose text is not made of its arguments
+            error.strerror = said(error.strerror)
         raise
 
 

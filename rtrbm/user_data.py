@@ -236,6 +236,8 @@ def as_given(X, name="X"):
         X = X.ravel().tolist() if any(map(is_sequence, X.flat)) else X
     if foreign.is_array(X) and getattr(X, "ndim", 1):
         return X
+    if foreign.is_array(X) and not getattr(X, "ndim", 1):
+        raise ValueError(f"{name} must have 3 dimensions (n_sequences, n_frames, n_visible), got a single number")
     wrong = f"{name} must be an array or a list of arrays, got {type(X).__name__}"
     if isinstance(X, h5py.Group):  # whose own order is that of text, 10 before 2
         raise TypeError(f"{wrong}: take rtrbm.convert.read({name}.file.filename, {name}.name), the list of its arrays")

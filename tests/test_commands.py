@@ -195,7 +195,7 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("train above.csv --out a.h5", "values from 0 to 1.0000001 .columns a., units of 0 and 1"),
         ("train joints.csv --by walk --out a.h5", "--by=walk must be a column of 'joints.csv', one of hip, knee, toe"),
         ("train rolls.npz --out a.h5", "--name ARRAY must say which .*'train', 'valid'"),
-        ("train rolls.npz --name trai --out a.h5", "FILE must name an array .* got 'trai'; there: 'train', 'valid'"),
+        ("train rolls.npz --name trai --out a.h5", "--name must name an array .* got 'trai'; there: 'train', 'valid'"),
         ("train rolls.npz --name train --by a --out a.h5", "--by=a is for a table with a header"),
         ("train empty.csv --standardize --out a.h5", "every column, column 'b' has none"),
         ("train widths.npz --name / --out a.h5", "'widths.npz' must have .* same features, got 6 .* and 5 in array 1"),
@@ -236,7 +236,7 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("TRAIN --set learning_rate=-1", "--set learning_rate must be greater than 0"),
         ("TRAIN --set optimizer=adm", "--set optimizer must be one of 'adam'"),
         ("TRAIN --set visible=gausian", "--set visible must be one of .*'gaussian'"),
-        ("TRAIN --set visible=bernoulli", "standardize=True is for real values"),
+        ("TRAIN --set visible=bernoulli", "--standardize is for real values, .* --set visible=.gaussian. .* or no --standardize"),
         ("TRAIN --config typo.toml", "typo.toml: .*n_hiden.*did you mean n_hidden"),
         ("TRAIN --config broken.toml", "--config must be a TOML file, 'broken.toml'"),
         ("TRAIN --config value.toml", "value.toml: n_hidden must be an integer"),
@@ -244,7 +244,7 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("TRAIN --config window.toml", "window must be a whole number"),
         ("TRAIN --config no.toml", "No such file or directory: 'no.toml'"),
         ("TRAIN --config t", "--config: Is a directory: 't'"),
-        ("TRAIN --model rbm --window 9", "window=9 is for models of sequences"),
+        ("TRAIN --model rbm --window 9", "--window 9 is for models of sequences"),
         ("TRAIN --validation gaps.csv", "'gaps.csv' has missing values, the first"),
         ("TRAIN --validation other.csv", "'other.csv' must have the columns of the training data, it lacks toe"),
         ("train joints.csv", "'model.h5' is there already; --force replaces it, --resume goes on with it"),
@@ -257,6 +257,9 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("train joints.csv --standardize --out a.npz", "--out must end in one of .h5, got 'a.npz'"),
         ("train joints.csv --standardize --out no/a.h5", "--out must be in a folder that exists"),
         ("train joints.csv --standardize --hidden 5 --resume", "these differ: --hidden, 4 there.* with --force in"),
+        ("train joints.csv --standardize --hidden 4 --window 30 --resume", "--window must stay 20, .* got 30: leave it"),
+        ("TRAIN --set standardize=false", "--standardize and --set standardize=false contradict each other"),
+        ("train walk.bvh --out a.h5", "'walk.bvh' is motion capture: rtrbm.datasets.bvh_motion reads"),
         ("train joints.csv --standardize --seed 1 --resume", "--resume wants the settings .*--seed, 0 there"),
         ("train joints.csv --standardize --updates 2 --hidden 4 --window 20 --engine numpy --resume",
          "no update would be made with --updates=2; --updates counts those made too, so give a larger one"),
@@ -787,6 +790,19 @@ def test_samples_that_are_no_images(model, folder):
     assert main(f"sample {model} --frames 6 --n 2 --out a.png".split()) == 0
     with Image.open("a.png") as image:
         assert np.ptp(np.asarray(image.convert("L"))) > 100
+
+
+def test_images_of_real_values_are_drawn_by_their_range(folder, capsys):
+    """Control: what is near 0 and 1 is drawn as it is."""
+    pytest.importorskip("matplotlib")
+    from rtrbm.commands.pictures import draw
+
+    values = np.linspace(-1, 2, 24).reshape(1, 6, 4)
+    drawn = {}
+    for scale in (1, 50):
+        draw("a.gif", scale * values, (2, 2), None, False)
+        drawn[scale] = capsys.readouterr().out
+    assert drawn[1] == "" and "a.gif shows values from -50 to 100 by greys from 0 to 1" in drawn[50]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the program is a script with #!")

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -407,13 +408,33 @@ def test_resume_finds_models_of_its_own_run_alone(tmp_path, monkeypatch):
     assert all(after[name] >= value for name, value in minutes.items())
 
 
+def test_a_warning_is_one_line(capsys):
+    """Control: without `run` the line of code is shown, too."""
+    def main():
+        warnings.warn("first\nsecond", UserWarning, stacklevel=1)
+        return 0
+
+    with pytest.raises(SystemExit):
+        runner.run(main)
+    said = capsys.readouterr().err.strip()
+    assert said.endswith(": warning: first second") and "\n" not in said
+    with pytest.warns(UserWarning, match="first"):
+        main()
+
+
+@pytest.mark.parametrize("path", ["", " "])
+def test_a_folder_without_a_name_is_refused(path):
+    with pytest.raises(ValueError, match="--out must name a folder"):
+        runner.output_folder(path, default="results/other")
+
+
 def test_a_run_holds_its_folder(tmp_path):
     """Until its script ends, by an error too; a second run names it."""
 
     @runner.script
     def main(arguments=None):
         folder = runner.output_folder(tmp_path)
-        with pytest.raises(RuntimeError, match=f"--out=.* is in use by another run, process {os.getpid()} on "):
+        with pytest.raises(RuntimeError, match=f"--out .* is in use by another run, process {os.getpid()} on "):
             runner.output_folder(tmp_path)
         assert os.listdir(folder) == ["run.lock"]
         raise LookupError

@@ -152,7 +152,7 @@ def test_the_command_downloads(data_set, tmp_path, capsys):
 def test_names_are_checked_before_a_download(data_set, tmp_path, capsys):
     data_set(CONTENT)
     assert main(["test", "nope", "--to", str(tmp_path / "here")]) == 1
-    assert "name must be one of" in capsys.readouterr().err and not (tmp_path / "here").exists()
+    assert "NAME must be one of" in capsys.readouterr().err and not (tmp_path / "here").exists()
 
 
 def test_letters_that_a_terminal_has_not_end_no_download(data_set, tmp_path, monkeypatch):

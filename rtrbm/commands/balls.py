@@ -42,7 +42,10 @@ def run(options):
     )
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--out must be a folder, {options.out!r} is a file")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"--out must be a folder that can be made, got {options.out!r}: {error.strerror}") from None
     if any(folder.iterdir()) and not options.force and not goes_on:
         how = f"--resume finds no {path.name} there" if options.resume else "--resume goes on with it"
         raise ValueError(f"--out: {options.out!r} is not empty; --force replaces what is in it, {how}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import plots
 from ..plots.paper import draw_image, label_axes, label_feature, panels, styles
-from ..plots.videos import pixels
+from ..plots.videos import BRIGHTEST, DARKEST, pixels
 from ..replacing import replacing
 from ..weights import strongest
 from .writing import ending_of, save_figure, say
@@ -38,6 +38,8 @@ def draw(path, sequences, image_shape, names, is_binary):
     ValueError
         If frames are no images.
     """
+    if not is_binary and (ending_of(path) != ".png" or image_shape is not None):
+        sequences = _grey(path, sequences)
     if ending_of(path) == ".mp4":
         write_mp4(path, sequences, image_shape)
         return
@@ -54,6 +56,15 @@ def draw(path, sequences, image_shape, names, is_binary):
         if not is_binary and sequences.shape[2] > N_PANELS:
             say(f"{path} shows the first {N_PANELS} of {sequences.shape[2]} features")
         save_figure(_rasters(rows) if is_binary else _curves(sequences[:N_ROWS], names), path)
+
+
+def _grey(path, sequences):
+    """Values as pixels from 0 to 1: as they are if they are near these, or else by their range, and this is said."""
+    low, high = float(sequences.min()), float(sequences.max())
+    if DARKEST <= low and high <= BRIGHTEST:
+        return sequences
+    say(f"{path} shows values from {low:.3g} to {high:.3g} by greys from 0 to 1; .csv has the numbers")
+    return (sequences - low) / (high - low or 1)
 
 
 def draw_run(models, videos, seed, folder):

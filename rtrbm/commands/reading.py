@@ -1,5 +1,6 @@
 """Files of data as the sequences that models take, and models from their files."""
 
+import shlex
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..minibatches.text import Table, is_field, text_of
 from ..models import load
 
 SEQUENCE = "sequence"  # the column that names sequences, unless --by says another
+MOTION = ".bvh", ".amc", ".asf", ".c3d"
 MIDI, NAMELESS = (".mid", ".midi"), (".csv", ".tsv", ".txt", ".npy")
 
 
@@ -90,6 +92,11 @@ def read_data(path, options, label="FILE", name=None):
 def _read(path, options, label, name):
     """The data of a file, infinite values among them."""
     option = "--name" if label in ("FILE", "--data") else f"{label}-name"
+    if path.lower().endswith(MOTION):
+        raise ValueError(
+            f"{label} must be a table or arrays, {path!r} is motion capture: rtrbm.datasets.bvh_motion reads .bvh "
+            "files; write what it reads as .npy or .csv"
+        )
     own = options.name if option == "--name" else name
     is_midi = path.lower().endswith(MIDI)
     if own is not None and path.lower().endswith(MIDI + NAMELESS):
@@ -101,6 +108,11 @@ def _read(path, options, label, name):
     try:
         with about(label, "path"):
             held = read_midi(path) if is_midi else read_arrays(path, name)
+    except ValueError as error:
+        missing = f"{label} must name "
+        if own is not None and str(error).startswith(missing):
+            raise ValueError(f"{option} must name {str(error).removeprefix(missing)}") from error
+        raise
     except TypeError as error:
         there = str(error).rpartition("; there in ")[2]
         raise ValueError(f"{option} ARRAY must say which array of the file is meant; there in {there}") from error
@@ -112,8 +124,8 @@ def _read(path, options, label, name):
     with about(path, "X"):
         held = as_given(held)
         if isinstance(held, list):
-            return Data(path, _of_one_width([_frames(x, f"{path}[{i}]") for i, x in enumerate(held)], path), "list")
-        held = _numbers(held, path)
+            return Data(path, _of_one_width([_frames(x, f"X[{i}]") for i, x in enumerate(held)], path), "list")
+        held = _numbers(held, "X")
         if held.ndim == 4:
             held = video(held)
     if held.ndim == 3:
@@ -161,14 +173,15 @@ def _table(path, table, options):
         for row, text in ((i, str(field)) for i, field in enumerate(table[column]) if not is_field(field)):
             if DECIMAL_COMMA.fullmatch(text):
                 raise ValueError(f"{path!r} has decimal commas, {text!r} in column {column!r}: write decimal points")
+            quoted = shlex.quote(column)
             raise ValueError(
-                f"{path!r} has text in its column {column!r}, {text!r} in row {row}: --by {column} if it names the "
-                f"sequence of a row, --time {column} if it holds times, 1 and 0 for yes and no, no text for a missing "
+                f"{path!r} has text in its column {column!r}, {text!r} in row {row}: --by {quoted} if it names the "
+                f"sequence of a row, --time {quoted} if it holds times, 1 and 0 for yes and no, no text for a missing "
                 "value, or leave it out"
             )
     if by is not None:  # 01 and 1 are two names
         table = Table({name: text_of(table, path, by) if name == by else table[name] for name in table.columns})
-    with about(path, "X"):
+    with about(path, "X"), about("--by", "by="):
         sequences = tables(table, by, options.time)
     labels = times = None
     places = [np.arange(len(table))]

@@ -12,9 +12,11 @@ from ..checks import about, check_known
 WORDS = {"true": True, "false": False, "none": None}
 OPTIONS = {"hidden": "n_hidden", "updates": "n_updates", "seed": "random_state", "n_jobs": "n_jobs", "engine": "engine"}
 OF_FIT = {
+    "no --standardize": "standardize=False", "--standardize": "standardize=True",
     "--updates": "n_updates", "--hidden": "n_hidden", "--seed": r"random_state \(the seed\)", "--resume": "resume",
     "--force in place of --resume": "resume=False",
 }  # options of commands that train, and what `fit` calls them
+OF_SET = "visible", "negative", "initialization", "optimizer"  # settings that messages of `fit` name with a value
 OWN = ("comm", "verbose")  # settings that are no choice here
 START = {"random_state": 0, "engine": "auto", "n_jobs": -1, "verbose": 1}
 OF_TRAIN = ("model", "window")  # what a TOML file may hold beside the settings of a model
@@ -36,6 +38,8 @@ def about_options():
     with contextlib.ExitStack() as contexts:
         for option, name in OF_FIT.items():
             contexts.enter_context(about(option, name))
+        for name in OF_SET:
+            contexts.enter_context(about(f"--set {name}", f"{name}(?==)"))
         yield
 
 
@@ -137,6 +141,8 @@ def given_settings(options):
     if options.updates is not None and found.get("n_epochs") is not None:
         raise ValueError(f"--updates and {labels['n_epochs']} both say how long training is: leave one of them out")
     if options.standardize:
+        if not found.get("standardize", True):
+            raise ValueError(f"--standardize and {labels['standardize']}=false contradict each other: leave one out")
         found["standardize"] = True
     for field in dataclasses.fields(kind):
         if field.name in found:

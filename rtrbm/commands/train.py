@@ -32,8 +32,10 @@ def run(options):
     missing, static = _missing(data), kind._is_static
     if not static:
         check_follows(data)
-    model = kind(**for_data(kind, given, data))
-    held_out, window = _held_out(options, data), _window(options, data, static)
+    model = _new_model(kind, for_data(kind, given, data))
+    before = mark(options.out)
+    earlier = earlier_settings(settings) if options.resume and before is not None else {"minutes": 0}
+    held_out, window = _held_out(options, data), _window(options, data, static, earlier)
     say(f"{options.file}: {data}" + (f"; windows of {window} frames" if window else ""))
     if options.resume and not os.path.exists(options.out):
         say(f"--resume: there is no {options.out}, training begins anew")
@@ -43,8 +45,6 @@ def run(options):
         extra["validation"] = held_out.rows() if static else held_out.sequences
     if missing is not None:
         extra["mask"] = np.concatenate(missing) if static else missing
-    before = mark(options.out)
-    earlier = earlier_settings(settings) if options.resume and before is not None else {"minutes": 0}
 
     def record(running=False):
         minutes = None  # not known if the process is killed now, or was
@@ -72,6 +72,14 @@ def run(options):
     errors = [] if static else _errors(model, data, held_out, missing)
     write_settings(settings, {**record(), "errors": errors})
     say(f"\n{options.out} has the model, {settings} its settings and errors")
+
+
+def _new_model(kind, settings):
+    """A model of these settings, which are checked together."""
+    model = kind(**settings)
+    with about_options():
+        model._check_hyper_parameters()
+    return model
 
 
 def _as_before(data, path):
@@ -109,13 +117,21 @@ def _missing(data):
     return missing
 
 
-def _window(options, data, static):
-    """The frames of a window, or None."""
+def _window(options, data, static, earlier):
+    """The frames of a window, or None; with --resume those of the run that goes on, of these settings."""
     longest = max(len(sequence) for sequence in data.sequences)
     if static:
         if options.window:
-            raise ValueError(f"window={options.window} is for models of sequences, an RBM takes rows: leave it out")
+            raise ValueError(f"--window {options.window} is for models of sequences, an RBM takes rows: leave it out")
         return None
+    if "window" in earlier:
+        began = earlier["window"]
+        if options.window is not None and (options.window or None) != began:
+            raise ValueError(
+                f"--window must stay {began or 0}, with which the run in {options.out!r} began, got {options.window}: "
+                "leave it out, or begin anew with --force in place of --resume"
+            )
+        return began
     if options.window is None:
         return WINDOW if longest > LONG else None
     return options.window or None

@@ -118,14 +118,18 @@ def settings_of(path):
     return f"{os.path.splitext(path)[0]}.settings.json"
 
 
+KEPT = {"minutes": int | float | None, "window": int | None, "warnings": list}
+
+
 def earlier_settings(path):
-    """The settings that `write_settings` wrote there; none if they cannot be read."""
+    """The settings that `write_settings` wrote there, without those of another kind; none if they cannot be read."""
     try:
         with open(path, encoding="utf-8") as file:
             found = json.load(file)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    found = found if isinstance(found, dict) else {}
+    return {name: value for name, value in found.items() if isinstance(value, KEPT.get(name, object))}
 
 
 def write_settings(path, settings, **versions):

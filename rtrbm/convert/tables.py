@@ -57,7 +57,7 @@ def tables(X: Any, by: str | None = None, time: str | None = None) -> list[Any]:
         for label, rows in _groups(table, by, name):
             part = table.iloc[rows] if hasattr(table, "iloc") else table[rows]
             if time is not None:
-                _check_times(part, time, name if label is None else f"{name}, {by}={label!r}")
+                _check_times(part, time, name if label is None else f"{name}, {by}={label!r}", by)
             sequences.append(part[kept])
     return sequences
 
@@ -94,7 +94,7 @@ def _groups(table, by, name):
     return [(label, np.array(found)) for label, found in rows.items()]
 
 
-def _check_times(part, time, name):
+def _check_times(part, time, name, by):
     times = np.asarray(part[time])
     with dressed(f"{name}, column {time!r}"):
         missing = [row for row, at in enumerate(times) if is_gap(at) or at != at or str(at) == ""]
@@ -108,5 +108,5 @@ def _check_times(part, time, name):
         remedy = "text is compared letter by letter: write 2024-01-31 09:05, " * is_text + "sort the rows"
         raise ValueError(
             f"{name} must have increasing times in its column {time!r}, got {times[row]!s} and then {times[row + 1]!s} "
-            f"in row {row + 1}; {remedy}, or name the sequences with by="
+            f"in row {row + 1}; {remedy}" + (", or name the sequences with by=" if by is None else "")
         )

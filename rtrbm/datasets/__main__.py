@@ -35,7 +35,7 @@ def status_of(options):
     """List or download; the exit status."""
     try:
         for name in options.names:
-            check_choice("name", name, tuple(DATA_SETS))
+            check_choice("NAME", name, tuple(DATA_SETS))
         for name in options.names:
             for path in download(name, options.to):
                 print(f"{path}: its checksum is right")

@@ -128,7 +128,7 @@ class Watched(Fed):
             if other is not None:
                 raise ValueError(
                     f"{name} must hold the data that the run in {os.fspath(path)!r} began with, got {other}: "
-                    "load the file and train on others with partial_fit, or begin anew with resume=False"
+                    "begin anew with resume=False, or load the file and train on others with partial_fit"
                 )
         self._check_left(path, training, changed, n_updates)
         training = training._replace(fingerprints=training.fingerprints | prints)

@@ -176,7 +176,7 @@ def opened(X, argument="X"):
     except Exception as error:  # readers of damaged files raise many kinds
         if kind == "text" and isinstance(error, UnicodeDecodeError):
             raise ValueError(f"{argument}: {path!r} is text that is not UTF-8, save it as UTF-8: {error}") from error
-        reason = error if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        reason = error if type(error) in (ValueError, Pickled) else f"{type(error).__name__}: {error}"
         is_said = kind == "text" or any(known in str(error) for known in (PICKLED, FOLLOWED))
         broken = f"{path!r} is {kind} that cannot be read" + ", it may be truncated" * (not is_said)
         raise ValueError(f"{argument}: {broken}: {reason}") from error

@@ -16,6 +16,7 @@ from ..types import ArrayLike, Path
 from ..warned import warn
 from .paper import WIDTH, check_image_shape, colour_bar, colour_limit, draw_image, load, mapping, mosaic, panels
 
+DARKEST, BRIGHTEST = -1, 2  # values farther than a prediction of pixels goes beyond 0 and 1
 LOWEST, FLAT = 0.15, 4  # inches of a row of images so many times as wide as high, which are drawn higher than they are
 
 
@@ -208,7 +209,7 @@ def pixels(name, frames):
         raise ValueError(f"{name}: given integers from {low} to {high}, wanted 0 to 255, or divide them by the largest")
     if frames.dtype.kind in "iu" and high > 1:
         return frames / 255
-    if low < -1 or high > 2:  # further than a prediction of pixels goes beyond them
+    if low < DARKEST or high > BRIGHTEST:
         warn(f"{name}: given values from {low:.3g} to {high:.3g}, drawn clipped to [0, 1]")
     return frames.astype(float)
 

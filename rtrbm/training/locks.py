@@ -29,7 +29,7 @@ _in_use = Claims()  # models that are being trained, by their id
 
 
 @contextlib.contextmanager
-def held(path, name, warn):
+def held(path, name, warn, what=None):
     """Context in which this run alone holds a file, or a folder, that it may write to.
 
     Parameters
@@ -40,6 +40,8 @@ def held(path, name, warn):
         Of the argument, for messages.
     warn : callable (str)
         Called with a line if the lock of a run that was killed is taken over.
+    what : str, optional
+        What is held, for messages: a folder, say, that has this file for its lock. By default it is the argument.
 
     Raises
     ------
@@ -50,7 +52,7 @@ def held(path, name, warn):
     """
     path = os.path.realpath(os.path.expanduser(os.fspath(path)))
     lock = f"{path}.lock"
-    _take(lock, f"{name}={path!r}", warn)
+    _take(lock, what or f"{name}={path!r}", warn)
     try:
         yield
     finally:
@@ -187,7 +189,9 @@ def _about(holder):
 
 def _refusal(what, holder, lock):
     who = _about(holder) if holder else "a process that has just begun"
-    remedy = f"; if that run is over, delete {lock!r}" if _is_elsewhere(holder) else ""
+    remedy = ": wait until it ends, or take another one"
+    if _is_elsewhere(holder):
+        remedy = f"; if that run is over, delete {lock!r}"
     return f"{what} is in use by another run, {who}{remedy}"
 
 
