@@ -131,7 +131,10 @@ def _of_notes(X):
     if not any(isinstance(name, str) for name in named):
         return X
     if set(named) != {*NOTE}:
-        raise ValueError(f"X must have the columns {', '.join(NOTE)} and no others, got {list(named)}")
+        raise ValueError(
+            f"X must have the columns {', '.join(NOTE)} and no others, got {list(named)}: take X[{[*NOTE]}], after "
+            "renaming them if need be"
+        )
     return np.stack([np.asarray(named[name]) for name in NOTE], axis=1)
 
 
