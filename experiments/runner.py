@@ -250,7 +250,6 @@ def run(main, by_ranks=False):
         print(f"{name}: warning: {one_line(message)}", file=sys.stderr, flush=True)
 
     with lenient(name), warnings.catch_warnings():
-        warnings.simplefilter("default", UserWarning)
         warnings.showwarning = told
         try:
             comm = ranks.world()

@@ -43,21 +43,32 @@ class Claims:
         """Context of whether the key is this block's, which it is if nobody else has claimed it."""
         own, place = Claim(), None
         try:
-            place = self._take(key, own)
-            yield place is not None
+            try:
+                place = self._take(key, weakref.ref(own))
+                yield place is not None
+            finally:
+                self._made.pop(place, None)  # before its maker is gone, see `_take`
         finally:
-            if place is not None:
-                self._made.pop(place, None)
+            own = None  # whoever keeps a traceback keeps this frame
 
-    def _take(self, key, own):
-        """Where the claim is kept, behind those of the key whose makers are gone; None if there is one that counts."""
-        mine = weakref.ref(own)
-        for n in itertools.count():
-            made = self._made.setdefault((key, n), mine)  # one step, which no thread can come into
-            if made is mine:
+    def _take(self, key, mine):
+        """Where the claim is kept, behind lost ones of the key; None if there is one that counts.
+
+        A claim is lost if its maker is gone, and it is still in its place. If it is not, it was given back, and the
+        place may be another's by now.
+        """
+        while True:
+            passed = []
+            for n in itertools.count():
+                made = self._made.setdefault((key, n), mine)  # one step, which no thread can come into
+                if made is mine:
+                    break
+                if made() is not None:
+                    return None
+                passed.append(made)
+            if all(self._made.get((key, i)) is lost for i, lost in enumerate(passed)):
                 return key, n
-            if made() is not None:
-                return None
+            del self._made[key, n]
 
     def after_fork(self):
         """In a child, of the threads only this one goes on."""

@@ -36,9 +36,8 @@ def check_counts(v, name, what="counts", remedy=""):
     if wrong.any():
         place = tuple(np.argwhere(wrong)[0].tolist())
         raise ValueError(
-            f"{name} must hold {what}, whole numbers from 0, got values from {v.min():g} to {v.max():g}, "
-            f"{np.count_nonzero(wrong)} of them others, the first, {v[place]:g}, in {place_of(place)}: round them if "
-            f"they are counts{remedy}"
+            f"{name} must hold {what}, whole numbers from 0, got values from {v.min():g} to {v.max():g}: "
+            f"{np.count_nonzero(wrong)} are no counts, the first is {v[place]:g} in {place_of(place)}{remedy}"
         )
 
 
@@ -234,10 +233,13 @@ def as_given(X, name="X"):
         )
     if isinstance(X, np.ndarray) and X.dtype == object and X.size == max(X.shape, default=0):
         X = X.ravel().tolist() if any(map(is_sequence, X.flat)) else X
-    if foreign.is_array(X) and getattr(X, "ndim", 1):
-        return X
-    if foreign.is_array(X) and not getattr(X, "ndim", 1):
-        raise ValueError(f"{name} must have 3 dimensions (n_sequences, n_frames, n_visible), got a single number")
+    if foreign.is_array(X):
+        if getattr(X, "ndim", 1):
+            return X
+        raise ValueError(
+            f"{name} must be an array of sequences or a list of arrays, got an array without dimensions: one sequence "
+            "is a list of one array"
+        )
     wrong = f"{name} must be an array or a list of arrays, got {type(X).__name__}"
     if isinstance(X, h5py.Group):  # whose own order is that of text, 10 before 2
         raise TypeError(f"{wrong}: take rtrbm.convert.read({name}.file.filename, {name}.name), the list of its arrays")
@@ -245,7 +247,7 @@ def as_given(X, name="X"):
         raise TypeError(f"{wrong}, of arrays with names: take list({name}.values())")
     if isinstance(X, str | bytes | os.PathLike):
         raise TypeError(f"{wrong}: rtrbm.convert.read({name}) reads files, [rtrbm.convert.read({name})] one sequence")
-    if not hasattr(X, "__getitem__") and not hasattr(X, "__iter__") or isinstance(X, Set) or foreign.is_array(X):
+    if not hasattr(X, "__getitem__") and not hasattr(X, "__iter__") or isinstance(X, Set):
         raise TypeError(f"{wrong}: one sequence is a list of one array")
     with foreign.dressed(name):
         counted = hasattr(X, "__len__") and hasattr(X, "__getitem__") and not hasattr(X, "__iter__")
@@ -409,7 +411,8 @@ def _check_dimensions(X, name, axes):
             cut = " (a model's fit cuts a long one with window=), sequences of different lengths are a list"
             remedy = f"one sequence is [{name}]" + ("" if name == "H" else cut)
         elif X.ndim < 2:
-            remedy = f"a sequence of one feature is numpy.reshape({name}, (-1, 1)), in a list or cut by window="
+            cut = "" if name == "H" else " or cut by window="
+            remedy = f"a sequence of one feature is numpy.reshape({name}, (-1, 1)), in a list{cut}"
         raise ValueError(
             f"{name} must have 3 dimensions (n_sequences, {', '.join(axes)}), got shape {X.shape}; {remedy}"
         )
@@ -469,8 +472,8 @@ def _not_finite(X, name, may_have_gaps):
     n_features = len(np.unique(wrong[:, -1]))
     remedy = "leave these frames out, or put numbers in their place"
     if may_have_gaps:
-        mask = f"~numpy.isfinite({name})" if "[" not in name else f"[~numpy.isfinite(x) for x in {name.split('[')[0]}]"
-        remedy = f"a model's impute fills such values in, and its fit learns from the others, with mask={mask}"
+        remedy = "a model's impute fills such values in" + ", and its fit learns from the others," * (name[0] == "X")
+        remedy += " with a mask= that is True there"
         remedy += "; numbers beyond float32 want dtype='float64'" * (X.dtype == np.float32)
     return (
         f"NaN or infinite values, {len(wrong)} in {n_features} feature{'s' * (n_features > 1)}, the first in "

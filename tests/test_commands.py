@@ -257,7 +257,7 @@ TOML |= {"model.toml": 'model = "RTRBMs"\n', "window.toml": 'window = "a"\n'}
         ("train joints.csv --standardize --out a.npz", "--out must end in one of .h5, got 'a.npz'"),
         ("train joints.csv --standardize --out no/a.h5", "--out must be in a folder that exists"),
         ("train joints.csv --standardize --hidden 5 --resume", "these differ: --hidden, 4 there.* with --force in"),
-        ("train joints.csv --standardize --hidden 4 --window 30 --resume", "--window must stay 20, .* got 30: leave"),
+        ("train joints.csv --standardize --hidden 4 --window 30 --resume", "--window, or window .* stay 20, .* got 30"),
         ("TRAIN --set standardize=false", "--standardize and --set standardize=false contradict each other"),
         ("train walk.bvh --out a.h5", "'walk.bvh' is motion capture: rtrbm.datasets.bvh_motion reads"),
         ("train joints.csv --standardize --seed 1 --resume", "--resume wants the settings .*--seed, 0 there"),
@@ -802,7 +802,7 @@ def test_images_of_real_values_are_drawn_by_their_range(folder, capsys):
     for scale in (1, 50):
         draw("a.gif", scale * values, (2, 2), None, False)
         drawn[scale] = capsys.readouterr().out
-    assert drawn[1] == "" and "a.gif shows values from -50 to 100 by greys from 0 to 1" in drawn[50]
+    assert drawn[1] == "" and "a.gif draws values from -50 to 100 as greys" in drawn[50]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the program is a script with #!")

@@ -249,9 +249,28 @@ def test_a_subclass_with_settings_that_lacks_the_decorator_says_so(which, forget
             self.extra = extra
 
     assert Through(4, n_updates=3).get_params()["n_updates"] == 3
-    for own, why in (Fewer, "does not take batch_size, bptt"), (More, "takes extra"):
-        with pytest.raises(TypeError, match=f"{own.__name__}.__init__ {why}.*declare hyper-parameters"):
-            own()
+
+    class Needing(RTRBM):
+        def __init__(self, extra, **settings):
+            super().__init__(**settings)
+
+    for make, why in (Fewer, "Fewer.__init__ does not take batch_size, bptt"), (Needing, "Needing.*needs extra"):
+        with pytest.raises(TypeError, match=f"{why}.*declare hyper-parameters"):
+            make(1)
+    with pytest.warns(UserWarning, match="load and clone forget extra of More.__init__, .* NAME: TYPE = DEFAULT"):
+        More()
+    with pytest.raises(TypeError, match="FewerSettings.__init__ does not take"):
+
+        @settings
+        class FewerSettings(RTRBM):
+            def __init__(self, n_hidden=5):
+                super().__init__(n_hidden)
+
+    @settings
+    class AsIsSaid(RTRBM):
+        extra: int = 3
+
+    assert AsIsSaid(extra=7).get_params()["extra"] == 7
     assert (Own().rate, Own(3, rate=0.1).get_params()["rate"]) == (0.5, 0.1)
     refuses("rate", Own(**SETTINGS, rate="high").fit, X)
 

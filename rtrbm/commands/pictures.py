@@ -38,14 +38,16 @@ def draw(path, sequences, image_shape, names, is_binary):
     ValueError
         If frames are no images.
     """
+    is_film = ending_of(path) == ".mp4"
+    if len(sequences) > N_ROWS and not is_film:
+        say(f"{path} shows the first {N_ROWS} of {len(sequences)} samples")
+        sequences = sequences[:N_ROWS]
     if not is_binary and (ending_of(path) != ".png" or image_shape is not None):
         sequences = _grey(path, sequences)
-    if ending_of(path) == ".mp4":
+    if is_film:
         write_mp4(path, sequences, image_shape)
         return
-    if len(sequences) > N_ROWS:
-        say(f"{path} shows the first {N_ROWS} of {len(sequences)} samples")
-    rows = {f"sample {i}": frames for i, frames in enumerate(sequences[:N_ROWS], 1)}
+    rows = {f"sample {i}": frames for i, frames in enumerate(sequences, 1)}
     if ending_of(path) == ".gif":
         plots.animate(rows, path, image_shape, FRAMES_PER_SECOND)
     elif image_shape is not None or is_binary and are_images(sequences.shape[2], names):
@@ -55,7 +57,7 @@ def draw(path, sequences, image_shape, names, is_binary):
     else:
         if not is_binary and sequences.shape[2] > N_PANELS:
             say(f"{path} shows the first {N_PANELS} of {sequences.shape[2]} features")
-        save_figure(_rasters(rows) if is_binary else _curves(sequences[:N_ROWS], names), path)
+        save_figure(_rasters(rows) if is_binary else _curves(sequences, names), path)
 
 
 def _grey(path, sequences):
@@ -63,7 +65,7 @@ def _grey(path, sequences):
     low, high = float(sequences.min()), float(sequences.max())
     if DARKEST <= low and high <= BRIGHTEST:
         return sequences
-    say(f"{path} shows values from {low:.3g} to {high:.3g} by greys from 0 to 1; .csv has the numbers")
+    say(f"{path} draws values from {low:.3g} to {high:.3g} as greys; .csv has the numbers")
     return (sequences - low) / (high - low or 1)
 
 

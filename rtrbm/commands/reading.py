@@ -95,7 +95,7 @@ def _read(path, options, label, name):
     if path.lower().endswith(MOTION):
         raise ValueError(
             f"{label} must be a table or arrays, {path!r} is motion capture: rtrbm.datasets.bvh_motion reads .bvh "
-            "files; write what it reads as .npy or .csv"
+            "files in Python; write the frames as .npy or .csv"
         )
     own = options.name if option == "--name" else name
     is_midi = path.lower().endswith(MIDI)

@@ -14,7 +14,7 @@ OPTIONS = {"hidden": "n_hidden", "updates": "n_updates", "seed": "random_state",
 OF_FIT = {
     "no --standardize": "standardize=False", "--standardize": "standardize=True",
     "--updates": "n_updates", "--hidden": "n_hidden", "--seed": r"random_state \(the seed\)", "--resume": "resume",
-    "--force in place of --resume": "resume=False",
+    "--force in place of --resume": "resume=False", "--window": "window= and warm_up=",
 }  # options of commands that train, and what `fit` calls them
 OF_SET = "visible", "negative", "initialization", "optimizer"  # settings that messages of `fit` name with a value
 OWN = ("comm", "verbose")  # settings that are no choice here

@@ -128,8 +128,9 @@ def _window(options, data, static, earlier):
         began = earlier["window"]
         if options.window is not None and (options.window or None) != began:
             raise ValueError(
-                f"--window must stay {began or 0}, with which the run in {options.out!r} began, got {options.window}: "
-                "leave it out, or begin anew with --force in place of --resume"
+                f"--window, or window in the file of --config, must stay {began or 0}, with which the run in "
+                f"{options.out!r} began, got {options.window}: leave it out, or begin anew with --force in place of "
+                "--resume"
             )
         return began
     if options.window is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..checks import check_choice, check_count, check_memory, check_number
-from ..foreign import columns, is_table, numbers
+from ..foreign import names_of_columns, numbers
 from ..types import Array, ArrayLike
 
 LOWEST, N_KEYS, N_MIDI = 21, 88, 128  # MIDI's number of the lowest key of a piano; keys; MIDI's pitches
@@ -76,7 +76,7 @@ def notes(X: ArrayLike, step: float, n_frames: int | None = None) -> Array:
     Parameters
     ----------
     X : (n_notes, 3) array_like
-        Rows of pitch (MIDI's number, 21 to 108), onset and duration. Columns of a table are taken by these names.
+        Rows of pitch (MIDI's number, 21 to 108), onset and duration. Of a table the columns of these names are taken.
     step : float
         Of time, from frame to frame, in the unit of onsets.
     n_frames : int, optional
@@ -101,7 +101,12 @@ def notes(X: ArrayLike, step: float, n_frames: int | None = None) -> Array:
     check_number("step", step, 0)
     if n_frames is not None:
         check_count("n_frames", n_frames)
-    X = numbers(_of_notes(X), "X").astype(float)
+    names = names_of_columns(X) or []
+    X = numbers(X, "X").astype(float)
+    if any(isinstance(name, str) for name in names):
+        if any(names.count(name) != 1 for name in NOTE):
+            raise ValueError(f"X must have one column each of {', '.join(NOTE)}, got {names}: rename them")
+        X = X[:, [names.index(name) for name in NOTE]]
     if X.ndim != 2 or X.shape[1] != 3 or not len(X) or not np.isfinite(X).all():
         raise ValueError(f"X must hold finite rows of pitch, onset and duration, got shape {X.shape}")
     pitch, onset, duration = X.T
@@ -123,19 +128,6 @@ def notes(X: ArrayLike, step: float, n_frames: int | None = None) -> Array:
         for a, b in _joined(first[pitch == key].astype(int), last[pitch == key].astype(int)):
             roll[a:b, int(key) - LOWEST] = 1
     return roll
-
-
-def _of_notes(X):
-    """The columns of a list of notes in their order, if they have names."""
-    named = dict(columns(X)) if is_table(X) else {}
-    if not any(isinstance(name, str) for name in named):
-        return X
-    if set(named) != {*NOTE}:
-        raise ValueError(
-            f"X must have the columns {', '.join(NOTE)} and no others, got {list(named)}: take X[{[*NOTE]}], after "
-            "renaming them if need be"
-        )
-    return np.stack([np.asarray(named[name]) for name in NOTE], axis=1)
 
 
 def _joined(first, last):

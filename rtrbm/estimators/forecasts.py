@@ -121,7 +121,7 @@ class Forecasting(FrameByFrame):
         checks.check_flag("return_samples", return_samples)
         quantiles = _checked_quantiles(quantiles, n_samples)
         X = self._checked(X)
-        of = f"the frames of X and the horizon={horizon} after them"
+        of = f"the frames of X and the {horizon} frames after them (horizon)"
         inputs = self._checked_inputs(inputs, [len(sequence) + int(horizon) for sequence in X], of)
         shape = len(X), int(horizon), self.n_features_in_
         n_kept = 1 + len(quantiles) + (2 * int(n_samples) if return_samples else 0)

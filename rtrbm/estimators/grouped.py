@@ -60,7 +60,7 @@ class Grouped(TrainedRBM):
             inputs = of_one_length(inputs, "inputs")
             inputs = inputs[None] if inputs.ndim == 2 else inputs
             inputs = np.broadcast_to(inputs, (n_sequences, *inputs.shape[1:])) if len(inputs) == 1 else inputs
-        of = f"the {n_frames} frames to come" if not n_before else f"the frames of prefix and the {n_frames} after them"
+        of = "the frames of prefix and " * (n_before > 0) + f"the {n_frames} frames to come"
         return self._inputs_of(inputs, [n_before + n_frames] * n_sequences, of)
 
     def _grouped(self, X, function, inputs, *others):

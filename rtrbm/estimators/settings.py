@@ -17,6 +17,7 @@ from ..checks import check_anything, check_flag, check_known
 from ..user_data import as_given
 from ..kinds import Kind
 from ..types import Data, Self, dataclass_transform
+from ..warned import warn
 from .protocol import Protocol
 
 LONGEST = 1000  # characters of a value that are shown
@@ -49,8 +50,11 @@ def settings(cls: type[Model]) -> type[Model]:
 
     An unknown keyword is refused with the name that was probably meant.
     """
+    has_own = "__init__" in vars(cls)
     cls = dataclasses.dataclass(eq=False, repr=False, kw_only=True)(cls)
     init, cls._names = cls.__init__, tuple(field.name for field in dataclasses.fields(cls))
+    if has_own:
+        _check_init(cls)
 
     @functools.wraps(init)
     def checked(self, *values, **keywords):
@@ -67,18 +71,26 @@ def settings(cls: type[Model]) -> type[Model]:
 
 
 def _check_init(cls):
-    """Raise a TypeError unless a class's own __init__ takes all hyper-parameters by name, and no others."""
+    """Raise a TypeError unless a class's own __init__ can be called with all hyper-parameters by name and no more.
+
+    Warn if it takes others.
+    """
     given = dict(list(inspect.signature(cls.__init__).parameters.items())[1:])  # without self
     is_open = any(part.kind is part.VAR_KEYWORD for part in given.values())
-    named = {name for name, part in given.items() if part.kind not in (part.VAR_KEYWORD, part.VAR_POSITIONAL)}
-    unknown, missing = sorted(named - {*cls._names}), [] if is_open else sorted({*cls._names} - named)
-    if unknown or missing:
-        why = f"takes {', '.join(unknown)}" if unknown else f"does not take {', '.join(missing[:N_SHOWN])}"
-        raise TypeError(
-            f"{cls.__name__}.__init__ {why}: load and clone could not make the model anew. Leave __init__ out, and "
-            "declare hyper-parameters and their defaults in the class, name: type = setting(default=...), with the "
-            "decorator @settings (from rtrbm.estimators.settings import setting, settings)"
-        )
+    others = {name: part for name, part in given.items() if part.kind not in (part.VAR_KEYWORD, part.VAR_POSITIONAL)}
+    missing = [] if is_open else sorted({*cls._names} - {*others})
+    others = {name: part for name, part in others.items() if name not in cls._names}
+    needed = [name for name, part in others.items() if part.default is part.empty]
+    remedy = (
+        "Leave __init__ out, and declare hyper-parameters and their defaults in the class, NAME: TYPE = DEFAULT, with "
+        "the decorator @settings (from rtrbm.estimators.settings import settings)"
+    )
+    if needed or missing:
+        why = f"needs {', '.join(needed)}" if needed else f"does not take {', '.join(missing[:N_SHOWN])}"
+        raise TypeError(f"{cls.__name__}.__init__ {why}: load and clone could not make the model anew. {remedy}")
+    if others:
+        why = f"load and clone forget {', '.join(others)} of {cls.__name__}.__init__, which is no hyper-parameter"
+        warn(f"{why}. {remedy}")
 
 
 class Estimator(Protocol):

@@ -126,8 +126,9 @@ class Watched(Fed):
         for name, own in prints.items():
             other = difference(training.fingerprints.get(name), own)
             if other is not None:
+                cut = "take the window= and warm_up= of then, " if "windows" in other else ""
                 raise ValueError(
-                    f"{name} must hold the data that the run in {os.fspath(path)!r} began with, got {other}: "
+                    f"{name} must hold the data that the run in {os.fspath(path)!r} began with, got {other}: {cut}"
                     "begin anew with resume=False, or load the file and train on others with partial_fit"
                 )
         self._check_left(path, training, changed, n_updates)

@@ -75,9 +75,10 @@ def read_text(path):
 
     Columns are parted by tabulators, semicolons or commas, or else by blanks. The first line is a header if something
     in it is no number and no gap, or if it numbers the columns from 0, as pandas does where they have no names
-    (`_is_header` has the cases in which that may be a frame). A first column without a name holds names or numbers of
-    rows, which pandas and R write there: it is left out. So are columns without a name and without a number. Empty
-    fields, NA, #N/A and NaN are NaN. Blank lines are skipped; a line of gaps is a row.
+    (`_is_header` has the cases in which that may be a frame). So is a comment, a first line that begins with #, if it
+    has a name for each column. A first column without a name holds names or numbers of rows, which pandas and R write
+    there: it is left out. So are columns without a name and without a number. Empty fields, NA, #N/A and NaN are NaN.
+    Blank lines are skipped; a line of gaps is a row.
 
     Parameters
     ----------
@@ -156,15 +157,10 @@ def _begin(file):
     while line.count('"') % 2 and (more := next(file, "")):  # a quoted name may go on in the next line
         line += more
     delimiter = next((mark for mark in DELIMITERS if mark in re.sub('"[^"]*"', "", line)), None)
-    other = _below_comment(file, line) if delimiter is None and line.startswith("#") else None
-    if other is not None:
-        names, (_, first, n_lines) = line.lstrip("# ").split(), _first_rows(file, other)
-        if len(names) != len(first):
-            raise ValueError(
-                f"its first line, {line.strip()!r:.60}, is no frame and names no columns, of which there are "
-                f"{len(first)}, parted by {other!r}: remove this line"
-            )
-        return other, names, first, n_lines
+    if delimiter is None and line.startswith("#"):
+        named = _named_in_comment(file, line)
+        if named is not None:
+            return named
     head, first, n_lines = _first_rows(file, delimiter)
     is_named = head[:1] != ["#"] and not all(map(is_field, head))
     if delimiter is None and len(first) == 1 < len(head) and is_named:  # one column, whose name has blanks
@@ -177,11 +173,27 @@ def _begin(file):
     return delimiter, head, first, n_lines
 
 
-def _below_comment(file, line):
-    """What parts the columns of the line after a first one that begins with #."""
+def _named_in_comment(file, line):
+    """As `_begin`, if a first line that begins with # has names that blanks part, and other marks part the columns.
+
+    None if these are parted by blanks, too.
+    """
     file.seek(0)
-    below = next((text for text in file if text.strip() and text != line), "")
-    return next((mark for mark in DELIMITERS if mark in re.sub('"[^"]*"', "", below)), None)
+    lines = [text for text, _ in zip((text for text in file if text.strip()), range(SHOWN))]
+    below = next((text for text in lines if not text.startswith("#")), "")
+    delimiter = next((mark for mark in DELIMITERS if mark in re.sub('"[^"]*"', "", below)), None)
+    if delimiter is None or all(DECIMAL_COMMA.fullmatch(field) for field in below.split()):
+        return None
+    names, (_, first, n_lines) = line.lstrip("# ").split(), _first_rows(file, delimiter)
+    n_comments = sum(text.startswith("#") for text in lines)
+    if n_comments > 1 or len(names) != len(first) or not any(map(is_field, first)):
+        raise ValueError(
+            f"the first line, {line.strip()!r:.60}, is a comment, and has no name for each column below: remove the "
+            "lines that begin with #"
+        )
+    said = ", ".join(map(repr, names[:SHOWN]))
+    warn(f"the first line, a comment, is taken for names of columns, {said}: remove it if it is none of names")
+    return delimiter, names, first, n_lines
 
 
 def _first_rows(file, delimiter):

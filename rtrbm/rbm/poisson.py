@@ -45,7 +45,7 @@ class Poisson(Units):
         return rng.poisson(mean).astype(mean.dtype)
 
     def check(self, v, name, missing=None):
-        check_counts(v, name, "counts for Poisson units", "; visible='gaussian' takes rates and other real numbers")
+        check_counts(v, name, "counts for Poisson units", "; visible='gaussian' takes real numbers")
         high = v.max()
         most = int(1.02 * np.exp(LARGEST))  # five standard deviations above the largest rate
         if high > most:

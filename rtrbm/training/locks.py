@@ -189,7 +189,7 @@ def _about(holder):
 
 def _refusal(what, holder, lock):
     who = _about(holder) if holder else "a process that has just begun"
-    remedy = ": wait until it ends, or take another one"
+    remedy = ": wait until it ends, or take another name"
     if _is_elsewhere(holder):
         remedy = f"; if that run is over, delete {lock!r}"
     return f"{what} is in use by another run, {who}{remedy}"

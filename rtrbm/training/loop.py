@@ -1,6 +1,7 @@
 """Stochastic gradient ascent: one update, and the loop of updates."""
 
 import contextlib
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -149,7 +150,7 @@ def _units_of_error(rule, params):
 
 def _made(rule, training, params, state, chains, norm, error, rate, phase):
     """The training after an update; raises if the norm is not finite."""
-    if not np.isfinite(norm):
+    if not math.isfinite(norm):
         n, before = training.n_updates, training.history["gradient_norm"]
         was = f", {before[n - 1]:.3g} the update before" if n else ""
         large = {"learning_rate": rule.learning_rate} | {k: v for k, v in rule.penalties._asdict().items() if v > 1}

@@ -1,4 +1,4 @@
-"""The checkpoints of a run. A run that explodes writes none."""
+"""The checkpoints of a run; none is written of a state that has exploded."""
 
 import time
 

@@ -28,15 +28,16 @@ def laid_out(rule, training):
     whole = of(rule, training.params, rule.negative(training.n_updates), [])
     if whole is None:
         return training
-    sums = _sums_in(training.optimizer)
-    parts = [training.params, *sums.values()]
+    state = training.optimizer
+    parts = [training.params, *_sums_in(state)]
     params, *laid = whole.laid_in([*map(whole.flat, parts)], parts)
-    return training._replace(params=params, optimizer=training.optimizer._replace(**dict(zip(sums, laid))))
+    names = [name for name, part in zip(state._fields, state) if isinstance(part, tuple)]
+    return training._replace(params=params, optimizer=state._replace(**dict(zip(names, laid))))
 
 
 def _sums_in(state):
-    """The sums in an optimiser's state, one or two, with arrays like those of the parameters; by name."""
-    return dict([(name, part) for name, part in state._asdict().items() if isinstance(part, tuple)][:2])
+    """The sums in an optimiser's state, one or two, with arrays like those of the parameters."""
+    return [part for part in state if isinstance(part, tuple)][:2]
 
 
 def climb(whole, rule, training, parts, rate):
@@ -54,7 +55,7 @@ def climb(whole, rule, training, parts, rate):
         (flat_total,) = ranks.total(lambda: [[whole.added(sums(part))] for part in parts], [whole.nothing()], rule.comm)
         total = flat_total[None]
     rates = bool(rule.centering), rule.centering is True, *rule.penalties, *rule.optimizer.factors(state, rate)
-    old, more = [*_sums_in(state).values()], []
+    old, more = _sums_in(state), []
     flats = [whole.flat(part) for part in old]
 
     def turn(*flats):

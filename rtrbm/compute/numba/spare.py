@@ -16,7 +16,11 @@ LATELY = 16  # arrays made since memory was last of use
 
 
 class Spare:
-    """What one thread's arrays leave behind. Memory for which there was no use lately goes back to the system."""
+    """What one thread's arrays leave behind.
+
+    Memory for which there was no use lately, or that is more than `MOST` arrays left, goes back to the system when the
+    next array is taken.
+    """
 
     def __init__(self):
         self._left, self._lent, self._gone, self._n_made = deque(maxlen=MOST), {}, deque(), 0

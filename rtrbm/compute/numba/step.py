@@ -219,7 +219,8 @@ def _rows_of(sums, added, at):
 
 @inner
 def _climb_rows(part, moving, moves, sums, added, hidden, scale, rates, old, new, reached, past, dots):
-    """Climb along a slice; the sum of squares of its sums over tiles, NaN if a new parameter or sum is not finite.
+    """Climb along a slice; the sum of squares of its sums over tiles, NaN if a new parameter or, unless
+    directed, a new sum is not finite.
 
     past <- means @ step, dots[row] <- step @ means of the hidden units, which begin at `hidden`: what the biases lose
     (`rtrbm.training.centering.centre_biases`). moving : whether to step along the directions, which are made of the

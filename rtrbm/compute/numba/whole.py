@@ -101,11 +101,12 @@ class Whole(NamedTuple):
         """
         n_sequences, n_frames, n_rows = len(where.lengths), len(where.starts), v.size // self.size.V
         rows = _rows_of(where, v.ndim == 2)
-        v = np.require(v, np.float32, "CW").reshape(-1)
+        if v.dtype != np.float32 or not v.flags.carray:
+            v = np.require(v, np.float32, "CW")
         n_tiles = -(-n_sequences // SEQUENCES)
         n_tiles = min(n_tiles + n_tiles % 2, n_sequences)  # even, for two threads
         key = np.uint64(key_of(draw.seed, draw.purpose, draw.address))
-        data = v, *rows, int(draw.first), key
+        data = v.reshape(-1), *rows, int(draw.first), key
         packed, table = self._packed()
         model = Model(self.size, self.at, flat, table)
         n_jobs = worth(n_rows * flat.size * self.size.k, n_jobs, TASKS)
@@ -156,7 +157,8 @@ class Whole(NamedTuple):
         max_norm = np.inf if max_norm is None else max_norm
         rates = Rates(*(kind(x) for kind, x in zip(step.KINDS, (max_norm, *rates))))
         moves, dots, found = np.empty(n, bool), np.empty(self.size.V, np.float32), np.empty(n)
-        reached, past = np.empty((2, n, self.widest), np.float32)
+        reached = np.empty((n, self.widest), np.float32)
+        past = np.empty_like(reached)
         n_added = self._n_added(len(sums))
         arguments = self.slices, sums, n_added, at.b_v, at, rates, old, new, moves, reached, past, dots, found
 
