@@ -2,7 +2,7 @@
 
 An exception may come between any two steps of Python, by Ctrl-C say, and so between a lock and the block that is to
 unlock it. A claim counts only as long as the object that made it is there, which goes with its block. A claim that was
-not taken back stays, and others pass it.
+not taken back is passed by others.
 """
 
 import contextlib
@@ -52,10 +52,10 @@ class Claims:
             own = None  # whoever keeps a traceback keeps this frame
 
     def _take(self, key, mine):
-        """Where the claim is kept, behind lost ones of the key; None if there is one that counts.
+        """Where the claim is kept; None if the key has one that counts.
 
-        A claim is lost if its maker is gone, and it is still in its place. If it is not, it was given back, and the
-        place may be another's by now.
+        It is made behind those whose makers are gone. If these are still in their places, they are lost, and it takes
+        the place of the first. If one is not, it was given back, and the place may be another's by now.
         """
         while True:
             passed = []
@@ -67,8 +67,12 @@ class Claims:
                     return None
                 passed.append(made)
             if all(self._made.get((key, i)) is lost for i, lost in enumerate(passed)):
-                return key, n
-            del self._made[key, n]
+                break
+            self._made.pop((key, n), None)
+        self._made[key, 0] = mine  # whoever has passed the lost one that was here finds another now
+        for i in range(n, 0, -1):
+            self._made.pop((key, i), None)
+        return key, 0
 
     def after_fork(self):
         """In a child, of the threads only this one goes on."""
