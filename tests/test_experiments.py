@@ -414,7 +414,8 @@ def test_a_warning_is_one_line(capsys):
         warnings.warn("first\nsecond", UserWarning, stacklevel=1)
         return 0
 
-    with pytest.raises(SystemExit):
+    with warnings.catch_warnings(), pytest.raises(SystemExit):
+        warnings.simplefilter("default")
         runner.run(main)
     said = capsys.readouterr().err.strip()
     assert said.endswith(": warning: first second") and "\n" not in said

@@ -89,8 +89,8 @@ def _check_init(cls):
         why = f"needs {', '.join(needed)}" if needed else f"does not take {', '.join(missing[:N_SHOWN])}"
         raise TypeError(f"{cls.__name__}.__init__ {why}: load and clone could not make the model anew. {remedy}")
     if others:
-        why = f"load and clone forget {', '.join(others)} of {cls.__name__}.__init__, which is no hyper-parameter"
-        warn(f"{why}. {remedy}")
+        names, own = ", ".join(others), f"{cls.__name__}.__init__"
+        warn(f"load and clone forget {names} of {own}, which is no hyper-parameter. {remedy}")
 
 
 class Estimator(Protocol):
