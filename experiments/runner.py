@@ -10,13 +10,12 @@ import pathlib
 import subprocess
 import sys
 import time
-import warnings
 from importlib.util import find_spec
 
 import numpy as np
 
 from rtrbm.checks import about, check_count
-from rtrbm.commands import MISTAKES, one_line, readable, writing
+from rtrbm.commands import MISTAKES, readable, warnings_in_lines, writing
 from rtrbm.commands.balls import TEST_SEED_OFFSET  # noqa: F401, scripts take it from here
 from rtrbm.commands.writing import print_table, save_figure, write_table  # noqa: F401, scripts take them from here
 from rtrbm.compute import engine
@@ -154,13 +153,11 @@ def output_folder(path, comm=None, default=None):
     folder = pathlib.Path(path).expanduser()
 
     def hold():
-        try:
+        with writing.making(path):
             folder.mkdir(parents=True, exist_ok=True)
             if ranks.is_first(comm):
                 what = f"--out {os.fspath(path)!r}"
                 _held.enter_context(locks.held(folder / "run", "--out", _say, what))
-        except OSError as error:
-            raise ValueError(f"--out must be a folder that can be made, got {path!r}: {error.strerror}") from None
 
     ranks.together(hold, comm)
     return folder
@@ -245,12 +242,7 @@ def run(main, by_ranks=False):
     Several ranks are an error unless `main` can share its work among them.
     """
     name, comm = pathlib.Path(sys.argv[0]).stem, None
-
-    def told(message, *_):
-        print(f"{name}: warning: {one_line(message)}", file=sys.stderr, flush=True)
-
-    with lenient(name), warnings.catch_warnings():
-        warnings.showwarning = told
+    with lenient(name), warnings_in_lines(name, []):
         try:
             comm = ranks.world()
             if comm is not None and comm.size > 1 and not by_ranks:

@@ -477,6 +477,5 @@ def _not_finite(X, name, may_have_gaps):
         remedy += "; numbers beyond float32 want dtype='float64'" * (X.dtype == np.float32)
     return (
         f"NaN or infinite values, {len(wrong)} in {n_features} feature{'s' * (n_features > 1)}, the first in "
-        f"{place_of(wrong[0].tolist())}: "
-        + remedy
+        f"{place_of(wrong[0].tolist())}: {remedy}"
     )

@@ -1,5 +1,6 @@
 """The command line, ``rtrbm`` or ``python -m rtrbm``: one module a command. Its options are in `parser`."""
 
+import contextlib
 import importlib
 import sys
 import warnings
@@ -36,14 +37,8 @@ def main(arguments=None):
 
 def status_of(options):
     """Run a command; its exit status."""
-
-    def told(message, *_):
-        options.warned.append(one_line(message))
-        print(f"rtrbm {options.command}: warning: {options.warned[-1]}", file=sys.stderr, flush=True)
-
-    with warnings.catch_warnings():
+    with warnings_in_lines(f"rtrbm {options.command}", options.warned):
         warnings.simplefilter("default", UserWarning)
-        warnings.showwarning = told
         try:
             home = HOMES.get(options.command, options.command)
             status = importlib.import_module(f".{home}", __name__).run(options) or 0
@@ -58,6 +53,19 @@ def status_of(options):
         except KeyboardInterrupt:
             print(f"\nrtrbm {options.command}: stopped", file=sys.stderr)
             return STOPPED
+
+
+@contextlib.contextmanager
+def warnings_in_lines(name, warned):
+    """Context in which a warning is a line on standard error, behind a program's name, and is kept in a list."""
+
+    def told(message, *_):
+        warned.append(one_line(message))
+        print(f"{name}: warning: {warned[-1]}", file=sys.stderr, flush=True)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = told
+        yield
 
 
 def readable(error):

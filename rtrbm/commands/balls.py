@@ -12,7 +12,7 @@ from . import STOPPED
 from .beside import Beside
 from .errors import COLUMNS, error_rows
 from .settings import about_options
-from .writing import has, mark, print_table, say, say_stopped, write_settings, write_table
+from .writing import has, making, mark, print_table, say, say_stopped, write_settings, write_table
 
 VIDEOS = {"n_frames": 100, "resolution": 15, "n_balls": 3}
 N_TEST, N_LINEAR = 25, 400  # videos that are predicted, and those that the linear predictor is fitted to
@@ -42,10 +42,8 @@ def run(options):
     )
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--out must be a folder, {options.out!r} is a file")
-    try:
+    with making(options.out):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"--out must be a folder that can be made, got {options.out!r}: {error.strerror}") from None
     if any(folder.iterdir()) and not options.force and not goes_on:
         how = f"--resume finds no {path.name} there" if options.resume else "--resume goes on with it"
         raise ValueError(f"--out: {options.out!r} is not empty; --force replaces what is in it, {how}")

@@ -106,13 +106,8 @@ def _read(path, options, label, name):
     elif name is None:
         name = options.name
     try:
-        with about(label, "path"):
+        with about(label, "path"), about(label if own is None else option, "path(?= must name )"):
             held = read_midi(path) if is_midi else read_arrays(path, name)
-    except ValueError as error:
-        missing = f"{label} must name "
-        if own is not None and str(error).startswith(missing):
-            raise ValueError(f"{option} must name {str(error).removeprefix(missing)}") from error
-        raise
     except TypeError as error:
         there = str(error).rpartition("; there in ")[2]
         raise ValueError(f"{option} ARRAY must say which array of the file is meant; there in {there}") from error

@@ -118,6 +118,15 @@ def settings_of(path):
     return f"{os.path.splitext(path)[0]}.settings.json"
 
 
+@contextlib.contextmanager
+def making(folder):
+    """Context in which the folder of --out is made; if it cannot be, the message names it."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(f"--out must be a folder that can be made, got {folder!r}: {error.strerror}") from None
+
+
 KEPT = {"minutes": int | float | None, "window": int | None, "warnings": list}
 
 

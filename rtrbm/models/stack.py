@@ -11,7 +11,7 @@ from typing import Any, Literal, NoReturn, overload
 import numpy as np
 
 from ..checks import about, check_callables, check_count, check_flag, check_keywords
-from ..user_data import doubt_gaps, without_missing
+from ..user_data import with_mask
 from ..compute import engine as engines
 from ..estimators import doubts
 from ..estimators.base import TrainedRBM
@@ -257,14 +257,13 @@ class Stack(Bounded):
         layers[0]._check_features(X)
         layers = [layers[0]._without_names(), *layers[1:]]
         check_mask(mask, X)
-        given, (X, mask) = mask, without_missing(X, mask)
-        filled = layers[0].impute(X, mask, random_state)
-        doubt_gaps(given, mask)
+        X, gaps = with_mask(X, mask)
+        filled = layers[0].impute(X, None if mask is None else gaps, random_state)
         if len(layers) == 1:
             return filled
         nearest = layers[0]._units().nearest
         seen = nearest(filled) if isinstance(filled, np.ndarray) else list(map(nearest, filled))
-        for values, better, missing in zip(filled, Stack(layers).denoise(seen), mask):
+        for values, better, missing in zip(filled, Stack(layers).denoise(seen), gaps):
             values[missing] = better[missing]
         return filled
 

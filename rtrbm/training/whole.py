@@ -29,15 +29,16 @@ def laid_out(rule, training):
     if whole is None:
         return training
     state = training.optimizer
-    parts = [training.params, *_sums_in(state)]
+    places = _places_of_sums(state)
+    parts = [training.params, *(state[i] for i in places)]
     params, *laid = whole.laid_in([*map(whole.flat, parts)], parts)
-    names = [name for name, part in zip(state._fields, state) if isinstance(part, tuple)]
-    return training._replace(params=params, optimizer=state._replace(**dict(zip(names, laid))))
+    sums = dict(zip((state._fields[i] for i in places), laid))
+    return training._replace(params=params, optimizer=state._replace(**sums))
 
 
-def _sums_in(state):
-    """The sums in an optimiser's state, one or two, with arrays like those of the parameters."""
-    return [part for part in state if isinstance(part, tuple)][:2]
+def _places_of_sums(state):
+    """Where an optimiser's state has its sums, one or two, with arrays like those of the parameters."""
+    return [i for i, part in enumerate(state) if isinstance(part, tuple)][:2]
 
 
 def climb(whole, rule, training, parts, rate):
@@ -55,7 +56,7 @@ def climb(whole, rule, training, parts, rate):
         (flat_total,) = ranks.total(lambda: [[whole.added(sums(part))] for part in parts], [whole.nothing()], rule.comm)
         total = flat_total[None]
     rates = bool(rule.centering), rule.centering is True, *rule.penalties, *rule.optimizer.factors(state, rate)
-    old, more = _sums_in(state), []
+    old, more = [state[i] for i in _places_of_sums(state)], []
     flats = [whole.flat(part) for part in old]
 
     def turn(*flats):
