@@ -247,12 +247,28 @@ def test_dense_products(name, n_rows, n_in, n_out):
     blocks = packed(W, n_units)
     out.reshape(-1)[to:].reshape(n_rows, stride)[:, n_out : n_blocks * WIDTH] = 0
     kernel, given = from_python(getattr(dense, name)), (rows, first, n_rows, stride_a, n_in, blocks, n_units)
-    for part in parts_of(n_blocks) if name == "add_few" else [(n_blocks,)]:
-        kernel(*given, *part, out, to, stride)
+    for i, part in enumerate(parts_of(n_blocks) if name == "add_few" else [(n_blocks,)]):
+        backwards = [i == 1] if name == "add_few" else []
+        kernel(*given, *part, *backwards, out, to, stride)
     found = out[to:].reshape(n_rows, stride)
     assert_is_product(found[:, :n_out], a, W, start)
     assert (found[:, n_out : n_blocks * WIDTH] == 0).all()
     assert np.isnan(out[:to]).all() and np.isnan(found[:, n_blocks * WIDTH :]).all()
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("n_in", [1, 2, 9, 150])
+@pytest.mark.parametrize("n_blocks", range(1, 10))
+def test_one_row_and_any_number_of_blocks(n_blocks, n_in, backwards):
+    """Sums are the same bits if threads share the blocks."""
+    a, W, start = normal((1, n_in)), normal((n_in, n_blocks * WIDTH), 1), normal((1, n_blocks * WIDTH), 2)
+    kernel, given = from_python(dense.add_few), (a.ravel(), 0, 1, n_in, n_in, packed(W, n_in), n_in)
+    whole_row, alone = start.ravel().copy(), start.ravel().copy()
+    kernel(*given, 0, n_blocks, backwards, whole_row, 0, 0)
+    for block in range(n_blocks):
+        kernel(*given, block, block + 1, backwards, alone, 0, 0)
+    assert_is_product(whole_row[None], a, W, start)
+    np.testing.assert_array_equal(whole_row, alone)
 
 
 @pytest.mark.parametrize("begins", [False, True])

@@ -71,7 +71,7 @@ def go_back(t, first, last, alone, model, U_t, room):
         end = min(last * WIDTH, H)
         add_row_back(b, room.start[t + 1] * Hp, H, model.params, model.at.U, first * WIDTH, end, e, to)  # eq. 3.23
     elif bptt and n:
-        add_few(b, room.start[t + 1] * Hp, n, Hp, H, U_t, H, first, last, e, to, Hp)  # eq. 3.23
+        add_few(b, room.start[t + 1] * Hp, n, Hp, H, U_t, H, first, last, t % 2 == 1, e, to, Hp)  # eq. 3.23
     for row in range(room.alive[t]):
         warm = room.warm[room.start[t] + row]
         for i in range(to + row * Hp + first * WIDTH, to + row * Hp + last * WIDTH, WIDTH):

@@ -81,10 +81,13 @@ def add_product(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to,
 
 
 @inner
-def add_few(a, first, n_rows, stride_a, n_in, W, n_units, low, high, out, to, stride):
-    """`add_product` for one to four rows, in columns of blocks low to high - 1."""
+def add_few(a, first, n_rows, stride_a, n_in, W, n_units, low, high, backwards, out, to, stride):
+    """`add_product` for one to four rows, in columns of blocks low to high - 1.
+
+    A single row may read its blocks backwards: it finds in the cache what was read last.
+    """
     if n_rows == 1:
-        _add_one(a, first, n_in, W, n_units, low, high, out, to)
+        _add_one(a, first, n_in, W, n_units, low, high, backwards, out, to)
     elif n_rows == 2:
         _add_two(a, first, first + stride_a, n_in, W, n_units, low, high, out, to, to + stride)
     else:
@@ -114,26 +117,69 @@ def add_row_back(a, first, n_in, W, at, low, high, out, to):
 
 
 @inner
-def _add_one(a, first, n_in, W, n_units, low, high, out, to):
-    """One row meets two blocks of columns; its sums are taken in two halves, so that none waits for the one before."""
+def _add_one(a, first, n_in, W, n_units, low, high, backwards, out, to):
+    """One row meets three blocks of columns at a time, or two, the first ones."""
+    n_blocks = high - low
+    n_pairs = 1 if n_blocks == 1 else -n_blocks % 3
+    n_turns = n_pairs + (n_blocks - 2 * n_pairs + 2) // 3
+    for turn in range(n_turns):
+        i = n_turns - 1 - turn if backwards else turn
+        if i < n_pairs:
+            _add_two_blocks(a, first, n_in, W, n_units, low + 2 * i, min(1, n_blocks - 1), backwards, out, to)
+        else:
+            _add_three_blocks(a, first, n_in, W, n_units, low + 3 * i - n_pairs, backwards, out, to)
+
+
+@inner
+def _add_two_blocks(a, first, n_in, W, n_units, block, beside, backwards, out, to):
+    """One row meets a block and the one `beside` it; sums are taken in two halves, so that none waits for its last."""
     wide()
-    for block in range(low, high, 2):
-        c, beside = to + block * WIDTH, min(1, high - block - 1)
-        d = c + beside * WIDTH
-        x, y, x_1, y_1 = load(out, c), load(out, d), zeros(), zeros()
-        at, at_y = block * n_units * WIDTH, (block + beside) * n_units * WIDTH
-        for k in range(0, n_in - 1, 2):
-            u, v = fill_at(a, first + k), fill_at(a, first + k + 1)
-            x, y = multiply_add(u, load(W, at), x), multiply_add(u, load(W, at_y), y)
-            x_1 = multiply_add(v, load(W, at + WIDTH), x_1)
-            y_1 = multiply_add(v, load(W, at_y + WIDTH), y_1)
-            at += 2 * WIDTH
-            at_y += 2 * WIDTH
-        if n_in % 2:
-            u = fill_at(a, first + n_in - 1)
-            x, y = multiply_add(u, load(W, at), x), multiply_add(u, load(W, at_y), y)
-        store(out, d, add(y, y_1))
-        store(out, c, add(x, x_1))
+    size, step = n_units * WIDTH, -WIDTH if backwards else WIDTH
+    at, k, one = block * size, first, step // WIDTH
+    if backwards:
+        at, k = at + (n_in - 1) * WIDTH, first + n_in - 1
+    c = to + block * WIDTH
+    d, between = c + beside * WIDTH, beside * size
+    x, y, x_1, y_1 = load(out, c), load(out, d), zeros(), zeros()
+    for _ in range(n_in // 2):
+        u, v, next_ = fill_at(a, k), fill_at(a, k + one), at + step
+        x, y = multiply_add(u, load(W, at), x), multiply_add(u, load(W, at + between), y)
+        x_1, y_1 = multiply_add(v, load(W, next_), x_1), multiply_add(v, load(W, next_ + between), y_1)
+        at += 2 * step
+        k += 2 * one
+    if n_in % 2:
+        u = fill_at(a, k)
+        x, y = multiply_add(u, load(W, at), x), multiply_add(u, load(W, at + between), y)
+    store(out, d, add(y, y_1))
+    store(out, c, add(x, x_1))
+
+
+@inner
+def _add_three_blocks(a, first, n_in, W, n_units, block, backwards, out, to):
+    """The same with three blocks."""
+    wide()
+    size, step = n_units * WIDTH, -WIDTH if backwards else WIDTH
+    at, k, one = block * size, first, step // WIDTH
+    if backwards:
+        at, k = at + (n_in - 1) * WIDTH, first + n_in - 1
+    c = to + block * WIDTH
+    d, e = c + WIDTH, c + 2 * WIDTH
+    x, y, z, x_1, y_1, z_1 = load(out, c), load(out, d), load(out, e), zeros(), zeros(), zeros()
+    for _ in range(n_in // 2):
+        u, v, next_ = fill_at(a, k), fill_at(a, k + one), at + step
+        x, y = multiply_add(u, load(W, at), x), multiply_add(u, load(W, at + size), y)
+        z = multiply_add(u, load(W, at + 2 * size), z)
+        x_1, y_1 = multiply_add(v, load(W, next_), x_1), multiply_add(v, load(W, next_ + size), y_1)
+        z_1 = multiply_add(v, load(W, next_ + 2 * size), z_1)
+        at += 2 * step
+        k += 2 * one
+    if n_in % 2:
+        u = fill_at(a, k)
+        x, y = multiply_add(u, load(W, at), x), multiply_add(u, load(W, at + size), y)
+        z = multiply_add(u, load(W, at + 2 * size), z)
+    store(out, e, add(z, z_1))
+    store(out, d, add(y, y_1))
+    store(out, c, add(x, x_1))
 
 
 @inner

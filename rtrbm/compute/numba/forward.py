@@ -69,7 +69,7 @@ def go_ahead(t, first, last, H, U, room):
     Hp = up_to(H, WIDTH)
     x, r, bias, to, n = room.x, room.r, room.bias_h, room.start[t] * Hp, room.alive[t]
     if t:
-        add_few(r, room.start[t - 1] * Hp, n, Hp, H, U, H, first, last, bias, to, Hp)
+        add_few(r, room.start[t - 1] * Hp, n, Hp, H, U, H, first, last, t % 2 == 1, bias, to, Hp)
     for row in range(n):
         for i in range(to + row * Hp + first * WIDTH, to + row * Hp + last * WIDTH, WIDTH):
             store(r, i, sigmoid(add(load(x, i), load(bias, i))))  # eq. 3.20
