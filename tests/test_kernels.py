@@ -468,16 +468,15 @@ def climbed(i, n_visible, n_hidden, n_tiles):
         Model(past, BERNOULLI), None, optimizer, rate, centering, max_norm, NUMPY, None, penalties
     )  # fmt: skip
     rates = bool(centering), centering is True, *penalties, *optimizer.factors(state, rate)
-    flats = [kernel.flat(part) for part in state if isinstance(part, tuple)]
+    flats = [kernel.flat(part) for part in (params, *state) if isinstance(part, tuple)]
     in_double = sums[:, : kernel.at.rest + 2].sum(axis=0, dtype=float)
-    norm, error, frames, new, news = kernel.climb(sums, kernel.flat(params), flats, rates, max_norm, None)
-    flats = new, *news
-    found = kernel.laid_in(flats, [params] * len(flats))
+    norm, error, frames, found = kernel.climb(sums, flats, params, rates, max_norm, None)
 
     def double(part):
         return each(lambda a: a.astype(float), part) if isinstance(part, tuple) else part
 
-    derivatives = each(np.copy, *kernel.laid_in([in_double], [params]))
+    derivatives = {name: in_double[low:high].reshape(shape).copy() for name, low, high, shape in kernel.places}
+    derivatives = params._replace(**derivatives)
     at = kernel.at
     means = {"v": in_double[at.v : at.h], "h": in_double[at.h : at.active], "active": in_double[at.active : at.rest]}
     means = {name: mean / n_frames for name, mean in means.items()}

@@ -86,11 +86,13 @@ def test_parameters_that_no_cache_holds(optimizer, monkeypatch):
 def test_a_matrix_of_several_slices(monkeypatch):
     """Each takes a few rows of it."""
     monkeypatch.setattr(whole, "SLICE", 24)
+    whole._laid.cache_clear()
     whole.prepared.cache_clear()
     case = Case(TAPS, n_visible=7, n_hidden=9, lengths=(3, 2), max_norm=0.1)
     seed, expected = reference(case)
     found = by_numba(case, seed)
     assert len(whole.prepared(TAPS.form, 1, True, 7, 9).slices) > 20
+    whole._laid.cache_clear()
     whole.prepared.cache_clear()
     assert differences(found, expected) == set()
 

@@ -154,10 +154,9 @@ class Recipe(Estimator):
 
 def _phase_at(negative, n_gibbs, sample_visible, update):
     """The negative phase of an update: that which the settings name."""
-    phase = kinds.named(NegativePhase, "negative", negative)
     if isinstance(negative, str):
-        return _phase(type(phase), optimizers.scheduled(n_gibbs, update), sample_visible)
-    return phase
+        return _phase(NegativePhase.kinds[negative], optimizers.scheduled(n_gibbs, update), sample_visible)
+    return negative
 
 
 @functools.lru_cache(maxsize=64)

@@ -29,11 +29,8 @@ def laid_out(rule, training):
     if whole is None:
         return training
     state = training.optimizer
-    places = _places_of_sums(state)
-    parts = [training.params, *(state[i] for i in places)]
-    params, *laid = whole.laid_in([*map(whole.flat, parts)], parts)
-    sums = dict(zip((state._fields[i] for i in places), laid))
-    return training._replace(params=params, optimizer=state._replace(**sums))
+    sums = {state._fields[i]: whole.laid_out(state[i]) for i in _places_of_sums(state)}
+    return training._replace(params=whole.laid_out(training.params), optimizer=state._replace(**sums))
 
 
 def _places_of_sums(state):
@@ -44,11 +41,11 @@ def _places_of_sums(state):
 def climb(whole, rule, training, parts, rate):
     """An update: the norm of the gradient per frame, parameters, optimiser's state, squared error, number of frames."""
     n_jobs, params, state = rule.engine.n_jobs, training.params, training.optimizer
-    flat = whole.flat(params)
+    flats, more = [whole.flat(part) for part in (params, *(state[i] for i in _places_of_sums(state)))], []
 
     def sums(part):
         draw = Draw(training.seed, "chain", (training.n_updates,), part.first)
-        return whole.sums(flat, part.v, part.where, draw, n_jobs)
+        return whole.sums(flats[0], part.v, part.where, draw, n_jobs)
 
     if rule.comm is None:
         total = sums(parts[0])
@@ -56,13 +53,10 @@ def climb(whole, rule, training, parts, rate):
         (flat_total,) = ranks.total(lambda: [[whole.added(sums(part))] for part in parts], [whole.nothing()], rule.comm)
         total = flat_total[None]
     rates = bool(rule.centering), rule.centering is True, *rule.penalties, *rule.optimizer.factors(state, rate)
-    old, more = [state[i] for i in _places_of_sums(state)], []
-    flats = [whole.flat(part) for part in old]
 
-    def turn(*flats):
-        more.append(rule.optimizer.turn(state, *whole.laid_in(flats, old)))
+    def turn(*sums):
+        more.append(rule.optimizer.turn(state, *sums))
 
-    norm, error, n_frames, new, news = whole.climb(total, flat, flats, rates, rule.max_norm, n_jobs, turn)
-    params, *parts = whole.laid_in([new, *news], [params, *old])
+    norm, error, n_frames, (params, *parts) = whole.climb(total, flats, params, rates, rule.max_norm, n_jobs, turn)
     steps = [np.array(int(part) + 1) for part in state if not isinstance(part, tuple)]
     return norm, params, type(state)(*steps, *parts, *more), error, n_frames

@@ -58,7 +58,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_crew.cache_clear)
 
 
-@contextlib.contextmanager
 def helped(n_jobs, most):
     """Context of a board and of the number of threads that take parts of what is shared on it.
 
@@ -70,9 +69,11 @@ def helped(n_jobs, most):
         Threads that have something to do.
     """
     n = min(n_threads(n_jobs), most)
-    if n < 2:
-        yield new_board(), 1
-        return
+    return contextlib.nullcontext((new_board(), 1)) if n < 2 else _with_helpers(n)
+
+
+@contextlib.contextmanager
+def _with_helpers(n):
     crew = _crew()
     with crew.claims.claimed("board") as is_free:
         if not is_free:

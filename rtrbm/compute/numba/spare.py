@@ -1,57 +1,80 @@
-"""Memory of arrays that are gone, for new arrays of the same size.
+"""Parameters in memory that serves again once nobody looks at it.
 
 The system gives large memory back and takes it anew page by page, all zeros: an update that does so with its parameters
-may take twice as long.
+may take twice as long. An array also takes its time to be made, as long as some hundred additions.
 """
 
-import weakref
-from collections import deque
+import operator
+from sys import getrefcount
 
 import numpy as np
 
+from ...parameters import arrays
 from .room import new_floats
 
-MOST = 6  # arrays whose memory is kept; an update of one part leaves four
-LATELY = 16  # arrays made since memory was last of use
+LATELY = 16  # parameters taken since a block was last of use
+
+
+class Block:
+    """A flat array and parameters that are views of it.
+
+    Whatever shows some of their numbers, a view of a view too, holds one of the views, or the flat array.
+
+    Attributes
+    ----------
+    flat : (n,) ndarray of float32
+        Begins with a line of the cache.
+    params : NamedTuple of arrays
+    places : tuple of (name, begin, end, shape)
+        Where `flat` has each of them.
+    since : int
+        When it was taken last.
+    """
+
+    def __init__(self, places, like):
+        n = max(end for _, _, end, _ in places)
+        self.flat = np.frombuffer(new_floats(n).data, np.float32, n)  # no view of an array: it is the base of its views
+        self.params = like._replace(**{name: self.flat[low:high].reshape(shape) for name, low, high, shape in places})
+        self.places, self.since = places, 0
+        self._held = self.params, self.flat, *arrays(self.params)
+        self._own = None
+
+    def is_free(self):
+        """Whether nobody else holds the arrays; the first call is to be made when nobody does."""
+        if self._own is None:
+            self._own = list(map(getrefcount, self._held))
+        return all(map(operator.eq, map(getrefcount, self._held), self._own))
 
 
 class Spare:
-    """What one thread's arrays leave behind.
-
-    Memory for which there was no use lately, or that is more than `MOST` arrays left, goes back to the system when the
-    next array is taken.
-    """
+    """One thread's blocks, the last one taken at the end. Those that were of no use lately are let go."""
 
     def __init__(self):
-        self._left, self._lent, self._gone, self._n_made = deque(maxlen=MOST), {}, deque(), 0
+        self.blocks, self._n_taken = [], 0
 
-    def take(self, n):
-        """An array of n numbers of any value, which begins with a line of the cache."""
-        self._n_made += 1
-        self._take_back()
-        memory = self._found(n)
-        if memory is None:
-            memory = new_floats(n)
-        array = np.frombuffer(memory.data, np.float32, n)  # not a view of an array: all its views keep it
-        lent = weakref.ref(array, self._gone.append)  # a function of Python would swallow Ctrl-C
-        self._lent[id(lent)] = lent, n, memory
-        return array
+    def take(self, places, like):
+        """The flat array and the parameters of a block, numbers of any value; it is free again when both are gone.
 
-    def _take_back(self):
-        """The memory of arrays that are gone is left; whatever comes between two steps, the next call goes on."""
-        while self._gone:
-            _, n, memory = self._lent.pop(id(self._gone[0]), (None, 0, None))
-            if n:
-                self._left.append((n, self._n_made, memory))
-            self._gone.popleft()
+        Parameters
+        ----------
+        places : tuple of (name, begin, end, shape)
+            That of a block is the same object.
+        like : NamedTuple of arrays
+            The type of the parameters; all its arrays have places.
+        """
+        self._n_taken += 1
+        block = self._found(places, type(like)) or Block(places, like)
+        block.is_free()
+        block.since = self._n_taken
+        self.blocks.append(block)
+        while self._n_taken - self.blocks[0].since >= LATELY:
+            del self.blocks[0]
+        return block.flat, block.params
 
-    def _found(self, n):
-        """Memory for n numbers, or None; what is too old is let go."""
-        found = None
-        for _ in range(len(self._left)):
-            size, since, memory = self._left.popleft()
-            if found is None and size == n:
-                found = memory
-            elif self._n_made - since < LATELY:
-                self._left.append((size, since, memory))
-        return found
+    def _found(self, places, kind):
+        """A free block, no longer among the others; the one that was used last is the likeliest to be in the cache."""
+        for i in range(len(self.blocks) - 1, -1, -1):
+            block = self.blocks[i]
+            if block.places is places and type(block.params) is kind and block.is_free():
+                return self.blocks.pop(i)
+        return None

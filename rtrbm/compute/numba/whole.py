@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...parameters import arrays
 from ..threads import TASKS, worth
 from . import step
 from .buffers import addresses
 from .crew import helped
 from .hashing import key_of
-from .room import SEQUENCES, Data, Model, Places, Size, Task, adds_tiles, new_packed, new_room
+from .room import SEQUENCES, Data, Model, Places, Size, Task, adds_tiles, new_floats, new_packed, new_room
 from .spare import Spare
 from .step import Rates, State
 from .tile import doors_of_steps, find_sums, most_threads
@@ -26,6 +27,7 @@ MATRICES, BIASES = ("W", "U", "U_v", "A", "C"), ("b_v", "b_h", "b_init", "b_v_in
 SLICE, SLICES = 2**13, 16  # about the fewest numbers that a task of a matrix updates, and the most tasks
 TILES = 32  # whose sums are in memory at the same time
 LARGE = 2**16  # parameters that are worth waking threads for
+_NONE = np.empty(0, np.float32)
 _local = threading.local()
 
 
@@ -43,10 +45,10 @@ class Whole(NamedTuple):
     widest: int
 
     def flat(self, params):
-        """The flat array of which all parameters are views, each in its place; a copy of them if there is none."""
-        for places, made, flat in getattr(_local, "made", ()):
-            if made is params and places == self.places:
-                return flat
+        """The flat array of which all parameters are views, each in its place; that of a copy if there is none."""
+        for block in _spare().blocks:
+            if block.params is params and block.places is self.places:
+                return block.flat
         parts = [getattr(params, name) for name, *_ in self.places]
         base = parts[0].base
         if type(base) is np.ndarray and base.dtype == np.float32 and base.shape == (self.at.end,) and base.flags.carray:
@@ -54,23 +56,17 @@ class Whole(NamedTuple):
             places = [(begin + 4 * low, False, shape, True) for _, low, _, shape in self.places]
             if places == [(*p.__array_interface__["data"], p.shape, p.flags.c_contiguous) for p in parts]:
                 return base
-        flat = self.empty()
-        for part, (_, low, high, _) in zip(parts, self.places):
-            flat[low:high] = part.reshape(-1)
-        return flat
+        return self._copy(params)[0]
 
-    def empty(self):
-        """A new flat array."""
-        return floats(self.at.end)
+    def laid_out(self, params):
+        """The same parameters as views of a flat array, which `flat` finds at once."""
+        return self._copy(params)[1]
 
-    def laid_in(self, flats, parts):
-        """The same NamedTuples, their arrays views of flat ones, which are those that `flat` knows from now on."""
-        made = [part._replace(**self._views(flat)) for flat, part in zip(flats, parts)]
-        _local.made = [(self.places, part, flat) for part, flat in zip(made, flats)]
-        return made
-
-    def _views(self, flat):
-        return {name: flat[low:high].reshape(shape) for name, low, high, shape in self.places}
+    def _copy(self, params):
+        flat, copy = _spare().take(self.places, params)
+        for to, part in zip(arrays(copy), arrays(params)):
+            to[...] = part
+        return flat, copy
 
     def nothing(self):
         """An array like that of `added`."""
@@ -79,7 +75,7 @@ class Whole(NamedTuple):
     def added(self, sums):
         """The sums of all tiles added up; overwrites those of the first."""
         step.add_up(sums, self._n_added(len(sums)), self.at.rest + 2)
-        return sums[0, : self.at.rest + 2]
+        return sums[0, : self.at.rest + 2].copy()
 
     def sums(self, flat, v, where, draw, n_jobs):
         """The sums of the gradient over the sequences of a packed block, those of each tile in a row.
@@ -97,7 +93,8 @@ class Whole(NamedTuple):
         Returns
         -------
         (n_tiles, n) ndarray
-            As `Places` has them. If there are more than `TILES`, one row with the sums of all.
+            As `Places` has them. If there are more than `TILES`, one row with the sums of all. The next call overwrites
+            them.
         """
         n_sequences, n_frames, n_rows = len(where.lengths), len(where.starts), v.size // self.size.V
         rows = _rows_of(where, v.ndim == 2)
@@ -109,30 +106,30 @@ class Whole(NamedTuple):
         data = v.reshape(-1), *rows, int(draw.first), key
         packed, table = self._packed()
         model = Model(self.size, self.at, flat, table)
-        n_jobs = worth(n_rows * flat.size * self.size.k, n_jobs, TASKS)
+        n_jobs = worth(n_rows * self.at.end * self.size.k, n_jobs, TASKS)
         doors, total = doors_of_steps(), None  # which may compile: nobody waits yet
         for low in range(0, n_tiles, TILES):
-            n, width = min(TILES, n_tiles - low), self.at.rest + WIDTH
-            sums = floats(n * width).reshape(n, width)
+            n = min(TILES, n_tiles - low)
+            sums = _sums_of(n, self.at.rest + WIDTH)
             with helped(n_jobs, most_threads(n, self.size.H)) as (board, n_workers):
                 rooms = self._rooms(-(-n_sequences // n_tiles) * n_frames, n_frames)
                 task = Task(Data(*data, low, n_tiles), model, *rooms.tables(n_workers), sums)
                 find_sums(board, n_workers, doors, task)
             if n_tiles > TILES:
-                total = self.added(sums).copy() if total is None else np.add(total, self.added(sums), out=total)
+                total = self.added(sums) if total is None else np.add(total, self.added(sums), out=total)
         return sums if total is None else total[None]
 
-    def climb(self, sums, flat, state, rates, max_norm, n_jobs, turn=None):
+    def climb(self, sums, flats, params, rates, max_norm, n_jobs, turn=None):
         """A step of the optimiser along the gradient per frame.
 
         Parameters
         ----------
         sums : (n_tiles, n) ndarray
             Overwritten.
-        flat : (n,) ndarray
-            Parameters.
-        state : list of (n,) ndarrays
-            The optimiser's sums.
+        flats : list of (n,) ndarrays
+            Parameters, and the optimiser's sums, one or two.
+        params : NamedTuple of arrays
+            Parameters of the same type.
         rates : tuple
             The fields of `Rates` after the first.
         max_norm : float or None
@@ -146,35 +143,37 @@ class Whole(NamedTuple):
             Of the gradient per frame, before it was clipped; not finite if a new parameter is not.
         error, n_frames : float
             The squared error of all frames, and their number.
-        flat : (n,) ndarray
-            New parameters.
-        state : list of (n,) ndarrays
-            The optimiser's new sums.
+        tuple of NamedTuples of arrays
+            New parameters, and the optimiser's new sums.
         """
-        at, n = self.at, len(self.slices)
-        old = State(flat, *state, *[flat[:0]] * (2 - len(state)))
-        new = State(*(floats(a.size) if a.size else a for a in old))
+        at, spare, none = self.at, _spare(), [_NONE] * (3 - len(flats))
+        new_flats, made = zip(*[spare.take(self.places, params) for _ in flats])
+        old, new = State(*flats, *none), State(*new_flats, *none)
         max_norm = np.inf if max_norm is None else max_norm
         rates = Rates(*(kind(x) for kind, x in zip(step.KINDS, (max_norm, *rates))))
-        moves, dots, found = np.empty(n, bool), np.empty(self.size.V, np.float32), np.empty(n)
-        reached = np.empty((n, self.widest), np.float32)
-        past = np.empty_like(reached)
-        n_added = self._n_added(len(sums))
-        arguments = self.slices, sums, n_added, at.b_v, at, rates, old, new, moves, reached, past, dots, found
-
+        arguments = self.slices, sums, self._n_added(len(sums)), at.b_v, at, rates, old, new, *self._buffers()
         door = step.slice_door()
 
         def climb(stages):
-            with helped(worth(at.end, n_jobs, LARGE), n) as (board, _):
+            with helped(worth(at.end, n_jobs, LARGE), len(self.slices)) as (board, _):
                 return step.climb(board, door, stages, *arguments)
 
         if rates.directed:
             squares, error, n_frames = climb(step.SETTLE | step.ROWS)
-            turn(new.sums, new.square)
+            turn(*made[1:])
             squares += climb(step.MOVE | step.BIASES)[0]
         else:
             squares, error, n_frames = climb(step.SETTLE | step.ROWS | step.BIASES)
-        return math.sqrt(squares) / n_frames, error, n_frames, new.params, [new.sums, new.square][: len(state)]
+        return math.sqrt(squares) / n_frames, error, n_frames, made
+
+    def _buffers(self):
+        """This thread's buffers of `rtrbm.compute.numba.step.climb`: moves, reached, past, dots, found."""
+        n, kept = len(self.slices), getattr(_local, "buffers", None)
+        if kept is None or kept[0] is not self.slices:
+            reached = np.empty((n, self.widest), np.float32)
+            buffers = np.empty(n, bool), reached, np.empty_like(reached), np.empty(self.size.V, np.float32), np.empty(n)
+            _local.buffers = kept = self.slices, buffers
+        return kept[1]
 
     def _n_added(self, n_tiles):
         """How many sums the tiles have added up already, in the first row."""
@@ -218,12 +217,20 @@ def release():
     _local.__dict__.clear()
 
 
-def floats(n):
-    """An array of n numbers of any value, in memory that another one of this thread left if there is some."""
+def _spare():
+    """This thread's memory for parameters."""
     spare = getattr(_local, "spare", None)
     if spare is None:  # `release` may be called at any time
         spare = _local.spare = Spare()
-    return spare.take(n)
+    return spare
+
+
+def _sums_of(n, width):
+    """This thread's memory for the sums of n tiles."""
+    kept = getattr(_local, "sums", None)
+    if kept is None or kept.shape[1] != width or len(kept) < n:
+        _local.sums = kept = new_floats(n * width)[: n * width].reshape(n, width)
+    return kept[:n]
 
 
 class Rooms:
@@ -241,7 +248,7 @@ class Rooms:
         return self._tables
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def prepared(form, k, sample_visible, V, H):
     """The sizes and places of the updates of a model.
 
@@ -252,8 +259,13 @@ def prepared(form, k, sample_visible, V, H):
     sample_visible : bool
     V, H : int
     """
-    m, dynamic, bptt = form
-    size = Size(V, H, m, int(k), dynamic, bptt, sample_visible)
+    return Whole(Size(V, H, form.n_taps, int(k), form.dynamic, form.bptt, sample_visible), *_laid(form, V, H))
+
+
+@functools.lru_cache(maxsize=8)
+def _laid(form, V, H):
+    """The fields of `Whole` after the first."""
+    m, dynamic, _ = form
     init = (m, H) if m else (H,)
     shapes = {"W": (V, H), "U": (H, H), "b_v": (V,), "b_h": (H,), "b_init": init}
     shapes |= {"U_v": (H, V)} if dynamic else {}
@@ -281,4 +293,4 @@ def prepared(form, k, sample_visible, V, H):
     places = [(name, places[name], shapes[name]) for name in (*MATRICES, *BIASES) if name in shapes]
     places = tuple((name, low, low + int(np.prod(shape)), shape) for name, low, shape in places)
     slices = np.array(slices)
-    return Whole(size, at, places, slices, int(slices[:, step.N_OUT].max()))
+    return at, places, slices, int(slices[:, step.N_OUT].max())
