@@ -35,9 +35,15 @@ def address(array):
     return array.ctypes.data
 
 
+def taken(memory, places=PLACES, like=LIKE):
+    """The flat array and the parameters of one block."""
+    (flat,), (params,) = memory.take(1, places, like)
+    return flat, params
+
+
 def test_parameters_take_the_memory_of_those_that_are_gone():
     memory = spare.Spare()
-    flat, first = memory.take(PLACES, LIKE)
+    flat, first = taken(memory)
     was = address(flat)
     assert flat.shape == (9,) and flat.dtype == np.float32 and flat.flags.carray and was % (4 * LINE) == 0
     assert type(first) is Params and first.W.shape == (2, 3) and first.b.shape == (3,) and first.units is None
@@ -45,11 +51,11 @@ def test_parameters_take_the_memory_of_those_that_are_gone():
     flat[:] = range(9)
     np.testing.assert_array_equal(first.b, [6, 7, 8])
     del flat, first
-    assert address(memory.take(LARGER, LIKE)[0]) != was  # of another size
-    assert address(memory.take(PLACES, OTHER)[0]) != was  # of another type
-    again = memory.take(PLACES, LIKE)
+    assert address(taken(memory, LARGER)[0]) != was  # of another size
+    assert address(taken(memory, PLACES, OTHER)[0]) != was  # of another type
+    again = taken(memory)
     assert address(again[0]) == was
-    assert address(memory.take(PLACES, LIKE)[0]) != was  # it is taken
+    assert address(taken(memory)[0]) != was  # it is taken
 
 
 @pytest.mark.parametrize(
@@ -75,40 +81,50 @@ def test_parameters_take_the_memory_of_those_that_are_gone():
 )
 def test_whoever_looks_keeps_the_memory(look):
     memory = spare.Spare()
-    given = memory.take(PLACES, LIKE)
+    given = taken(memory)
     was, looker = address(given[0]), look(*given)
     del given
-    assert looker is not None and address(memory.take(PLACES, LIKE)[0]) != was
+    assert looker is not None and address(taken(memory)[0]) != was
     del looker
     gc.collect()
-    assert was in [address(flat) for flat, _ in [memory.take(PLACES, LIKE) for _ in range(3)]]  # control
+    assert was in [address(flat) for flat, _ in [taken(memory) for _ in range(3)]]  # control
+
+
+def test_several_at_once():
+    memory = spare.Spare()
+    flats, params = memory.take(3, PLACES, LIKE)
+    assert len({address(flat) for flat in flats}) == 3 and all(part.W.base is flat for part, flat in zip(params, flats))
+    was = [address(flat) for flat in flats[1:]]
+    flats, params = flats[:1], params[:1]
+    again, _ = memory.take(3, PLACES, LIKE)
+    assert {*was} < {address(flat) for flat in again} and address(flats[0]) not in map(address, again)
 
 
 def test_a_copy_keeps_nothing():
     memory = spare.Spare()
-    given = memory.take(PLACES, LIKE)
+    given = taken(memory)
     was, copies = address(given[0]), (copy.deepcopy(given[1]), given[1].W.copy(), weakref.ref(given[1].W))
     del given
-    assert copies and address(memory.take(PLACES, LIKE)[0]) == was
+    assert copies and address(taken(memory)[0]) == was
 
 
 def test_memory_goes_back_when_nobody_wants_it():
     memory = spare.Spare()
-    flat = weakref.ref(memory.take(LARGER, LIKE)[0])
-    kept = [memory.take(PLACES, LIKE) for _ in range(spare.LATELY - 1)]
+    flat = weakref.ref(taken(memory, LARGER)[0])
+    kept = [taken(memory) for _ in range(spare.LATELY - 1)]
     assert flat() is not None
-    kept.append(memory.take(PLACES, LIKE))
+    kept.append(taken(memory))
     assert flat() is None
 
 
 def test_few_of_many_are_kept():
     """The ones that were used last come first, so that the others are of no use."""
     memory = spare.Spare()
-    many = [memory.take(PLACES, LIKE) for _ in range(10 * spare.LATELY)]
+    many = [taken(memory) for _ in range(10 * spare.LATELY)]
     assert len(memory.blocks) == spare.LATELY
     many.clear()
     for _ in range(spare.LATELY):
-        memory.take(PLACES, LIKE)
+        taken(memory)
     assert len(memory.blocks) == 1
 
 
@@ -116,7 +132,7 @@ def test_a_thread_that_ends_leaves_nothing():
     kept, memories = [], []
 
     def work():
-        kept.extend(whole._spare().take(PLACES, LIKE)[1] for _ in range(2))
+        kept.extend(taken(whole._spare())[1] for _ in range(2))
         memories.append(weakref.ref(whole._spare()))
         kept.pop()
 
@@ -137,14 +153,14 @@ def test_a_run_gives_all_buffers_back():
 
 
 def test_threads_share_no_memory():
-    def taken():
-        return address(whole._spare().take(PLACES, LIKE)[0])
+    def of_this_one():
+        return address(taken(whole._spare())[0])
 
-    was, found = taken(), []
-    thread = threading.Thread(target=lambda: found.append(taken()))
+    was, found = of_this_one(), []
+    thread = threading.Thread(target=lambda: found.append(of_this_one()))
     thread.start()
     thread.join()
-    assert found != [was] and taken() == was
+    assert found != [was] and of_this_one() == was
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "momentum", "spectral"])

@@ -12,7 +12,7 @@ import numpy as np
 from ...parameters import arrays
 from .room import new_floats
 
-LATELY = 16  # parameters taken since a block was last of use
+LATELY = 16  # blocks taken since one was last of use
 
 
 class Block:
@@ -40,41 +40,41 @@ class Block:
         self._own = None
 
     def is_free(self):
-        """Whether nobody else holds the arrays; the first call is to be made when nobody does."""
+        """Whether nobody else holds the arrays; nobody may do so at the first call."""
         if self._own is None:
             self._own = list(map(getrefcount, self._held))
         return all(map(operator.eq, map(getrefcount, self._held), self._own))
 
 
 class Spare:
-    """One thread's blocks, the last one taken at the end. Those that were of no use lately are let go."""
+    """One thread's blocks, those that were taken last at the end. Those that were of no use lately are let go."""
 
     def __init__(self):
         self.blocks, self._n_taken = [], 0
 
-    def take(self, places, like):
-        """The flat array and the parameters of a block, numbers of any value; it is free again when both are gone.
+    def take(self, n, places, like):
+        """Flat arrays and their parameters, numbers of any value; a block is free again when both are gone.
 
         Parameters
         ----------
+        n : int
         places : tuple of (name, begin, end, shape)
             That of a block is the same object.
         like : NamedTuple of arrays
             The type of the parameters; all its arrays have places.
-        """
-        self._n_taken += 1
-        block = self._found(places, type(like)) or Block(places, like)
-        block.is_free()
-        block.since = self._n_taken
-        self.blocks.append(block)
-        while self._n_taken - self.blocks[0].since >= LATELY:
-            del self.blocks[0]
-        return block.flat, block.params
 
-    def _found(self, places, kind):
-        """A free block, no longer among the others; the one that was used last is the likeliest to be in the cache."""
-        for i in range(len(self.blocks) - 1, -1, -1):
-            block = self.blocks[i]
-            if block.places is places and type(block.params) is kind and block.is_free():
-                return self.blocks.pop(i)
-        return None
+        Returns
+        -------
+        flats : tuple of ndarrays
+        params : tuple of NamedTuples of arrays
+        """
+        kind = type(like)
+        taken = [b for b in self.blocks if b.places is places and type(b.params) is kind and b.is_free()][-n:]
+        taken += [Block(places, like) for _ in range(n - len(taken))]
+        self._n_taken += n
+        for block in taken:
+            block.is_free()
+            block.since = self._n_taken
+        since = self._n_taken - LATELY
+        self.blocks = [block for block in self.blocks if block.since > since and block not in taken] + taken
+        return tuple(block.flat for block in taken), tuple(block.params for block in taken)

@@ -29,6 +29,7 @@ TILES = 32  # whose sums are in memory at the same time
 LARGE = 2**16  # parameters that are worth waking threads for
 _NONE = np.empty(0, np.float32)
 _local = threading.local()
+_adds_tiles = functools.lru_cache(maxsize=64)(adds_tiles)  # a call of compiled code takes longer than to look it up
 
 
 class Whole(NamedTuple):
@@ -63,7 +64,7 @@ class Whole(NamedTuple):
         return self._copy(params)[1]
 
     def _copy(self, params):
-        flat, copy = _spare().take(self.places, params)
+        (flat,), (copy,) = _spare().take(1, self.places, params)
         for to, part in zip(arrays(copy), arrays(params)):
             to[...] = part
         return flat, copy
@@ -146,8 +147,8 @@ class Whole(NamedTuple):
         tuple of NamedTuples of arrays
             New parameters, and the optimiser's new sums.
         """
-        at, spare, none = self.at, _spare(), [_NONE] * (3 - len(flats))
-        new_flats, made = zip(*[spare.take(self.places, params) for _ in flats])
+        at, none = self.at, [_NONE] * (3 - len(flats))
+        new_flats, made = _spare().take(len(flats), self.places, params)
         old, new = State(*flats, *none), State(*new_flats, *none)
         max_norm = np.inf if max_norm is None else max_norm
         rates = Rates(*(kind(x) for kind, x in zip(step.KINDS, (max_norm, *rates))))
@@ -177,7 +178,7 @@ class Whole(NamedTuple):
 
     def _n_added(self, n_tiles):
         """How many sums the tiles have added up already, in the first row."""
-        return self.at.U_v if adds_tiles(n_tiles, self.size) else 0
+        return self.at.U_v if _adds_tiles(n_tiles, self.size) else 0
 
     def _packed(self):
         """This thread's buffers for packed matrices, and their addresses."""
