@@ -39,12 +39,17 @@ class Claims:
         self._made = {}
 
     @contextlib.contextmanager
-    def claimed(self, key):
-        """Context of whether the key is this block's, which it is if nobody else has claimed it."""
+    def claimed(self, key, refusal=None):
+        """Context of whether the key is this block's, which it is if nobody else has claimed it.
+
+        If it is not, `refusal` () is raised, if it is given.
+        """
         own, place = Claim(), None
         try:
             try:
                 place = self._take(key, weakref.ref(own))
+                if place is None and refusal is not None:
+                    raise refusal()
                 yield place is not None
             finally:
                 self._made.pop(place, None)  # before its maker is gone, see `_take`

@@ -195,7 +195,6 @@ def _refusal(what, holder, lock):
     return f"{what} is in use by another run, {who}{remedy}"
 
 
-@contextlib.contextmanager
 def alone(model):
     """Context in which no other `fit` or `partial_fit` can begin on this model object.
 
@@ -204,13 +203,14 @@ def alone(model):
     RuntimeError
         If one is under way, in another thread or around this one.
     """
-    with _in_use.claimed(id(model)) as is_free:
-        if not is_free:
-            raise RuntimeError(
-                f"this {type(model).__name__} is being trained already, by another thread or by the fit that called "
-                "this function: train a copy (copy.deepcopy)"
-            )
-        yield
+
+    def refusal():
+        return RuntimeError(
+            f"this {type(model).__name__} is being trained already, by another thread or by the fit that called this "
+            "function: train a copy (copy.deepcopy)"
+        )
+
+    return _in_use.claimed(id(model), refusal)
 
 
 def _after_fork():
