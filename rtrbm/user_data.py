@@ -450,7 +450,7 @@ def _are_up_to(X, limit):
     same order, and all others come after them: one look at each is enough.
     """
     kind, most = _as_integer(X.dtype, limit)
-    return kind is not None and all(part.view(kind).max() <= most for part in pieces(X))
+    return kind is not None and all(int(np.maximum.reduce(part.view(kind), axis=None)) <= most for part in pieces(X))
 
 
 @functools.lru_cache(maxsize=64)
@@ -459,7 +459,7 @@ def _as_integer(dtype, limit):
     kind = {"f4": np.uint32, "f8": np.uint64}.get(dtype.str[1:])
     if kind is None or not dtype.isnative or limit > np.finfo(dtype).max:
         return None, None
-    return kind, np.array(limit, dtype).view(kind)
+    return kind, int(np.array(limit, dtype).view(kind))
 
 
 def _extremes(X):

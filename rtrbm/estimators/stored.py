@@ -41,6 +41,7 @@ STATE = (
     "scale_",
 )
 PLAIN = int, float, str, np.generic, type, type(None)  # kinds of settings that cannot change in themselves
+_state_of = operator.attrgetter(*STATE)
 _passed = weakref.WeakKeyDictionary()  # of a model: settings and kind that passed a check, what it made, by its name
 PRINTS = {"X": "data", "validation": "validation"}  # the groups of a file with the fingerprints of arguments
 
@@ -126,7 +127,7 @@ class Stored(Recipe):
             self._check_left(path, training, changed, self.n_updates)
 
     def _state(self):
-        return Training(*(getattr(self, name) for name in STATE))
+        return Training(*_state_of(self))
 
     def _set_state(self, training):
         state = dict(zip(STATE, training), n_features_in_=len(training.params.W))

@@ -151,7 +151,7 @@ class Whole(NamedTuple):
         new_flats, made = _spare().take(len(flats), self.places, params)
         old, new = State(*flats, *none), State(*new_flats, *none)
         max_norm = np.inf if max_norm is None else max_norm
-        rates = Rates(*(kind(x) for kind, x in zip(step.KINDS, (max_norm, *rates))))
+        rates = Rates(*[kind(x) for kind, x in zip(step.KINDS, (max_norm, *rates))])
         arguments = self.slices, sums, self._n_added(len(sums)), at.b_v, at, rates, old, new, *self._buffers()
         door = step.slice_door()
 
