@@ -147,7 +147,7 @@ def test_a_thread_that_ends_leaves_nothing():
 def test_a_run_gives_all_buffers_back():
     model = RTRBM(5, engine="numba", random_state=0, n_updates=3)
     model.partial_fit(np.ones((4, 3, 6)))
-    assert {"spare", "rooms", "sums"} <= {*vars(whole._local)}  # those of a single update are kept for the next
+    assert {"spare", "rooms", "buffers"} <= {*vars(whole._local)}  # those of a single update are kept for the next
     model.fit(np.ones((4, 3, 6)))
     assert not vars(whole._local)
 

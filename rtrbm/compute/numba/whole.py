@@ -17,7 +17,7 @@ from . import step
 from .buffers import addresses
 from .crew import helped
 from .hashing import key_of
-from .room import SEQUENCES, Data, Model, Places, Size, Task, adds_tiles, new_floats, new_packed, new_room
+from .room import SEQUENCES, Data, Model, Places, Size, Task, adds_tiles, new_packed, new_room
 from .spare import Spare
 from .step import Rates, State
 from .tile import doors_of_steps, find_sums, most_threads
@@ -30,6 +30,17 @@ LARGE = 2**16  # parameters that are worth waking threads for
 _NONE = np.empty(0, np.float32)
 _local = threading.local()
 _adds_tiles = functools.lru_cache(maxsize=64)(adds_tiles)  # a call of compiled code takes longer than to look it up
+
+
+class Sums(NamedTuple):
+    """tiles : (n_tiles, n) ndarray."""
+
+    tiles: np.ndarray
+
+
+@functools.lru_cache(maxsize=64)
+def _places_of_sums(n_tiles, n):
+    return (("tiles", 0, n_tiles * n, (n_tiles, n)),)
 
 
 class Whole(NamedTuple):
@@ -76,7 +87,7 @@ class Whole(NamedTuple):
     def added(self, sums):
         """The sums of all tiles added up; overwrites those of the first."""
         step.add_up(sums, self._n_added(len(sums)), self.at.rest + 2)
-        return sums[0, : self.at.rest + 2].copy()
+        return sums[0, : self.at.rest + 2]
 
     def sums(self, flat, v, where, draw, n_jobs):
         """The sums of the gradient over the sequences of a packed block, those of each tile in a row.
@@ -94,8 +105,7 @@ class Whole(NamedTuple):
         Returns
         -------
         (n_tiles, n) ndarray
-            As `Places` has them. If there are more than `TILES`, one row with the sums of all. The next call overwrites
-            them.
+            As `Places` has them. If there are more than `TILES`, one row with the sums of all.
         """
         n_sequences, n_frames, n_rows = len(where.lengths), len(where.starts), v.size // self.size.V
         rows = _rows_of(where, v.ndim == 2)
@@ -111,13 +121,13 @@ class Whole(NamedTuple):
         doors, total = doors_of_steps(), None  # which may compile: nobody waits yet
         for low in range(0, n_tiles, TILES):
             n = min(TILES, n_tiles - low)
-            sums = _sums_of(n, self.at.rest + WIDTH)
+            _, ((sums,),) = _spare().take(1, _places_of_sums(n, self.at.rest + WIDTH), Sums(None))
             with helped(n_jobs, most_threads(n, self.size.H)) as (board, n_workers):
                 rooms = self._rooms(-(-n_sequences // n_tiles) * n_frames, n_frames)
                 task = Task(Data(*data, low, n_tiles), model, *rooms.tables(n_workers), sums)
                 find_sums(board, n_workers, doors, task)
             if n_tiles > TILES:
-                total = self.added(sums) if total is None else np.add(total, self.added(sums), out=total)
+                total = self.added(sums).copy() if total is None else np.add(total, self.added(sums), out=total)
         return sums if total is None else total[None]
 
     def climb(self, sums, flats, params, rates, max_norm, n_jobs, turn=None):
@@ -152,8 +162,8 @@ class Whole(NamedTuple):
         old, new = State(*flats, *none), State(*new_flats, *none)
         max_norm = np.inf if max_norm is None else max_norm
         rates = Rates(*[kind(x) for kind, x in zip(step.KINDS, (max_norm, *rates))])
-        arguments = self.slices, sums, self._n_added(len(sums)), at.b_v, at, rates, old, new, *self._buffers()
-        door = step.slice_door()
+        buffers, door = self._buffers(), step.slice_door()
+        arguments = self.slices, sums, self._n_added(len(sums)), at.b_v, at, rates, old, new, *buffers
 
         def climb(stages):
             with helped(worth(at.end, n_jobs, LARGE), len(self.slices)) as (board, _):
@@ -165,16 +175,19 @@ class Whole(NamedTuple):
             squares += climb(step.MOVE | step.BIASES)[0]
         else:
             squares, error, n_frames = climb(step.SETTLE | step.ROWS | step.BIASES)
+        _local.buffers = self.slices, buffers
         return math.sqrt(squares) / n_frames, error, n_frames, made
 
     def _buffers(self):
-        """This thread's buffers of `rtrbm.compute.numba.step.climb`: moves, reached, past, dots, found."""
-        n, kept = len(self.slices), getattr(_local, "buffers", None)
-        if kept is None or kept[0] is not self.slices:
-            reached = np.empty((n, self.widest), np.float32)
-            buffers = np.empty(n, bool), reached, np.empty_like(reached), np.empty(self.size.V, np.float32), np.empty(n)
-            _local.buffers = kept = self.slices, buffers
-        return kept[1]
+        """Buffers of `rtrbm.compute.numba.step.climb`: moves, reached, past, dots, found.
+
+        Those that an update of this thread gave back, if it did. Nobody else has them until then.
+        """
+        slices, kept = vars(_local).pop("buffers", (None, ()))
+        if slices is not self.slices:
+            n, reached = len(self.slices), np.empty((len(self.slices), self.widest), np.float32)
+            kept = np.empty(n, bool), reached, np.empty_like(reached), np.empty(self.size.V, np.float32), np.empty(n)
+        return kept
 
     def _n_added(self, n_tiles):
         """How many sums the tiles have added up already, in the first row."""
@@ -224,14 +237,6 @@ def _spare():
     if spare is None:  # `release` may be called at any time
         spare = _local.spare = Spare()
     return spare
-
-
-def _sums_of(n, width):
-    """This thread's memory for the sums of n tiles."""
-    kept = getattr(_local, "sums", None)
-    if kept is None or kept.shape[1] != width or len(kept) < n:
-        _local.sums = kept = new_floats(n * width)[: n * width].reshape(n, width)
-    return kept[:n]
 
 
 class Rooms:
