@@ -37,12 +37,15 @@ class Block:
         self.params = like._replace(**{name: self.flat[low:high].reshape(shape) for name, low, high, shape in places})
         self.places, self.since = places, 0
         self._held = self.params, self.flat, *arrays(self.params)
-        self._own = None
+        self._own = []
+
+    def settled(self):
+        """The same block, which knows how many references its arrays have while nobody else holds them, as now."""
+        self._own = list(map(getrefcount, self._held))
+        return self
 
     def is_free(self):
-        """Whether nobody else holds the arrays; nobody may do so at the first call."""
-        if self._own is None:
-            self._own = list(map(getrefcount, self._held))
+        """Whether nobody else holds the arrays."""
         return all(map(operator.eq, map(getrefcount, self._held), self._own))
 
 
@@ -68,12 +71,15 @@ class Spare:
         flats : tuple of ndarrays
         params : tuple of NamedTuples of arrays
         """
-        kind = type(like)
-        taken = [b for b in self.blocks if b.places is places and type(b.params) is kind and b.is_free()][-n:]
-        taken += [Block(places, like) for _ in range(n - len(taken))]
+        kind, taken = type(like), []
+        for block in reversed(self.blocks):
+            if block.places is places and type(block.params) is kind and block.is_free():
+                taken.append(block)
+                if len(taken) == n:
+                    break
+        taken += [Block(places, like).settled() for _ in range(n - len(taken))]
         self._n_taken += n
         for block in taken:
-            block.is_free()
             block.since = self._n_taken
         since = self._n_taken - LATELY
         self.blocks = [block for block in self.blocks if block.since > since and block not in taken] + taken
