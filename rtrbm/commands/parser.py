@@ -239,7 +239,7 @@ def sample(parser):
 
     Numbers are the probabilities or means of each frame, as the thesis shows them; --states writes the frames that
     were drawn. A .mid file always has the drawn notes, and several samples are several files. .gif and .mp4 show frames
-    as grey images, .png as a strip of images, or as curves if frames are no images.
+    as grey images, .png as a strip of images; else binary features as a raster, and real values as curves.
     """
     model(parser)
     out(parser, SAMPLES)

@@ -55,8 +55,8 @@ class RBM(TrainedRBM):
         Bernoulli units for data in [0, 1]; Gaussian units of variance 1 for standardised real values, or with a learned
         variance of every feature ("scaled_gaussian"); Poisson units for counts; softmax units for one-hot frames
         (`rtrbm.rbm.Softmax` takes groups of features).
-    negative : {"cd", "pcd", "tempered", "exact"} or NegativePhase
-        The averages under the model: contrastive divergence; chains that go on from one update to the next
+    negative : {"cd", "noise", "pcd", "tempered", "exact"} or NegativePhase
+        The averages under the model: contrastive divergence; chains from noise; chains that go on from one update to the next
         (`rtrbm.rbm.Persistent`); the same at several temperatures (`rtrbm.rbm.Tempered`); or sums over all states of
         at most 25 hidden units, or of at most 25 binary visible units.
     standardize : bool
