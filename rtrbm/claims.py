@@ -42,7 +42,7 @@ class Claims:
     def claimed(self, key, refusal=None):
         """Context of whether the key is this block's, which it is if nobody else has claimed it.
 
-        If it is not, `refusal` () is raised, if it is given.
+        If it is not, and there is a `refusal`, what refusal() returns is raised.
         """
         own, place = Claim(), None
         try:

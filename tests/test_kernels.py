@@ -470,7 +470,7 @@ def climbed(i, n_visible, n_hidden, n_tiles):
     rates = bool(centering), centering is True, *penalties, *optimizer.factors(state, rate)
     flats = [kernel.flat(part) for part in (params, *state) if isinstance(part, tuple)]
     in_double = sums[:, : kernel.at.rest + 2].sum(axis=0, dtype=float)
-    norm, error, frames, found = kernel.climb(sums, flats, params, rates, max_norm, None)
+    norm, error, frames, found = kernel.climb(sums, flats, type(params), rates, max_norm, None)
 
     def double(part):
         return each(lambda a: a.astype(float), part) if isinstance(part, tuple) else part

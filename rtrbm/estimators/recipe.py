@@ -154,9 +154,13 @@ class Recipe(Estimator):
 
 def _phase_at(negative, n_gibbs, sample_visible, update):
     """The negative phase of an update: that which the settings name."""
-    if isinstance(negative, str):
+    if not isinstance(negative, str):
+        return negative
+    try:
         return _phase(NegativePhase.kinds[negative], optimizers.scheduled(n_gibbs, update), sample_visible)
-    return negative
+    except (KeyError, TypeError):  # it was another class when the settings were checked
+        kinds.named(NegativePhase, "negative", negative)
+        raise
 
 
 @functools.lru_cache(maxsize=64)

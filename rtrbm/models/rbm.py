@@ -56,9 +56,9 @@ class RBM(TrainedRBM):
         variance of every feature ("scaled_gaussian"); Poisson units for counts; softmax units for one-hot frames
         (`rtrbm.rbm.Softmax` takes groups of features).
     negative : {"cd", "noise", "pcd", "tempered", "exact"} or NegativePhase
-        The averages under the model: contrastive divergence; chains from noise; chains that go on from one update to the next
-        (`rtrbm.rbm.Persistent`); the same at several temperatures (`rtrbm.rbm.Tempered`); or sums over all states of
-        at most 25 hidden units, or of at most 25 binary visible units.
+        The averages under the model: contrastive divergence; chains from noise; chains that go on from one update to
+        the next (`rtrbm.rbm.Persistent`); the same at several temperatures (`rtrbm.rbm.Tempered`); or sums over all
+        states of at most 25 hidden units, or of at most 25 binary visible units.
     standardize : bool
         Bring every feature of real values to mean 0 and standard deviation 1, measured in the data of `fit` (of a
         stream or an iterable in its first 30 minibatches, or `n_updates` if these are fewer). Results of

@@ -29,8 +29,10 @@ def laid_out(rule, training):
     if whole is None:
         return training
     state = training.optimizer
-    sums = {state._fields[i]: whole.laid_out(state[i]) for i in _places_of_sums(state)}
-    return training._replace(params=whole.laid_out(training.params), optimizer=state._replace(**sums))
+    places = _places_of_sums(state)
+    params, *laid = whole.laid_out(training.params, *(state[i] for i in places))
+    sums = dict(zip((state._fields[i] for i in places), laid))
+    return training._replace(params=params, optimizer=state._replace(**sums))
 
 
 def _places_of_sums(state):
@@ -57,6 +59,8 @@ def climb(whole, rule, training, parts, rate):
     def turn(*sums):
         more.append(rule.optimizer.turn(state, *sums))
 
-    norm, error, n_frames, (params, *parts) = whole.climb(total, flats, params, rates, rule.max_norm, n_jobs, turn)
+    norm, error, n_frames, (params, *parts) = whole.climb(
+        total, flats, type(params), rates, rule.max_norm, n_jobs, turn
+    )
     steps = [np.array(int(part) + 1) for part in state if not isinstance(part, tuple)]
     return norm, params, type(state)(*steps, *parts, *more), error, n_frames

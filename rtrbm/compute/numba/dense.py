@@ -84,7 +84,7 @@ def add_product(a, first, n_rows, stride_a, n_in, W, n_units, n_blocks, out, to,
 def add_few(a, first, n_rows, stride_a, n_in, W, n_units, low, high, backwards, out, to, stride):
     """`add_product` for one to four rows, in columns of blocks low to high - 1.
 
-    A single row may read its blocks backwards: it finds in the cache what was read last.
+    A single row may read its blocks backwards, to begin with what the row before has left in the cache.
     """
     if n_rows == 1:
         _add_one(a, first, n_in, W, n_units, low, high, backwards, out, to)
@@ -118,7 +118,7 @@ def add_row_back(a, first, n_in, W, at, low, high, out, to):
 
 @inner
 def _add_one(a, first, n_in, W, n_units, low, high, backwards, out, to):
-    """One row meets three blocks of columns at a time, or two, the first ones."""
+    """One row meets three blocks of columns at a time, the first ones two at a time where three do not divide them."""
     n_blocks = high - low
     n_pairs = 1 if n_blocks == 1 else -n_blocks % 3
     n_turns = n_pairs + (n_blocks - 2 * n_pairs + 2) // 3
@@ -132,7 +132,10 @@ def _add_one(a, first, n_in, W, n_units, low, high, backwards, out, to):
 
 @inner
 def _add_two_blocks(a, first, n_in, W, n_units, block, beside, backwards, out, to):
-    """One row meets a block and the one `beside` it; sums are taken in two halves, so that none waits for its last."""
+    """One row meets two blocks of columns. Sums are taken in two halves, so that none waits for the one just before.
+
+    beside : 1, or 0 if there is one block alone, which is computed twice then.
+    """
     wide()
     size, step = n_units * WIDTH, -WIDTH if backwards else WIDTH
     at, k, one = block * size, first, step // WIDTH

@@ -1,86 +1,66 @@
-"""Parameters in memory that serves again once nobody looks at it.
+"""Memory that serves again once nobody looks at it.
 
 The system gives large memory back and takes it anew page by page, all zeros: an update that does so with its parameters
-may take twice as long. An array also takes its time to be made, as long as some hundred additions.
+may take twice as long.
 """
 
-import operator
 from sys import getrefcount
 
 import numpy as np
 
-from ...parameters import arrays
 from .room import new_floats
 
-LATELY = 16  # blocks taken since one was last of use
+MOST = 64  # pieces of memory that are known
+LATELY = 16  # calls of `take` after which a piece goes that was free all the time
 
 
-class Block:
-    """A flat array and parameters that are views of it.
+class _Piece:
+    """Memory for so many numbers; since : the call of `take` at which it was last in use."""
 
-    Whatever shows some of their numbers, a view of a view too, holds one of the views, or the flat array.
+    def __init__(self, size):
+        self.size, self.since, self.memory = size, 0, new_floats(size)
 
-    Attributes
-    ----------
-    flat : (n,) ndarray of float32
-        Begins with a line of the cache.
-    params : NamedTuple of arrays
-    places : tuple of (name, begin, end, shape)
-        Where `flat` has each of them.
-    since : int
-        When it was taken last.
-    """
 
-    def __init__(self, places, like):
-        n = max(end for _, _, end, _ in places)
-        self.flat = np.frombuffer(new_floats(n).data, np.float32, n)  # no view of an array: it is the base of its views
-        self.params = like._replace(**{name: self.flat[low:high].reshape(shape) for name, low, high, shape in places})
-        self.places, self.since = places, 0
-        self._held = self.params, self.flat, *arrays(self.params)
-        self._own = []
+def _references(pieces):
+    """How many references there are to the memory of each; arrays made of its buffer, and their views, have one."""
+    return [getrefcount(piece.memory) for piece in pieces]
 
-    def settled(self):
-        """The same block, which knows how many references its arrays have while nobody else holds them, as now."""
-        self._own = list(map(getrefcount, self._held))
-        return self
 
-    def is_free(self):
-        """Whether nobody else holds the arrays."""
-        return all(map(operator.eq, map(getrefcount, self._held), self._own))
+_ALONE = _references([_Piece(1)])[0]
 
 
 class Spare:
-    """One thread's blocks, those that were taken last at the end. Those that were of no use lately are let go."""
+    """One thread's pieces of memory, those that were taken last at the end."""
 
     def __init__(self):
-        self.blocks, self._n_taken = [], 0
+        self._pieces, self._n_calls = [], 0
 
-    def take(self, n, places, like):
-        """Flat arrays and their parameters, numbers of any value; a block is free again when both are gone.
+    def take(self, size, n):
+        """n new arrays of numbers of any value, each of which begins with a line of the cache.
 
         Parameters
         ----------
+        size : int
+            The numbers of an array.
         n : int
-        places : tuple of (name, begin, end, shape)
-            That of a block is the same object.
-        like : NamedTuple of arrays
-            The type of the parameters; all its arrays have places.
 
         Returns
         -------
-        flats : tuple of ndarrays
-        params : tuple of NamedTuples of arrays
+        list of (size,) ndarrays of float32
+            No views of an array: they are the bases of their views. Their memory is free again when they and all their
+            views are gone.
         """
-        kind, taken = type(like), []
-        for block in reversed(self.blocks):
-            if block.places is places and type(block.params) is kind and block.is_free():
-                taken.append(block)
-                if len(taken) == n:
-                    break
-        taken += [Block(places, like).settled() for _ in range(n - len(taken))]
-        self._n_taken += n
-        for block in taken:
-            block.since = self._n_taken
-        since = self._n_taken - LATELY
-        self.blocks = [block for block in self.blocks if block.since > since and block not in taken] + taken
-        return tuple(block.flat for block in taken), tuple(block.params for block in taken)
+        pieces = vars(self).pop("_pieces", [])  # a handler of signals, say, may train another model at any step
+        self._n_calls += 1
+        now, counts = self._n_calls, _references(pieces)
+        for piece, count in zip(pieces, counts):
+            if count > _ALONE:
+                piece.since = now
+        taken = [p for p, count in zip(pieces, counts) if count == _ALONE and p.size == size][-n:]
+        taken += [_Piece(size) for _ in range(n - len(taken))]
+        kept = [piece for piece in pieces if piece not in taken and now - piece.since < LATELY]
+        for piece in taken:
+            piece.since = now
+        arrays = [np.frombuffer(piece.memory.data, np.float32, size) for piece in taken]
+        self._pieces = (kept + taken)[-MOST:]
+        return arrays

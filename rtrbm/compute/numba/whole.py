@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...parameters import arrays
 from ..threads import TASKS, worth
 from . import step
 from .buffers import addresses
@@ -32,17 +31,6 @@ _local = threading.local()
 _adds_tiles = functools.lru_cache(maxsize=64)(adds_tiles)  # a call of compiled code takes longer than to look it up
 
 
-class Sums(NamedTuple):
-    """tiles : (n_tiles, n) ndarray."""
-
-    tiles: np.ndarray
-
-
-@functools.lru_cache(maxsize=64)
-def _places_of_sums(n_tiles, n):
-    return (("tiles", 0, n_tiles * n, (n_tiles, n)),)
-
-
 class Whole(NamedTuple):
     """The sizes and places of a model's updates.
 
@@ -58,9 +46,9 @@ class Whole(NamedTuple):
 
     def flat(self, params):
         """The flat array of which all parameters are views, each in its place; that of a copy if there is none."""
-        for block in _spare().blocks:
-            if block.params is params and block.places is self.places:
-                return block.flat
+        for places, made, flat in getattr(_local, "made", ()):
+            if made is params and places is self.places:
+                return flat
         parts = [getattr(params, name) for name, *_ in self.places]
         base = parts[0].base
         if type(base) is np.ndarray and base.dtype == np.float32 and base.shape == (self.at.end,) and base.flags.carray:
@@ -68,17 +56,26 @@ class Whole(NamedTuple):
             places = [(begin + 4 * low, False, shape, True) for _, low, _, shape in self.places]
             if places == [(*p.__array_interface__["data"], p.shape, p.flags.c_contiguous) for p in parts]:
                 return base
-        return self._copy(params)[0]
+        (flat,) = _spare().take(self.at.end, 1)
+        for part, (_, low, high, _) in zip(parts, self.places):
+            flat[low:high] = part.reshape(-1)
+        return flat
 
-    def laid_out(self, params):
-        """The same parameters as views of a flat array, which `flat` finds at once."""
-        return self._copy(params)[1]
+    def laid_out(self, *params):
+        """The same parameters as views of flat arrays, which `flat` finds at once."""
+        return self._made(map(self.flat, params), type(params[0]))
 
-    def _copy(self, params):
-        (flat,), (copy,) = _spare().take(1, self.places, params)
-        for to, part in zip(arrays(copy), arrays(params)):
-            to[...] = part
-        return flat, copy
+    def _made(self, flats, kind):
+        """Parameters of that type, views of flat arrays, which `flat` knows from now on."""
+        made = []
+        for flat in flats:
+            views = {
+                name: flat[low:high].reshape(shape) if len(shape) > 1 else flat[low:high]
+                for name, low, high, shape in self.places
+            }
+            made.append((self.places, kind(**views), flat))
+        _local.made = made
+        return [params for _, params, _ in made]
 
     def nothing(self):
         """An array like that of `added`."""
@@ -121,7 +118,8 @@ class Whole(NamedTuple):
         doors, total = doors_of_steps(), None  # which may compile: nobody waits yet
         for low in range(0, n_tiles, TILES):
             n = min(TILES, n_tiles - low)
-            _, ((sums,),) = _spare().take(1, _places_of_sums(n, self.at.rest + WIDTH), Sums(None))
+            (sums,) = _spare().take(n * (self.at.rest + WIDTH), 1)
+            sums = sums.reshape(n, -1)
             with helped(n_jobs, most_threads(n, self.size.H)) as (board, n_workers):
                 rooms = self._rooms(-(-n_sequences // n_tiles) * n_frames, n_frames)
                 task = Task(Data(*data, low, n_tiles), model, *rooms.tables(n_workers), sums)
@@ -130,7 +128,7 @@ class Whole(NamedTuple):
                 total = self.added(sums).copy() if total is None else np.add(total, self.added(sums), out=total)
         return sums if total is None else total[None]
 
-    def climb(self, sums, flats, params, rates, max_norm, n_jobs, turn=None):
+    def climb(self, sums, flats, kind, rates, max_norm, n_jobs, turn=None):
         """A step of the optimiser along the gradient per frame.
 
         Parameters
@@ -139,8 +137,8 @@ class Whole(NamedTuple):
             Overwritten.
         flats : list of (n,) ndarrays
             Parameters, and the optimiser's sums, one or two.
-        params : NamedTuple of arrays
-            Parameters of the same type.
+        kind : type of NamedTuple
+            That of parameters; a part that has no place is None.
         rates : tuple
             The fields of `Rates` after the first.
         max_norm : float or None
@@ -154,11 +152,11 @@ class Whole(NamedTuple):
             Of the gradient per frame, before it was clipped; not finite if a new parameter is not.
         error, n_frames : float
             The squared error of all frames, and their number.
-        tuple of NamedTuples of arrays
+        list of NamedTuples of arrays
             New parameters, and the optimiser's new sums.
         """
         at, none = self.at, [_NONE] * (3 - len(flats))
-        new_flats, made = _spare().take(len(flats), self.places, params)
+        new_flats = _spare().take(at.end, len(flats))
         old, new = State(*flats, *none), State(*new_flats, *none)
         max_norm = np.inf if max_norm is None else max_norm
         rates = Rates(*[kind(x) for kind, x in zip(step.KINDS, (max_norm, *rates))])
@@ -171,17 +169,17 @@ class Whole(NamedTuple):
 
         if rates.directed:
             squares, error, n_frames = climb(step.SETTLE | step.ROWS)
-            turn(*made[1:])
+            turn(*self._made(new_flats[1:], kind))
             squares += climb(step.MOVE | step.BIASES)[0]
         else:
             squares, error, n_frames = climb(step.SETTLE | step.ROWS | step.BIASES)
         _local.buffers = self.slices, buffers
-        return math.sqrt(squares) / n_frames, error, n_frames, made
+        return math.sqrt(squares) / n_frames, error, n_frames, self._made(new_flats, kind)
 
     def _buffers(self):
         """Buffers of `rtrbm.compute.numba.step.climb`: moves, reached, past, dots, found.
 
-        Those that an update of this thread gave back, if it did. Nobody else has them until then.
+        They are those of this thread, which are taken out meanwhile: an update within this one has its own.
         """
         slices, kept = vars(_local).pop("buffers", (None, ()))
         if slices is not self.slices:
@@ -268,7 +266,7 @@ def prepared(form, k, sample_visible, V, H):
     return Whole(Size(V, H, form.n_taps, int(k), form.dynamic, form.bptt, sample_visible), *_laid(form, V, H))
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def _laid(form, V, H):
     """The fields of `Whole` after the first."""
     m, dynamic, _ = form
