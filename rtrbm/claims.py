@@ -62,6 +62,8 @@ class Claims:
         It is made behind those whose makers are gone. If these are still in their places, they are lost, and it takes
         the place of the first. If one is not, it was given back, and the place may be another's by now.
         """
+        if self._made.setdefault((key, 0), mine) is mine:
+            return key, 0
         while True:
             passed = []
             for n in itertools.count():

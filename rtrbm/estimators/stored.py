@@ -354,7 +354,9 @@ def _once(model, name, kind, make):
     All else that it looks at belongs in `kind`.
     """
     settings, kind = _all_of(model._names)(model), (kind, type(model), Kind.n_defined)
-    passed = _passed.setdefault(model, {})
+    passed = _passed.get(model)
+    if passed is None:
+        passed = _passed[model] = {}
     known, known_kind, made = passed.get(name, ((), None, None))
     if len(known) != len(settings) or not all(map(operator.is_, known, settings)) or known_kind != kind:
         made = make()
