@@ -62,7 +62,7 @@ class Claims:
         It is made behind those whose makers are gone. If these are still in their places, they are lost, and it takes
         the place of the first. If one is not, it was given back, and the place may be another's by now.
         """
-        if self._made.setdefault((key, 0), mine) is mine:
+        if self._made.setdefault((key, 0), mine) is mine:  # the usual case: nobody has come before
             return key, 0
         while True:
             passed = []

@@ -397,7 +397,7 @@ def doubt_gaps(given, masks):
 
 def as_float(X, name, dtype=None):
     """An array of that dtype, or of its own, or an error if X is not numeric or not rectangular."""
-    if type(X) is np.ndarray and dtype is not None and X.dtype == dtype:
+    if type(X) is np.ndarray and dtype is not None and X.dtype == dtype:  # the usual case, see `as_given`
         return X
     array = foreign.numbers(X, name)
     if dtype is None or array.dtype == dtype:

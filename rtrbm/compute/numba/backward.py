@@ -8,7 +8,7 @@ from .dense import add_few, add_gram, add_listed, add_row_back, pack_panels, put
 from .forward import add_beside
 from .hashing import from_bytes
 from .lookups import AT_ONCE, CHUNKS, UNITS, find_patterns_of_rows, look_up_gram, pack_transposed
-from .room import adds_tiles, packed_at, part_of, reads_as_it_lies, room_at, scratch_at, shift, turns_of
+from .room import adds_tiles, packed_at, part_of, reads_as_it_lies, reads_back, room_at, scratch_at, shift, turns_of
 from .vectors import (
     WIDTH,
     add,
@@ -71,7 +71,7 @@ def go_back(t, first, last, alone, model, U_t, room):
         end = min(last * WIDTH, H)
         add_row_back(b, room.start[t + 1] * Hp, H, model.params, model.at.U, first * WIDTH, end, e, to)  # eq. 3.23
     elif bptt and n:
-        add_few(b, room.start[t + 1] * Hp, n, Hp, H, U_t, H, first, last, t % 2 == 1, e, to, Hp)  # eq. 3.23
+        add_few(b, room.start[t + 1] * Hp, n, Hp, H, U_t, H, first, last, reads_back(t), e, to, Hp)  # eq. 3.23
     for row in range(room.alive[t]):
         warm = room.warm[room.start[t] + row]
         for i in range(to + row * Hp + first * WIDTH, to + row * Hp + last * WIDTH, WIDTH):

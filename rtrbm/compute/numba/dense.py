@@ -131,17 +131,22 @@ def _add_one(a, first, n_in, W, n_units, low, high, backwards, out, to):
 
 
 @inner
+def _way_through(at, first, n_in, backwards):
+    """Where a block that begins at number `at`, and a row of n_in numbers, are read first, and the steps from there."""
+    if backwards:
+        return at + (n_in - 1) * WIDTH, first + n_in - 1, -WIDTH, -1
+    return at, first, WIDTH, 1
+
+
+@inner
 def _add_two_blocks(a, first, n_in, W, n_units, block, beside, backwards, out, to):
     """One row meets two blocks of columns. Sums are taken in two halves, so that none waits for the one just before.
 
     beside : 1, or 0 if there is one block alone, which is computed twice then.
     """
     wide()
-    size, step = n_units * WIDTH, -WIDTH if backwards else WIDTH
-    at, k, one = block * size, first, step // WIDTH
-    if backwards:
-        at, k = at + (n_in - 1) * WIDTH, first + n_in - 1
-    c = to + block * WIDTH
+    size, c = n_units * WIDTH, to + block * WIDTH
+    at, k, step, one = _way_through(block * size, first, n_in, backwards)
     d, between = c + beside * WIDTH, beside * size
     x, y, x_1, y_1 = load(out, c), load(out, d), zeros(), zeros()
     for _ in range(n_in // 2):
@@ -161,11 +166,8 @@ def _add_two_blocks(a, first, n_in, W, n_units, block, beside, backwards, out, t
 def _add_three_blocks(a, first, n_in, W, n_units, block, backwards, out, to):
     """The same with three blocks."""
     wide()
-    size, step = n_units * WIDTH, -WIDTH if backwards else WIDTH
-    at, k, one = block * size, first, step // WIDTH
-    if backwards:
-        at, k = at + (n_in - 1) * WIDTH, first + n_in - 1
-    c = to + block * WIDTH
+    size, c = n_units * WIDTH, to + block * WIDTH
+    at, k, step, one = _way_through(block * size, first, n_in, backwards)
     d, e = c + WIDTH, c + 2 * WIDTH
     x, y, z, x_1, y_1, z_1 = load(out, c), load(out, d), load(out, e), zeros(), zeros(), zeros()
     for _ in range(n_in // 2):

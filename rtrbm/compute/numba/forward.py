@@ -6,7 +6,7 @@ from .dense import add_few, add_listed, add_product, list_by_columns, list_numbe
 from .exponential import sigmoid
 from .hashing import mixed
 from .lookups import UNITS, n_groups_of, pack
-from .room import packed_at, part_of, place_rows, room_at, shift, turns_of
+from .room import packed_at, part_of, place_rows, reads_back, room_at, shift, turns_of
 from .vectors import WIDTH, add, clear, load, load_part, store, store_part, up_to, wide
 
 
@@ -69,7 +69,7 @@ def go_ahead(t, first, last, H, U, room):
     Hp = up_to(H, WIDTH)
     x, r, bias, to, n = room.x, room.r, room.bias_h, room.start[t] * Hp, room.alive[t]
     if t:
-        add_few(r, room.start[t - 1] * Hp, n, Hp, H, U, H, first, last, t % 2 == 1, bias, to, Hp)
+        add_few(r, room.start[t - 1] * Hp, n, Hp, H, U, H, first, last, reads_back(t), bias, to, Hp)
     for row in range(n):
         for i in range(to + row * Hp + first * WIDTH, to + row * Hp + last * WIDTH, WIDTH):
             store(r, i, sigmoid(add(load(x, i), load(bias, i))))  # eq. 3.20

@@ -247,15 +247,20 @@ def reads_as_it_lies(data, H):
 
 
 @inner
+def reads_back(t):
+    """Whether frame t reads U from its end: it finds in the cache what the frame before has read last."""
+    return t % 2 == 1
+
+
+@inner
 def turns_of(t, low, high, job):
     """The turns in which frame t reads blocks low to high - 1 of U: the range of their first blocks, and their size.
 
-    Several tiles find the columns of a turn in the cache. If U is more than the cache holds, the turns of the next
-    frame go the other way: it finds the columns that were read last.
+    Several tiles find the columns of a turn in the cache.
     """
     all_at_once = job.n == 1 and job.task.model.size.H ** 2 <= CACHED
     size = max(1, high - low) if all_at_once else 2
-    if t % 2:
+    if reads_back(t):
         return low + (high - low - 1) // size * size, low - 1, -size, size
     return low, high, size, size
 
