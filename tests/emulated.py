@@ -27,10 +27,13 @@ def install():
         return made(function) if made is taking else made
 
     numba.extending.intrinsic = intrinsic
-    from rtrbm.compute.numba import buffers, matrices, step, tile
+    from rtrbm.compute.numba import board, buffers, matrices, step, tile
 
-    matrices.door = step.door = tile.door = door
-    matrices.compile_for = tile.compile_for = lambda function, *given: None
+    def callable_from_python(function, *given):
+        return functools.partial(board._do_all, door(function))
+
+    for module in (matrices, step, tile):
+        module.door, module.callable_from_python = door, callable_from_python
     buffers.address_of = address_of
 
 

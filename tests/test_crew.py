@@ -21,6 +21,7 @@ from rtrbm.compute.numba.board import (  # noqa: E402
     OPEN,
     STOP,
     WORKERS,
+    callable_from_python,
     door,
     end_part,
     give_way,
@@ -164,6 +165,24 @@ def test_a_thread_alone_takes_its_own_part_first_and_then_those_that_nobody_has_
         steps[0] += 1
         assert take(steps, step, 1, 3) == -1
     assert steps[::APART].tolist() == [4, 4, 4]
+
+
+def by(aside, n_jobs, counts, workers, n=200):
+    """The worker that does a whole job."""
+    call = callable_from_python(take_note, counts, workers, n)
+    with crew.helped(n_jobs, 8) as (board, _):
+        call(board, aside, (counts, workers, n))
+    return workers[0]
+
+
+def test_a_helper_does_a_job_aside():
+    counts, workers = np.zeros(1, np.int64), np.zeros(1, np.int64)
+    end, found = time.monotonic() + 60, set()
+    while 1 not in found and time.monotonic() < end:  # it may have to be woken, and wants a free processor
+        found.add(by(True, 2, counts, workers))
+    assert 1 in found and {by(aside, n_jobs, counts, workers) for aside, n_jobs in ((False, 2), (True, 1))} == {0}
+    n_before = counts[0]
+    assert by(True, 2, counts, workers) in (0, 1) and counts[0] == n_before + 1
 
 
 def test_helpers_that_sleep_are_woken():

@@ -33,10 +33,12 @@ from rtrbm.training.state import HISTORY, Training
 
 pytest.importorskip("numba")
 from rtrbm.compute.numba import whole as kernels  # noqa: E402
+from numba import typeof  # noqa: E402
+from rtrbm.compute.numba.board import _do_all, new_board  # noqa: E402
 from rtrbm.compute.numba.compiled import compiled  # noqa: E402
 from rtrbm.compute.numba.room import ROWS, Packed, new_packed, new_room  # noqa: E402
-from rtrbm.compute.numba import spare  # noqa: E402
-from rtrbm.compute.numba.tile import find_sums, shares_columns  # noqa: E402
+from rtrbm.compute.numba import spare, step  # noqa: E402
+from rtrbm.compute.numba import tile  # noqa: E402
 
 EPS = np.finfo(np.float32).eps
 # Derivatives per frame are means of products of numbers of order 1, rounded a few dozen times on their way through
@@ -57,6 +59,24 @@ OPTIMIZERS = {
     "momentum": lambda engine, **more: optimizers.momentum(**more),
     "spectral": lambda engine, **more: spectral.spectral(**dict(epsilon=RATE, engine=engine) | more),
 }
+
+
+@pytest.fixture(autouse=True)
+def types_are_those_compiled_for(monkeypatch):
+    """Compiled calls do not look at the types of what they are given."""
+
+    def looking(made):
+        call, address = made
+
+        def look_and_call(board, aside, job):
+            kinds = typeof(1), typeof(board), typeof(aside), typeof(job)
+            assert kinds in _do_all.overloads, f"no compiled call takes {kinds}"
+            call(board, aside, job)
+
+        return lambda: (look_and_call, address)
+
+    monkeypatch.setattr(tile, "sums", looking(tile.sums()))
+    monkeypatch.setattr(step, "climb", looking(step.climb()))
 
 
 @pytest.fixture(autouse=True)
@@ -393,8 +413,15 @@ def test_every_update_and_seed_has_random_numbers_of_its_own(change):
 
 @pytest.fixture
 def always_threads(monkeypatch):
-    monkeypatch.setattr(kernels, "TASKS", 0)
-    monkeypatch.setattr(kernels, "LARGE", 0)
+    for name in ("TASKS", "ALONE", "LARGE"):
+        monkeypatch.setattr(kernels, name, 0)
+
+
+@pytest.fixture
+def always_aside(monkeypatch):
+    monkeypatch.setattr(kernels, "ASIDE", 0)
+    for name in ("TASKS", "ALONE", "LARGE"):
+        monkeypatch.setattr(kernels, name, np.inf)
 
 
 @some_cases
@@ -402,6 +429,12 @@ def test_the_same_bits_for_any_number_of_threads(case, always_threads):
     alone = bits(by_numba(case, 0))
     assert bits(by_numba(case, 0, 2)) == alone and bits(by_numba(case, 0, 3)) == alone
     assert bits(by_numba(case, 1, 2)) != alone  # control
+
+
+@some_cases
+def test_the_same_bits_aside(case, always_aside):
+    assert bits(by_numba(case, 0, 2)) == bits(by_numba(case, 0))
+    assert bits(by_numba(case, 1, 2)) != bits(by_numba(case, 0))  # control
 
 
 def test_threads_share_rows_of_chains_or_columns():
@@ -416,16 +449,40 @@ def test_threads_share_rows_of_chains_or_columns():
 
 @compiled
 def columns_are_shared(V, H, n_rows, n_parts):
-    return shares_columns(V, H, n_rows, n_parts)
+    return tile.shares_columns(V, H, n_rows, n_parts)
 
 
-def test_helpers_are_asked(always_threads, monkeypatch):
-    """Control of the test above."""
-    asked, find_sums = [], kernels.find_sums
-    monkeypatch.setattr(kernels, "find_sums", lambda *given: (asked.append(given[1]), find_sums(*given)))
+@pytest.fixture
+def compiled_calls(monkeypatch):
+    """Whether compiled calls were aside, and how many threads take parts."""
+    calls = []
+
+    def noting(made):
+        make, address = made
+
+        def ask(board, aside, job):
+            calls.append((aside, job[2]))
+            make(board, aside, job)
+
+        return lambda: (ask, address)
+
+    monkeypatch.setattr(tile, "sums", noting(tile.sums()))
+    monkeypatch.setattr(step, "climb", noting(step.climb()))
+    return calls
+
+
+def test_helpers_are_asked(always_threads, compiled_calls):
+    """Control of the tests above."""
     for n_jobs, n_sequences, n_hidden in ((None, 9, 5), (2, 9, 5), (3, 9, 5), (3, 5, 5), (3, 1, 5), (9, 5, 530)):
         by_numba(Case(n_hidden=n_hidden, lengths=(3,) * n_sequences), 0, n_jobs, n_updates=1)
-    assert asked == [1, 2, 3, 2, 2, 4]
+    assert [n for _, n in compiled_calls[::2]] == [1, 2, 3, 2, 2, 4] and not any(aside for aside, _ in compiled_calls)
+
+
+def test_a_helper_is_asked(always_aside, compiled_calls):
+    """Control of the tests above."""
+    for n_jobs in (None, 1, 2, 3):
+        by_numba(Case(lengths=(3,) * 9), 0, n_jobs, n_updates=1)
+    assert compiled_calls == [(False, 1)] * 4 + [(True, 1)] * 4
 
 
 @some_cases
@@ -870,9 +927,8 @@ GIVEN = {
 
 @pytest.mark.parametrize("name", list(GIVEN))
 def test_parameters_may_be_set_in_any_layout(name, tmp_path):
-    """The same bits as from plain arrays; nothing is compiled once more, and no array of the user is changed."""
+    """The same bits as from plain arrays, and no array of the user is changed."""
     model, plain = fitted(), fitted()
-    n_compiled = len(find_sums.signatures)
     given = GIVEN[name](model.params_, tmp_path)
     values = each(lambda a: np.array(a, order="C"), given)
     plain.params_ = each(np.copy, values)
@@ -883,7 +939,6 @@ def test_parameters_may_be_set_in_any_layout(name, tmp_path):
         np.testing.assert_array_equal(a, b)
     for a, b in zip(arrays(given), arrays(values)):
         np.testing.assert_array_equal(a, b)
-    assert len(find_sums.signatures) == n_compiled
     if name == "swapped":  # control
         assert np.abs(model.params_.b_h - fitted(3).params_.b_h).max() > 0.001
 
@@ -899,9 +954,7 @@ def test_frames_may_have_any_layout(name, tmp_path):
         "one sequence": read_only(X)[:1],
     }[name]
     plain = fitted().partial_fit(np.array(given, np.float32, order="C"))
-    n_compiled = len(find_sums.signatures)
     assert state(fitted().partial_fit(given)) == state(plain)
-    assert len(find_sums.signatures) == n_compiled
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if len(set(case.lengths)) == 1], ids=str)
@@ -937,11 +990,11 @@ def test_examples_may_have_any_layout_and_their_warm_frames_any_integer(v):
     assert trained_by([Example(np.array(v[0], np.float32, order="C"), 2)]) == trained_by([Example(v[0], np.int8(2))])
 
 
-def test_arrays_of_other_types_do_not_reach_compiled_code():
-    kernels.doors_of_steps()
-    task = kernels.Task(None, None, *np.zeros((2, 1, 1), np.intp), np.zeros((1, 1)))
-    with pytest.raises(TypeError, match="No matching definition"):
-        find_sums(np.zeros(40, np.int64), 1, kernels.doors_of_steps(), task)
+def test_types_are_looked_at_here():
+    """Control of `types_are_those_compiled_for`."""
+    call, _ = step.climb()
+    with pytest.raises(AssertionError, match="float64"):
+        call(new_board(), False, (np.zeros(3), 1))
 
 
 # ------------------------------------------------------------------------------------ NaN and infinity

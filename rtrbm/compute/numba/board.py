@@ -8,13 +8,13 @@ none need be there.
 A board, a line of integers, is what they all look at. Each number has a line of the cache to itself.
 """
 
+import functools
 import os
 
 import numpy as np
 from llvmlite import binding, ir
 from numba import typeof
 from numba.core import cgutils, types
-from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
 from .compiled import compiled, inner
@@ -26,6 +26,7 @@ APART = 8  # numbers from one place to the next
 LEFT = 2**32 - 1  # a ticket: 2^32 times the number of the job, plus the parts that nobody has taken
 PATIENCE, LOOKS = 3000, 25  # turns in which a helper finds nothing before it sleeps, and looks in each
 LIMIT = 50 * PATIENCE  # turns in which it finds nothing though the board is open
+MOMENT = 200  # looks in which a helper that is awake has taken a job
 _LONG, _BYTES = ir.IntType(64), ir.IntType(8).as_pointer()
 _PART = ir.FunctionType(ir.VoidType(), [_BYTES, _LONG, _LONG])  # arguments, part, worker
 _HAS_PAUSE = binding.get_process_triple().startswith(("x86_64", "i686"))
@@ -120,18 +121,6 @@ def door(function, *given):
     if not address:
         raise TypeError(f"{function.__name__} is called by compiled functions alone: decorate it with shared")
     return address
-
-
-def compile_for(function, *given):
-    """Compile a function for arguments of the types of those given, before helpers wait for work, and for no others.
-
-    Its doors are for these types: another one would be read as if it were one of them.
-    """
-    kinds = tuple(map(typeof, given))
-    with global_compiler_lock:  # another thread may be the first
-        if kinds not in function.overloads:
-            function.compile(kinds)
-            function.disable_compile()
 
 
 def _call(context, builder, address, kinds, values):
@@ -229,14 +218,52 @@ def share(board, worker, address, job, n_parts):
     if n_parts == 1:
         call(address, (0, worker, job))
         return
+    _offer(board, address, job, n_parts)
+    _end(board, worker, n_parts)
+
+
+@inner
+def _offer(board, address, job, n_parts):
     _post(board, address, job)
     write(board, DONE, 0)
     write(board, TICKET, (read(board, TICKET) | LEFT) + 1 + n_parts)
+
+
+@inner
+def _end(board, worker, n_parts):
+    """Do the parts that nobody has taken, and wait for the others."""
     while take_part(board, worker):
         pass
     looks = 0
     while read(board, DONE) < n_parts:
         looks = _look_away(looks)
+
+
+@compiled
+def _do_all(address, board, aside, job):
+    if not aside:
+        call(address, (0, 0, job))
+        return
+    _offer(board, address, job, 1)
+    looks = 0
+    while looks < MOMENT and read(board, TICKET) & LEFT:
+        looks = _look_away(looks)
+    _end(board, 0, 1)
+
+
+def callable_from_python(function, *given):
+    """A `shared` function as Python calls it: made(board, aside, job) is function(0, 0, job), for jobs like `given`.
+
+    It is compiled before helpers wait for work. A call takes any job as one of these types, and does not look: numba
+    takes longer to find the types of nested tuples than for all else of a call.
+
+    If `aside`, a helper does the job, if one is awake; part and worker are then any numbers. It has the arrays of the
+    job before in the caches of its processor, and those of this thread's keep what the interpreter needs.
+    """
+    kinds = types.intp, typeof(new_board()), types.boolean, typeof(given)
+    address = door(function, 1, 1, given)
+    _do_all.compile(kinds)
+    return functools.partial(_do_all.overloads[kinds].entry_point, address)
 
 
 @inner

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..threads import worth
-from .board import compile_for, door, new_board, share
-from .compiled import compiled, shared
+from .board import callable_from_python, door, new_board, share
+from .compiled import shared
 from .crew import helped
 from .dense import ROWS, add_product
 from .lookups import pack_block
@@ -42,11 +42,13 @@ def multiply_scaled(a, b, factor, out, n_jobs):
     n_jobs : int or None
     """
     n_rows, (n_in, n_out) = len(a), b.shape
-    n_parts, stride, doors = -(-n_rows // AT_ONCE), up_to(n_out, WIDTH), _doors()
+    n_parts, stride = -(-n_rows // AT_ONCE), up_to(n_out, WIDTH)
+    multiply, doors = _product()
     with helped(worth(a.size * n_out, n_jobs), n_parts) as (board, n_workers):
         sums = aligned(n_workers * AT_ONCE * stride).reshape(n_workers, -1)
         flat = (x.reshape(-1) for x in (a, b, out))
-        _multiply(board, doors, n_parts, Factors(*flat, float(factor), aligned(n_in * stride), sums, n_in, n_out))
+        job = Factors(*flat, float(factor), aligned(n_in * stride), sums, n_in, n_out)
+        multiply(board, False, (board, doors, n_parts, job))
 
 
 @shared
@@ -67,16 +69,17 @@ def _multiply_rows(part, worker, job):
             store_part(job.out, (low + i) * n_out + j, multiply(factor, load(sums, i * stride + j)), n_out - j)
 
 
-@compiled
-def _multiply(board, doors, n_parts, job):
+@shared
+def _multiply(part, worker, given):
+    board, doors, n_parts, job = given
     share(board, 0, doors[0], job, up_to(job.n_out, WIDTH) // WIDTH)
     share(board, 0, doors[1], job, n_parts)
 
 
 @functools.cache
-def _doors():
+def _product():
+    """What multiplies, called (board, False, (board, doors, n_parts, factors)), and these doors."""
     flat = np.zeros(1, np.float32)
     job = Factors(flat, flat, flat, 1.0, flat, np.zeros((1, 1), np.float32), 1, 1)
     doors = np.array([door(function, 1, 1, job) for function in (_pack_block, _multiply_rows)])
-    compile_for(_multiply, new_board(), doors, 1, job)
-    return doors
+    return callable_from_python(_multiply, new_board(), doors, 1, job), doors

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..engine import NEGLIGIBLE
-from .board import door, share
+from .board import SIZE, callable_from_python, door, new_board, share
 from .compiled import compiled, inner, shared
 from .room import Places
 from .vectors import (
@@ -329,32 +329,26 @@ def _climb_slice(i, worker, job):
     )
 
 
-@functools.cache
-def slice_door():
-    """The door of a slice's climb."""
-    table, flat, rows = np.zeros((1, 1), np.intp), np.zeros(1, np.float32), np.zeros((1, 1), np.float32)
-    places, rates = Places(*range(len(Places._fields))), Rates(*(kind(1) for kind in KINDS))
-    state, flags = State(flat, flat, flat), np.zeros(1, bool)
-    given = True, table, rows, 1, places, 1.0, rates, state, state, flags, rows, rows, flat, np.zeros(1)
-    return door(_climb_slice, 1, 1, given)
-
-
-@compiled
-def climb(board, address, stages, slices, sums, added, low, at, rates, old, new, moves, reached, past, dots, found):
+@shared
+def _climb(part, worker, job):
     """A step of the optimiser along the gradient.
 
-    Returns the sum of squares of the sums over tiles, NaN if it is not finite, and, if it settles, the squared error of
+    made <- the sum of squares of the sums over tiles, NaN if it is not finite, and, if it settles, the squared error of
     all frames and their number.
 
-    board : of `rtrbm.compute.numba.crew.helped`; address : `slice_door`; stages : of SETTLE, ROWS or MOVE and BIASES
-    those to go through, in this order; slices : a table of slices; sums : (n_tiles, n), overwritten; added : the
-    numbers before this one are added up in the first row; low : where the biases begin, after all matrices; at :
-    Places; rates : Rates; old, new : State; moves, found : (n_slices,), reached, past : (n_slices, ...), dots : (V,),
-    buffers.
+    job : (board, address, n_workers, stages, slices, sums, added, low, at, rates, old, new, moves, reached, past, dots,
+    found, made). address : of `climb`; stages : of SETTLE, ROWS or MOVE and BIASES those to go through, in this order;
+    slices : a table of slices; sums : (n_tiles, n), overwritten; added : the numbers before this one are added up in
+    the first row; low : where the biases begin, after all matrices; at : Places; rates : Rates; old, new : State;
+    moves, found : (n_slices,), reached, past : (n_slices, ...), dots : (V,), buffers; made : (3,).
     """
-    found_squares, error, n_frames, n, scales = 0.0, 0.0, 0.0, len(slices), Scales(0.0, 0.0)
+    board, address, n_workers, stages, slices, sums, added, low, at, rates, old, new = job[:12]
+    moves, reached, past, dots, found, made = job[12:]
+    found_squares, n, scales = 0.0, len(slices), Scales(0.0, 0.0)
+    if n_workers == 1:  # which may be a helper's, with this job on the board
+        board = np.zeros(SIZE, np.int64)
     if stages & SETTLE:
-        scales, error, n_frames = _find_scales(sums, added, at, rates.max_norm)
+        scales, made[1], made[2] = _find_scales(sums, added, at, rates.max_norm)
         _find_moving(slices, sums, added, moves)
         found_squares += _settle(sums, low, at, scales, rates)
     if stages & (ROWS | MOVE):
@@ -365,4 +359,15 @@ def climb(board, address, stages, slices, sums, added, low, at, rates, old, new,
             found_squares += found[i]
     if stages & BIASES:
         found_squares += _climb_biases(slices, sums[0], low, at, rates, old, new, past, dots)
-    return found_squares, error, n_frames
+    made[0] = found_squares
+
+
+@functools.cache
+def climb():
+    """What makes a step, called (board, aside, job) with a job of `_climb`, and the address in it."""
+    table, flat, rows = np.zeros((1, 1), np.intp), np.zeros(1, np.float32), np.zeros((1, 1), np.float32)
+    places, rates = Places(*range(len(Places._fields))), Rates(*(kind(1) for kind in KINDS))
+    state, buffers = State(flat, flat, flat), (np.zeros(1, bool), rows, rows, flat, np.zeros(1))
+    address = door(_climb_slice, 1, 1, (True, table, rows, 1, places, 1.0, rates, state, state, *buffers))
+    given = address, 1, 1, table, rows, 1, 1, places, rates, state, state, *buffers, np.zeros(3)
+    return callable_from_python(_climb, new_board(), *given), address

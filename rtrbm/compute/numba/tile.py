@@ -10,9 +10,9 @@ import functools
 import numpy as np
 
 from .backward import compare, finish, pack_states, statistics_of_frames, statistics_of_states, step_back
-from .board import APART, compile_for, door, end_part, new_board, next_part, share
+from .board import SIZE, APART, callable_from_python, door, end_part, new_board, next_part, share
 from .chain import Chains, contrastive_divergence, looks_up, n_blocks_of, sample_half_step
-from .compiled import compiled, inner, shared
+from .compiled import inner, shared
 from .forward import bias_visible_units, step_ahead, take_frames, take_rows
 from .lookups import UNITS, n_groups_of, pack, pack_transposed
 from .room import (
@@ -171,12 +171,12 @@ def go_through(part, worker, job):
     share(board, worker, doors[FINISH], tiles, n)
 
 
-@compiled
-def find_sums(board, n_workers, doors, task):
-    """task.sums <- those of as many tiles as there are rows.
-
-    board, n_workers : of `rtrbm.compute.numba.crew.helped`; doors : `doors_of_steps`; task : Task.
-    """
+@shared
+def _find_sums(part, worker, job):
+    """task.sums <- those of as many tiles as there are rows; job : (board, doors, n_workers, task)."""
+    board, doors, n_workers, task = job
+    if n_workers == 1:  # which may be a helper's, with this job on the board
+        board = np.zeros(SIZE, np.int64)
     n_tiles = len(task.sums)
     share(board, 0, doors[PACK], Job(0, 0, n_tiles, 1, task), MATRICES)
     if takes_tiles(n_tiles, task.model.size.H):
@@ -188,13 +188,12 @@ def find_sums(board, n_workers, doors, task):
 
 
 @functools.cache
-def doors_of_steps():
-    """The doors of all that is shared, in their order."""
+def sums():
+    """What finds the sums of tiles, called (board, aside, (board, doors, n_workers, task)), and these doors."""
     some, none, table, one = np.zeros(1, np.intp), np.zeros(0, np.float32), np.zeros((1, 1), np.intp), 1
     data = Data(none, some, one, some, some, some, one, np.uint64(0), one, one)
     model = Model(Size(1, 1, 0, 1, False, True, True), Places(*range(len(Places._fields))), none, table)
     task = Task(data, model, table, table, np.zeros((1, 1), np.float32))
     steps = [door(function, one, one, Job(one, one, one, one, task)) for function in STEPS]
     doors = np.array([*steps, door(go_through, one, one, (new_board(), some, one, one, one, one, task))])
-    compile_for(find_sums, new_board(), one, doors, task)
-    return doors
+    return callable_from_python(_find_sums, new_board(), doors, one, task), doors

@@ -11,21 +11,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..threads import TASKS, worth
-from . import step
+from ..threads import TASKS
+from . import step, tile
 from .buffers import addresses
 from .crew import helped
 from .hashing import key_of
 from .room import SEQUENCES, Data, Model, Places, Size, Task, adds_tiles, new_packed, new_room
 from .spare import Spare
 from .step import Rates, State
-from .tile import doors_of_steps, find_sums, most_threads
 from .vectors import WIDTH
 
 MATRICES, BIASES = ("W", "U", "U_v", "A", "C"), ("b_v", "b_h", "b_init", "b_v_init")
 SLICE, SLICES = 2**13, 16  # about the fewest numbers that a task of a matrix updates, and the most tasks
 TILES = 32  # whose sums are in memory at the same time
 LARGE = 2**16  # parameters that are worth waking threads for
+ASIDE = 2**14  # those that leave little of a processor's cache to the interpreter: a helper is to work on them
+ALONE = 2**24  # multiplications of one tile that are worth sharing: more than `TASKS`, for threads wait for each step
 _NONE = np.empty(0, np.float32)
 _local = threading.local()
 _adds_tiles = functools.lru_cache(maxsize=64)(adds_tiles)  # a call of compiled code takes longer than to look it up
@@ -114,16 +115,18 @@ class Whole(NamedTuple):
         data = v.reshape(-1), *rows, int(draw.first), key
         packed, table = self._packed()
         model = Model(self.size, self.at, flat, table)
-        n_jobs = worth(n_rows * self.at.end * self.size.k, n_jobs, TASKS)
-        doors, total = doors_of_steps(), None  # which may compile: nobody waits yet
+        is_shared = n_rows * self.at.end * self.size.k > (TASKS if n_tiles > 1 else ALONE)
+        (find_sums, doors), total = tile.sums(), None  # which may compile: nobody waits yet
         for low in range(0, n_tiles, TILES):
             n = min(TILES, n_tiles - low)
             (sums,) = _spare().take(n * (self.at.rest + WIDTH), 1)
             sums = sums.reshape(n, -1)
-            with helped(n_jobs, most_threads(n, self.size.H)) as (board, n_workers):
+            most = tile.most_threads(n, self.size.H) if is_shared else 1
+            with helped(n_jobs, self._wanted(most)) as (board, n_workers):
+                aside, n_workers = n_workers > most, min(n_workers, most)
                 rooms = self._rooms(-(-n_sequences // n_tiles) * n_frames, n_frames)
                 task = Task(Data(*data, low, n_tiles), model, *rooms.tables(n_workers), sums)
-                find_sums(board, n_workers, doors, task)
+                find_sums(board, aside, (board, doors, n_workers, task))
             if n_tiles > TILES:
                 total = self.added(sums).copy() if total is None else np.add(total, self.added(sums), out=total)
         return sums if total is None else total[None]
@@ -160,21 +163,28 @@ class Whole(NamedTuple):
         old, new = State(*flats, *none), State(*new_flats, *none)
         max_norm = np.inf if max_norm is None else max_norm
         rates = Rates(*[kind(x) for kind, x in zip(step.KINDS, (max_norm, *rates))])
-        buffers, door = self._buffers(), step.slice_door()
-        arguments = self.slices, sums, self._n_added(len(sums)), at.b_v, at, rates, old, new, *buffers
+        (climb, address), buffers, made = step.climb(), self._buffers(), np.zeros(3)
+        arguments = self.slices, sums, self._n_added(len(sums)), at.b_v, at, rates, old, new, *buffers, made
+        most = len(self.slices) if at.end > LARGE else 1
 
-        def climb(stages):
-            with helped(worth(at.end, n_jobs, LARGE), len(self.slices)) as (board, _):
-                return step.climb(board, door, stages, *arguments)
+        def go_through(stages):
+            with helped(n_jobs, self._wanted(most)) as (board, n_workers):
+                aside, n_workers = n_workers > most, min(n_workers, most)
+                climb(board, aside, (board, address, n_workers, stages, *arguments))
+            return made.tolist()
 
         if rates.directed:
-            squares, error, n_frames = climb(step.SETTLE | step.ROWS)
+            squares, error, n_frames = go_through(step.SETTLE | step.ROWS)
             turn(*self._made(new_flats[1:], kind))
-            squares += climb(step.MOVE | step.BIASES)[0]
+            squares += go_through(step.MOVE | step.BIASES)[0]
         else:
-            squares, error, n_frames = climb(step.SETTLE | step.ROWS | step.BIASES)
+            squares, error, n_frames = go_through(step.SETTLE | step.ROWS | step.BIASES)
         _local.buffers = self.slices, buffers
         return math.sqrt(squares) / n_frames, error, n_frames, self._made(new_flats, kind)
+
+    def _wanted(self, most):
+        """The number of threads that are wanted where so many share: two if one is to do all aside of the other."""
+        return max(most, 1 + (self.at.end > ASIDE))
 
     def _buffers(self):
         """Buffers of `rtrbm.compute.numba.step.climb`: moves, reached, past, dots, found.
