@@ -454,20 +454,20 @@ def columns_are_shared(V, H, n_rows, n_parts):
 
 @pytest.fixture
 def compiled_calls(monkeypatch):
-    """Whether compiled calls were aside, and how many threads take parts."""
-    calls = []
+    """Of the calls that find sums and that climb: whether they are aside, and of the former how many threads share."""
+    calls = {"sums": [], "climb": []}
 
-    def noting(made):
-        make, address = made
+    def noting(name, made):
+        call, address = made
 
-        def ask(board, aside, job):
-            calls.append((aside, job[2]))
-            make(board, aside, job)
+        def note_and_call(board, aside, job):
+            calls[name].append((aside, job[2]) if name == "sums" else aside)
+            call(board, aside, job)
 
-        return lambda: (ask, address)
+        return lambda: (note_and_call, address)
 
-    monkeypatch.setattr(tile, "sums", noting(tile.sums()))
-    monkeypatch.setattr(step, "climb", noting(step.climb()))
+    monkeypatch.setattr(tile, "sums", noting("sums", tile.sums()))
+    monkeypatch.setattr(step, "climb", noting("climb", step.climb()))
     return calls
 
 
@@ -475,14 +475,15 @@ def test_helpers_are_asked(always_threads, compiled_calls):
     """Control of the tests above."""
     for n_jobs, n_sequences, n_hidden in ((None, 9, 5), (2, 9, 5), (3, 9, 5), (3, 5, 5), (3, 1, 5), (9, 5, 530)):
         by_numba(Case(n_hidden=n_hidden, lengths=(3,) * n_sequences), 0, n_jobs, n_updates=1)
-    assert [n for _, n in compiled_calls[::2]] == [1, 2, 3, 2, 2, 4] and not any(aside for aside, _ in compiled_calls)
+    assert compiled_calls["sums"] == [(False, n) for n in (1, 2, 3, 2, 2, 4)]
+    assert compiled_calls["climb"] == [False] * 6
 
 
 def test_a_helper_is_asked(always_aside, compiled_calls):
     """Control of the tests above."""
     for n_jobs in (None, 1, 2, 3):
         by_numba(Case(lengths=(3,) * 9), 0, n_jobs, n_updates=1)
-    assert compiled_calls == [(False, 1)] * 4 + [(True, 1)] * 4
+    assert compiled_calls == {"sums": [(False, 1)] * 2 + [(True, 1)] * 2, "climb": [False] * 2 + [True] * 2}
 
 
 @some_cases

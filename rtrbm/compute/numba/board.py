@@ -218,20 +218,18 @@ def share(board, worker, address, job, n_parts):
     if n_parts == 1:
         call(address, (0, worker, job))
         return
-    _offer(board, address, job, n_parts)
-    _end(board, worker, n_parts)
+    _post(board, address, job)
+    _share_posted(board, worker, n_parts, 0)
 
 
 @inner
-def _offer(board, address, job, n_parts):
-    _post(board, address, job)
+def _share_posted(board, worker, n_parts, moment):
+    """Share what is on the board; helpers come first if they come within so many looks."""
     write(board, DONE, 0)
     write(board, TICKET, (read(board, TICKET) | LEFT) + 1 + n_parts)
-
-
-@inner
-def _end(board, worker, n_parts):
-    """Do the parts that nobody has taken, and wait for the others."""
+    looks = 0
+    while looks < moment and read(board, TICKET) & LEFT:
+        looks = _look_away(looks)
     while take_part(board, worker):
         pass
     looks = 0
@@ -244,11 +242,8 @@ def _do_all(address, board, aside, job):
     if not aside:
         call(address, (0, 0, job))
         return
-    _offer(board, address, job, 1)
-    looks = 0
-    while looks < MOMENT and read(board, TICKET) & LEFT:
-        looks = _look_away(looks)
-    _end(board, 0, 1)
+    _post(board, address, job)
+    _share_posted(board, 0, 1, MOMENT)
 
 
 def callable_from_python(function, *given):

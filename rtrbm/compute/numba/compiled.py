@@ -65,7 +65,8 @@ def compiled(function=None, **options):
     if "<" in function.__qualname__:
         name = function.__qualname__
         raise ValueError(f"{name} may be the name of several functions: give it a __qualname__ of its own")
-    dispatcher = numba.njit(nogil=True, error_model="numpy", **options)(function)
+    options = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, **options}
+    dispatcher = numba.njit(**options)(function)
     dispatcher._cache = _Cache(function)
     return dispatcher
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..engine import NEGLIGIBLE
-from .board import SIZE, callable_from_python, door, new_board, share
+from .board import callable_from_python, door, new_board, share
 from .compiled import compiled, inner, shared
 from .room import Places
 from .vectors import (
@@ -336,17 +336,15 @@ def _climb(part, worker, job):
     made <- the sum of squares of the sums over tiles, NaN if it is not finite, and, if it settles, the squared error of
     all frames and their number.
 
-    job : (board, address, n_workers, stages, slices, sums, added, low, at, rates, old, new, moves, reached, past, dots,
+    job : (board, address, stages, slices, sums, added, low, at, rates, old, new, moves, reached, past, dots,
     found, made). address : of `climb`; stages : of SETTLE, ROWS or MOVE and BIASES those to go through, in this order;
     slices : a table of slices; sums : (n_tiles, n), overwritten; added : the numbers before this one are added up in
     the first row; low : where the biases begin, after all matrices; at : Places; rates : Rates; old, new : State;
     moves, found : (n_slices,), reached, past : (n_slices, ...), dots : (V,), buffers; made : (3,).
     """
-    board, address, n_workers, stages, slices, sums, added, low, at, rates, old, new = job[:12]
-    moves, reached, past, dots, found, made = job[12:]
+    board, address, stages, slices, sums, added, low, at, rates, old, new = job[:11]
+    moves, reached, past, dots, found, made = job[11:]
     found_squares, n, scales = 0.0, len(slices), Scales(0.0, 0.0)
-    if n_workers == 1:  # which may be a helper's, with this job on the board
-        board = np.zeros(SIZE, np.int64)
     if stages & SETTLE:
         scales, made[1], made[2] = _find_scales(sums, added, at, rates.max_norm)
         _find_moving(slices, sums, added, moves)
@@ -369,5 +367,5 @@ def climb():
     places, rates = Places(*range(len(Places._fields))), Rates(*(kind(1) for kind in KINDS))
     state, buffers = State(flat, flat, flat), (np.zeros(1, bool), rows, rows, flat, np.zeros(1))
     address = door(_climb_slice, 1, 1, (True, table, rows, 1, places, 1.0, rates, state, state, *buffers))
-    given = address, 1, 1, table, rows, 1, 1, places, rates, state, state, *buffers, np.zeros(3)
+    given = address, 1, table, rows, 1, 1, places, rates, state, state, *buffers, np.zeros(3)
     return callable_from_python(_climb, new_board(), *given), address

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from .backward import compare, finish, pack_states, statistics_of_frames, statistics_of_states, step_back
-from .board import SIZE, APART, callable_from_python, door, end_part, new_board, next_part, share
+from .board import APART, callable_from_python, door, end_part, new_board, next_part, share
 from .chain import Chains, contrastive_divergence, looks_up, n_blocks_of, sample_half_step
 from .compiled import inner, shared
 from .forward import bias_visible_units, step_ahead, take_frames, take_rows
@@ -175,8 +175,6 @@ def go_through(part, worker, job):
 def _find_sums(part, worker, job):
     """task.sums <- those of as many tiles as there are rows; job : (board, doors, n_workers, task)."""
     board, doors, n_workers, task = job
-    if n_workers == 1:  # which may be a helper's, with this job on the board
-        board = np.zeros(SIZE, np.int64)
     n_tiles = len(task.sums)
     share(board, 0, doors[PACK], Job(0, 0, n_tiles, 1, task), MATRICES)
     if takes_tiles(n_tiles, task.model.size.H):

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..threads import TASKS
 from . import step, tile
+from .board import new_board
 from .buffers import addresses
 from .crew import helped
 from .hashing import key_of
@@ -126,7 +127,7 @@ class Whole(NamedTuple):
                 aside, n_workers = n_workers > most, min(n_workers, most)
                 rooms = self._rooms(-(-n_sequences // n_tiles) * n_frames, n_frames)
                 task = Task(Data(*data, low, n_tiles), model, *rooms.tables(n_workers), sums)
-                find_sums(board, aside, (board, doors, n_workers, task))
+                find_sums(board, aside, (new_board() if aside else board, doors, n_workers, task))
             if n_tiles > TILES:
                 total = self.added(sums).copy() if total is None else np.add(total, self.added(sums), out=total)
         return sums if total is None else total[None]
@@ -169,8 +170,8 @@ class Whole(NamedTuple):
 
         def go_through(stages):
             with helped(n_jobs, self._wanted(most)) as (board, n_workers):
-                aside, n_workers = n_workers > most, min(n_workers, most)
-                climb(board, aside, (board, address, n_workers, stages, *arguments))
+                aside = n_workers > most
+                climb(board, aside, (new_board() if aside else board, address, stages, *arguments))
             return made.tolist()
 
         if rates.directed:
