@@ -242,7 +242,7 @@ def add_looked_up(x, tables, patterns, at, between, chunk):
 
 # ------------------------------------------------------------------------------------ work that threads share
 
-_doors, _jobs, _buffers, _one_at_a_time = [], {}, weakref.WeakValueDictionary(), threading.Lock()
+_doors, _jobs, _kept, _buffers, _one_at_a_time = [], {}, {}, weakref.WeakValueDictionary(), threading.Lock()
 
 
 def door(function, *given):
@@ -306,8 +306,21 @@ def taking(definition):
     return take
 
 
+def keep(given):
+    _kept[len(_kept)] = given
+    return len(_kept) - 1
+
+
+def kept(address):
+    return _kept[address]
+
+
+def beyond(buffer, n):
+    return buffer.reshape(-1)[n:]
+
+
 SHARING = {"_post": post, "_do": do, "take": taking}
-SHARING |= {f.__name__: f for f in (call, read, write, increase, replace, pause, give_way)}
+SHARING |= {f.__name__: f for f in (call, read, write, increase, replace, pause, give_way, keep, kept, beyond)}
 OPERATIONS = {
     "add": np.add,
     "subtract": np.subtract,

@@ -23,7 +23,7 @@ from rtrbm.models.rtrbm import Recurrent
 
 numba = pytest.importorskip("numba")
 from rtrbm.compute.numba import hashing, whole  # noqa: E402
-from rtrbm.compute.numba.buffers import addresses  # noqa: E402
+from rtrbm.compute.numba.buffers import addresses, keep  # noqa: E402
 from rtrbm.compute.numba.compiled import compiled  # noqa: E402
 from rtrbm.compute.numba.forward import step_ahead, take_frames, take_rows  # noqa: E402
 from rtrbm.compute.numba.room import SEQUENCES, Data, Job, Model, Task, new_packed, new_room  # noqa: E402
@@ -319,13 +319,13 @@ FRAMES = np.array([[1, 0, 1], [0, 1, 0]], np.float32)
 @compiled
 def pack_all(task):
     for part in range(MATRICES):
-        pack_matrix(part, 0, Job(0, 0, 1, 1, task))
+        pack_matrix(part, 0, Job(0, 0, 1, 1, keep(task)))
 
 
 @compiled
 def chains_of(low, task):
     """The chains of a tile of sequences of two frames; their ends are in the room."""
-    job = Job(low, 0, 1, 1, task)
+    job = Job(low, 0, 1, 1, keep(task))
     take_frames(0, 0, job)
     take_rows(0, 0, job)
     begin_steps(job)
@@ -343,13 +343,13 @@ class Chains:
         room, scratch = new_room(kernel.size, 2 * SEQUENCES, 2)
         v = np.repeat(FRAMES, N_ROWS, axis=0).reshape(-1)
         starts, batch_sizes = np.array([0, N_ROWS]), np.array([N_ROWS, N_ROWS])
-        where = starts, 1, batch_sizes, np.arange(N_ROWS), np.zeros(N_ROWS, np.intp)
+        where = starts, 1, batch_sizes, np.arange(N_ROWS), np.zeros(N_ROWS, np.intp), 2, N_ROWS
         key, n_tiles = np.uint64(hashing.key_of(seed, "chain", (update,))), N_ROWS // SEQUENCES
         data = Data(v, *where, 0, key, 0, n_tiles)
         packed = new_packed(3, 2)
         model = Model(kernel.size, kernel.at, kernel.flat(self.params), addresses(packed)[None])
         rooms, scratches = addresses(room)[None], addresses(scratch)[None]
-        task = Task(data, model, rooms, scratches, np.empty((n_tiles, 1), np.float32))
+        task = Task(data, model, rooms, scratches, np.empty(1, np.float32), n_tiles)
         pack_all(task)
         self.v, self.h = np.empty((2, N_ROWS, 3), np.float32), np.empty((2, N_ROWS, 2), np.float32)
         last = room.on if sample_visible else room.c_v

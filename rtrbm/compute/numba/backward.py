@@ -8,7 +8,19 @@ from .dense import add_few, add_gram, add_listed, add_row_back, pack_panels, put
 from .forward import add_beside
 from .hashing import from_bytes
 from .lookups import AT_ONCE, CHUNKS, UNITS, find_patterns_of_rows, look_up_gram, pack_transposed
-from .room import adds_tiles, packed_at, part_of, reads_as_it_lies, reads_back, room_at, scratch_at, shift, turns_of
+from .room import (
+    adds_tiles,
+    packed_at,
+    part_of,
+    reads_as_it_lies,
+    reads_back,
+    room_at,
+    scratch_at,
+    shift,
+    sums_at,
+    task_at,
+    turns_of,
+)
 from .vectors import (
     WIDTH,
     add,
@@ -33,9 +45,9 @@ _1 = np.float32(1)
 @shared
 def compare(part, worker, job):
     """sums <- those of v - <v>; e_t <- what b_v,t+1 sends back to r_t; for a tile."""
-    task, model = job.task, job.task.model
+    task = task_at(job.task)
     room, scratch = room_at(task.rooms, job.first + part), scratch_at(task.scratches, worker)
-    sums, size, at = task.sums[job.low + part], model.size, model.at
+    sums, (size, at, params, _) = sums_at(task, job.low + part), task.model
     V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
     n_rows, n_frames, rows = room.counts[0], room.counts[1], size.m > 0 or size.dynamic
     clear(sums, at.b_v, at.rest + 2 - at.b_v)
@@ -47,7 +59,7 @@ def compare(part, worker, job):
     _visible_differences(task.data.v, n_rows, size.sample_visible, rows, V, Vp, at, room, sums)
     clear(room.x, 0, n_rows * Hp)
     if size.bptt and size.dynamic:  # the derivative with respect to r_{t-1} through b_v,t
-        pack_transposed(model.params, at.U_v, H, V, V, room.matrix)
+        pack_transposed(params, at.U_v, H, V, V, room.matrix)
         add_beside(room.c_v, Vp, V, -1, room.x, Hp, n_rows, n_frames, room)
     if not room.counts[2]:
         pack_panels(room.v, 0, n_rows, V, V, room.panels)
@@ -89,18 +101,18 @@ def go_back(t, first, last, alone, model, U_t, room):
 @shared
 def step_back(part, worker, job):
     """`go_back` for all frames of some tiles, from the last to the first; threads share the columns of each."""
-    model, n_parts, steps = job.task.model, job.n_parts, room_at(job.task.rooms, job.first).steps
-    size, n_blocks, U_t = model.size, -(-model.size.H // WIDTH), packed_at(model.packed, 0).back
-    n_frames = len(job.task.data.starts)
-    alone = reads_as_it_lies(job.task.data, size.H)
+    task, n_parts = task_at(job.task), job.n_parts
+    model, steps, n_frames = task.model, room_at(task.rooms, job.first).steps, task.data.n_frames
+    n_blocks, U_t = -(-model.size.H // WIDTH), packed_at(model.packed, 0).back
+    alone = reads_as_it_lies(task.data, model.size.H)
     for step in range(n_frames):
         mine, t = next_part(steps, step, part, n_parts), n_frames - 1 - step
         while mine >= 0:
             low, high = part_of(n_blocks, mine, n_parts)
-            begin, end, apart, n = turns_of(t, low, high, job)
+            begin, end, apart, n = turns_of(t, low, high, job.n, model.size.H)
             for block in range(begin, end, apart):
                 for i in range(job.first, job.first + job.n):
-                    room = room_at(job.task.rooms, i)
+                    room = room_at(task.rooms, i)
                     if t < room.counts[1]:
                         go_back(t, block, min(block + n, high), alone, model, U_t, room)
             end_part(steps, step, mine)
@@ -114,7 +126,8 @@ def statistics_of_frames(part, worker, job):
     If the visible units are not sampled, `compare` has set them to - <v>^T h_neg.
     """
     wide()
-    task, n_parts, (begins, sums) = job.task, job.n_parts, _sums_of(job)
+    task = task_at(job.task)
+    n_parts, (begins, sums) = job.n_parts, _sums_of(task, job.low)
     room, scratch = room_at(task.rooms, job.first), scratch_at(task.scratches, worker)
     size, at_W = task.model.size, task.model.at.W
     V, H, Hp = size.V, size.H, up_to(size.H, WIDTH)
@@ -141,14 +154,16 @@ def statistics_of_frames(part, worker, job):
 @shared
 def pack_states(part, worker, job):
     """states <- r, in the place of d, which is no longer needed."""
-    H, room = job.task.model.size.H, room_at(job.task.rooms, job.first + part)
+    task = task_at(job.task)
+    H, room = task.model.size.H, room_at(task.rooms, job.first + part)
     pack_panels(room.r, 0, room.counts[0], up_to(H, WIDTH), H, room.states)
 
 
 @shared
 def statistics_of_states(part, worker, job):
     """Columns of the derivative with respect to U (eq. 3.24), for a tile."""
-    task, n_parts, (begins, sums) = job.task, job.n_parts, _sums_of(job)
+    task = task_at(job.task)
+    n_parts, (begins, sums) = job.n_parts, _sums_of(task, job.low)
     model, room, block = task.model, room_at(task.rooms, job.first), scratch_at(task.scratches, worker).sums
     H, Hp, n_rows, n_frames = model.size.H, up_to(model.size.H, WIDTH), room.counts[0], room.counts[1]
     low, high = part_of(Hp // WIDTH, part, n_parts)
@@ -159,10 +174,10 @@ def statistics_of_states(part, worker, job):
 @shared
 def finish(part, worker, job):
     """sums += the derivatives of all but W and U, for a tile."""
-    task, model = job.task, job.task.model
+    task = task_at(job.task)
     room, block = room_at(task.rooms, job.first + part), scratch_at(task.scratches, worker).sums
-    sums = task.sums[job.low + part]
-    size, at, n_rows, n_frames, few = model.size, model.at, room.counts[0], room.counts[1], room.counts[2] > 0
+    sums, size, at = sums_at(task, job.low + part), task.model.size, task.model.at
+    n_rows, n_frames, few = room.counts[0], room.counts[1], room.counts[2] > 0
     V, H, Vp, Hp = size.V, size.H, up_to(size.V, WIDTH), up_to(size.H, WIDTH)
     if size.dynamic:
         _add_past_gram(1, room.states, H, room.c_v, Vp, V, 0, Vp // WIDTH, n_rows, n_frames, True, room, block, sums,
@@ -177,10 +192,10 @@ def finish(part, worker, job):
 
 
 @inner
-def _sums_of(job):
-    """Where a tile's sums of W and U go, and whether they are the first there."""
-    first = 0 if adds_tiles(len(job.task.sums), job.task.model.size) else job.low
-    return first == job.low, job.task.sums[first]
+def _sums_of(task, tile):
+    """Whether a tile's sums of W and U are the first where they go, and that place."""
+    first = 0 if adds_tiles(task.n_sums, task.model.size) else tile
+    return first == tile, sums_at(task, first)
 
 
 @inner
@@ -218,7 +233,7 @@ def _visible_differences(frames, n_rows, sample_visible, rows, V, Vp, at, room, 
             store_part(sums, at.v + j, add(load_part(sums, at.v + j, n), v), n)
         n_counted += 1
         squares += total(error)
-    sums[at.rest], sums[at.rest + 1] = squares, n_counted
+    sums[at.rest], sums[at.rest + 1] = np.float32(squares), np.float32(n_counted)
 
 
 @inner

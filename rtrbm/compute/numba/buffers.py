@@ -6,8 +6,9 @@ on keeps it.
 """
 
 import numpy as np
-from numba import from_dtype
-from numba.core import types
+from llvmlite import ir
+from numba import from_dtype, typeof
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from .vectors import data_of, is_flat
@@ -48,3 +49,63 @@ def taking(make):
             return kind(table, types.intp), generate
 
     return take
+
+
+def _kept(kind):
+    """The type of a NamedTuple, whose parts may be NamedTuples, with buffers for arrays."""
+    if isinstance(kind, types.BaseTuple):
+        return types.BaseTuple.from_types([_kept(part) for part in kind], kind.instance_class)
+    if isinstance(kind, types.Array):
+        if kind.layout != "C":
+            raise TypeError(f"wants arrays whose numbers lie beside one another, got {kind}")
+        return types.CPointer(kind.dtype)
+    return kind
+
+
+def _convert(context, builder, kind, value):
+    """A value of type `_kept` (kind)."""
+    if isinstance(kind, types.BaseTuple):
+        parts = zip(kind, cgutils.unpack_tuple(builder, value, len(kind)))
+        return context.make_tuple(builder, _kept(kind), [_convert(context, builder, *part) for part in parts])
+    return data_of(context, builder, kind, value) if isinstance(kind, types.Array) else value
+
+
+@intrinsic
+def keep(context, given):
+    """The address of a copy of a NamedTuple, for `keeping`: it is there until the function that keeps it returns."""
+
+    def generate(context, builder, signature, arguments):
+        place = cgutils.alloca_once_value(builder, _convert(context, builder, given, arguments[0]))
+        return builder.ptrtoint(place, ir.IntType(64))
+
+    return types.intp(given), generate
+
+
+def keeping(make):
+    """The compiled function of an address that `keep` gave; make() makes a NamedTuple of that type.
+
+    What it returns has buffers for arrays: numbers, and no references to be counted, are all that functions pass on.
+    """
+
+    @intrinsic
+    def kept(context, address):
+        kind = _kept(typeof(make()))
+
+        def generate(context, builder, signature, arguments):
+            place = builder.inttoptr(arguments[0], context.get_value_type(kind).as_pointer())
+            return builder.load(place)
+
+        return kind(types.intp), generate
+
+    return kept
+
+
+@intrinsic
+def beyond(context, buffer, n):
+    """The buffer that begins with the n-th number of another."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.gep(data_of(context, builder, buffer, arguments[0]), [arguments[1]])
+
+    if is_flat(buffer):
+        return types.CPointer(buffer.dtype)(buffer, types.intp), generate

@@ -6,7 +6,7 @@ from .dense import add_few, add_listed, add_product, list_by_columns, list_numbe
 from .exponential import sigmoid
 from .hashing import mixed
 from .lookups import UNITS, n_groups_of, pack
-from .room import packed_at, part_of, place_rows, reads_back, room_at, shift, turns_of
+from .room import packed_at, part_of, place_rows, reads_back, room_at, shift, task_at, turns_of
 from .vectors import WIDTH, add, clear, load, load_part, store, store_part, up_to, wide
 
 
@@ -18,10 +18,11 @@ def take_frames(part, worker, job):
     counted from the first tile of this call.
     """
     wide()
-    data, model = job.task.data, job.task.model
-    room, size, at, params = room_at(job.task.rooms, job.first + part), model.size, model.at, model.params
+    task = task_at(job.task)
+    data, (size, at, params, _) = task.data, task.model
+    room = room_at(task.rooms, job.first + part)
     V, H, Hp = size.V, size.H, up_to(size.H, WIDTH)
-    n_rows, n_frames = place_rows(data.batch_sizes, data.low + job.low + part, data.n_tiles, room)
+    n_rows, n_frames = place_rows(data.batch_sizes, data.n_frames, data.low + job.low + part, data.n_tiles, room)
     for row in range(n_rows):
         rank, t = room.sequence[row], room.frame[row]
         sequence = data.order[rank]
@@ -54,10 +55,10 @@ def take_frames(part, worker, job):
 @shared
 def take_rows(part, worker, job):
     """x_t <- v_t W, in a part of the rows of a tile."""
-    model, n_parts = job.task.model, job.n_parts
-    room, W = room_at(job.task.rooms, job.first), packed_at(model.packed, 0).up
-    V, H, n_rows, few = model.size.V, model.size.H, room.counts[0], room.counts[2] > 0
-    Hp, (low, high) = up_to(H, WIDTH), part_of(n_rows, part, n_parts)
+    task = task_at(job.task)
+    room, size, W = room_at(task.rooms, job.first), task.model.size, packed_at(task.model.packed, 0).up
+    V, H, n_rows, few = size.V, size.H, room.counts[0], room.counts[2] > 0
+    Hp, (low, high) = up_to(H, WIDTH), part_of(n_rows, part, job.n_parts)
     clear(room.x, low * Hp, (high - low) * Hp)
     _add_frames(few, room.identity, low, high, W, V, UNITS * n_groups_of(V), H, room.x, Hp, room)
 
@@ -78,18 +79,19 @@ def go_ahead(t, first, last, H, U, room):
 @shared
 def step_ahead(part, worker, job):
     """`go_ahead` for all frames of some tiles; threads share the columns of each."""
-    model, n_parts, steps = job.task.model, job.n_parts, room_at(job.task.rooms, job.first).steps
-    n_blocks, U = -(-model.size.H // WIDTH), packed_at(model.packed, 0).ahead
-    for t in range(len(job.task.data.starts)):
+    task, n_parts = task_at(job.task), job.n_parts
+    steps, H, U = room_at(task.rooms, job.first).steps, task.model.size.H, packed_at(task.model.packed, 0).ahead
+    n_blocks = -(-H // WIDTH)
+    for t in range(task.data.n_frames):
         mine = next_part(steps, t, part, n_parts)
         while mine >= 0:
             low, high = part_of(n_blocks, mine, n_parts)
-            begin, end, apart, n = turns_of(t, low, high, job)
+            begin, end, apart, n = turns_of(t, low, high, job.n, H)
             for block in range(begin, end, apart):
                 for i in range(job.first, job.first + job.n):
-                    room = room_at(job.task.rooms, i)
+                    room = room_at(task.rooms, i)
                     if t < room.counts[1]:
-                        go_ahead(t, block, min(block + n, high), model.size.H, U, room)
+                        go_ahead(t, block, min(block + n, high), H, U, room)
             end_part(steps, t, mine)
             mine = next_part(steps, t, part, n_parts)
 
@@ -97,9 +99,9 @@ def step_ahead(part, worker, job):
 @shared
 def bias_visible_units(part, worker, job):
     """b_v,t <- b_v,t + r_{t-1} U_v, for a tile."""
-    model = job.task.model
-    size, room = model.size, room_at(job.task.rooms, job.first + part)
-    pack(model.params, model.at.U_v, size.H, size.V, size.H, room.matrix)
+    task = task_at(job.task)
+    (size, at, params, _), room = task.model, room_at(task.rooms, job.first + part)
+    pack(params, at.U_v, size.H, size.V, size.H, room.matrix)
     V_p, H_p, (n_rows, n_frames) = up_to(size.V, WIDTH), up_to(size.H, WIDTH), (room.counts[0], room.counts[1])
     add_beside(room.r, H_p, size.H, 1, room.bias_v, V_p, n_rows, n_frames, room)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .board import APART
-from .buffers import taking
+from .buffers import beyond, keeping, taking
 from .chain import Scratch
 from .compiled import compiled, inner
 from .dense import MOST
@@ -63,8 +63,8 @@ class Data(NamedTuple):
 
     v : frames, in a flat array; starts, apart : rows of it where each frame of the longest sequence lies, and from each
     rank to the next; batch_sizes, order, n_warm : of its layout, the sequence of each rank and the frames of each
-    sequence that do not count; number : of the first sequence; key : of the update
-    (`rtrbm.compute.numba.hashing.key_of`); low : the first tile of a call, of n_tiles in all.
+    sequence that do not count; n_frames : of the longest sequence; n_sequences; number : of the first sequence; key :
+    of the update (`rtrbm.compute.numba.hashing.key_of`); low : the first tile of a call, of n_tiles in all.
     """
 
     v: np.ndarray
@@ -73,6 +73,8 @@ class Data(NamedTuple):
     batch_sizes: np.ndarray
     order: np.ndarray
     n_warm: np.ndarray
+    n_frames: int
+    n_sequences: int
     number: int
     key: int
     low: int
@@ -145,7 +147,8 @@ class Task(NamedTuple):
     """All that an update works on.
 
     data : Data; model : Model; rooms, scratches : tables of addresses, for each thread those of a Room and of a
-    Scratch; sums : (n_tiles, n), those of each tile, or, of W and U, those of all in the first row (`adds_tiles`).
+    Scratch; sums : flat, those of each of n_sums tiles (`sums_at`), or, of W and U, those of all in the first place
+    (`adds_tiles`).
     """
 
     data: Data
@@ -153,19 +156,21 @@ class Task(NamedTuple):
     rooms: np.ndarray
     scratches: np.ndarray
     sums: np.ndarray
+    n_sums: int
 
 
 class Job(NamedTuple):
     """What threads share: a step of eq. 3.25 for some tiles, whose parts are tiles, or columns, or rows of one tile.
 
-    low, n : tiles low to low + n - 1, in rooms from `first` on; n_parts : of columns or rows; task : Task.
+    low, n : tiles low to low + n - 1, in rooms from `first` on; n_parts : of columns or rows; task : the address of a
+    Task (`task_at`).
     """
 
     low: int
     first: int
     n: int
     n_parts: int
-    task: Task
+    task: int
 
 
 def new_room(size, n_rows, n_frames):
@@ -228,6 +233,23 @@ room_at, scratch_at = taking(lambda: _smallest()[0]), taking(lambda: _smallest()
 packed_at = taking(lambda: new_packed(1, 1))
 
 
+def an_update():
+    """A Task of the types that all have."""
+    some, none, table, one = np.zeros(1, np.intp), np.zeros(0, np.float32), np.zeros((1, 1), np.intp), 1
+    data = Data(none, some, one, some, some, some, one, one, one, np.uint64(0), one, one)
+    model = Model(Size(1, 1, 0, 1, False, True, True), Places(*range(len(Places._fields))), none, table)
+    return Task(data, model, table, table, none, one)
+
+
+task_at = keeping(an_update)
+
+
+@inner
+def sums_at(task, i):
+    """The sums of a tile."""
+    return beyond(task.sums, i * (task.model.at.rest + WIDTH))
+
+
 @compiled
 def takes_tiles(n_tiles, H):
     """Whether every thread takes tiles of its own; if not, all share the steps of each."""
@@ -243,7 +265,7 @@ def adds_tiles(n_tiles, size):
 @inner
 def reads_as_it_lies(data, H):
     """Whether the backward pass reads U as it lies: a large one, read for single rows, takes longer to be packed."""
-    return len(data.order) == 1 and H * H > CACHED
+    return data.n_sequences == 1 and H * H > CACHED
 
 
 @inner
@@ -253,12 +275,12 @@ def reads_back(t):
 
 
 @inner
-def turns_of(t, low, high, job):
+def turns_of(t, low, high, n_tiles, H):
     """The turns in which frame t reads blocks low to high - 1 of U: the range of their first blocks, and their size.
 
     Several tiles find the columns of a turn in the cache.
     """
-    all_at_once = job.n == 1 and job.task.model.size.H ** 2 <= CACHED
+    all_at_once = n_tiles == 1 and H * H <= CACHED
     size = max(1, high - low) if all_at_once else 2
     if reads_back(t):
         return low + (high - low - 1) // size * size, low - 1, -size, size
@@ -272,10 +294,10 @@ def part_of(n, part, n_parts):
 
 
 @inner
-def place_rows(batch_sizes, low, step, room):
+def place_rows(batch_sizes, longest, low, step, room):
     """Rows of the tile of sequences low, low + step, ..., counted from the longest; their number and that of frames."""
     n_rows = n_frames = 0
-    for t in range(len(batch_sizes)):
+    for t in range(longest):
         n = -((low - batch_sizes[t]) // step)
         if n <= 0:
             break

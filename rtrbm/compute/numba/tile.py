@@ -11,6 +11,7 @@ import numpy as np
 
 from .backward import compare, finish, pack_states, statistics_of_frames, statistics_of_states, step_back
 from .board import APART, callable_from_python, door, end_part, new_board, next_part, share
+from .buffers import keep
 from .chain import Chains, contrastive_divergence, looks_up, n_blocks_of, sample_half_step
 from .compiled import inner, shared
 from .forward import bias_visible_units, step_ahead, take_frames, take_rows
@@ -18,18 +19,15 @@ from .lookups import UNITS, n_groups_of, pack, pack_transposed
 from .room import (
     ROWS,
     SHARERS,
-    Data,
     Job,
-    Model,
-    Places,
-    Size,
-    Task,
+    an_update,
     packed_at,
     part_of,
     reads_as_it_lies,
     room_at,
     scratch_at,
     takes_tiles,
+    task_at,
 )
 from .vectors import WIDTH, up_to
 
@@ -42,11 +40,12 @@ TABLE, WAIT = 48, 500  # look-ups that take as long as a table, and as threads t
 @shared
 def pack_matrix(part, worker, job):
     """packed <- one of the matrices of these parameters, if it is read packed."""
-    model = job.task.model
-    V, H, at, params, packed = model.size.V, model.size.H, model.at, model.params, packed_at(model.packed, 0)
+    task = task_at(job.task)
+    size, at, params, table = task.model
+    V, H, packed = size.V, size.H, packed_at(table, 0)
     if part == 3:
         pack_transposed(params, at.W, V, H, UNITS * n_groups_of(H), packed.down)
-    elif part == 2 and not reads_as_it_lies(job.task.data, H):
+    elif part == 2 and not reads_as_it_lies(task.data, H):
         pack_transposed(params, at.U, H, H, H, packed.back)
     elif part == 1:
         pack(params, at.W, V, H, UNITS * n_groups_of(V), packed.up)
@@ -55,10 +54,9 @@ def pack_matrix(part, worker, job):
 
 
 @inner
-def _chains_of(job):
+def _chains_of(task, room):
     """The chains of a tile, from r (Algorithm 1) to v_neg and h_neg."""
-    model, room = job.task.model, room_at(job.task.rooms, job.first)
-    (V, H, m, k, dynamic, _, sample_visible), packed = model.size, packed_at(model.packed, 0)
+    (V, H, m, k, dynamic, _, sample_visible), packed = task.model.size, packed_at(task.model.packed, 0)
     stride_v = up_to(V, WIDTH) if m > 0 or dynamic else 0
     return Chains(
         V, H, k, sample_visible, packed.up, packed.down, room.r, room.bias_v, stride_v, room.bias_h, room.keys, 0,
@@ -69,8 +67,9 @@ def _chains_of(job):
 @shared
 def run_chains(part, worker, job):
     """The chains of some rows of a tile."""
-    chains, scratch = _chains_of(job), scratch_at(job.task.scratches, worker)
-    low, high = part_of(room_at(job.task.rooms, job.first).counts[0], part, job.n_parts)
+    task = task_at(job.task)
+    room, scratch = room_at(task.rooms, job.first), scratch_at(task.scratches, worker)
+    chains, (low, high) = _chains_of(task, room), part_of(room.counts[0], part, job.n_parts)
     for first in range(low, high, ROWS):
         contrastive_divergence(chains, first, min(ROWS, high - first), scratch)
 
@@ -78,8 +77,9 @@ def run_chains(part, worker, job):
 @shared
 def step_chains(part, worker, job):
     """The chains of a tile; threads share the columns of each half-step, or its rows if it looks up no sums."""
-    chains, room, n_parts = _chains_of(job), room_at(job.task.rooms, job.first), job.n_parts
-    scratch = scratch_at(job.task.scratches, worker)
+    task, n_parts = task_at(job.task), job.n_parts
+    room, scratch = room_at(task.rooms, job.first), scratch_at(task.scratches, worker)
+    chains = _chains_of(task, room)
     for number in range(2 * chains.k + 1):
         mine, n_blocks = next_part(room.steps, number, part, n_parts), n_blocks_of(number, chains)
         while mine >= 0:
@@ -125,7 +125,7 @@ STEPS = (
 @inner
 def begin_steps(job):
     """No step has begun."""
-    steps = room_at(job.task.rooms, job.first).steps
+    steps = room_at(task_at(job.task).rooms, job.first).steps
     for part in range(job.n_parts):
         steps[APART * part] = 0
 
@@ -143,20 +143,21 @@ def go_through(part, worker, job):
 
     If one thread works on one tile, this is a part of what is shared: tile `part`, in the room of this thread.
     """
-    board, doors, low, first, n, n_workers, task = job
+    board, doors, low, first, n, n_workers, address = job
+    task = task_at(address)
     size = task.model.size
     if n_workers == 1:
         low, first = low + part, first + worker
-    tiles, n_parts = Job(low, first, n, 1, task), n_workers if size.H**2 >= SHARED else 1
-    columns = Job(low, first, n, n_parts, task)
+    tiles, n_parts = Job(low, first, n, 1, address), n_workers if size.H**2 >= SHARED else 1
+    columns = Job(low, first, n, n_parts, address)
     share(board, worker, doors[TAKE_FRAMES], tiles, n)
     for i in range(n):
-        share(board, worker, doors[TAKE_ROWS], Job(low + i, first + i, 1, n_workers, task), n_workers)
+        share(board, worker, doors[TAKE_ROWS], Job(low + i, first + i, 1, n_workers, address), n_workers)
     _share_steps(board, worker, doors[STEP_AHEAD], columns)
     if size.dynamic:
         share(board, worker, doors[BIAS_VISIBLE], tiles, n)
     for i in range(n):
-        tile, n_rows = Job(low + i, first + i, 1, n_workers, task), room_at(task.rooms, first + i).counts[0]
+        tile, n_rows = Job(low + i, first + i, 1, n_workers, address), room_at(task.rooms, first + i).counts[0]
         if shares_columns(size.V, size.H, n_rows, n_workers):
             _share_steps(board, worker, doors[STEP_CHAINS], tile)
         else:
@@ -164,7 +165,7 @@ def go_through(part, worker, job):
     share(board, worker, doors[COMPARE], tiles, n)
     _share_steps(board, worker, doors[STEP_BACK], columns)
     for i in range(n):
-        tile = Job(low + i, first + i, 1, n_workers, task)
+        tile = Job(low + i, first + i, 1, n_workers, address)
         share(board, worker, doors[OF_FRAMES], tile, n_workers)
         share(board, worker, doors[PACK_STATES], tile, 1)
         share(board, worker, doors[OF_STATES], tile, n_workers)
@@ -173,25 +174,22 @@ def go_through(part, worker, job):
 
 @shared
 def _find_sums(part, worker, job):
-    """task.sums <- those of as many tiles as there are rows; job : (board, doors, n_workers, task)."""
+    """task.sums <- those of its tiles; job : (board, doors, n_workers, task)."""
     board, doors, n_workers, task = job
-    n_tiles = len(task.sums)
-    share(board, 0, doors[PACK], Job(0, 0, n_tiles, 1, task), MATRICES)
+    address, n_tiles = keep(task), task.n_sums
+    share(board, 0, doors[PACK], Job(0, 0, n_tiles, 1, address), MATRICES)
     if takes_tiles(n_tiles, task.model.size.H):
-        share(board, 0, doors[ALL], (board, doors, 0, 0, 1, 1, task), n_tiles)
+        share(board, 0, doors[ALL], (board, doors, 0, 0, 1, 1, address), n_tiles)
         return
     for low in range(0, n_tiles, n_workers):
         n = min(n_workers, n_tiles - low)
-        share(board, 0, doors[ALL], (board, doors, low, 0, n, n_workers, task), 1)
+        share(board, 0, doors[ALL], (board, doors, low, 0, n, n_workers, address), 1)
 
 
 @functools.cache
 def sums():
     """What finds the sums of tiles, called (board, aside, (board, doors, n_workers, task)), and these doors."""
-    some, none, table, one = np.zeros(1, np.intp), np.zeros(0, np.float32), np.zeros((1, 1), np.intp), 1
-    data = Data(none, some, one, some, some, some, one, np.uint64(0), one, one)
-    model = Model(Size(1, 1, 0, 1, False, True, True), Places(*range(len(Places._fields))), none, table)
-    task = Task(data, model, table, table, np.zeros((1, 1), np.float32))
-    steps = [door(function, one, one, Job(one, one, one, one, task)) for function in STEPS]
-    doors = np.array([*steps, door(go_through, one, one, (new_board(), some, one, one, one, one, task))])
-    return callable_from_python(_find_sums, new_board(), doors, one, task), doors
+    board, some, one = new_board(), np.zeros(1, np.intp), 1
+    steps = [door(function, one, one, Job(one, one, one, one, one)) for function in STEPS]
+    doors = np.array([*steps, door(go_through, one, one, (board, some, one, one, one, one, one))])
+    return callable_from_python(_find_sums, board, doors, one, an_update()), doors

@@ -120,13 +120,13 @@ class Whole(NamedTuple):
         (find_sums, doors), total = tile.sums(), None  # which may compile: nobody waits yet
         for low in range(0, n_tiles, TILES):
             n = min(TILES, n_tiles - low)
-            (sums,) = _spare().take(n * (self.at.rest + WIDTH), 1)
-            sums = sums.reshape(n, -1)
+            (flat_sums,) = _spare().take(n * (self.at.rest + WIDTH), 1)
+            sums = flat_sums.reshape(n, -1)
             most = tile.most_threads(n, self.size.H) if is_shared else 1
             with helped(n_jobs, self._wanted(most)) as (board, n_workers):
                 aside, n_workers = n_workers > most, min(n_workers, most)
                 rooms = self._rooms(-(-n_sequences // n_tiles) * n_frames, n_frames)
-                task = Task(Data(*data, low, n_tiles), model, *rooms.tables(n_workers), sums)
+                task = Task(Data(*data, low, n_tiles), model, *rooms.tables(n_workers), flat_sums, n)
                 find_sums(board, aside, (new_board() if aside else board, doors, n_workers, task))
             if n_tiles > TILES:
                 total = self.added(sums).copy() if total is None else np.add(total, self.added(sums), out=total)
@@ -231,7 +231,8 @@ def _rows_of(where, is_packed):
         n_sequences, n_frames = len(where.lengths), len(where.starts)
         starts, apart = (where.starts, 1) if is_packed else (np.arange(n_frames, dtype=np.intp), n_frames)
         n_warm = np.zeros(n_sequences, np.intp) if where.n_warm is None else np.array(where.n_warm, np.intp)
-        _local.rows = kept = where, is_packed, (starts, apart, where.batch_sizes, np.argsort(where.rank), n_warm)
+        rows = starts, apart, where.batch_sizes, np.argsort(where.rank), n_warm, n_frames, n_sequences
+        _local.rows = kept = where, is_packed, rows
     return kept[2]
 
 
