@@ -508,6 +508,11 @@ def test_a_large_step_has_several_slices():
     assert (small, large) == (2, 24)
 
 
+@numba.njit
+def squares(sums, added, low, high):
+    return step.squares(sums, added, low, high)
+
+
 @pytest.mark.parametrize("n_tiles, n", shapes(12, 6, 500))
 def test_sums_over_tiles(n_tiles, n):
     sums = np.concatenate([normal((n_tiles, n)), unwritten((n_tiles, WIDTH))], axis=1)
@@ -516,8 +521,8 @@ def test_sums_over_tiles(n_tiles, n):
     for added in (low // 2, low + 1, n):
         in_first = np.concatenate([sums[0, :added], in_double[added:]])
         expected = (in_first[low:] ** 2).sum()
-        assert step.squares(sums, added, low, n) == pytest.approx(expected, rel=(n + n_tiles) * EPS)
-    assert step.squares(sums, 0, low, n) == pytest.approx((in_double[low:] ** 2).sum(), rel=(n + n_tiles) * EPS)
+        assert squares(sums, added, low, n) == pytest.approx(expected, rel=(n + n_tiles) * EPS)
+    assert squares(sums, 0, low, n) == pytest.approx((in_double[low:] ** 2).sum(), rel=(n + n_tiles) * EPS)
     first = sums[0].copy()
     step.add_up(sums, low, n)
     np.testing.assert_allclose(sums[0, low:n], in_double[low:], rtol=0, atol=n_tiles**2 * EPS * 4)

@@ -8,6 +8,7 @@ in its place whole: processes that compile at the same time write the same file 
 
 import contextlib
 import functools
+import gc
 import hashlib
 import os
 import pickle
@@ -25,6 +26,7 @@ from numba.core import caching, codegen, compiler, config, serialize, types
 from numba.misc.appdirs import AppDirs
 
 NAME = "rtrbm-compiled-"  # and the hash: a folder
+SEARCH = 10_000  # objects after which Python searches for cycles while it compiles
 AGE = 30 * 24 * 3600  # seconds: folders of other sources go when they have not been used for so long
 
 
@@ -65,7 +67,7 @@ def compiled(function=None, **options):
     if "<" in function.__qualname__:
         name = function.__qualname__
         raise ValueError(f"{name} may be the name of several functions: give it a __qualname__ of its own")
-    options = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, **options}
+    options = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "pipeline_class": _Compiler, **options}
     dispatcher = numba.njit(**options)(function)
     dispatcher._cache = _Cache(function)
     return dispatcher
@@ -77,8 +79,8 @@ def inner(function, **options):
     There is no way to call them from Python, no machine code of them alone, and none of its own for an argument that is
     a constant.
     """
-    options = {"pipeline_class": _Inner, **options}
-    dispatcher = compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
+    options = {"pipeline_class": _Inner, "no_cpython_wrapper": True, **options}
+    dispatcher = compiled(function, **options)
     if dispatcher is function:  # NUMBA_DISABLE_JIT
         return function
     template = dispatcher.get_call_template
@@ -90,22 +92,41 @@ def inner(function, **options):
     return dispatcher
 
 
+def kept_short(function):
+    """Decorator of inner functions that are optimised before others take their code.
+
+    One with many operations would else be too long to be taken into a loop, and be called at each of its turns.
+    """
+    return inner(function, pipeline_class=_Short)
+
+
 def shared(function):
     """Decorator of inner functions that are called at their addresses, too (`rtrbm.compute.numba.board.door`)."""
-    return inner(function, pipeline_class=compiler.Compiler)
+    return inner(function, pipeline_class=_Compiler)
 
 
-class _Inner(compiler.Compiler):
-    """numba's compiler, which makes no machine code of a function by itself: those that call it have their own."""
+class _Compiler(compiler.Compiler):
+    """numba's compiler. It makes so many objects that Python's search for cycles would take some tenth of its time."""
 
     def compile_extra(self, function):
-        self.state.library = _Linked(self.state.targetctx.codegen(), function.__qualname__)
-        self.state.library.enable_object_caching()
-        return super().compile_extra(function)
+        before = gc.get_threshold()
+        if 0 < before[0] < SEARCH:
+            gc.set_threshold(SEARCH, *before[1:])
+        try:
+            return super().compile_extra(function)
+        finally:
+            gc.set_threshold(*before)
 
 
 class _Linked(codegen.JITCodeLibrary):
     """Code that others take into theirs."""
+
+    def _optimize_final_module(self):
+        """Not all that numba does: whoever takes the code optimises it with its own."""
+        passes, builder = self._codegen._module_pass_manager(
+            loop_vectorize=False, slp_vectorize=False, opt=self._codegen._opt_level, cost="cheap"
+        )
+        passes.run(self._final_module, builder)
 
     def _finalize_final_module(self):
         self._finalized = True
@@ -115,6 +136,29 @@ class _Linked(codegen.JITCodeLibrary):
         text = "\n".join(map(str, [self._codegen._create_empty_module(self.name), *parts]))
         self._final_module = llvmlite.binding.parse_assembly(text)
         super()._finalize_final_module()
+
+
+class _LinkedShort(_Linked):
+    """Code that others take into theirs, and that is optimised before."""
+
+    _optimize_final_module = codegen.JITCodeLibrary._optimize_final_module
+
+
+class _Inner(_Compiler):
+    """The same, which makes no machine code of a function by itself: those that call it have their own."""
+
+    library = _Linked
+
+    def compile_extra(self, function):
+        self.state.library = self.library(self.state.targetctx.codegen(), function.__qualname__)
+        self.state.library.enable_object_caching()
+        return super().compile_extra(function)
+
+
+class _Short(_Inner):
+    """The same for code that is optimised before others take it."""
+
+    library = _LinkedShort
 
 
 class _Cache(caching.FunctionCache):

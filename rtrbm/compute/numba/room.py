@@ -7,11 +7,12 @@ Layers are padded to whole vectors.
 from typing import NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 
 from .board import APART
 from .buffers import beyond, keeping, taking
 from .chain import Scratch
-from .compiled import compiled, inner
+from .compiled import inner
 from .dense import MOST
 from .dense import ROWS as MULTIPLIED
 from .lookups import AT_ONCE, CHUNKS, TABLES, UNITS, n_groups_of
@@ -250,13 +251,13 @@ def sums_at(task, i):
     return beyond(task.sums, i * (task.model.at.rest + WIDTH))
 
 
-@compiled
+@register_jitable
 def takes_tiles(n_tiles, H):
     """Whether every thread takes tiles of its own; if not, all share the steps of each."""
     return n_tiles > 1 and H * H <= CACHED
 
 
-@compiled
+@register_jitable
 def adds_tiles(n_tiles, size):
     """Whether each tile adds its sums of W and U to those of the tiles before, in the first row."""
     return size.sample_visible and not takes_tiles(n_tiles, size.H)

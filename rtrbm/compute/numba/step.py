@@ -11,7 +11,7 @@ import numpy as np
 
 from ..engine import NEGLIGIBLE
 from .board import callable_from_python, door, new_board, share
-from .compiled import compiled, inner, shared
+from .compiled import compiled, inner, kept_short, shared
 from .room import Places
 from .vectors import (
     LINE,
@@ -121,7 +121,7 @@ def add_up(sums, low, high):
     _add_up(sums, low, high)
 
 
-@compiled
+@inner
 def squares(sums, added, low, high):
     """The sum of squares of the sums over tiles, from number low to high - 1, piece by piece.
 
@@ -158,7 +158,7 @@ def _write(array, i, x, n, streams):
         store_part(array, i, x, n)
 
 
-@inner
+@kept_short
 def _stepped(g, i, n, old, new, rates, streams):
     """The optimiser's step along g for numbers i to i + n - 1, and the new parameters.
 

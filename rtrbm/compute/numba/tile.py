@@ -108,7 +108,6 @@ def shares_columns(V, H, n_rows, n_parts):
     return n_parts > 1 and by_columns < by_rows
 
 
-@functools.lru_cache(maxsize=64)
 def most_threads(n_tiles, H):
     """The number of threads that have something to do."""
     return n_tiles if takes_tiles(n_tiles, H) else min(max(2, H // COLUMNS), SHARERS)

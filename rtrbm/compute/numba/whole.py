@@ -30,7 +30,6 @@ ASIDE = 2**14  # those that leave little of a processor's cache to the interpret
 ALONE = 2**24  # multiplications of one tile that are worth sharing: more than `TASKS`, for threads wait for each step
 _NONE = np.empty(0, np.float32)
 _local = threading.local()
-_adds_tiles = functools.lru_cache(maxsize=64)(adds_tiles)  # a call of compiled code takes longer than to look it up
 
 
 class Whole(NamedTuple):
@@ -200,7 +199,7 @@ class Whole(NamedTuple):
 
     def _n_added(self, n_tiles):
         """How many sums the tiles have added up already, in the first row."""
-        return self.at.U_v if _adds_tiles(n_tiles, self.size) else 0
+        return self.at.U_v if adds_tiles(n_tiles, self.size) else 0
 
     def _packed(self):
         """This thread's buffers for packed matrices, and their addresses."""
