@@ -52,15 +52,16 @@ class Spare:
         """
         pieces = vars(self).pop("_pieces", [])  # a handler of signals, say, may train another model at any step
         self._n_calls += 1
-        now, counts = self._n_calls, _references(pieces)
-        for piece, count in zip(pieces, counts):
+        now, others, free = self._n_calls, [], []
+        for piece, count in zip(pieces, _references(pieces)):
             if count > _ALONE:
                 piece.since = now
-        taken = [p for p, count in zip(pieces, counts) if count == _ALONE and p.size == size][-n:]
+            (free if count == _ALONE and piece.size == size else others).append(piece)
+        taken = free[-n:]
         taken += [_Piece(size) for _ in range(n - len(taken))]
-        kept = [piece for piece in pieces if piece not in taken and now - piece.since < LATELY]
         for piece in taken:
             piece.since = now
+        kept = [piece for piece in free[:-n] + others if now - piece.since < LATELY]
         arrays = [np.frombuffer(piece.memory.data, np.float32, size) for piece in taken]
         self._pieces = (kept + taken)[-MOST:]
         return arrays
