@@ -27,6 +27,7 @@ def install():
         return made(function) if made is taking else made
 
     numba.extending.intrinsic = intrinsic
+    from rtrbm.compute import numba as compiled
     from rtrbm.compute.numba import board, buffers, matrices, step, tile
 
     def callable_from_python(function, *given):
@@ -34,7 +35,7 @@ def install():
 
     for module in (matrices, step, tile):
         module.door, module.callable_from_python = door, callable_from_python
-    buffers.address_of = address_of
+    buffers.address_of, compiled.HAS_COMPILER = address_of, True
 
 
 def name_of(definition):

@@ -1,5 +1,6 @@
 """Compiled functions are kept and found again, a process says once that it compiles, and the engine "auto"."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -254,10 +255,34 @@ def test_the_first_fits_of_a_process_may_be_in_several_threads():
 @needs_numba
 def test_a_compiler_that_is_switched_off_is_not_taken_by_auto():
     program = "from rtrbm.compute.engine import named; print(named('auto').name); import numpy as np; import rtrbm; "
-    program += "rtrbm.RTRBM(2, n_updates=1, engine='numba').fit(np.zeros((2, 3, 2)))"
     own = os.environ | {"PYTHONPATH": str(Path(rtrbm.__file__).parents[1]), "NUMBA_DISABLE_JIT": "1"}
-    done = subprocess.run([sys.executable, "-c", program], env=own, capture_output=True, text=True)
-    assert done.stdout == "numpy\n" and "engine='numba' needs numba's compiler: unset NUMBA_DISABLE_JIT" in done.stderr
+    for fit in ("RTRBM(2, engine='numba').partial_fit(np.zeros((2, 3, 2)))", "RBM(2, engine='numba').fit(np.eye(2))"):
+        done = subprocess.run([sys.executable, "-c", f"{program}rtrbm.{fit}"], env=own, capture_output=True, text=True)
+        assert done.stdout == "numpy\n"
+        assert "engine='numba' needs numba's compiler: unset NUMBA_DISABLE_JIT" in done.stderr
+
+
+@needs_numba
+@pytest.mark.parametrize("is_set", [True, False])
+def test_the_search_for_cycles_is_as_it_was_after_compiling(is_set, monkeypatch):
+    """Unless another thread has set it meanwhile."""
+    from rtrbm.compute.numba import compiled
+
+    seen, before = [], gc.get_threshold()
+
+    def compile_extra(self, function):
+        seen.append(gc.get_threshold()[0])
+        if is_set:
+            gc.set_threshold(123, *before[1:])
+
+    monkeypatch.setattr(compiled.compiler.Compiler, "compile_extra", compile_extra)
+    compiler = compiled._Compiler.__new__(compiled._Compiler)
+    try:
+        compiler.compile_extra(None)
+        after = gc.get_threshold()
+    finally:
+        gc.set_threshold(*before)
+    assert seen == [compiled.SEARCH] and after == ((123, *before[1:]) if is_set else before)
 
 
 def test_auto_survives_an_installation_that_is_broken(tmp_path):

@@ -26,7 +26,7 @@ APART = 8  # numbers from one place to the next
 LEFT = 2**32 - 1  # a ticket: 2^32 times the number of the job, plus the parts that nobody has taken
 PATIENCE, LOOKS = 3000, 25  # turns in which a helper finds nothing before it sleeps, and looks in each
 LIMIT = 50 * PATIENCE  # turns in which it finds nothing though the board is open
-MOMENT = 200  # looks in which a helper that is awake has taken a job
+MOMENT = 200  # looks for which a caller waits for a helper to take a job
 _LONG, _BYTES = ir.IntType(64), ir.IntType(8).as_pointer()
 _PART = ir.FunctionType(ir.VoidType(), [_BYTES, _LONG, _LONG])  # arguments, part, worker
 _HAS_PAUSE = binding.get_process_triple().startswith(("x86_64", "i686"))
@@ -112,8 +112,6 @@ def give_way(context):
 
 def door(function, *given):
     """The address of a `shared` function, which returns nothing, for arguments of the types of those given."""
-    if not hasattr(function, "compile"):
-        raise ValueError("engine='numba' needs numba's compiler: unset NUMBA_DISABLE_JIT")
     kinds = tuple(map(typeof, given))
     function.compile(kinds)
     made = function.overloads[kinds]
@@ -224,7 +222,7 @@ def share(board, worker, address, job, n_parts):
 
 @inner
 def _share_posted(board, worker, n_parts, moment):
-    """Share what is on the board; helpers come first if they come within so many looks."""
+    """Share what is on the board; this thread takes no part in the first looks, a moment of so many."""
     write(board, DONE, 0)
     write(board, TICKET, (read(board, TICKET) | LEFT) + 1 + n_parts)
     looks = 0
@@ -249,11 +247,12 @@ def _do_all(address, board, aside, job):
 def callable_from_python(function, *given):
     """A `shared` function as Python calls it: made(board, aside, job) is function(0, 0, job), for jobs like `given`.
 
-    It is compiled before helpers wait for work. A call takes any job as one of these types, and does not look: numba
-    takes longer to find the types of nested tuples than for all else of a call.
+    It is compiled before helpers wait for work. A call takes any job as one of these types, and looks at no more than
+    the lengths of tuples and the bytes of a number: numba takes longer to find the types of nested tuples than for all
+    else of a call.
 
-    If `aside`, a helper does the job, if one is awake; part and worker are then any numbers. It has the arrays of the
-    job before in the caches of its processor, and those of this thread's keep what the interpreter needs.
+    If `aside`, a helper does the job, if one is awake, as function(0, i, job) with i its number. It has the arrays of
+    the job before in the caches of its processor, and those of this thread's keep what the interpreter needs.
     """
     kinds = types.intp, typeof(new_board()), types.boolean, typeof(given)
     address = door(function, 1, 1, given)

@@ -51,10 +51,10 @@ def taking(make):
     return take
 
 
-def _kept(kind):
+def _with_buffers(kind):
     """The type of a NamedTuple, whose parts may be NamedTuples, with buffers for arrays."""
     if isinstance(kind, types.BaseTuple):
-        return types.BaseTuple.from_types([_kept(part) for part in kind], kind.instance_class)
+        return types.BaseTuple.from_types([_with_buffers(part) for part in kind], kind.instance_class)
     if isinstance(kind, types.Array):
         if kind.layout != "C":
             raise TypeError(f"wants arrays whose numbers lie beside one another, got {kind}")
@@ -63,16 +63,16 @@ def _kept(kind):
 
 
 def _convert(context, builder, kind, value):
-    """A value of type `_kept` (kind)."""
+    """A value of type `_with_buffers` (kind)."""
     if isinstance(kind, types.BaseTuple):
         parts = zip(kind, cgutils.unpack_tuple(builder, value, len(kind)))
-        return context.make_tuple(builder, _kept(kind), [_convert(context, builder, *part) for part in parts])
+        return context.make_tuple(builder, _with_buffers(kind), [_convert(context, builder, *part) for part in parts])
     return data_of(context, builder, kind, value) if isinstance(kind, types.Array) else value
 
 
 @intrinsic
 def keep(context, given):
-    """The address of a copy of a NamedTuple, for `keeping`: it is there until the function that keeps it returns."""
+    """The address of a copy of a NamedTuple, for `kept_as`: it is there until the function that keeps it returns."""
 
     def generate(context, builder, signature, arguments):
         place = cgutils.alloca_once_value(builder, _convert(context, builder, given, arguments[0]))
@@ -81,7 +81,7 @@ def keep(context, given):
     return types.intp(given), generate
 
 
-def keeping(make):
+def kept_as(make):
     """The compiled function of an address that `keep` gave; make() makes a NamedTuple of that type.
 
     What it returns has buffers for arrays: numbers, and no references to be counted, are all that functions pass on.
@@ -89,7 +89,7 @@ def keeping(make):
 
     @intrinsic
     def kept(context, address):
-        kind = _kept(typeof(make()))
+        kind = _with_buffers(typeof(make()))
 
         def generate(context, builder, signature, arguments):
             place = builder.inttoptr(arguments[0], context.get_value_type(kind).as_pointer())

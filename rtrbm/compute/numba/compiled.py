@@ -92,12 +92,12 @@ def inner(function, **options):
     return dispatcher
 
 
-def kept_short(function):
-    """Decorator of inner functions that are optimised before others take their code.
+def optimised(function):
+    """Decorator of inner functions that are optimised alone, before others take their code.
 
-    One with many operations would else be too long to be taken into a loop, and be called at each of its turns.
+    One with many operations is else too long to be taken into a loop, and is called at each of its turns.
     """
-    return inner(function, pipeline_class=_Short)
+    return inner(function, pipeline_class=_Optimised)
 
 
 def shared(function):
@@ -115,7 +115,8 @@ class _Compiler(compiler.Compiler):
         try:
             return super().compile_extra(function)
         finally:
-            gc.set_threshold(*before)
+            if gc.get_threshold()[0] == SEARCH:  # else another thread has set it meanwhile
+                gc.set_threshold(*before)
 
 
 class _Linked(codegen.JITCodeLibrary):
@@ -123,10 +124,14 @@ class _Linked(codegen.JITCodeLibrary):
 
     def _optimize_final_module(self):
         """Not all that numba does: whoever takes the code optimises it with its own."""
-        passes, builder = self._codegen._module_pass_manager(
-            loop_vectorize=False, slp_vectorize=False, opt=self._codegen._opt_level, cost="cheap"
-        )
-        passes.run(self._final_module, builder)
+        try:
+            passes, builder = self._codegen._module_pass_manager(
+                loop_vectorize=False, slp_vectorize=False, opt=self._codegen._opt_level, cost="cheap"
+            )
+        except (AttributeError, TypeError):  # as in numba before 0.62: then it takes some seconds longer
+            super()._optimize_final_module()
+        else:
+            passes.run(self._final_module, builder)
 
     def _finalize_final_module(self):
         self._finalized = True
@@ -138,7 +143,7 @@ class _Linked(codegen.JITCodeLibrary):
         super()._finalize_final_module()
 
 
-class _LinkedShort(_Linked):
+class _LinkedOptimised(_Linked):
     """Code that others take into theirs, and that is optimised before."""
 
     _optimize_final_module = codegen.JITCodeLibrary._optimize_final_module
@@ -155,10 +160,10 @@ class _Inner(_Compiler):
         return super().compile_extra(function)
 
 
-class _Short(_Inner):
+class _Optimised(_Inner):
     """The same for code that is optimised before others take it."""
 
-    library = _LinkedShort
+    library = _LinkedOptimised
 
 
 class _Cache(caching.FunctionCache):

@@ -43,7 +43,7 @@ def multiply_scaled(a, b, factor, out, n_jobs):
     """
     n_rows, (n_in, n_out) = len(a), b.shape
     n_parts, stride = -(-n_rows // AT_ONCE), up_to(n_out, WIDTH)
-    multiply, doors = _product()
+    multiply, doors = _call_of_product()
     with helped(worth(a.size * n_out, n_jobs), n_parts) as (board, n_workers):
         sums = aligned(n_workers * AT_ONCE * stride).reshape(n_workers, -1)
         flat = (x.reshape(-1) for x in (a, b, out))
@@ -77,7 +77,7 @@ def _multiply(part, worker, given):
 
 
 @functools.cache
-def _product():
+def _call_of_product():
     """What multiplies, called (board, False, (board, doors, n_parts, factors)), and these doors."""
     flat = np.zeros(1, np.float32)
     job = Factors(flat, flat, flat, 1.0, flat, np.zeros((1, 1), np.float32), 1, 1)

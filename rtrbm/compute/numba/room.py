@@ -10,7 +10,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from .board import APART
-from .buffers import beyond, keeping, taking
+from .buffers import beyond, kept_as, taking
 from .chain import Scratch
 from .compiled import inner
 from .dense import MOST
@@ -242,7 +242,7 @@ def an_update():
     return Task(data, model, table, table, none, one)
 
 
-task_at = keeping(an_update)
+task_at = kept_as(an_update)
 
 
 @inner

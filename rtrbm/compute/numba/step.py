@@ -11,7 +11,7 @@ import numpy as np
 
 from ..engine import NEGLIGIBLE
 from .board import callable_from_python, door, new_board, share
-from .compiled import compiled, inner, kept_short, shared
+from .compiled import compiled, inner, optimised, shared
 from .room import Places
 from .vectors import (
     LINE,
@@ -158,7 +158,7 @@ def _write(array, i, x, n, streams):
         store_part(array, i, x, n)
 
 
-@kept_short
+@optimised
 def _stepped(g, i, n, old, new, rates, streams):
     """The optimiser's step along g for numbers i to i + n - 1, and the new parameters.
 
@@ -361,7 +361,7 @@ def _climb(part, worker, job):
 
 
 @functools.cache
-def climb():
+def call_of_climb():
     """What makes a step, called (board, aside, job) with a job of `_climb`, and the address in it."""
     table, flat, rows = np.zeros((1, 1), np.intp), np.zeros(1, np.float32), np.zeros((1, 1), np.float32)
     places, rates = Places(*range(len(Places._fields))), Rates(*(kind(1) for kind in KINDS))

@@ -173,7 +173,7 @@ def go_through(part, worker, job):
 
 @shared
 def _find_sums(part, worker, job):
-    """task.sums <- those of its tiles; job : (board, doors, n_workers, task)."""
+    """task.sums <- those of its tiles; job : (board, doors, n_workers, task). It is worker 0, on whatever thread."""
     board, doors, n_workers, task = job
     address, n_tiles = keep(task), task.n_sums
     share(board, 0, doors[PACK], Job(0, 0, n_tiles, 1, address), MATRICES)
@@ -186,7 +186,7 @@ def _find_sums(part, worker, job):
 
 
 @functools.cache
-def sums():
+def call_of_sums():
     """What finds the sums of tiles, called (board, aside, (board, doors, n_workers, task)), and these doors."""
     board, some, one = new_board(), np.zeros(1, np.intp), 1
     steps = [door(function, one, one, Job(one, one, one, one, one)) for function in STEPS]

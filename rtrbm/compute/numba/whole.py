@@ -26,7 +26,7 @@ MATRICES, BIASES = ("W", "U", "U_v", "A", "C"), ("b_v", "b_h", "b_init", "b_v_in
 SLICE, SLICES = 2**13, 16  # about the fewest numbers that a task of a matrix updates, and the most tasks
 TILES = 32  # whose sums are in memory at the same time
 LARGE = 2**16  # parameters that are worth waking threads for
-ASIDE = 2**14  # those that leave little of a processor's cache to the interpreter: a helper is to work on them
+ASIDE = 2**14  # parameters that leave little of a processor's cache to the interpreter: a helper is to work on them
 ALONE = 2**24  # multiplications of one tile that are worth sharing: more than `TASKS`, for threads wait for each step
 _NONE = np.empty(0, np.float32)
 _local = threading.local()
@@ -54,8 +54,8 @@ class Whole(NamedTuple):
         base = parts[0].base
         if type(base) is np.ndarray and base.dtype == np.float32 and base.shape == (self.at.end,) and base.flags.carray:
             begin = base.__array_interface__["data"][0]
-            places = [(begin + 4 * low, False, shape, True) for _, low, _, shape in self.places]
-            if places == [(*p.__array_interface__["data"], p.shape, p.flags.c_contiguous) for p in parts]:
+            places = [(begin + 4 * low, False, shape, base.dtype, True) for _, low, _, shape in self.places]
+            if places == [(*p.__array_interface__["data"], p.shape, p.dtype, p.flags.c_contiguous) for p in parts]:
                 return base
         (flat,) = _spare().take(self.at.end, 1)
         for part, (_, low, high, _) in zip(parts, self.places):
@@ -116,7 +116,7 @@ class Whole(NamedTuple):
         packed, table = self._packed()
         model = Model(self.size, self.at, flat, table)
         is_shared = n_rows * self.at.end * self.size.k > (TASKS if n_tiles > 1 else ALONE)
-        (find_sums, doors), total = tile.sums(), None  # which may compile: nobody waits yet
+        (find_sums, doors), total = tile.call_of_sums(), None  # which may compile: nobody waits yet
         for low in range(0, n_tiles, TILES):
             n = min(TILES, n_tiles - low)
             (flat_sums,) = _spare().take(n * (self.at.rest + WIDTH), 1)
@@ -163,7 +163,7 @@ class Whole(NamedTuple):
         old, new = State(*flats, *none), State(*new_flats, *none)
         max_norm = np.inf if max_norm is None else max_norm
         rates = Rates(*[kind(x) for kind, x in zip(step.KINDS, (max_norm, *rates))])
-        (climb, address), buffers, made = step.climb(), self._buffers(), np.zeros(3)
+        (climb, address), buffers, made = step.call_of_climb(), self._buffers(), np.zeros(3)
         arguments = self.slices, sums, self._n_added(len(sums)), at.b_v, at, rates, old, new, *buffers, made
         most = len(self.slices) if at.end > LARGE else 1
 
@@ -187,7 +187,7 @@ class Whole(NamedTuple):
         return max(most, 1 + (self.at.end > ASIDE))
 
     def _buffers(self):
-        """Buffers of `rtrbm.compute.numba.step.climb`: moves, reached, past, dots, found.
+        """Buffers of `rtrbm.compute.numba.step._climb`: moves, reached, past, dots, found.
 
         They are those of this thread, which are taken out meanwhile: an update within this one has its own.
         """
