@@ -27,7 +27,7 @@ SLICE, SLICES = 2**13, 16  # about the fewest numbers that a task of a matrix up
 TILES = 32  # whose sums are in memory at the same time
 LARGE = 2**16  # parameters that are worth waking threads for
 ASIDE = 2**14  # parameters that leave little of a processor's cache to the interpreter: a helper is to work on them
-ALONE = 2**24  # multiplications of one tile that are worth sharing: more than `TASKS`, for threads wait for each step
+ALONE = 2**24  # multiplications that are worth sharing if there is one tile and the model is no larger than that
 _NONE = np.empty(0, np.float32)
 _local = threading.local()
 
@@ -115,7 +115,7 @@ class Whole(NamedTuple):
         data = v.reshape(-1), *rows, int(draw.first), key
         packed, table = self._packed()
         model = Model(self.size, self.at, flat, table)
-        is_shared = n_rows * self.at.end * self.size.k > (TASKS if n_tiles > 1 else ALONE)
+        is_shared = n_rows * self.at.end * self.size.k > (ALONE if n_tiles == 1 and self.at.end <= LARGE else TASKS)
         (find_sums, doors), total = tile.call_of_sums(), None  # which may compile: nobody waits yet
         for low in range(0, n_tiles, TILES):
             n = min(TILES, n_tiles - low)
