@@ -5,6 +5,7 @@ unlock it. A claim counts only as long as the object that made it is there, whic
 not taken back is passed by others.
 """
 
+import contextlib
 import itertools
 import threading
 import weakref
@@ -37,12 +38,23 @@ class Claims:
     def __init__(self):
         self._made = {}
 
+    @contextlib.contextmanager
     def claimed(self, key, refusal=None):
         """Context of whether the key is this block's, which it is if nobody else has claimed it.
 
         If it is not, and there is a `refusal`, what refusal() returns is raised.
         """
-        return _Claimed(self, key, refusal)
+        own, place = Claim(), None
+        try:
+            try:
+                place = self._take(key, weakref.ref(own))
+                if place is None and refusal is not None:
+                    raise refusal()
+                yield place is not None
+            finally:
+                self._made.pop(place, None)  # before its maker is gone, see `_take`
+        finally:
+            own = None  # whoever keeps a traceback keeps this frame
 
     def _take(self, key, mine):
         """Where the claim is kept; None if the key has one that counts.
@@ -74,27 +86,3 @@ class Claims:
         for place, made in list(self._made.items()):
             if getattr(made(), "thread", None) != threading.get_ident():
                 del self._made[place]
-
-
-class _Claimed:
-    """Context of a claim; a class, for a generator takes twice as long."""
-
-    def __init__(self, claims, key, refusal):
-        self._claims, self._key, self._refusal, self._own, self._place = claims, key, refusal, None, None
-
-    def __enter__(self):
-        try:
-            self._own = Claim()
-            self._place = self._claims._take(self._key, weakref.ref(self._own))
-            if self._place is None and self._refusal is not None:
-                raise self._refusal()
-            return self._place is not None
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def __exit__(self, *error):
-        try:
-            self._claims._made.pop(self._place, None)  # before its maker is gone, see `Claims._take`
-        finally:
-            self._own = None  # whoever keeps a traceback keeps this object

@@ -69,29 +69,18 @@ def helped(n_jobs, most):
         Threads that have something to do.
     """
     n = min(n_threads(n_jobs), most)
-    return contextlib.nullcontext((new_board(), 1)) if n < 2 else _Helped(_crew(), n)
+    return contextlib.nullcontext((new_board(), 1)) if n < 2 else _with_helpers(n)
 
 
-class _Helped:
-    """Context of a crew's board and n threads, or of another board and one if others have claimed the crew."""
-
-    def __init__(self, crew, n):
-        self._crew, self._n, self._claim = crew, n, crew.claims.claimed("board")
-
-    def __enter__(self):
-        self._is_free = self._claim.__enter__()
-        if not self._is_free:
-            return new_board(), 1
+@contextlib.contextmanager
+def _with_helpers(n):
+    crew = _crew()
+    with crew.claims.claimed("board") as is_free:
+        if not is_free:
+            yield new_board(), 1
+            return
         try:
-            self._crew.open(self._n - 1)
-            return self._crew.board, self._n
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def __exit__(self, *error):
-        try:
-            if self._is_free:
-                self._crew.board[OPEN] = 0
+            crew.open(n - 1)
+            yield crew.board, n
         finally:
-            self._claim.__exit__()
+            crew.board[OPEN] = 0
