@@ -121,16 +121,15 @@ def named(name, n_jobs=None, even=True):
     ValueError
         If numba is asked for and cannot be imported, or its compiler is switched off.
     """
-    if name == "numpy":
-        return Engine(n_jobs, even)
-    try:
-        from .numba import HAS_COMPILER, NumbaEngine
-    except Exception as error:  # of any type, if numba's version does not fit that of numpy or llvmlite
-        if name == "numba":
-            raise ValueError(f"engine='numba' needs numba: install rtrbm[fast] ({error})") from error
-        return Engine(n_jobs, even)
-    if HAS_COMPILER:
-        return NumbaEngine(n_jobs, even)
-    if name == "numba":
-        raise ValueError("engine='numba' needs numba's compiler: unset NUMBA_DISABLE_JIT")
+    if name != "numpy":
+        try:
+            from .numba import HAS_COMPILER, NumbaEngine
+        except Exception as error:  # of any type, if numba's version does not fit that of numpy or llvmlite
+            if name == "numba":
+                raise ValueError(f"engine='numba' needs numba: install rtrbm[fast] ({error})") from error
+        else:
+            if HAS_COMPILER:
+                return NumbaEngine(n_jobs, even)
+            if name == "numba":
+                raise ValueError("engine='numba' needs numba's compiler: unset NUMBA_DISABLE_JIT")
     return Engine(n_jobs, even)

@@ -337,9 +337,9 @@ def _climb(part, worker, job):
     all frames and their number.
 
     job : (board, address, stages, slices, sums, added, low, at, rates, old, new, moves, reached, past, dots,
-    found, made). address : of `climb`; stages : of SETTLE, ROWS or MOVE and BIASES those to go through, in this order;
-    slices : a table of slices; sums : (n_tiles, n), overwritten; added : the numbers before this one are added up in
-    the first row; low : where the biases begin, after all matrices; at : Places; rates : Rates; old, new : State;
+    found, made). address : of `call_of_climb`; stages : of SETTLE, ROWS or MOVE and BIASES those to go through, in this
+    order; slices : a table of slices; sums : (n_tiles, n), overwritten; added : the numbers before this one are added
+    up in the first row; low : where the biases begin, after all matrices; at : Places; rates : Rates; old, new : State;
     moves, found : (n_slices,), reached, past : (n_slices, ...), dots : (V,), buffers; made : (3,).
     """
     board, address, stages, slices, sums, added, low, at, rates, old, new = job[:11]
